@@ -1,0 +1,148 @@
+"""What a person writes, as data: protection groups, launch settings, recovery plans and their waves.
+
+In: values already read from a file and checked. Out: frozen models that every later stage reads. Python names are
+snake case; files and JSON use AWS's camelCase, which is each field's alias. Nothing here knows of files or lines.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+SCHEMA_VERSIONS = ("1.0", "1.1")
+
+LaunchDisposition = Literal["STARTED", "STOPPED"]
+RightSizingMethod = Literal["NONE", "BASIC", "IN_AWS"]
+RecoveryMode = Literal["drill", "recovery"]
+
+
+class PlanModel(BaseModel):
+    """The base of all that is written in a plan: frozen, closed, camelCase in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Licensing(PlanModel):
+    """DRS licensing: bring your own operating-system licence or not (`Licensing` in the DRS model)."""
+
+    os_byol: bool | None = Field(default=None, alias="osByol")
+
+
+class LaunchSettings(PlanModel):
+    """Launch settings of a group or a server; None everywhere means "leave what the account has".
+
+    The first five fields are DRS's own (`UpdateLaunchConfiguration`); the others become a new default version of the
+    server's EC2 launch template (`CreateLaunchTemplateVersion`, `ModifyLaunchTemplate`).
+    """
+
+    launch_disposition: LaunchDisposition | None = None
+    target_instance_type_right_sizing_method: RightSizingMethod | None = None
+    copy_private_ip: bool | None = None
+    copy_tags: bool | None = None
+    licensing: Licensing | None = None
+
+    subnet_id: str | None = None
+    security_group_ids: tuple[str, ...] | None = None
+    static_private_ip: str | None = None
+    instance_type: str | None = None
+    instance_profile_name: str | None = None
+    associate_public_ip: bool | None = None
+    monitoring: bool | None = None
+    ebs_optimized: bool | None = None
+    disable_api_termination: bool | None = None
+    tags: dict[str, str] | None = None
+    credit_specification: Literal["standard", "unlimited"] | None = None
+
+    def merged_with(self, override: LaunchSettings) -> LaunchSettings:
+        """These settings with `override` on top: key by key; `security_group_ids` replaced, `tags` merged."""
+        values = self.model_dump(exclude_none=True)
+        above = override.model_dump(exclude_none=True)
+        if "tags" in values and "tags" in above:
+            above["tags"] = {**values["tags"], **above["tags"]}
+        if "static_private_ip" in above:
+            values.pop("copy_private_ip", None)  # a static address excludes copyPrivateIp for that server
+        return LaunchSettings.model_validate({**values, **above})
+
+
+class ServerEntry(PlanModel):
+    """One server's own settings within its group, named by exactly one of DRS id, EC2 instance id or Name tag."""
+
+    source_server_id: str | None = None
+    instance_id: str | None = None
+    name: str | None = None
+    use_group_defaults: bool = False
+    launch_template: LaunchSettings = LaunchSettings()
+
+    @property
+    def reference(self) -> str:
+        """The one name this entry goes by."""
+        return self.source_server_id or self.instance_id or self.name or ""
+
+
+class ProtectionGroup(PlanModel):
+    """Servers that are launched together, by id or by tags, with their launch settings.
+
+    `account_id` None means the caller's own account. `server_selection_tags`: all given tags must match.
+    """
+
+    group_name: str
+    group_id: str | None = None
+    description: str | None = None
+    region: str
+    account_id: str | None = None
+    source_server_ids: tuple[str, ...] = ()
+    server_selection_tags: dict[str, str] = {}
+    launch_config: LaunchSettings = LaunchSettings()
+    servers: tuple[ServerEntry, ...] = ()
+
+    def settings_for(self, *references: str) -> LaunchSettings:
+        """The effective settings of the server known by any of `references` (DRS id, instance id, Name tag)."""
+        for entry in self.servers:
+            if entry.reference in references and not entry.use_group_defaults:
+                return self.launch_config.merged_with(entry.launch_template)
+        return self.launch_config
+
+
+class Wave(PlanModel):
+    """One step of a plan: its groups, the waves it waits for, and whether a person must approve it.
+
+    `groups` holds group *names*, whichever spelling the file used.
+    """
+
+    wave_number: int
+    wave_name: str
+    groups: tuple[str, ...]
+    pause_before_wave: bool = False
+    depends_on_waves: tuple[int, ...] = ()
+
+
+class RecoveryPlan(PlanModel):
+    """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.graph`)."""
+
+    plan_name: str
+    description: str | None = None
+    waves: tuple[Wave, ...]
+
+
+class Manifest(PlanModel):
+    """A whole file: protection groups and the plans over them."""
+
+    schema_version: str
+    exported_at: str | None = None
+    source_region: str | None = None
+    source_account: str | None = None
+    protection_groups: tuple[ProtectionGroup, ...]
+    recovery_plans: tuple[RecoveryPlan, ...]
+
+    def group(self, name: str) -> ProtectionGroup:
+        """The group of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for group in self.protection_groups:
+            if group.group_name == name:
+                return group
+        raise KeyError(name)
