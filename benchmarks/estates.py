@@ -1,0 +1,201 @@
+"""The benchmark estates: random layered recovery plans with a launch time for each server, by seed.
+
+In: a size (`SMALL`: 1,000 servers, 40 waves, 3–5 layers; `LARGE`: 4,000 servers, 120 waves, 6–12 layers) and
+a seed. Out: an `Estate`: a real `Manifest` with one plan, in one account and region, the seconds each server
+takes to launch, and how long recorded drills took. The same seed gives the same estate on every machine and
+Python version (only `random.Random.random`, `gauss` and what is built on them is used). Never reads a clock,
+a file or a network.
+
+How an estate is drawn:
+
+- The number of layers is uniform over the range. Each layer gets one wave, the other waves fall into layers
+  at random.
+- A wave of layer k > 0 depends on one to three waves, at least one of them of layer k − 1 (so that its layer
+  is its depth), the others of any earlier layer.
+- Wave sizes are shares of log-normal weights (σ 0.75): many small waves, a few of more than one job's 100
+  servers.
+- A server's launch time is log-normal with a median of 20 minutes and σ 0.35 in all. Of that, `RUN_SIGMA`
+  0.10 is what changes from one drill to the next for the same server, and the rest is what distinguishes
+  servers (disk size, operating system). `recorded` holds what earlier drills measured; it is drawn apart, so
+  a forecast never sees the launch it predicts.
+
+The bound is the larger of
+- the critical path without quotas: the longest chain of waves, each as long as its slowest server; and
+- the server-minutes over 500 slots. Read here as the sum of all servers' *own* launch times over 500. A job
+  holds the slot of a fast server until its slowest is done, so the slot-minutes truly held are more; what the
+  sum leaves out depends on the grouping, which is the scheduler's doing. With the sum, no schedule whatever
+  can beat the bound.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from prefect_drs.plan.model import Manifest, ProtectionGroup, RecoveryPlan, Wave
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MEDIAN_SECONDS = 20 * 60.0
+SIGMA = 0.35
+RUN_SIGMA = 0.10
+SLOTS = 500
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class EstateSize:
+    """How large an estate is: servers, waves, and the least and most layers."""
+
+    name: str
+    servers: int
+    waves: int
+    layers: tuple[int, int]
+
+
+SMALL = EstateSize("1,000 servers", 1_000, 40, (3, 5))
+LARGE = EstateSize("4,000 servers", 4_000, 120, (6, 12))
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """A plan and how long its servers take.
+
+    Args:
+        size: what was asked for.
+        seed: what it was drawn from.
+        manifest: one protection group a wave, one recovery plan, one account (the caller's) and region.
+        durations: seconds from StartRecovery to LAUNCHED, by source server id, in the launch to be measured.
+        recorded: seconds measured by earlier drills, by source server id.
+    """
+
+    size: EstateSize
+    seed: int
+    manifest: Manifest
+    durations: Mapping[str, float] = field(repr=False)
+    recorded: Mapping[str, tuple[float, ...]] = field(repr=False)
+
+    @property
+    def plan(self) -> RecoveryPlan:
+        """The one plan of the estate."""
+        return self.manifest.recovery_plans[0]
+
+    def servers_of(self, wave: Wave) -> tuple[str, ...]:
+        """The source server ids of a wave, in the order of its groups."""
+        return tuple(s for name in wave.groups for s in self.manifest.group(name).source_server_ids)
+
+    def wave_servers(self) -> dict[int, tuple[str, ...]]:
+        """The source server ids of every wave, by wave number."""
+        groups = {group.group_name: group.source_server_ids for group in self.manifest.protection_groups}
+        return {w.wave_number: tuple(s for g in w.groups for s in groups[g]) for w in self.plan.waves}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The two lower bounds on the makespan, in seconds; `seconds` is the larger."""
+
+    critical_path: float
+    slot_time: float
+
+    @property
+    def seconds(self) -> float:
+        """The larger of the two."""
+        return max(self.critical_path, self.slot_time)
+
+
+def draw_estate(size: EstateSize, seed: int, *, drills: int = 3) -> Estate:
+    """The estate of that size and seed, with `drills` recorded launches a server."""
+    rng = random.Random(f"{size.name}/{seed}")  # noqa: S311 - a benchmark, not a secret
+    layers = rng.randint(*size.layers)
+    layer_of = sorted([*range(layers), *(rng.randrange(layers) for _ in range(size.waves - layers))])
+    sizes = _shares(size.servers, [rng.lognormvariate(0.0, 0.75) for _ in range(size.waves)])
+
+    waves: list[Wave] = []
+    groups: list[ProtectionGroup] = []
+    numbered = 0
+    for number, (layer, count) in enumerate(zip(layer_of, sizes, strict=True), start=1):
+        before = [n for n, other in enumerate(layer_of, start=1) if other == layer - 1]
+        earlier = [n for n, other in enumerate(layer_of, start=1) if other < layer]
+        parents: set[int] = set()
+        if layer:
+            parents = {rng.choice(before), *(rng.choice(earlier) for _ in range(rng.randrange(3)))}
+        group = f"group-{number:03d}"
+        servers = tuple(f"s-{seed:05d}{numbered + i:012d}" for i in range(count))
+        numbered += count
+        groups.append(ProtectionGroup(group_name=group, region=REGION, source_server_ids=servers))
+        waves.append(
+            Wave(
+                wave_number=number,
+                wave_name=f"wave-{number:03d}",
+                groups=(group,),
+                depends_on_waves=tuple(sorted(parents)),
+            )
+        )
+    ids = [s for g in groups for s in g.source_server_ids]
+    own_sigma = math.sqrt(SIGMA**2 - RUN_SIGMA**2)
+    typical = {s: MEDIAN_SECONDS * math.exp(rng.gauss(0.0, own_sigma)) for s in ids}
+
+    def launches() -> dict[str, float]:
+        return {s: seconds * math.exp(rng.gauss(0.0, RUN_SIGMA)) for s, seconds in typical.items()}
+
+    durations = launches()
+    history = [launches() for _ in range(drills)]
+    manifest = Manifest(
+        schema_version="1.1",
+        source_region=REGION,
+        protection_groups=tuple(groups),
+        recovery_plans=(RecoveryPlan(plan_name=f"estate-{size.servers}-{seed}", waves=tuple(waves)),),
+    )
+    return Estate(size, seed, manifest, durations, {s: tuple(h[s] for h in history) for s in ids if history})
+
+
+def lower_bound(estate: Estate, slots: int = SLOTS) -> Bound:
+    """What no scheduler can beat on this estate (see the module's docstring for the reading)."""
+    servers = estate.wave_servers()
+    ends: dict[int, float] = {}
+    for wave in estate.plan.waves:  # drawn in layer order: dependencies come first
+        start = max((ends[n] for n in wave.depends_on_waves), default=0.0)
+        ends[wave.wave_number] = start + max(estate.durations[s] for s in servers[wave.wave_number])
+    return Bound(max(ends.values()), sum(estate.durations.values()) / slots)
+
+
+def tier_by_tier(plan: RecoveryPlan) -> RecoveryPlan:
+    """The same plan with a barrier after each layer: a wave waits for every wave of the layer before its
+    own.
+    """
+    depth: dict[int, int] = {}
+    for wave in plan.waves:
+        depth[wave.wave_number] = 1 + max((depth[n] for n in wave.depends_on_waves), default=-1)
+    layer: dict[int, list[int]] = {}
+    for number, level in depth.items():
+        layer.setdefault(level, []).append(number)
+    return _rewired(plan, {number: layer.get(level - 1, []) for number, level in depth.items()})
+
+
+def one_after_another(plan: RecoveryPlan) -> RecoveryPlan:
+    """The same plan as a chain: each wave waits for the one before it in the file."""
+    numbers = [wave.wave_number for wave in plan.waves]
+    return _rewired(plan, {n: [p] for p, n in itertools.pairwise(numbers)})
+
+
+def _rewired(plan: RecoveryPlan, depends: Mapping[int, Iterable[int]]) -> RecoveryPlan:
+    waves = tuple(
+        wave.model_copy(update={"depends_on_waves": tuple(depends.get(wave.wave_number, ()))})
+        for wave in plan.waves
+    )
+    return plan.model_copy(update={"waves": waves})
+
+
+def _shares(total: int, weights: list[float]) -> list[int]:
+    """`total` split into whole numbers of at least one, in proportion to `weights`."""
+    spare = total - len(weights)
+    scale = spare / sum(weights)
+    shares = [1 + int(w * scale) for w in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: int(weights[i] * scale) - weights[i] * scale)
+    for i in by_remainder[: total - sum(shares)]:
+        shares[i] += 1
+    return shares
