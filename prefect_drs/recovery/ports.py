@@ -8,38 +8,13 @@ Prefect or boto3.
 from __future__ import annotations
 
 import enum
-import threading
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from prefect_drs.clock import Clock, WallClock
 
-class Clock(Protocol):
-    """What time it is, and a wait that can be cut short."""
-
-    def now(self) -> datetime:
-        """The time, with zone UTC."""
-        ...
-
-    def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
-        """Come back after `seconds`, or sooner once `wake` is set."""
-        ...
-
-
-class WallClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        """The time, with zone UTC."""
-        return datetime.now(UTC)
-
-    def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
-        """Come back after `seconds`, or sooner once `wake` is set."""
-        if wake is not None:
-            wake.wait(max(0.0, seconds))
-        else:
-            time.sleep(max(0.0, seconds))
+__all__ = ["Clock", "Decision", "Gate", "GateAnswer", "GateRequest", "WallClock"]
 
 
 class Decision(enum.StrEnum):

@@ -1,0 +1,306 @@
+"""DRS as the engine sees it: source servers, jobs, snapshots and recovery instances as frozen values.
+
+In: `Sessions` and a `Location`. Out: plain dataclasses with only the members this project reads, or an `AwsError`.
+Readings go through botocore's paginators and are retried by botocore. The two writings, `start_recovery` and
+`terminate_recovery_instances`, are sent exactly once: a blind retry could launch twice, so what to do after a lost
+answer is the caller's decision (`recovery.jobs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from prefect_drs.aws.errors import aws_call
+from prefect_drs.aws.sessions import Sessions
+
+if TYPE_CHECKING:
+    from prefect_drs.aws.location import Location
+
+IDS_A_FILTER = 200  # DescribeSourceServersRequestFiltersIDs, DescribeRecoveryInstancesRequestFilters: max 200
+JOB_IDS_A_FILTER = 1000  # DescribeJobsRequestFiltersJobIDs: max 1000
+JOB_LIFETIME = timedelta(hours=24)  # DRS gives a job up after that
+FINAL_LAUNCH_STATUSES = frozenset({"LAUNCHED", "FAILED", "TERMINATED"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceServer:
+    """A server that replicates. `lag` is the RPO at this moment (ISO 8601 duration), None where DRS does not say."""
+
+    source_server_id: str
+    arn: str
+    name: str
+    hostname: str
+    instance_id: str | None
+    tags: Mapping[str, str]
+    replication_state: str
+    lag: str | None
+    recovery_instance_id: str | None
+    last_launch_job_id: str | None
+    last_launch_at: datetime | None
+    staging_account_id: str | None
+    os: str
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipatingServer:
+    """One server of a job; `launch_status` alone says whether it came up."""
+
+    source_server_id: str
+    launch_status: str
+    recovery_instance_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A DRS job. `status` COMPLETED says only that it is over."""
+
+    job_id: str
+    type: str
+    status: str
+    initiated_by: str
+    started_at: datetime
+    ended_at: datetime | None
+    servers: tuple[ParticipatingServer, ...]
+    tags: Mapping[str, str]
+
+    @property
+    def active(self) -> bool:
+        """Whether it still counts against the quotas."""
+        return self.status != "COMPLETED"
+
+
+@dataclass(frozen=True, slots=True)
+class JobLogItem:
+    """One step in a job's log."""
+
+    at: datetime
+    event: str
+    source_server_id: str | None
+    raw_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A point in time a server can be launched from."""
+
+    snapshot_id: str
+    source_server_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryInstance:
+    """An instance that a launch made, drill or recovery."""
+
+    recovery_instance_id: str
+    source_server_id: str
+    job_id: str | None
+    state: str
+    is_drill: bool
+
+
+def instant(text: str) -> datetime:
+    """DRS's ISO 8601 text as a time with zone UTC."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def drs_text(at: datetime) -> str:
+    """A time in the form DRS's `ISO8601DatetimeString` accepts."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """`items` in lists of at most `size`, in order."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def describe_source_servers(
+    sessions: Sessions, location: Location, source_server_ids: Sequence[str] | None = None
+) -> tuple[SourceServer, ...]:
+    """The source servers of those ids, or all; ids that do not exist are simply not in the answer.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    if source_server_ids is None:
+        filters: list[dict[str, Any]] = [{}]
+    else:
+        filters = [
+            {"filters": {"sourceServerIDs": batch}} for batch in batches(source_server_ids, IDS_A_FILTER)
+        ]
+    servers: list[SourceServer] = []
+    with aws_call("DescribeSourceServers", location.account_id, location.region):
+        paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_source_servers")
+        for arguments in filters:
+            for page in paginator.paginate(**arguments):
+                servers.extend(_source_server(item) for item in page["items"])
+    return tuple(servers)
+
+
+def _source_server(item: Mapping[str, Any]) -> SourceServer:
+    properties = item.get("sourceProperties", {})
+    hints = properties.get("identificationHints", {})
+    replication = item.get("dataReplicationInfo", {})
+    tags = dict(item.get("tags", {}))
+    last_launch = item.get("lifeCycle", {}).get("lastLaunch", {}).get("initiated", {})
+    hostname = hints.get("hostname") or hints.get("fqdn") or ""
+    return SourceServer(
+        source_server_id=item["sourceServerID"],
+        arn=item.get("arn", ""),
+        name=tags.get("Name") or hostname or item["sourceServerID"],
+        hostname=hostname,
+        instance_id=hints.get("awsInstanceID"),
+        tags=tags,
+        replication_state=replication.get("dataReplicationState", "UNKNOWN"),
+        lag=replication.get("lagDuration"),
+        recovery_instance_id=item.get("recoveryInstanceId"),
+        last_launch_job_id=last_launch.get("jobID"),
+        last_launch_at=instant(last_launch["apiCallDateTime"]) if "apiCallDateTime" in last_launch else None,
+        staging_account_id=item.get("stagingArea", {}).get("stagingAccountID"),
+        os=properties.get("os", {}).get("fullString", ""),
+        disk_bytes=sum(disk.get("bytes", 0) for disk in properties.get("disks", [])),
+    )
+
+
+def describe_jobs(sessions: Sessions, location: Location, *, since: datetime) -> tuple[Job, ...]:
+    """All jobs created at or after `since`, whoever started them, in one paginated reading.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    with aws_call("DescribeJobs", location.account_id, location.region):
+        paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_jobs")
+        pages = paginator.paginate(filters={"fromDate": drs_text(since)})
+        return tuple(_job(item) for page in pages for item in page["items"])
+
+
+def _job(item: Mapping[str, Any]) -> Job:
+    return Job(
+        job_id=item["jobID"],
+        type=item.get("type", ""),
+        status=item.get("status", ""),
+        initiated_by=item.get("initiatedBy", ""),
+        started_at=instant(item["creationDateTime"]),
+        ended_at=instant(item["endDateTime"]) if item.get("endDateTime") else None,
+        servers=tuple(
+            ParticipatingServer(
+                source_server_id=server.get("sourceServerID", ""),
+                launch_status=server.get("launchStatus", "PENDING"),
+                recovery_instance_id=server.get("recoveryInstanceID"),
+            )
+            for server in item.get("participatingServers", [])
+        ),
+        tags=dict(item.get("tags", {})),
+    )
+
+
+def describe_job_log(sessions: Sessions, location: Location, job_id: str) -> tuple[JobLogItem, ...]:
+    """The steps of a job, in order.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    with aws_call("DescribeJobLogItems", location.account_id, location.region, job_id=job_id):
+        paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_job_log_items")
+        return tuple(
+            JobLogItem(
+                at=instant(item["logDateTime"]),
+                event=item["event"],
+                source_server_id=item.get("eventData", {}).get("sourceServerID"),
+                raw_error=item.get("eventData", {}).get("rawError"),
+            )
+            for page in paginator.paginate(jobID=job_id)
+            for item in page["items"]
+        )
+
+
+def describe_snapshots(sessions: Sessions, location: Location, source_server_id: str) -> tuple[Snapshot, ...]:
+    """The points in time of one server, the newest first.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    with aws_call("DescribeRecoverySnapshots", location.account_id, location.region, server=source_server_id):
+        paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_recovery_snapshots")
+        return tuple(
+            Snapshot(item["snapshotID"], item["sourceServerID"], instant(item["expectedTimestamp"]))
+            for page in paginator.paginate(sourceServerID=source_server_id, order="DESC")
+            for item in page["items"]
+        )
+
+
+def describe_recovery_instances(
+    sessions: Sessions, location: Location, source_server_ids: Sequence[str]
+) -> tuple[RecoveryInstance, ...]:
+    """The recovery instances that stand for those source servers now.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    instances: list[RecoveryInstance] = []
+    with aws_call("DescribeRecoveryInstances", location.account_id, location.region):
+        paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_recovery_instances")
+        for batch in batches(source_server_ids, IDS_A_FILTER):
+            for page in paginator.paginate(filters={"sourceServerIDs": batch}):
+                instances.extend(
+                    RecoveryInstance(
+                        recovery_instance_id=item["recoveryInstanceID"],
+                        source_server_id=item.get("sourceServerID", ""),
+                        job_id=item.get("jobID"),
+                        state=item.get("ec2InstanceState", "PENDING"),
+                        is_drill=bool(item.get("isDrill")),
+                    )
+                    for item in page["items"]
+                )
+    return tuple(instances)
+
+
+def start_recovery(
+    sessions: Sessions,
+    location: Location,
+    source_servers: Mapping[str, str | None],
+    *,
+    is_drill: bool,
+    tags: Mapping[str, str],
+) -> Job:
+    """Start one launch job: one request, never sent again by botocore (`StartRecovery` has no idempotency token).
+
+    Args:
+        source_servers: source server id → snapshot id, None for the latest point in time.
+
+    Raises:
+        AwsError: refused, or no answer came; `aws.errors.is_ambiguous` tells whether the job may exist.
+    """
+    with aws_call("StartRecovery", location.account_id, location.region):
+        client = sessions.client("drs", **location._asdict(), retrying=False)
+        answer = client.start_recovery(
+            sourceServers=[
+                {"sourceServerID": server, **({"recoverySnapshotID": snapshot} if snapshot else {})}
+                for server, snapshot in source_servers.items()
+            ],
+            isDrill=is_drill,
+            tags=dict(tags),
+        )
+        return _job(answer["job"])
+
+
+def terminate_recovery_instances(
+    sessions: Sessions, location: Location, recovery_instance_ids: Sequence[str]
+) -> Job:
+    """Start one job that terminates those recovery instances; one request, never sent again by botocore.
+
+    Raises:
+        AwsError: refused, or no answer came.
+    """
+    with aws_call("TerminateRecoveryInstances", location.account_id, location.region):
+        client = sessions.client("drs", **location._asdict(), retrying=False)
+        return _job(
+            client.terminate_recovery_instances(recoveryInstanceIDs=list(recovery_instance_ids))["job"]
+        )

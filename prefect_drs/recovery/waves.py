@@ -1,0 +1,84 @@
+"""What the engine remembers of each wave and server while an execution runs. Plain state, no behaviour towards AWS."""
+
+from __future__ import annotations
+
+import enum
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from prefect_drs.aws.location import Location
+from prefect_drs.report.model import WaveStatus
+from prefect_drs.runbook import RunbookServer, RunbookWave
+
+
+class ServerState(enum.Enum):
+    """Where a server stands within this execution."""
+
+    READY = "ready"  # may be put in a job
+    REQUESTED = "requested"  # a job was asked for, no answer is known yet
+    IN_JOB = "in a job"
+    LAUNCHED = "launched"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to it in this execution."""
+        return self in {ServerState.LAUNCHED, ServerState.FAILED}
+
+
+class WavePhase(enum.Enum):
+    """What the engine does for a wave."""
+
+    WAITING = "waiting"  # not handed to the engine yet
+    PREPARING = "preparing"  # launch settings are being applied
+    LAUNCHING = "launching"
+    OVER = "over"
+
+
+@dataclass(slots=True)
+class ServerRun:
+    """A server of a wave, as this execution drives it."""
+
+    server: RunbookServer
+    state: ServerState = ServerState.READY
+    job_id: str | None = None
+    launch_status: str = "PENDING"
+    error: str = ""
+
+
+@dataclass(slots=True)
+class WaveRun:
+    """A wave, as this execution drives it."""
+
+    wave: RunbookWave
+    servers: dict[str, ServerRun]
+    phase: WavePhase = WavePhase.WAITING
+    status: WaveStatus = WaveStatus.PENDING
+    reason: str = ""
+    batches: int = 0
+    preparations: list[Future[None]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, wave: RunbookWave) -> WaveRun:
+        """A wave that nothing has happened to yet."""
+        return cls(wave, {server.source_server_id: ServerRun(server) for server in wave.servers})
+
+    @property
+    def number(self) -> int:
+        """Its wave number."""
+        return self.wave.wave_number
+
+    def next_batch(self) -> str:
+        """A name no other job of this execution has."""
+        self.batches += 1
+        return f"{self.number}.{self.batches}"
+
+    def ready_servers(self, location: Location) -> tuple[str, ...]:
+        """The servers there that may be put in a job now."""
+        if self.phase is not WavePhase.LAUNCHING:
+            return ()
+        return tuple(
+            server_id
+            for server_id, run in self.servers.items()
+            if run.state is ServerState.READY and run.server.location == location
+        )

@@ -1,0 +1,160 @@
+"""What happens in an execution, one event each: the journal holds them, the report is a fold over them.
+
+Events are facts, written after (or, for `JobRequested`, before) the thing they tell. They are plain frozen values that
+serialise to JSON; the order in which they were appended is part of their meaning.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.runbook import Runbook
+
+
+class EventModel(BaseModel):
+    """The base of all events. `at`: when it was noted, UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    at: datetime
+
+
+class ExecutionStarted(EventModel):
+    """An execution began, with the runbook it carries out to its end, however often it is resumed."""
+
+    kind: Literal["ExecutionStarted"] = "ExecutionStarted"
+    execution_id: str
+    runbook: Runbook
+
+
+class ExecutionResumed(EventModel):
+    """Another process took the execution over."""
+
+    kind: Literal["ExecutionResumed"] = "ExecutionResumed"
+    by: str
+
+
+class GateAsked(EventModel):
+    """A wave waits for a person."""
+
+    kind: Literal["GateAsked"] = "GateAsked"
+    wave_number: int
+
+
+class GateAnswered(EventModel):
+    """A person, or the time-out, decided about a wave."""
+
+    kind: Literal["GateAnswered"] = "GateAnswered"
+    wave_number: int
+    decision: str
+    by: str
+    answered_at: datetime
+    comment: str = ""
+
+
+class WaveStarted(EventModel):
+    """A wave was handed to the engine: its dependencies succeeded and its gate, if any, is open."""
+
+    kind: Literal["WaveStarted"] = "WaveStarted"
+    wave_number: int
+
+
+class SettingsApplied(EventModel):
+    """Launch settings of a server were written to its account. `fields`: the manifest's words."""
+
+    kind: Literal["SettingsApplied"] = "SettingsApplied"
+    wave_number: int
+    source_server_id: str
+    fields: tuple[str, ...]
+
+
+class JobRequested(EventModel):
+    """A launch is about to be asked for. Written before the call, so that a lost answer is looked for."""
+
+    kind: Literal["JobRequested"] = "JobRequested"
+    wave_number: int
+    batch: str
+    account_id: str
+    region: str
+    server_ids: tuple[str, ...]
+
+
+class JobRefused(EventModel):
+    """DRS did not start the requested job: refused, or looked for and certainly not there."""
+
+    kind: Literal["JobRefused"] = "JobRefused"
+    wave_number: int
+    batch: str
+    reason: str
+
+
+class JobStarted(EventModel):
+    """A launch job of this execution exists in DRS."""
+
+    kind: Literal["JobStarted"] = "JobStarted"
+    wave_number: int
+    batch: str
+    job_id: str
+    account_id: str
+    region: str
+    server_ids: tuple[str, ...]
+    started_at: datetime
+
+
+class ServerStatus(EventModel):
+    """A server's `launchStatus` in its job changed."""
+
+    kind: Literal["ServerStatus"] = "ServerStatus"
+    wave_number: int
+    source_server_id: str
+    launch_status: str
+    job_id: str | None = None
+    recovery_instance_id: str | None = None
+    error: str | None = None
+
+
+class JobEnded(EventModel):
+    """A job is COMPLETED, which says nothing of its servers."""
+
+    kind: Literal["JobEnded"] = "JobEnded"
+    job_id: str
+    ended_at: datetime
+
+
+class WaveEnded(EventModel):
+    """A wave is over: COMPLETED, FAILED, SKIPPED or CANCELLED, and why."""
+
+    kind: Literal["WaveEnded"] = "WaveEnded"
+    wave_number: int
+    status: str
+    reason: str = ""
+
+
+class ExecutionEnded(EventModel):
+    """Nothing of the execution runs any more."""
+
+    kind: Literal["ExecutionEnded"] = "ExecutionEnded"
+    status: str
+
+
+Event = Annotated[
+    ExecutionStarted
+    | ExecutionResumed
+    | GateAsked
+    | GateAnswered
+    | WaveStarted
+    | SettingsApplied
+    | JobRequested
+    | JobRefused
+    | JobStarted
+    | ServerStatus
+    | JobEnded
+    | WaveEnded
+    | ExecutionEnded,
+    Field(discriminator="kind"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)

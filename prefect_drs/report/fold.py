@@ -1,0 +1,210 @@
+"""The fold: events in, RecoveryReport out. The same events give the same report, whoever reads them and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from prefect_drs.report.events import (
+    Event,
+    ExecutionEnded,
+    ExecutionResumed,
+    ExecutionStarted,
+    GateAnswered,
+    GateAsked,
+    JobEnded,
+    JobRefused,
+    JobRequested,
+    JobStarted,
+    ServerStatus,
+    SettingsApplied,
+    WaveEnded,
+    WaveStarted,
+)
+from prefect_drs.report.model import (
+    ApprovalReport,
+    ExecutionStatus,
+    JobReport,
+    RecoveryReport,
+    ServerReport,
+    WaveReport,
+    WaveStatus,
+)
+from prefect_drs.runbook import RunbookWave
+
+
+class _Wave:
+    """One wave as the fold knows it so far."""
+
+    def __init__(self, wave: RunbookWave) -> None:
+        self.wave = wave
+        self.status = WaveStatus.PENDING
+        self.reason = ""
+        self.asking = False
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.approval: ApprovalReport | None = None
+        self.jobs: dict[str, JobReport] = {}
+        self.servers = {
+            server.source_server_id: ServerReport(
+                source_server_id=server.source_server_id,
+                name=server.name,
+                launch_status="PENDING",
+                recovery_instance_id=None,
+                attempts=0,
+                started_at=None,
+                ended_at=None,
+            )
+            for server in wave.servers
+        }
+
+    def report(self) -> WaveReport:
+        return WaveReport(
+            wave_number=self.wave.wave_number,
+            wave_name=self.wave.wave_name,
+            status=self.status,
+            reason=self.reason,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            depends_on_waves=self.wave.depends_on_waves,
+            approval=self.approval,
+            jobs=tuple(self.jobs.values()),
+            servers=tuple(self.servers.values()),
+        )
+
+
+class ReportFold:
+    """A report that grows by `apply`, an event at a time, and can be read in between by `report`."""
+
+    def __init__(self) -> None:
+        self._start: ExecutionStarted | None = None
+        self._waves: dict[int, _Wave] = {}
+        self._job_waves: dict[str, _Wave] = {}
+        self._ended_at: datetime | None = None
+        self._status: ExecutionStatus | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take one more event, in the order it was appended."""
+        match event:
+            case ExecutionStarted():
+                if self._start is None:
+                    self._start = event
+                    self._waves = {wave.wave_number: _Wave(wave) for wave in event.runbook.waves}
+            case ExecutionResumed():
+                self._ended_at = self._status = None
+            case JobRequested() | JobRefused() | SettingsApplied():
+                pass  # the journal's own business: nothing of the report changes
+            case JobEnded():
+                wave = self._job_waves[event.job_id]
+                wave.jobs[event.job_id] = wave.jobs[event.job_id].model_copy(
+                    update={"ended_at": event.ended_at}
+                )
+            case ExecutionEnded():
+                self._ended_at, self._status = event.at, ExecutionStatus(event.status)
+            case _:
+                self._apply_to_wave(self._waves[event.wave_number], event)
+
+    def _apply_to_wave(
+        self,
+        wave: _Wave,
+        event: GateAsked | GateAnswered | WaveStarted | JobStarted | ServerStatus | WaveEnded,
+    ) -> None:
+        match event:
+            case GateAsked():
+                wave.asking = True
+            case GateAnswered():
+                wave.asking = False
+                wave.approval = ApprovalReport(
+                    decision=event.decision, by=event.by, at=event.answered_at, comment=event.comment
+                )
+            case WaveStarted():
+                wave.status = WaveStatus.INITIATED
+                wave.started_at = wave.started_at or event.at
+            case JobStarted():
+                wave.status = WaveStatus.LAUNCHING
+                self._job_waves[event.job_id] = wave
+                wave.jobs[event.job_id] = JobReport(
+                    job_id=event.job_id,
+                    region=event.region,
+                    account_id=event.account_id,
+                    server_ids=event.server_ids,
+                    started_at=event.started_at,
+                    ended_at=None,
+                )
+                for server_id in event.server_ids:
+                    server = wave.servers[server_id]
+                    wave.servers[server_id] = server.model_copy(
+                        update={
+                            "attempts": server.attempts + 1,
+                            "started_at": server.started_at or event.started_at,
+                            "ended_at": None,
+                        }
+                    )
+            case ServerStatus():
+                ended = event.launch_status in {"LAUNCHED", "FAILED", "TERMINATED", "SKIPPED"}
+                wave.servers[event.source_server_id] = wave.servers[event.source_server_id].model_copy(
+                    update={
+                        "launch_status": event.launch_status,
+                        "recovery_instance_id": event.recovery_instance_id,
+                        "error": event.error,
+                        "ended_at": event.at if ended else None,
+                    }
+                )
+            case WaveEnded():
+                wave.status, wave.reason = WaveStatus(event.status), event.reason
+                wave.ended_at = event.at
+                wave.asking = False
+
+    def report(self) -> RecoveryReport:
+        """The report as things stand.
+
+        Raises:
+            ValueError: no ExecutionStarted has been applied.
+        """
+        if self._start is None:
+            raise ValueError("the journal holds no ExecutionStarted: nothing can be reported")
+        waves = tuple(wave.report() for wave in self._waves.values())
+        launched = [
+            server.ended_at
+            for wave in waves
+            for server in wave.servers
+            if server.launch_status == "LAUNCHED" and server.ended_at is not None
+        ]
+        return RecoveryReport(
+            execution_id=self._start.execution_id,
+            plan_name=self._start.runbook.plan_name,
+            mode=self._start.runbook.mode,
+            status=self._status or self._running_status(waves),
+            started_at=self._start.at,
+            ended_at=self._ended_at,
+            achieved_rto_seconds=(max(launched) - self._start.at).total_seconds() if launched else None,
+            waves=waves,
+            findings=self._start.runbook.findings,
+        )
+
+    def _running_status(self, waves: tuple[WaveReport, ...]) -> ExecutionStatus:
+        moving = any(wave.status in {WaveStatus.INITIATED, WaveStatus.LAUNCHING} for wave in waves)
+        asking = any(wave.asking for wave in self._waves.values())
+        return ExecutionStatus.PAUSED if asking and not moving else ExecutionStatus.IN_PROGRESS
+
+
+def final_status(waves: Iterable[WaveReport]) -> ExecutionStatus:
+    """How an execution whose waves are all over ended.
+
+    COMPLETED: every wave did. FAILED: a wave failed. PARTIAL: none failed, but some were cancelled after others had
+    completed. CANCELLED: nothing was launched.
+    """
+    statuses = [wave.status for wave in waves]
+    if all(status is WaveStatus.COMPLETED for status in statuses):
+        return ExecutionStatus.COMPLETED
+    if WaveStatus.FAILED in statuses:
+        return ExecutionStatus.FAILED
+    return ExecutionStatus.PARTIAL if WaveStatus.COMPLETED in statuses else ExecutionStatus.CANCELLED
+
+
+def report_of(events: Iterable[Event]) -> RecoveryReport:
+    """The report of a whole journal."""
+    fold = ReportFold()
+    for event in events:
+        fold.apply(event)
+    return fold.report()

@@ -1,0 +1,62 @@
+"""An event as one line for a log: what an on-call engineer reads while it happens."""
+
+from __future__ import annotations
+
+from prefect_drs.report.events import (
+    Event,
+    ExecutionEnded,
+    ExecutionResumed,
+    ExecutionStarted,
+    GateAnswered,
+    GateAsked,
+    JobEnded,
+    JobRefused,
+    JobRequested,
+    JobStarted,
+    ServerStatus,
+    SettingsApplied,
+    WaveEnded,
+    WaveStarted,
+)
+
+
+def event_line(event: Event) -> str | None:
+    """The line; None for events that only the journal needs."""
+    match event:
+        case ExecutionStarted():
+            waves = event.runbook.waves
+            servers = sum(len(wave.servers) for wave in waves)
+            return (
+                f"{event.runbook.mode} of {event.runbook.plan_name}: {len(waves)} waves, {servers} servers, "
+                f"execution {event.execution_id}"
+            )
+        case ExecutionResumed():
+            return f"execution resumed by {event.by}"
+        case GateAsked():
+            return f"wave {event.wave_number} waits for approval"
+        case GateAnswered():
+            comment = f": {event.comment}" if event.comment else ""
+            return f"wave {event.wave_number} {event.decision} by {event.by}{comment}"
+        case WaveStarted():
+            return f"wave {event.wave_number} started"
+        case SettingsApplied():
+            return f"wave {event.wave_number} {event.source_server_id}: set {', '.join(event.fields)}"
+        case JobRequested():
+            return None
+        case JobRefused():
+            return f"wave {event.wave_number} batch {event.batch} not started: {event.reason}"
+        case JobStarted():
+            where = f"{event.account_id}/{event.region}"
+            return (
+                f"wave {event.wave_number} job {event.job_id} in {where}: {len(event.server_ids)} server(s)"
+            )
+        case ServerStatus():
+            why = f": {event.error}" if event.error else ""
+            instance = f" as {event.recovery_instance_id}" if event.recovery_instance_id else ""
+            return f"wave {event.wave_number} {event.source_server_id} {event.launch_status}{instance}{why}"
+        case JobEnded():
+            return f"job {event.job_id} ended"
+        case WaveEnded():
+            return f"wave {event.wave_number} {event.status}" + (f": {event.reason}" if event.reason else "")
+        case ExecutionEnded():
+            return f"execution {event.status}"

@@ -1,0 +1,167 @@
+"""Markdown for the Prefect UI: what a wave would do (at its gate), the waves with their states, the servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
+from prefect_drs.runbook import Change, Runbook, RunbookServer
+
+SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
+STATE_MARKS = {
+    WaveStatus.PENDING: "⚪",
+    WaveStatus.INITIATED: "🔵",
+    WaveStatus.LAUNCHING: "🔵",
+    WaveStatus.COMPLETED: "🟢",
+    WaveStatus.FAILED: "🔴",
+    WaveStatus.SKIPPED: "⚫",
+    WaveStatus.CANCELLED: "🟠",
+}
+
+
+def escaped(text: object) -> str:
+    """`text` as it may stand in a Markdown table cell."""
+    return (
+        str(text)
+        .replace("\\", "\\\\")
+        .replace("|", "\\|")
+        .replace("\n", " ")
+        .replace("`", "'")
+        .replace("<", "&lt;")
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; nothing where there are no rows."""
+    lines = [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join([f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *lines])
+
+
+def value(setting: Any) -> str:
+    """A setting's value as a person reads it."""
+    match setting:
+        case None:
+            return "—"
+        case bool():
+            return "yes" if setting else "no"
+        case list() | tuple():
+            return ", ".join(value(item) for item in setting) or "—"
+        case dict():
+            return ", ".join(f"{key}={value(item)}" for key, item in setting.items()) or "—"
+        case _:
+            return str(setting)
+
+
+def change_text(change: Change) -> str:
+    """`instanceType c5.large → r7a.large`."""
+    return f"{change.field} {value(change.before)} → {value(change.after)}"
+
+
+def changes_text(server: RunbookServer) -> str:
+    """All changes of a server on one line."""
+    return "; ".join(change_text(change) for change in server.changes) or "none"
+
+
+def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> str:
+    """What a person should know before approving a wave: what it would launch, what would change, what has run."""
+    wave = runbook.wave(wave_number)
+    jobs = wave.jobs
+    places = ", ".join(sorted({str(location) for location, _ in jobs}))
+    shown = wave.servers[:SHOWN_SERVERS]
+    hidden = len(wave.servers) - len(shown)
+    parts = [
+        f"### {runbook.mode.capitalize()} of {escaped(runbook.plan_name)}: approve {escaped(wave.wave_name)}?",
+        f"**{len(wave.servers)} server(s)** in {len(jobs)} job(s), {places}. "
+        + (
+            "Approving launches **drill** instances."
+            if runbook.mode == "drill"
+            else "Approving launches **recovery** instances and replaces former ones."
+        ),
+        table(
+            ("server", "id", "group", "replication", "lag", "settings that change"),
+            (
+                (s.name, s.source_server_id, s.group, s.replication_state, s.lag or "—", changes_text(s))
+                for s in shown
+            ),
+        ),
+        f"… and {hidden} more." if hidden else "",
+        "**So far**",
+        wave_table(so_far.waves),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def wave_table(waves: Iterable[WaveReport]) -> str:
+    """The waves with their states."""
+    return table(
+        ("wave", "name", "after", "state", "launched", "started", "ended", "approval", "why"),
+        (
+            (
+                wave.wave_number,
+                wave.wave_name,
+                ", ".join(map(str, wave.depends_on_waves)) or "—",
+                f"{STATE_MARKS[wave.status]} {wave.status}",
+                f"{wave.launched}/{len(wave.servers)}",
+                clock_time(wave.started_at),
+                clock_time(wave.ended_at),
+                f"{wave.approval.decision} by {wave.approval.by}" if wave.approval else "—",
+                wave.reason or "",
+            )
+            for wave in waves
+        ),
+    )
+
+
+def server_table(report: RecoveryReport) -> str:
+    """Every server with what became of it."""
+    return table(
+        ("wave", "server", "id", "state", "recovery instance", "job", "ended", "error"),
+        (
+            (
+                wave.wave_number,
+                server.name,
+                server.source_server_id,
+                server.launch_status,
+                server.recovery_instance_id or "—",
+                ", ".join(job.job_id for job in wave.jobs if server.source_server_id in job.server_ids)
+                or "—",
+                clock_time(server.ended_at),
+                server.error or "",
+            )
+            for wave in report.waves
+            for server in wave.servers
+        ),
+    )
+
+
+def clock_time(at: datetime | None) -> str:
+    """Hours, minutes and seconds, UTC."""
+    return f"{at:%H:%M:%S}" if at else "—"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `1 h 02 min` or `3 min 04 s`."""
+    if seconds is None:
+        return "—"
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s"
+
+
+def report_summary(report: RecoveryReport) -> str:
+    """The whole report as a page: how it ended, the waves, the servers."""
+    return "\n\n".join(
+        [
+            f"# {report.plan_name}: {report.mode} {report.status}",
+            f"Execution `{report.execution_id}`, RTO reached {duration(report.achieved_rto_seconds)}.",
+            "## Waves",
+            wave_table(report.waves),
+            "## Servers",
+            server_table(report),
+        ]
+    )

@@ -1,0 +1,135 @@
+"""The RecoveryReport: what an execution did, for people and programs. Its names are fixed by the interface."""
+
+from __future__ import annotations
+
+import enum
+import json
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.runbook import Finding
+
+
+class ExecutionStatus(enum.StrEnum):
+    """How an execution stands."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    PARTIAL = "PARTIAL"
+
+
+class WaveStatus(enum.StrEnum):
+    """How a wave stands. INITIATED: released, settings being applied; LAUNCHING: jobs run."""
+
+    PENDING = "PENDING"
+    INITIATED = "INITIATED"
+    LAUNCHING = "LAUNCHING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self in {WaveStatus.COMPLETED, WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
+
+
+class ReportModel(BaseModel):
+    """The base of the report's parts: frozen, camelCase in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ApprovalReport(ReportModel):
+    """How a gate was answered. `by` is as claimed."""
+
+    decision: str
+    by: str
+    at: datetime
+    comment: str
+
+
+class JobReport(ReportModel):
+    """A launch job in DRS."""
+
+    job_id: str
+    region: str
+    account_id: str
+    server_ids: tuple[str, ...]
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class ServerReport(ReportModel):
+    """A server of a wave. `attempts`: jobs it took part in."""
+
+    source_server_id: str
+    name: str
+    launch_status: str
+    recovery_instance_id: str | None
+    attempts: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: str | None = None
+
+
+class WaveReport(ReportModel):
+    """A wave, with its jobs and servers."""
+
+    wave_number: int
+    wave_name: str
+    status: WaveStatus
+    reason: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    depends_on_waves: tuple[int, ...]
+    approval: ApprovalReport | None
+    jobs: tuple[JobReport, ...]
+    servers: tuple[ServerReport, ...]
+
+    @property
+    def launched(self) -> int:
+        """How many of its servers are LAUNCHED."""
+        return sum(server.launch_status == "LAUNCHED" for server in self.servers)
+
+
+class RecoveryReport(ReportModel):
+    """A whole execution. `achieved_rto_seconds`: from its start to the last server LAUNCHED, gates included."""
+
+    execution_id: str
+    plan_name: str
+    mode: RecoveryMode
+    status: ExecutionStatus
+    started_at: datetime
+    ended_at: datetime | None
+    achieved_rto_seconds: float | None
+    waves: tuple[WaveReport, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with: 0 done, 3 failed or partial, 4 rejected or cancelled."""
+        if self.status is ExecutionStatus.COMPLETED:
+            return 0
+        if any(wave.status is WaveStatus.FAILED for wave in self.waves):
+            return 3
+        return 4 if any(wave.status is WaveStatus.CANCELLED for wave in self.waves) else 3
+
+    def to_json(self) -> str:
+        """The report as indented JSON; an approval that was not asked for and an error that did not happen left out."""
+        data = self.model_dump(mode="json", by_alias=True)
+        for wave in data["waves"]:
+            if wave["approval"] is None:
+                del wave["approval"]
+            for server in wave["servers"]:
+                if server["error"] is None:
+                    del server["error"]
+        return json.dumps(data, indent=2, ensure_ascii=False)

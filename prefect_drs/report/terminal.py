@@ -1,0 +1,125 @@
+"""The report on a terminal: a table when it is over, the same table live while it runs."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from prefect_drs.report.markdown import change_text, clock_time, duration
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.runbook import FindingSeverity, Runbook
+
+STYLES = {
+    "PENDING": "dim",
+    "INITIATED": "blue",
+    "IN_PROGRESS": "blue",
+    "LAUNCHING": "blue",
+    "PAUSED": "yellow",
+    "COMPLETED": "green",
+    "LAUNCHED": "green",
+    "FAILED": "bold red",
+    "TERMINATED": "red",
+    "SKIPPED": "dim",
+    "CANCELLED": "yellow",
+    "PARTIAL": "yellow",
+}
+
+
+def styled(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=STYLES.get(status, ""))
+
+
+def wave_rows(report: RecoveryReport) -> Table:
+    """The waves, a row each, with how many servers are up."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("wave", "name", "after", "status", "launched", "started", "ended", "approval"):
+        table.add_column(column, overflow="fold")
+    for wave in report.waves:
+        table.add_row(
+            str(wave.wave_number),
+            Text(wave.wave_name),
+            ", ".join(map(str, wave.depends_on_waves)),
+            styled(wave.status),
+            f"{wave.launched}/{len(wave.servers)}",
+            clock_time(wave.started_at),
+            clock_time(wave.ended_at),
+            Text(f"{wave.approval.decision} by {wave.approval.by}" if wave.approval else ""),
+        )
+    return table
+
+
+def headline(report: RecoveryReport) -> Text:
+    """One line: what it is and how it stands."""
+    return Text.assemble(
+        (report.plan_name, "bold"),
+        f"  {report.mode}  ",
+        styled(report.status),
+        f"  execution {report.execution_id}",
+        f"  RTO {duration(report.achieved_rto_seconds)}" if report.achieved_rto_seconds else "",
+    )
+
+
+def report_view(report: RecoveryReport) -> RenderableType:
+    """The whole report: headline, waves, servers, and why what failed did."""
+    servers = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("wave", "server", "id", "status", "recovery instance", "tries", "ended"):
+        servers.add_column(column, overflow="fold")
+    for wave in report.waves:
+        for server in wave.servers:
+            servers.add_row(
+                str(wave.wave_number),
+                Text(server.name),
+                server.source_server_id,
+                styled(server.launch_status),
+                server.recovery_instance_id or "",
+                str(server.attempts),
+                clock_time(server.ended_at),
+            )
+    why = [
+        Text(f"wave {wave.wave_number} {wave.wave_name}: {wave.status}: {wave.reason}", style="red")
+        for wave in report.waves
+        if wave.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
+    ]
+    return Group(headline(report), wave_rows(report), servers, *why)
+
+
+def live_view(report: RecoveryReport) -> RenderableType:
+    """What is shown while it runs."""
+    running = report.status in {ExecutionStatus.IN_PROGRESS, ExecutionStatus.PAUSED}
+    return Group(headline(report), wave_rows(report)) if running else report_view(report)
+
+
+def runbook_view(runbook: Runbook) -> RenderableType:
+    """A dry run: every wave with its servers, what would change on each, and what refuses it."""
+    parts: list[RenderableType] = [Text.assemble((runbook.plan_name, "bold"), f"  {runbook.mode}  dry run")]
+    for wave in runbook.waves:
+        after = f"  after {', '.join(map(str, wave.depends_on_waves))}" if wave.depends_on_waves else ""
+        jobs = ", ".join(f"{size} in {location}" for location, size in wave.jobs)
+        gate = "  [gate: a person approves]" if wave.gate else ""
+        parts.append(
+            Text(f"\nwave {wave.wave_number}  {wave.wave_name}{after}{gate}\njobs: {jobs or 'none'}", "bold")
+        )
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("server", "id", "group", "replication", "lag", "settings that change"):
+            table.add_column(column, overflow="fold")
+        for server in wave.servers:
+            table.add_row(
+                Text(server.name),
+                server.source_server_id,
+                Text(server.group),
+                server.replication_state,
+                server.lag or "",
+                Text("\n".join(change_text(change) for change in server.changes) or "none"),
+            )
+        parts.append(table)
+    for finding in runbook.findings:
+        refuses = finding.severity is FindingSeverity.REFUSES
+        parts.append(
+            Text(
+                f"{finding.severity}: {finding.code}: {finding.message}", "bold red" if refuses else "yellow"
+            )
+        )
+    return Group(*parts)

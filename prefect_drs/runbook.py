@@ -1,0 +1,385 @@
+"""The resolved form of a plan: exactly which servers, which settings change from what to what, which jobs and gates.
+
+In: a Manifest's plan and what the accounts hold now (read through `prefect_drs.aws`). Out: a `Runbook`, plain data
+that serialises to JSON; a dry run prints it, an execution carries it out, two of them can be compared. Reading changes
+nothing in any account, and what could not be checked is a finding that refuses the execution, never a silence.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.aws.drs import JOB_LIFETIME, Job, SourceServer, describe_jobs, describe_source_servers
+from prefect_drs.aws.launch_configuration import changes, read_launch_states
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.clock import Clock
+from prefect_drs.errors import AwsError, PreflightRefusedError
+from prefect_drs.graph import WaveGraph
+from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, RecoveryMode, RecoveryPlan, Wave
+
+READY_STATES = frozenset({"CONTINUOUS"})
+SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
+
+
+class RunbookModel(BaseModel):
+    """The base of the runbook's parts: frozen, closed, camelCase in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class FindingSeverity(enum.StrEnum):
+    """REFUSES stops an execution before it begins; TOLD is shown and reported."""
+
+    REFUSES = "REFUSES"
+    TOLD = "TOLD"
+
+
+class Finding(RunbookModel):
+    """One thing the accounts hold that bears on this execution, and what to do about it."""
+
+    code: str
+    severity: FindingSeverity
+    message: str
+    account_id: str | None = None
+    region: str | None = None
+    source_server_id: str | None = None
+
+
+class Change(RunbookModel):
+    """One launch setting that would change: in DRS's own configuration or in the EC2 launch template."""
+
+    part: str
+    field: str
+    before: JsonValue
+    after: JsonValue
+
+
+class RunbookServer(RunbookModel):
+    """A source server of a wave, with its effective settings and what they change."""
+
+    source_server_id: str
+    name: str
+    account_id: str
+    region: str
+    group: str
+    replication_state: str
+    lag: str | None
+    recovery_instance_id: str | None
+    settings: LaunchSettings
+    changes: tuple[Change, ...]
+
+    @property
+    def location(self) -> Location:
+        """Its account and region."""
+        return Location(self.account_id, self.region)
+
+
+class RunbookWave(RunbookModel):
+    """A wave with its exact servers."""
+
+    wave_number: int
+    wave_name: str
+    depends_on_waves: tuple[int, ...]
+    gate: bool
+    servers: tuple[RunbookServer, ...]
+
+    @property
+    def jobs(self) -> tuple[tuple[Location, int], ...]:
+        """The sizes of the jobs this wave needs at least: at most 100 servers each, one account-region each."""
+        counts: dict[Location, int] = defaultdict(int)
+        for server in self.servers:
+            counts[server.location] += 1
+        return tuple(
+            (location, min(SERVERS_A_JOB, count - done))
+            for location, count in sorted(counts.items())
+            for done in range(0, count, SERVERS_A_JOB)
+        )
+
+
+class Runbook(RunbookModel):
+    """What one execution of a plan would do."""
+
+    plan_name: str
+    mode: RecoveryMode
+    waves: tuple[RunbookWave, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """The findings that refuse the execution."""
+        return tuple(f for f in self.findings if f.severity is FindingSeverity.REFUSES)
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Every account-region that it touches, sorted."""
+        return tuple(sorted({server.location for wave in self.waves for server in wave.servers}))
+
+    def wave(self, number: int) -> RunbookWave:
+        """The wave of that number.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for wave in self.waves:
+            if wave.wave_number == number:
+                return wave
+        raise KeyError(number)
+
+    def require_accepted(self) -> Runbook:
+        """This runbook, where nothing refuses it.
+
+        Raises:
+            PreflightRefusedError: naming every finding that refuses.
+        """
+        if not self.refusals:
+            return self
+        lines = [f"{finding.code}: {finding.message}" for finding in self.refusals]
+        raise PreflightRefusedError(
+            "\n".join([f"preflight refused {self.plan_name}: {len(lines)} finding(s)", *lines]),
+            findings=[finding.model_dump(mode="json", by_alias=True) for finding in self.refusals],
+        )
+
+
+@dataclass(slots=True)
+class _LocationReading:
+    """What one account-region holds, as far as the plan needs it."""
+
+    servers: tuple[SourceServer, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    failure: AwsError | None = None
+
+
+def resolve(
+    manifest: Manifest, plan: RecoveryPlan, *, mode: RecoveryMode, sessions: Sessions, clock: Clock
+) -> Runbook:
+    """Read the accounts and work out what an execution of `plan` would do now. Changes nothing.
+
+    Args:
+        manifest: where the plan's groups are.
+        plan: one of its plans.
+        mode: a drill leaves what runs; a recovery replaces former recovery instances.
+        sessions: the way into the accounts.
+        clock: the time, which bounds how far back active jobs are looked for.
+
+    Raises:
+        AwsError: the caller's own identity could not be read. What fails in one account or region is a finding.
+    """
+    graph = WaveGraph.of(plan)
+    groups = {name: manifest.group(name) for wave in plan.waves for name in wave.groups}
+    at = {
+        name: Location(group.account_id or sessions.caller_account_id, group.region)
+        for name, group in groups.items()
+    }
+    findings: list[Finding] = []
+    readings = {location: _read(sessions, location, clock, findings) for location in sorted(set(at.values()))}
+    members = {
+        name: _members(group, at[name], readings[at[name]], findings) for name, group in groups.items()
+    }
+    changed = _changes(sessions, groups, at, members, findings)
+    waves = tuple(
+        _wave(graph, wave, groups, at, members, changed)
+        for wave in (graph.wave(number) for number in graph.order)
+    )
+    _check(waves, readings, findings)
+    return Runbook(plan_name=plan.plan_name, mode=mode, waves=waves, findings=tuple(findings))
+
+
+def _read(sessions: Sessions, location: Location, clock: Clock, findings: list[Finding]) -> _LocationReading:
+    try:
+        return _LocationReading(
+            servers=describe_source_servers(sessions, location),
+            jobs=describe_jobs(sessions, location, since=clock.now() - JOB_LIFETIME),
+        )
+    except AwsError as error:
+        findings.append(_refuse("UNCHECKED", f"{location}: {error.message}", location))
+        return _LocationReading(failure=error)
+
+
+def _refuse(code: str, message: str, location: Location, server: str | None = None) -> Finding:
+    return Finding(
+        code=code,
+        severity=FindingSeverity.REFUSES,
+        message=message,
+        account_id=location.account_id,
+        region=location.region,
+        source_server_id=server,
+    )
+
+
+def _members(
+    group: ProtectionGroup, location: Location, reading: _LocationReading, findings: list[Finding]
+) -> tuple[SourceServer, ...]:
+    """Who belongs to the group now: the named ids, or all that carry every selection tag."""
+    if reading.failure is not None:
+        return ()
+    if group.server_selection_tags:
+        wanted = group.server_selection_tags.items()
+        members = tuple(server for server in reading.servers if wanted <= server.tags.items())
+        if not members:
+            tags = ", ".join(f"{key}={value}" for key, value in wanted)
+            findings.append(
+                _refuse(
+                    "NO_SERVER_MATCHES",
+                    f"group {group.group_name}: no source server in {location} carries {tags}; "
+                    "tag them in DRS (or run tag sync), or change serverSelectionTags",
+                    location,
+                )
+            )
+        return members
+    by_id = {server.source_server_id: server for server in reading.servers}
+    for missing in (wanted for wanted in group.source_server_ids if wanted not in by_id):
+        findings.append(
+            _refuse(
+                "SERVER_NOT_FOUND",
+                f"group {group.group_name}: DRS has no source server {missing} in {location} "
+                f"({len(by_id)} there); check its id, account and region",
+                location,
+                missing,
+            )
+        )
+    return tuple(by_id[wanted] for wanted in group.source_server_ids if wanted in by_id)
+
+
+def _settings(group: ProtectionGroup, server: SourceServer) -> LaunchSettings:
+    names = (server.source_server_id, server.instance_id, server.tags.get("Name"))
+    return group.settings_for(*(name for name in names if name))
+
+
+def _changes(
+    sessions: Sessions,
+    groups: Mapping[str, ProtectionGroup],
+    at: Mapping[str, Location],
+    members: Mapping[str, Sequence[SourceServer]],
+    findings: list[Finding],
+) -> dict[str, tuple[Change, ...]]:
+    """Each server's settings that differ from what its account holds, by source server id."""
+    wanted: dict[Location, dict[str, LaunchSettings]] = defaultdict(dict)
+    for name, group in groups.items():
+        for server in members[name]:
+            wanted[at[name]][server.source_server_id] = _settings(group, server)
+    found: dict[str, tuple[Change, ...]] = {}
+    for location, settings in sorted(wanted.items()):
+        try:
+            states = read_launch_states(sessions, location.account_id, location.region, tuple(settings))
+        except AwsError as error:
+            findings.append(_refuse("UNCHECKED", f"{location}: {error.message}", location))
+            continue
+        for server_id, state in states.items():
+            found[server_id] = tuple(
+                Change(part=change.part, field=change.field, before=change.before, after=change.after)
+                for change in changes(state, settings[server_id])
+            )
+    return found
+
+
+def _wave(
+    graph: WaveGraph,
+    wave: Wave,
+    groups: Mapping[str, ProtectionGroup],
+    at: Mapping[str, Location],
+    members: Mapping[str, Sequence[SourceServer]],
+    changed: Mapping[str, tuple[Change, ...]],
+) -> RunbookWave:
+    return RunbookWave(
+        wave_number=wave.wave_number,
+        wave_name=wave.wave_name,
+        depends_on_waves=tuple(graph.dependencies(wave.wave_number)),
+        gate=wave.pause_before_wave,
+        servers=tuple(
+            RunbookServer(
+                source_server_id=server.source_server_id,
+                name=server.name,
+                account_id=at[name].account_id,
+                region=at[name].region,
+                group=name,
+                replication_state=server.replication_state,
+                lag=server.lag,
+                recovery_instance_id=server.recovery_instance_id,
+                settings=_settings(groups[name], server),
+                changes=changed.get(server.source_server_id, ()),
+            )
+            for name in wave.groups
+            for server in members[name]
+        ),
+    )
+
+
+def _check(
+    waves: Iterable[RunbookWave],
+    readings: Mapping[Location, _LocationReading],
+    findings: list[Finding],
+) -> None:
+    """The checks before a launch that need the servers: replication, active jobs, twice in one plan."""
+    seen: dict[str, RunbookWave] = {}
+    busy = {
+        server.source_server_id: job
+        for reading in readings.values()
+        for job in reading.jobs
+        if job.active
+        for server in job.servers
+    }
+    for wave in waves:
+        for server in wave.servers:
+            where, server_id = server.location, server.source_server_id
+            label = f"{server.name} ({server_id}) in {where}"
+            if server_id in seen:
+                findings.append(
+                    _refuse(
+                        "SERVER_IN_TWO_WAVES",
+                        f"{label} is in wave {seen[server_id].wave_number} and in wave {wave.wave_number}; "
+                        "a server is launched once: take it out of one group",
+                        where,
+                        server_id,
+                    )
+                )
+            seen.setdefault(server_id, wave)
+            if server.replication_state not in READY_STATES:
+                findings.append(
+                    _refuse(
+                        "NOT_REPLICATING",
+                        f"{label} is {server.replication_state}, not CONTINUOUS; wait for it or repair its agent",
+                        where,
+                        server_id,
+                    )
+                )
+            if job := busy.get(server_id):
+                findings.append(
+                    _refuse(
+                        "SERVER_IN_ACTIVE_JOB",
+                        f"{label} is in job {job.job_id} ({job.initiated_by}, {job.status}); wait until it has ended",
+                        where,
+                        server_id,
+                    )
+                )
+            if server.recovery_instance_id:
+                findings.append(
+                    Finding(
+                        code="RECOVERY_INSTANCE_EXISTS",
+                        severity=FindingSeverity.TOLD,
+                        message=f"{label} has recovery instance {server.recovery_instance_id}; DRS replaces it by this launch",
+                        account_id=where.account_id,
+                        region=where.region,
+                        source_server_id=server_id,
+                    )
+                )
+
+
+def runbook_json(runbook: Runbook) -> dict[str, Any]:
+    """The runbook as camelCase JSON values, unset settings left out."""
+    data = runbook.model_dump(mode="json", by_alias=True)
+    for wave in data["waves"]:
+        for server in wave["servers"]:
+            server["settings"] = {k: v for k, v in server["settings"].items() if v is not None}
+        wave["jobs"] = [
+            {"accountId": location.account_id, "region": location.region, "servers": size}
+            for location, size in runbook.wave(wave["waveNumber"]).jobs
+        ]
+    return data
