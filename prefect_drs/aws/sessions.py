@@ -1,0 +1,462 @@
+"""The way into every account: boto3 clients by service, account and region.
+
+In: how each account is entered (`AccountAccess`) and a boto3 session for the caller's own. Out: clients, made
+once and shared by all threads. The caller's own account needs no role; any other is entered by AssumeRole,
+with credentials that renew themselves, since a recovery may outlive a session's hour. It never writes a
+secret into a repr, a log or an error, and never retries where it was told not to.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    Credentials,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from prefect_drs.aws.errors import (
+    CredentialsError,
+    RoleAssumptionError,
+    ThrottledError,
+    UnreachableError,
+    aws_call,
+    aws_error,
+)
+from prefect_drs.aws.regions import partition_of
+from prefect_drs.errors import AwsError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mypy_boto3_drs.client import DrsClient
+    from mypy_boto3_ec2.client import EC2Client
+    from mypy_boto3_iam.client import IAMClient
+    from mypy_boto3_sts.client import STSClient
+    from pydantic import SecretStr
+
+DEFAULT_ROLE_NAME = "DRSOrchestrationRole"
+DEFAULT_WORKERS = 16
+GLOBAL_REGION = "aws-global"  # botocore's name for an endpoint of no region, such as STS's
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 60
+ATTEMPTS = 6  # of a reading call, the first included
+IDENTITY_ATTEMPTS = 3  # of the very first call: an address where nobody listens is told within seconds
+ROLE_DURATION_SECONDS = (
+    3600  # what a role allows unless its MaximumSessionDuration was raised; also role chaining's limit
+)
+
+_ACCOUNT_ID = re.compile(r"\d{12}")
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/\\-]{2,1224}", re.ASCII)  # AssumeRole, API reference
+_ROLE_REMEDY = (
+    "check that the role exists, that its trust policy names this caller and the same ExternalId, and that the "
+    "caller may sts:AssumeRole it"
+)
+_NOT_IN_SESSION_NAME = re.compile(r"[^\w+=,.@-]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCredentials:
+    """The credentials that an account is entered with, where they are not the process's own.
+
+    Args:
+        access_key_id: with `secret_access_key`; None for a profile or boto3's own chain.
+        secret_access_key: its secret.
+        session_token: for temporary keys.
+        profile_name: a profile of the AWS configuration.
+        role_arn: a role to assume first, before the target account's own (role chaining).
+        external_id: the ExternalId of that first role.
+    """
+
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    profile_name: str | None = None
+    role_arn: str | None = None
+    external_id: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAccess:
+    """How one account is entered.
+
+    Args:
+        account_id: 12 digits.
+        role_arn: the role to assume; None is the role by convention, or no role for the caller's own account.
+        external_id: the ExternalId that the role's trust policy asks for.
+        endpoint_url: another address for every service of this account, such as the sandbox's.
+        source: the credentials to assume the role with; None is the process's own.
+        name: what people call the account.
+        regions: where its servers may be recovered to; empty is every region of DRS.
+
+    Raises:
+        UsageError: the account id or the ExternalId has a form that AWS does not accept.
+    """
+
+    account_id: str
+    role_arn: str | None = None
+    external_id: SecretStr | None = None
+    endpoint_url: str | None = None
+    source: SourceCredentials | None = None
+    name: str | None = None
+    regions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _ACCOUNT_ID.fullmatch(self.account_id):
+            raise UsageError(f"{self.account_id!r} is not an AWS account id; it has exactly 12 digits")
+        if self.external_id is not None and not _EXTERNAL_ID.fullmatch(self.external_id.get_secret_value()):
+            raise UsageError(
+                f"the ExternalId of account {self.account_id} has a form that AssumeRole refuses; "
+                "it has 2 to 1224 characters of letters, digits and _+=,.@:/\\-"
+            )
+
+
+def orchestration_role_arn(account_id: str, partition: str = "aws", *, role_name: str = DEFAULT_ROLE_NAME) -> str:
+    """The ARN of the role by convention in that account."""
+    return f"arn:{partition}:iam::{account_id}:role/{role_name}"
+
+
+def role_session_name(text: str) -> str:
+    """`text` as AssumeRole accepts it for RoleSessionName: 2 to 64 characters, others replaced by `-`."""
+    return _NOT_IN_SESSION_NAME.sub("-", text)[:64].ljust(2, "-")
+
+
+@dataclass(slots=True)
+class _Source:
+    """Base credentials and who they are."""
+
+    session: boto3.Session
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    account_id: str | None = None
+
+
+class Sessions:
+    """Clients for any service in any account and region. Safe to share between threads.
+
+    Args:
+        accounts: how accounts are entered; one that is not here is entered by the role by convention, without
+            an ExternalId.
+        session: the caller's own boto3 session; None is boto3's default chain.
+        session_name: names the assumed sessions in CloudTrail; give it the execution's id.
+        workers: how many threads share a client: the size of its connection pool.
+
+    Raises:
+        UsageError: the same account is given twice.
+
+    Example:
+        ```python
+        access = AccountAccess("222222222222", external_id=SecretStr("…"))
+        sessions = Sessions([access], session_name="execution-1")
+        drs = sessions.client("drs", account_id="222222222222", region="eu-central-1")
+        ```
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[AccountAccess] = (),
+        *,
+        session: boto3.Session | None = None,
+        session_name: str = "prefect-drs",
+        workers: int = DEFAULT_WORKERS,
+    ) -> None:
+        self._accounts: dict[str, AccountAccess] = {}
+        for access in accounts:
+            if access.account_id in self._accounts:
+                raise UsageError(f"account {access.account_id} is given twice; keep one way into it")
+            self._accounts[access.account_id] = access
+        self.session_name = role_session_name(session_name)
+        self.workers = workers
+        self._lock = threading.RLock()
+        self._given = session
+        self._sources: dict[SourceCredentials | None, _Source] = {}
+        self._entered: dict[tuple[str | None, str], boto3.Session] = {}
+        self._clients: dict[tuple[str, str | None, str, bool], Any] = {}
+
+    @property
+    def accounts(self) -> tuple[AccountAccess, ...]:
+        """The accounts that were given, in the order given."""
+        return tuple(self._accounts.values())
+
+    @property
+    def caller_account_id(self) -> str:
+        """The account of the caller's own credentials (`GetCallerIdentity`, asked once).
+
+        Raises:
+            AwsError: there are no credentials, AWS does not accept them, or STS could not be reached.
+        """
+        return self._account_of(None, None)
+
+    @overload
+    def client(
+        self, service: Literal["drs"], *, account_id: str | None = None, region: str, retrying: bool = True
+    ) -> DrsClient: ...
+    @overload
+    def client(
+        self, service: Literal["ec2"], *, account_id: str | None = None, region: str, retrying: bool = True
+    ) -> EC2Client: ...
+    @overload
+    def client(
+        self, service: Literal["iam"], *, account_id: str | None = None, region: str, retrying: bool = True
+    ) -> IAMClient: ...
+    @overload
+    def client(
+        self, service: Literal["sts"], *, account_id: str | None = None, region: str, retrying: bool = True
+    ) -> STSClient: ...
+    @overload
+    def client(self, service: str, *, account_id: str | None = None, region: str, retrying: bool = True) -> Any: ...
+    def client(self, service: str, *, account_id: str | None = None, region: str, retrying: bool = True) -> Any:
+        """The client of a service in an account and region; the same one on every call.
+
+        Credentials of an assumed role are fetched by the first request that needs them, so a refused role
+        shows there, as a `RoleAssumptionError`.
+
+        Args:
+            service: boto3's name, such as `drs`.
+            account_id: None, or the caller's own, uses the base credentials; any other assumes its role.
+            region: the region's name.
+            retrying: False makes botocore send each request exactly once, for calls that a blind retry could
+                carry out twice (`StartRecovery` has no idempotency token).
+
+        Raises:
+            UsageError: no such region.
+            AwsError: the caller's identity could not be read.
+        """
+        key = (service, account_id, region, retrying)
+        with self._lock:
+            if (known := self._clients.get(key)) is not None:
+                return known
+        partition_of(region)
+        access = self._accounts.get(account_id) if account_id is not None else None
+        session = self._enter(account_id, access, region)
+        create: Any = session.client  # its stubs know literal service names only
+        with self._lock, aws_call(f"making a client for {service}", account_id, region):
+            if key not in self._clients:  # under the lock, since a boto3 session is not thread-safe
+                self._clients[key] = create(
+                    service,
+                    region_name=region,
+                    endpoint_url=access.endpoint_url if access else None,
+                    config=self._config(retrying=retrying),
+                )
+            return self._clients[key]
+
+    def _config(self, *, retrying: bool, attempts: int = ATTEMPTS) -> Config:
+        return Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            max_pool_connections=self.workers,
+            user_agent_extra=f"prefect-drs/{version('prefect-drs')}",
+            retries=(
+                {"mode": "adaptive", "total_max_attempts": attempts}
+                if retrying
+                else {"mode": "standard", "total_max_attempts": 1}
+            ),
+        )
+
+    def _enter(self, account_id: str | None, access: AccountAccess | None, region: str) -> boto3.Session:
+        """The boto3 session whose credentials work in that account."""
+        key = (account_id, region)
+        with self._lock:
+            if (known := self._entered.get(key)) is not None:
+                return known
+        source = access.source if access else None
+        base = self._source(source, region).session
+        role_arn = access.role_arn if access else None
+        if account_id is None or (role_arn is None and account_id == self._account_of(source, access, region)):
+            entered = base
+        else:
+            entered = assumed_session(
+                base,
+                role_arn or orchestration_role_arn(account_id, partition_of(region)),
+                region=region,
+                external_id=access.external_id if access else None,
+                session_name=self.session_name,
+                endpoint_url=access.endpoint_url if access else None,
+                config=self._config(retrying=True),
+                lock=self._lock,
+            )
+        with self._lock:
+            return self._entered.setdefault(key, entered)
+
+    def _source(self, credentials: SourceCredentials | None, region: str | None) -> _Source:
+        with self._lock:
+            if credentials not in self._sources:
+                self._sources[credentials] = _Source(self._source_session(credentials, region))
+            return self._sources[credentials]
+
+    def _source_session(self, credentials: SourceCredentials | None, region: str | None) -> boto3.Session:
+        if credentials is None:
+            if self._given is not None:
+                return self._given
+            with aws_call("reading the AWS configuration", None, region or "default"):
+                return boto3.Session()
+        secret, token = credentials.secret_access_key, credentials.session_token
+        with aws_call("reading the AWS configuration", None, region or "default"):
+            session = boto3.Session(
+                aws_access_key_id=credentials.access_key_id,
+                aws_secret_access_key=secret.get_secret_value() if secret else None,
+                aws_session_token=token.get_secret_value() if token else None,
+                profile_name=credentials.profile_name,
+            )
+        if credentials.role_arn is None:
+            return session
+        return assumed_session(
+            session,
+            credentials.role_arn,
+            region=region or session.region_name or GLOBAL_REGION,
+            external_id=credentials.external_id,
+            session_name=self.session_name,
+            config=self._config(retrying=True),
+            lock=self._lock,
+        )
+
+    def _account_of(
+        self, credentials: SourceCredentials | None, access: AccountAccess | None, region: str | None = None
+    ) -> str:
+        source = self._source(credentials, region)
+        with source.lock:
+            if source.account_id is None:
+                asked = region or source.session.region_name or GLOBAL_REGION
+                with aws_call("GetCallerIdentity", None, asked):
+                    with self._lock:
+                        sts = source.session.client(
+                            "sts",
+                            region_name=asked,
+                            endpoint_url=access.endpoint_url if access else None,
+                            config=self._config(retrying=True, attempts=IDENTITY_ATTEMPTS),
+                        )
+                    source.account_id = sts.get_caller_identity()["Account"]
+            return source.account_id
+
+
+def assumed_session(
+    base: boto3.Session,
+    role_arn: str,
+    *,
+    region: str,
+    external_id: SecretStr | None = None,
+    session_name: str = "prefect-drs",
+    duration_seconds: int = ROLE_DURATION_SECONDS,
+    endpoint_url: str | None = None,
+    config: Config | None = None,
+    lock: threading.RLock | None = None,
+) -> boto3.Session:
+    """A session in a role, whose credentials are fetched at first use and renewed 15 minutes before they end.
+
+    STS is asked in `region`, so that entering an account does not depend on a region that is lost.
+
+    Args:
+        base: whose credentials assume the role.
+        role_arn: the role.
+        region: the session's region, and STS's.
+        external_id: sent as ExternalId.
+        session_name: RoleSessionName.
+        duration_seconds: of each set of credentials; at most what the role allows.
+        endpoint_url: another address for STS.
+        config: botocore's configuration of the STS client.
+        lock: held while `base` makes a client, where other threads use `base` too.
+    """
+    botocore_session = botocore.session.Session()
+    refresh = _RoleRefresh(
+        base=base,
+        role_arn=role_arn,
+        region=region,
+        external_id=external_id,
+        session_name=role_session_name(session_name),
+        duration_seconds=duration_seconds,
+        endpoint_url=endpoint_url,
+        config=config,
+        lock=lock or threading.RLock(),
+    )
+    botocore_session.register_component("credential_provider", CredentialResolver([_RoleProvider(refresh)]))
+    return boto3.Session(botocore_session=botocore_session, region_name=region)
+
+
+class _RoleProvider(CredentialProvider):
+    """The one place the session looks for credentials."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, refresh: _RoleRefresh) -> None:
+        super().__init__()
+        self._refresh = refresh
+
+    def load(self) -> Credentials:
+        return DeferredRefreshableCredentials(refresh_using=self._refresh, method=self.METHOD)
+
+
+@dataclass(frozen=True, slots=True)
+class _RoleRefresh:
+    """Asks STS for credentials of the role; told by botocore when."""
+
+    base: boto3.Session
+    role_arn: str
+    region: str
+    external_id: SecretStr | None
+    session_name: str
+    duration_seconds: int
+    endpoint_url: str | None
+    config: Config | None
+    lock: threading.RLock
+
+    def __call__(self) -> dict[str, Any]:
+        failure: AwsError | None = None
+        try:
+            return self._fetch()
+        except (ClientError, BotoCoreError) as error:
+            failure = self._explain(error)
+        raise failure  # outside the handler: botocore's exception may quote the ExternalId
+
+    def _fetch(self) -> dict[str, Any]:
+        source: Credentials | None = self.base.get_credentials()
+        if source is None:
+            raise NoCredentialsError
+        arguments: dict[str, Any] = {
+            "RoleSessionName": self.session_name,
+            "DurationSeconds": self.duration_seconds,
+        }
+        if self.external_id is not None:
+            arguments["ExternalId"] = self.external_id.get_secret_value()
+        fetcher = AssumeRoleCredentialFetcher(self._client, source, self.role_arn, extra_args=arguments)
+        return dict(fetcher.fetch_credentials())
+
+    def _client(self, service: str, **credentials: Any) -> Any:
+        create: Any = self.base.client
+        with self.lock:
+            return create(
+                service,
+                region_name=self.region,
+                endpoint_url=self.endpoint_url,
+                config=self.config,
+                **credentials,
+            )
+
+    def _explain(self, error: ClientError | BotoCoreError) -> AwsError:
+        account_id = self.role_arn.split(":")[4]
+        told = aws_error(error, "AssumeRole", account_id, self.region, denied_remedy=_ROLE_REMEDY)
+        sent = "with an ExternalId" if self.external_id is not None else "without an ExternalId"
+        message = f"cannot enter account {account_id} by role {self.role_arn} {sent}: {told.message}"
+        if self.external_id is not None:
+            message = message.replace(self.external_id.get_secret_value(), "**********")
+        own_kind = isinstance(told, CredentialsError | UnreachableError | ThrottledError)
+        kind = type(told) if own_kind else RoleAssumptionError
+        return kind(
+            message,
+            aws_code=told.aws_code,
+            operation="AssumeRole",
+            account_id=account_id,
+            region=self.region,
+            role_arn=self.role_arn,
+            external_id_sent=self.external_id is not None,
+            ambiguous=False,
+        )
