@@ -34,7 +34,8 @@ all the time; expected durations from three recorded drills, σ 0.10 between dri
   1.049, 1.069 (worst 1.47): what waiting gains is within the noise, and it could wait for ever beside a
   foreign job. Fragments start;
 - urgency with the work downstream added: no gain. Urgencies improved by 150 rounds of local search on the
-  expected durations (nine hard estates): 1.043 to 1.030 on paper, but 1.070 to 1.086 with the durations that came;
+  expected durations (nine hard estates): 1.043 to 1.030 on paper, but 1.070 to 1.086 with the
+  durations that came;
 - with exact durations instead of recorded ones: 1.032, 1.16; with none at all: 1.19, 1.4. Recording durations
   is worth more than any rule here.
 """
@@ -117,9 +118,8 @@ class JobStart:
     servers: tuple[str, ...]
 
 
-_Entry = tuple[float, int, int, Sequence[str], "list[float] | None"]
-"""What competes: minus its urgency, wave number, a tie-breaker, servers, and the expected seconds of a wave
-yet to be cut."""
+_Entry = tuple[float, int, int, Sequence[str], "Demand | None"]
+"""What competes: minus its urgency, wave number, a tie-breaker, and a group's servers or a wave yet to be cut."""
 
 
 def pack(demands: Sequence[Demand], usage: Usage, limits: Limits | None = None) -> tuple[JobStart, ...]:
@@ -141,23 +141,32 @@ def pack(demands: Sequence[Demand], usage: Usage, limits: Limits | None = None) 
         return ()
     fair = max(1, math.ceil(limits.servers_in_jobs / limits.concurrent_jobs))
 
-    heap = _entries(demands, usage.busy)
+    heap: list[_Entry] = [
+        (-demand.remaining_path, demand.wave_number, tie, (), demand)
+        for tie, demand in enumerate(demands)
+        if demand.servers
+    ]
+    heapq.heapify(heap)
     ties = len(heap)
+    seen: set[str] = set(usage.busy)
     starts: list[JobStart] = []
     while heap and free_jobs > 0 and free_servers > 0:
-        urgency, wave, tie, servers, seconds = heapq.heappop(heap)
-        if seconds is not None:
+        urgency, wave, _, servers, demand = heapq.heappop(heap)
+        if demand is not None:
+            servers, seconds = _slowest_first(demand, seen)
+            seen.update(servers)
+            if not servers:
+                continue
             reach = min(len(servers), free_servers + largest)  # what lies beyond can't start now
             if seconds[0] > seconds[-1]:
                 cuts = _cut(seconds[:reach], PRICE_OF_A_JOB * fair, largest)
             else:
-                room = min(len(servers), free_servers)
+                room = min(reach, free_servers)
                 cuts = _even(room, max(fair, math.ceil(room / max(1, free_jobs - len(heap)))), largest)
-            for first, last in cuts[1:]:
+            for first, last in cuts:
                 behind = seconds[0] - seconds[first]
                 heapq.heappush(heap, (urgency + behind, wave, ties, servers[first:last], None))
                 ties += 1
-            heapq.heappush(heap, (urgency, wave, tie, servers[slice(*cuts[0])], None))
             continue
         taken = servers[: min(free_servers, largest)]
         starts.append(JobStart(wave, tuple(taken)))
@@ -197,25 +206,16 @@ def tails(depends_on: Mapping[int, Collection[int]], lengths: Mapping[int, float
     return found
 
 
-def _entries(demands: Sequence[Demand], busy: frozenset[str]) -> list[_Entry]:
-    """One heap entry a wave with something to start: each server once, not busy, the slowest first."""
-    entries: list[_Entry] = []
-    seen: set[str] = set(busy)
-    for demand in sorted(demands, key=lambda d: (-d.remaining_path, d.wave_number)):
-        servers = [s for s in dict.fromkeys(demand.servers) if s not in seen]
-        if not servers:
-            continue
-        seen.update(servers)
-        seconds = [0.0] * len(servers)
-        if demand.durations:
-            expected = demand.durations
-            slowest = max((expected[s] for s in servers if s in expected), default=0.0)
-            known = {s: expected.get(s, slowest) for s in servers}
-            servers.sort(key=known.__getitem__, reverse=True)
-            seconds = [known[s] for s in servers]
-        entries.append((-demand.remaining_path, demand.wave_number, len(entries), servers, seconds))
-    heapq.heapify(entries)
-    return entries
+def _slowest_first(demand: Demand, seen: Collection[str]) -> tuple[list[str], list[float]]:
+    """The servers of a demand that are not in `seen`, each once, and their expected seconds, the longest first."""
+    servers = [s for s in dict.fromkeys(demand.servers) if s not in seen]
+    expected = demand.durations
+    if not expected or not servers:
+        return servers, [0.0] * len(servers)
+    slowest = max((expected[s] for s in servers if s in expected), default=0.0)
+    known = {s: expected.get(s, slowest) for s in servers}
+    servers.sort(key=known.__getitem__, reverse=True)
+    return servers, [known[s] for s in servers]
 
 
 def _cut(seconds: Sequence[float], price: float, largest: int) -> list[tuple[int, int]]:
