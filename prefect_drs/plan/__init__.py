@@ -1,0 +1,36 @@
+"""Plans: what a person writes, loaded, resolved by bindings and checked. No AWS, no Prefect, no network.
+
+A file becomes a `document` (values with lines), takes `shape` (fields of the right kind), is a `draft` (names resolved)
+that keeps the `rules`, and so a `model`.
+"""
+
+from prefect_drs.plan.bindings import Bindings, Bound, load_bindings, write_bindings
+from prefect_drs.plan.load import Reading, check_manifest, load_manifest
+from prefect_drs.plan.model import (
+    LaunchSettings,
+    Licensing,
+    Manifest,
+    ProtectionGroup,
+    RecoveryMode,
+    RecoveryPlan,
+    ServerEntry,
+    Wave,
+)
+
+__all__ = [
+    "Bindings",
+    "Bound",
+    "LaunchSettings",
+    "Licensing",
+    "Manifest",
+    "ProtectionGroup",
+    "Reading",
+    "RecoveryMode",
+    "RecoveryPlan",
+    "ServerEntry",
+    "Wave",
+    "check_manifest",
+    "load_bindings",
+    "load_manifest",
+    "write_bindings",
+]

@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from prefect_drs.errors import UsageError
+
 SCHEMA_VERSIONS = ("1.0", "1.1")
 
 LaunchDisposition = Literal["STARTED", "STOPPED"]
@@ -56,14 +58,20 @@ class LaunchSettings(PlanModel):
     credit_specification: Literal["standard", "unlimited"] | None = None
 
     def merged_with(self, override: LaunchSettings) -> LaunchSettings:
-        """These settings with `override` on top: key by key; `security_group_ids` replaced, `tags` merged."""
-        values = self.model_dump(exclude_none=True)
-        above = override.model_dump(exclude_none=True)
-        if "tags" in values and "tags" in above:
-            above["tags"] = {**values["tags"], **above["tags"]}
-        if "static_private_ip" in above:
-            values.pop("copy_private_ip", None)  # a static address excludes copyPrivateIp for that server
-        return LaunchSettings.model_validate({**values, **above})
+        """These settings with `override` on top, key by key: `tags` are merged, everything else is replaced.
+
+        A static address excludes `copyPrivateIp` for its server: where the result has one, `copy_private_ip` is
+        False, so that what the account has (or the group says) cannot bring the source's address back.
+        """
+        values = {name: getattr(self, name) for name in LaunchSettings.model_fields}
+        values |= {
+            name: value for name in LaunchSettings.model_fields if (value := getattr(override, name)) is not None
+        }
+        if self.tags is not None and override.tags is not None:
+            values["tags"] = {**self.tags, **override.tags}
+        if values["static_private_ip"] is not None:
+            values["copy_private_ip"] = False
+        return LaunchSettings(**values)
 
 
 class ServerEntry(PlanModel):
@@ -146,3 +154,22 @@ class Manifest(PlanModel):
             if group.group_name == name:
                 return group
         raise KeyError(name)
+
+    def plan(self, name: str | None = None) -> RecoveryPlan:
+        """The plan of that name (case does not matter), or the only one where no name is given.
+
+        Raises:
+            UsageError: there is no such plan, or several and no name; the message lists those there are.
+        """
+        there = ", ".join(plan.plan_name for plan in self.recovery_plans) or "none"
+        if name is None:
+            if len(self.recovery_plans) == 1:
+                return self.recovery_plans[0]
+            raise UsageError(f"the manifest has {len(self.recovery_plans)} plans ({there}): name one with --plan")
+        for plan in self.recovery_plans:
+            if plan.plan_name == name:
+                return plan
+        for plan in self.recovery_plans:
+            if plan.plan_name.casefold() == name.casefold():
+                return plan
+        raise UsageError(f"the manifest has no plan {name!r}; it has: {there}")

@@ -1,0 +1,138 @@
+"""From a manifest file to a checked `Manifest`, with every fault of the file at once.
+
+In: a path, and bindings. Out: a `Reading`, or the manifest alone. Never reaches AWS, Prefect or the network, and
+whatever the file holds, what comes out is faults with lines, never another exception.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from prefect_drs.errors import Fault, FaultyInputError, Severity
+from prefect_drs.plan.bindings import Bindings, read_bindings
+from prefect_drs.plan.document import Document, read_document
+from prefect_drs.plan.draft import Draft, Drafting
+from prefect_drs.plan.fields import MANIFEST
+from prefect_drs.plan.finding import Finding, quote
+from prefect_drs.plan.model import Manifest
+from prefect_drs.plan.rules import RULES, UNRESOLVED_CODES
+from prefect_drs.plan.shape import NotUnderstoodError
+
+FAULTS_AT_MOST = 1_000
+"""How many faults of one file are told; a file with more is the wrong file."""
+
+BindingsSource = str | os.PathLike[str] | Bindings
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a check of a manifest found.
+
+    Args:
+        manifest: the manifest, None where a fault refuses it.
+        faults: all faults of the manifest and its bindings, warnings too, by file and line.
+    """
+
+    manifest: Manifest | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def errors(self) -> tuple[Fault, ...]:
+        """The faults that refuse the file."""
+        return tuple(fault for fault in self.faults if fault.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Fault, ...]:
+        """The faults that are only told."""
+        return tuple(fault for fault in self.faults if fault.severity is Severity.WARNING)
+
+
+def load_manifest(path: str | os.PathLike[str], bindings: BindingsSource | None = None) -> Manifest:
+    """The manifest at `path`, with its names resolved by `bindings`.
+
+    Args:
+        path: a JSON or YAML file.
+        bindings: a bindings file, or the bindings themselves.
+
+    Raises:
+        FaultyInputError: with every fault of the manifest and of the bindings.
+    """
+    reading = check_manifest(path, bindings)
+    if reading.manifest is None:
+        raise FaultyInputError(reading.faults)
+    return reading.manifest
+
+
+def check_manifest(
+    path: str | os.PathLike[str], bindings: BindingsSource | None = None, *, rehearsal: bool = False
+) -> Reading:
+    """Check the manifest at `path`; raises nothing, whatever is there.
+
+    Args:
+        path: a JSON or YAML file.
+        bindings: a bindings file, or the bindings themselves.
+        rehearsal: leave names that nothing resolves (groups, servers, subnets, security groups, accounts) as they are
+            written: for showing a plan, and for making an estate that has them.
+    """
+    document = read_document(path)
+    bound, bound_document, faults = _bindings(bindings)
+    manifest: Manifest | None = None
+    if document.value is not None or not document.faults:
+        draft, findings = _examine(document.value, bound)
+        if rehearsal:
+            findings = [f for f in findings if f.code not in UNRESOLVED_CODES]
+        if bound_document is None:  # bindings from Python have no lines; their faults are told where the file begins
+            findings = [Finding((), f.code, f.message, f.severity) if f.in_bindings else f for f in findings]
+        findings, more = findings[:FAULTS_AT_MOST], findings[FAULTS_AT_MOST:]
+        if more:
+            findings.append(Finding((), "TOO_MANY_FAULTS", f"and {len(more)} faults more; is this a manifest?"))
+        faults += document.faults_of(f for f in findings if not f.in_bindings)
+        if bound_document is not None:
+            faults += bound_document.faults_of({f: None for f in findings if f.in_bindings})
+        if draft is not None and not _refused((*faults, *document.faults)):
+            manifest, unexpected = _build(draft, document)
+            faults += unexpected
+    faults += document.faults
+    here = os.fspath(path)
+    return Reading(manifest, tuple(sorted(faults, key=lambda f: (f.path != here, f.path, f.line, f.severity, f.code))))
+
+
+def _bindings(source: BindingsSource | None) -> tuple[Bindings, Document | None, tuple[Fault, ...]]:
+    if source is None or isinstance(source, Bindings):
+        return source or Bindings(), None, ()
+    return read_bindings(source)
+
+
+def _refused(faults: tuple[Fault, ...]) -> bool:
+    return any(fault.severity is Severity.ERROR for fault in faults)
+
+
+def _examine(value: object, bindings: Bindings) -> tuple[Draft | None, list[Finding]]:
+    findings: list[Finding] = []
+    try:
+        entry = MANIFEST(value, (), findings)
+    except NotUnderstoodError:
+        return None, findings
+    draft = Drafting(bindings).draft(entry)
+    findings += _by_rules(draft)
+    return draft, findings
+
+
+def _by_rules(draft: Draft) -> Iterator[Finding]:
+    for rule in RULES:
+        yield from rule(draft)
+
+
+def _build(draft: Draft, document: Document) -> tuple[Manifest | None, tuple[Fault, ...]]:
+    """The model of a draft that keeps all rules; what the model refuses all the same is a fault like any other."""
+    try:
+        return draft.manifest(), ()
+    except ValidationError as error:
+        return None, document.faults_of(
+            Finding(tuple(problem["loc"]), "INVALID_VALUE", f"{problem['msg']}: {quote(problem.get('input'))}")
+            for problem in error.errors(include_url=False)
+        )

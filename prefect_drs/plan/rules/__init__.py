@@ -1,0 +1,74 @@
+"""The rules that a manifest must keep, offline: each a function with a name, all of them in `RULES`.
+
+In: a `Draft`. Out: findings. A rule looks at what is there, whatever else is wrong, and reads neither files nor AWS.
+What needs an account (does the subnet exist, is the address free) is the preflight's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prefect_drs.plan.draft import Draft
+from prefect_drs.plan.finding import Finding
+from prefect_drs.plan.rules import addresses, groups, launch, names, waves
+
+Rule = Callable[[Draft], Iterator[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    # the file
+    names.schema_version_is_known,
+    names.metadata_agrees,
+    names.metadata_is_well_formed,
+    # protection groups
+    groups.group_names_are_unique,
+    groups.group_ids_are_unique,
+    groups.group_names_are_short,
+    groups.regions_are_well_formed,
+    groups.accounts_have_12_digits,
+    groups.servers_come_from_ids_or_tags,
+    groups.source_server_ids_are_well_formed,
+    groups.a_server_is_in_one_group_once,
+    groups.tags_of_a_selection_are_possible,
+    groups.server_entries_have_one_name,
+    groups.server_entries_are_members,
+    groups.server_entries_are_unique,
+    # launch settings
+    launch.subnets_are_well_formed,
+    launch.security_groups_are_well_formed,
+    launch.instance_types_are_well_formed,
+    launch.instance_profiles_are_names,
+    launch.tags_are_possible,
+    launch.group_defaults_leave_nothing_unsaid,
+    launch.right_sizing_leaves_the_instance_type,
+    # static private addresses
+    addresses.addresses_are_of_servers,
+    addresses.addresses_are_private_ipv4,
+    addresses.addresses_are_given_once,
+    addresses.addresses_have_a_subnet,
+    addresses.addresses_exclude_copy_private_ip,
+    # recovery plans and waves
+    waves.plan_names_are_unique,
+    waves.plans_have_waves,
+    waves.wave_numbers_are_unique,
+    waves.wave_names_are_unique,
+    waves.wave_numbers_start_at_0_or_1,
+    waves.waves_have_groups,
+    waves.group_references_resolve,
+    waves.group_references_agree,
+    waves.a_group_is_in_one_wave_of_a_plan,
+    waves.dependencies_exist,
+    waves.dependencies_have_no_cycle,
+    waves.groups_are_used,
+)
+
+UNRESOLVED_CODES = frozenset(
+    {
+        "UNKNOWN_GROUP",
+        "INVALID_SOURCE_SERVER_ID",
+        "INVALID_INSTANCE_ID",
+        "INVALID_SUBNET_ID",
+        "INVALID_SECURITY_GROUP_ID",
+        "INVALID_ACCOUNT_ID",
+    }
+)
+"""Names that no binding resolves yet: a rehearsal (`sandbox seed`, `show`) leaves them as written."""
