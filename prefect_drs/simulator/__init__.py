@@ -1,0 +1,138 @@
+"""A stand-in for AWS Elastic Disaster Recovery, as a backend for moto.
+
+    from prefect_drs.simulator import mock_drs
+
+    with mock_drs() as drs_sandbox:                       # moto's mock_aws, and DRS in it
+        backend = drs_sandbox.backend("123456789012", "us-east-1")
+        backend.initialize_service()
+        server = backend.seed_source_server(
+            hostname="db01", ram_bytes=8 * 2**30, cpus=2, disks=[{"deviceName": "/dev/sda1", "bytes": 100 * 2**30}]
+        )
+        drs = boto3.client("drs", region_name="us-east-1")
+        job = drs.start_recovery(sourceServers=[{"sourceServerID": server.server_id}], isDrill=True)["job"]
+        drs_sandbox.clock.advance(3600)                    # time stands still until it is stepped
+        drs.describe_jobs(filters={"jobIDs": [job["jobID"]]})
+
+What there is
+- `install()` registers DRS with moto, for a server or for one's own `mock_aws`; idempotent.
+- `mock_drs(clock=…, seed=…, faults=…, throttle=…, checks_assume_role=…)` is a context manager; its handle has `.clock`,
+  `.faults`, `.runtime`, `.calls` and `.backend(account_id, region)`.
+- `StepClock(start)` and `SpeedClock(speed)`: one clock for all backends of the process. State is brought up to
+  `clock.now()` by each call; there are no threads and no timers. Both clocks have `now`, `wait` and `advance`, so that
+  an engine can be handed the very same clock.
+- `DRSBackend.seed_source_server(…)`: a source server with its launch configuration, EC2 launch template and points in
+  time. `backend.stall_replication(server)`, `resume_replication`, `next_event_at()`, `advance()`.
+- `faults.add({...})`, `faults.fail_server("db01", "conversion")`, `faults.remove(id)`, `faults.clear()`; `load_faults`
+  reads a YAML document (the schema is in `prefect_drs.simulator.faults`).
+- For a server: `set_runtime(Runtime(clock=…, seed=…))`, `current_runtime()`, `LOCK` (hold it to read or change state),
+  `runtime.observers` (each is called with a `Call` after every call), `runtime.sessions.expire_all(account_id)`.
+- Backends are picklable: their events are data.
+
+It must never be imported by the engine: only the command line's sandbox knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto import mock_aws
+
+from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
+from .faults import AnyFault, Faults, load_faults
+from .models import DRSBackend, drs_backends
+from .registration import install
+from .runtime import LOCK, Call, Runtime, use
+from .runtime import current as current_runtime
+from .runtime import set_current as set_runtime
+from .throttling import Rate, Throttle
+
+__all__ = [
+    "DEFAULT_START",
+    "LOCK",
+    "Call",
+    "DRSBackend",
+    "Faults",
+    "Rate",
+    "Runtime",
+    "Sandbox",
+    "SimulatorClock",
+    "SpeedClock",
+    "StepClock",
+    "Throttle",
+    "current_runtime",
+    "drs_backends",
+    "install",
+    "load_faults",
+    "mock_drs",
+    "set_runtime",
+]
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """The handle that `mock_drs` gives.
+
+    Args:
+        runtime: clock, seed, faults, throttle and sessions in force.
+        calls: every call to DRS so far, in order.
+    """
+
+    runtime: Runtime
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def clock(self) -> Any:
+        """The clock in force: a `StepClock` unless another was given."""
+        return self.runtime.clock
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force."""
+        return self.runtime.faults
+
+    def backend(self, account_id: str, region: str) -> DRSBackend:
+        """DRS of one account and region.
+
+        Raises:
+            KeyError: a region that DRS is not in.
+        """
+        found: DRSBackend = drs_backends[account_id][region]
+        return found
+
+
+@contextmanager
+def mock_drs(
+    *,
+    clock: SimulatorClock | None = None,
+    seed: int = 0,
+    faults: Iterable[AnyFault | dict[str, Any]] = (),
+    throttle: Throttle | None = None,
+    checks_assume_role: bool = True,
+    needs_initialization: bool = True,
+) -> Iterator[Sandbox]:
+    """Moto's `mock_aws` with DRS in it, all backends empty at the beginning and the end.
+
+    Args:
+        clock: a `StepClock` at `DEFAULT_START` where left out.
+        seed: settles all ids and durations of DRS.
+        faults: planted from the beginning.
+        throttle: token buckets; none where left out.
+        checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId.
+        needs_initialization: whether an account has to call InitializeService first.
+    """
+    install()
+    runtime = Runtime(
+        clock=clock or StepClock(),
+        seed=seed,
+        throttle=throttle,
+        checks_assume_role=checks_assume_role,
+        needs_initialization=needs_initialization,
+    )
+    sandbox = Sandbox(runtime)
+    runtime.observers.append(sandbox.calls.append)
+    with use(runtime), mock_aws():
+        runtime.faults.extend(faults)
+        yield sandbox

@@ -1,0 +1,243 @@
+"""Faults, as data: what is to go wrong, where, how often and for how long.
+
+In: a YAML or JSON document (`load_faults`), or fault objects given to `Faults.add`. Out: answers to the backend's
+questions ("does this server fail in this stage?"). Faults never reach into state: they only answer.
+
+    faults:
+      - kind: server            # a server fails in a stage, or hangs in it
+        server: db-*            # source server id, hostname or Name tag; * and ? are wildcards
+        stage: conversion       # cleanup | snapshot | conversion | launch
+        effect: fail            # fail | hang
+        times: 1
+      - kind: job               # jobs take long, or DescribeJobs does not see them at first
+        slow: 3.0
+        invisibleSeconds: 40
+      - kind: operation         # an API operation throttles, errors, times out, or loses its answer after the work
+        operation: StartRecovery
+        effect: lose-answer     # throttle | error | time-out | lose-answer
+        times: 1
+      - kind: region            # every service of the region is unreachable
+        region: eu-west-1
+      - kind: credentials       # sessions of the account have expired
+        account: "222222222222"
+      - kind: capacity          # EC2 has no room for an instance type in a zone
+        instanceType: m5.*
+        zone: us-east-1a
+
+Each may be narrowed by `account`, `region` and `mode` (drill | recovery), begin `afterSeconds` after it was added,
+last `forSeconds`, and be used up after `times`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+from ruamel.yaml import YAML
+
+Stage = Literal["cleanup", "snapshot", "conversion", "launch"]
+
+
+class Fault(BaseModel):
+    """What every fault may be narrowed by. Names take the wildcards of `fnmatch`."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    account: str = "*"
+    region: str = "*"
+    after_seconds: float = Field(default=0.0, ge=0, description="Begins this long after it was added.")
+    for_seconds: float | None = Field(default=None, gt=0, description="Ends this long after it began.")
+    times: int | None = Field(default=None, ge=1, description="Is used up after so many hits.")
+
+
+class ServerFault(Fault):
+    """A server fails, or hangs, in a stage of its launch."""
+
+    kind: Literal["server"] = "server"
+    server: str = "*"
+    stage: Stage = "launch"
+    effect: Literal["fail", "hang"] = "fail"
+    mode: Literal["drill", "recovery", "*"] = "*"
+    message: str = ""
+
+
+class JobFault(Fault):
+    """Jobs take `slow` times as long, `extra_seconds` more, or are not told by DescribeJobs at first."""
+
+    kind: Literal["job"] = "job"
+    mode: Literal["drill", "recovery", "*"] = "*"
+    slow: float = Field(default=1.0, gt=0)
+    extra_seconds: float = Field(default=0.0, ge=0)
+    invisible_seconds: float = Field(default=0.0, ge=0)
+
+
+class OperationFault(Fault):
+    """Calls of an operation are throttled, refused, get no answer, or lose it after the work is done."""
+
+    kind: Literal["operation"] = "operation"
+    service: str = "drs"
+    operation: str = "*"
+    effect: Literal["throttle", "error", "time-out", "lose-answer"]
+    code: str = "InternalServerException"
+    message: str = "An internal error occurred."
+
+
+class RegionFault(Fault):
+    """Nothing answers in the region; the global endpoints of STS and IAM do."""
+
+    kind: Literal["region"] = "region"
+
+
+class CredentialsFault(Fault):
+    """Sessions taken in the account are refused as expired; new ones are taken as before."""
+
+    kind: Literal["credentials"] = "credentials"
+    role: str = "*"
+
+
+class CapacityFault(Fault):
+    """EC2 answers InsufficientInstanceCapacity for an instance type in a zone."""
+
+    kind: Literal["capacity"] = "capacity"
+    instance_type: str = "*"
+    zone: str = "*"
+
+
+AnyFault = Annotated[
+    ServerFault | JobFault | OperationFault | RegionFault | CredentialsFault | CapacityFault,
+    Field(discriminator="kind"),
+]
+F = TypeVar("F", bound=Fault)
+_ADAPTER: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
+
+
+class FaultsDocument(BaseModel):
+    """The document that holds faults."""
+
+    model_config = ConfigDict(extra="forbid")
+    faults: list[AnyFault] = Field(default_factory=list)
+
+
+def load_faults(source: str | Path | dict[str, Any]) -> list[AnyFault]:
+    """Read a faults document: a path to YAML or JSON, its text, or its data.
+
+    Raises:
+        pydantic.ValidationError: what does not fit the schema, with the place of each.
+    """
+    if isinstance(source, dict):
+        data: Any = source
+    else:
+        text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
+        data = YAML(typ="safe").load(text) or {}
+    return FaultsDocument.model_validate(data).faults
+
+
+@dataclass(slots=True)
+class PlantedFault:
+    """A fault that has been added: its id, when, and how often it has hit."""
+
+    id: str
+    fault: AnyFault
+    added_at: datetime
+    hits: int = 0
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether it may hit at `now`."""
+        begin = self.added_at + timedelta(seconds=self.fault.after_seconds)
+        if now < begin or (self.fault.times is not None and self.hits >= self.fault.times):
+            return False
+        return self.fault.for_seconds is None or now < begin + timedelta(seconds=self.fault.for_seconds)
+
+    def describe(self) -> dict[str, Any]:
+        """The fault as data, for the control endpoint."""
+        told = self.fault.model_dump(by_alias=True, exclude_none=True)
+        return {"id": self.id, "hits": self.hits, "addedAt": self.added_at.isoformat(), **told}
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults of a process. Safe to change from several threads while it runs."""
+
+    now: Any
+    _planted: list[PlantedFault] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _count: int = 0
+
+    def add(self, fault: AnyFault | dict[str, Any]) -> str:
+        """Plant one; gives its id back.
+
+        Raises:
+            pydantic.ValidationError: a dict that does not fit the schema.
+        """
+        ready = _ADAPTER.validate_python(fault) if isinstance(fault, dict) else fault
+        with self._lock:
+            self._count += 1
+            planted = PlantedFault(f"fault-{self._count}", ready, self.now())
+            self._planted.append(planted)
+            return planted.id
+
+    def extend(self, faults: Iterable[AnyFault | dict[str, Any]]) -> list[str]:
+        """Plant several."""
+        return [self.add(fault) for fault in faults]
+
+    def remove(self, fault_id: str) -> bool:
+        """Take one away; whether it was there."""
+        with self._lock:
+            kept = [planted for planted in self._planted if planted.id != fault_id]
+            removed = len(kept) != len(self._planted)
+            self._planted = kept
+            return removed
+
+    def clear(self) -> None:
+        """Take all away."""
+        with self._lock:
+            self._planted = []
+
+    def __iter__(self) -> Iterator[PlantedFault]:
+        with self._lock:
+            return iter(list(self._planted))
+
+    def __len__(self) -> int:
+        return len(self._planted)
+
+    def fail_server(self, server: str, stage: Stage = "launch", **narrowed: Any) -> str:
+        """Let `server` (id, hostname, Name tag, wildcards) fail in `stage`."""
+        return self.add(ServerFault(server=server, stage=stage, **narrowed))
+
+    # What the backend asks. Each answer that is not None counts as a hit.
+
+    def hit(self, kind: type[F], account: str, region: str, **names: Any) -> F | None:
+        """The first live fault of `kind` here whose fields match `names`, counted as a hit.
+
+        A name may be a tuple of alternatives (a server's id, hostname and Name tag).
+        """
+        if not self._planted:
+            return None
+        now = self.now()
+        with self._lock:
+            for planted in self._planted:
+                fault = planted.fault
+                if isinstance(fault, kind) and planted.is_live(now) and _matches(fault, account, region, names):
+                    planted.hits += 1
+                    return fault
+        return None
+
+
+def _matches(fault: Fault, account: str, region: str, names: dict[str, Any]) -> bool:
+    if not fnmatchcase(account, fault.account) or not fnmatchcase(region, fault.region):
+        return False
+    for name, value in names.items():
+        pattern = str(getattr(fault, name))
+        options = value if isinstance(value, tuple) else (value,)
+        if pattern != "*" and not any(fnmatchcase(str(option), pattern) for option in options):
+            return False
+    return True

@@ -1,0 +1,55 @@
+"""Tags of everything that DRS names by an ARN."""
+
+from __future__ import annotations
+
+from .core import BackendCore, Params, Wire
+from .exceptions import ResourceNotFoundException, ValidationException
+
+MOST_TAGS = 50
+"""Tags a resource may have (AWS tagging rules)."""
+
+
+class TaggingBackend(BackendCore):
+    """TagResource, UntagResource and ListTagsForResource."""
+
+    def _tags_of(self, arn: str) -> dict[str, str]:
+        kind, _, name = arn.split(":", 5)[-1].partition("/")
+        owners = {
+            "source-server": self.servers,
+            "job": self.jobs,
+            "recovery-instance": self.recovery_instances,
+            "launch-configuration-template": self.launch_templates,
+            "replication-configuration-template": self.replication_templates,
+            "source-network": self.networks,
+        }
+        found = owners[kind].get(name) if kind in owners else self.plans.get(arn) or self.executions.get(arn)
+        if found is None or found.arn != arn:
+            raise ResourceNotFoundException(kind or "Resource", arn)
+        tags: dict[str, str] = found.tags
+        return tags
+
+    def tag_resource(self, params: Params) -> Wire:
+        """TagResource: adds and overwrites."""
+        tags = self._tags_of(params["resourceArn"])
+        _check_keys(params["tags"])
+        if len(set(tags) | set(params["tags"])) > MOST_TAGS:
+            raise ValidationException(f"A resource may have at most {MOST_TAGS} tags.")
+        tags.update(params["tags"])
+        return {}
+
+    def untag_resource(self, params: Params) -> Wire:
+        """UntagResource: keys that are not there are passed over."""
+        tags = self._tags_of(params["resourceArn"])
+        for key in params["tagKeys"]:
+            tags.pop(key, None)
+        return {}
+
+    def list_tags_for_resource(self, params: Params) -> Wire:
+        """ListTagsForResource."""
+        return {"tags": dict(self._tags_of(params["resourceArn"]))}
+
+
+def _check_keys(tags: dict[str, str]) -> None:
+    for key in tags:
+        if key.lower().startswith("aws:"):
+            raise ValidationException(f"The tag key {key!r} is reserved: it begins with 'aws:'.")

@@ -1,0 +1,56 @@
+"""Token buckets, one an account, region and operation.
+
+AWS publishes no rates for DRS; these keep to the order of what its other control planes do: ten calls a second
+with a burst of twenty for reads, two with a burst of five for what starts jobs. They can be given otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .exceptions import ThrottlingException
+
+READS = ("Describe", "Get", "List")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`burst` calls at once, refilled by `per_second` (simulated seconds)."""
+
+    per_second: float
+    burst: float
+
+
+DEFAULT_READ = Rate(10, 20)
+DEFAULT_WRITE = Rate(5, 10)
+DEFAULT_RATES = {"StartRecovery": Rate(2, 5), "TerminateRecoveryInstances": Rate(2, 5)}
+
+
+@dataclass(slots=True)
+class Throttle:
+    """The buckets.
+
+    Args:
+        rates: a rate an operation; those left out take `read` or `write` by their verb.
+    """
+
+    rates: dict[str, Rate] = field(default_factory=lambda: dict(DEFAULT_RATES))
+    read: Rate = DEFAULT_READ
+    write: Rate = DEFAULT_WRITE
+    _buckets: dict[tuple[str, str, str], tuple[float, datetime]] = field(default_factory=dict)
+
+    def take(self, account: str, region: str, operation: str, now: datetime) -> None:
+        """Take one token.
+
+        Raises:
+            ThrottlingException: the bucket is empty; says when to come back.
+        """
+        rate = self.rates.get(operation) or (self.read if operation.startswith(READS) else self.write)
+        key = (account, region, operation)
+        tokens, since = self._buckets.get(key, (rate.burst, now))
+        tokens = min(rate.burst, tokens + (now - since).total_seconds() * rate.per_second)
+        if tokens < 1:
+            self._buckets[key] = (tokens, now)
+            raise ThrottlingException(retry_after_seconds=max(1, round((1 - tokens) / rate.per_second)))
+        self._buckets[key] = (tokens - 1, now)

@@ -1,0 +1,8 @@
+"""Where moto sends the calls of DRS."""
+
+from __future__ import annotations
+
+from .responses import DRSResponse
+
+url_bases = [r"https?://drs\.(.+)\.amazonaws\.com"]
+url_paths = {"{0}/.*$": DRSResponse.dispatch}
