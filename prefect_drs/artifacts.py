@@ -1,25 +1,38 @@
-"""The report as Prefect artifacts: the wave graph with states, the server table, the progress of each wave.
+"""The report as Prefect artifacts: the wave graph with states, the server table, each wave's progress, and the JSON.
 
-In: a report. Out: artifacts of the current flow or task run. An artifact that Prefect does not take is logged and
-never holds a recovery up.
+In: events and reports of the running execution. Out: artifacts of its flow and task runs. The JSON artifact is brought
+up to date while the execution runs, which is how `status` on another machine knows. An artifact that Prefect does not take
+is logged and never holds a recovery up: nothing here is called from the engine's own thread but `observe`, which only
+sets a flag.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from types import TracebackType
+from typing import Self
+from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.artifacts import Artifact, create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from prefect_drs.recovery.engine import Engine
+from prefect_drs.report.events import Event
+from prefect_drs.report.fold import ReportFold
 from prefect_drs.report.markdown import report_summary, server_table, wave_table
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.picture import data_url, wave_graph_svg
 from prefect_drs.runbook import Runbook, RunbookWave
 
-REPORT_DESCRIPTION = "RecoveryReport"
+REPORT_KEY = "recovery-report-"
+REPORT_TYPE = "json"
+PUBLISH_EVERY = 2.0  # seconds between two versions of the JSON artifact
 
 
 def artifact_key(*words: str) -> str:
@@ -27,13 +40,18 @@ def artifact_key(*words: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
 
 
+def report_key(execution_id: str) -> str:
+    """The key of the artifact that holds an execution's report as JSON."""
+    return REPORT_KEY + artifact_key(execution_id)
+
+
 def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
-    """Publish the wave graph with its states, the server table and the whole report."""
+    """Publish the wave graph with its states, the server table and the whole report, as they ended."""
     picture = f"![wave graph]({data_url(wave_graph_svg(report, runbook))})"
     pages = {
         "waves": f"{picture}\n\n{wave_table(report.waves)}",
         "servers": server_table(report),
-        "report": f"{report_summary(report)}\n\n## JSON\n\n```json\n{report.to_json()}\n```",
+        "report": report_summary(report),
     }
     for name, markdown in pages.items():
         with _never_in_the_way(f"the {name} of {report.plan_name}"):
@@ -42,6 +60,62 @@ def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
                 key=artifact_key(report.plan_name, name),
                 description=f"{report.mode} {report.execution_id}: {name}",
             )
+
+
+class ReportPublisher:
+    """Keeps the JSON artifact of an execution up to date from a thread of its own. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fold = ReportFold()
+        self._news = threading.Event()
+        self._done = threading.Event()
+        self._artifact: UUID | None = None
+        context = copy_context()  # the flow run that the artifact belongs to
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="drs-report", daemon=True)
+
+    def observe(self, event: Event) -> None:
+        """Take an event in; it is published a moment later."""
+        with self._lock:
+            self._fold.apply(event)
+        self._news.set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._news.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._done.is_set():
+            self._news.wait()
+            self._news.clear()
+            self._publish()
+            self._done.wait(PUBLISH_EVERY)
+        self._publish()
+
+    def _publish(self) -> None:
+        with self._lock:
+            if not self._fold.started:
+                return
+            report = self._fold.report()
+        with _never_in_the_way("the report"):
+            if self._artifact is None:
+                made = Artifact(
+                    type=REPORT_TYPE,
+                    key=report_key(report.execution_id),
+                    description=f"{report.mode} of {report.plan_name}",
+                    data=report.to_json(),
+                ).create(_sync=True)
+                self._artifact = made.id
+            else:
+                with get_client(sync_client=True) as client:
+                    client.update_artifact(self._artifact, ArtifactUpdate(data=report.to_json()))
 
 
 @contextmanager
@@ -72,5 +146,5 @@ def wave_progress(engine: Engine, wave: RunbookWave) -> Iterator[Callable[[], No
 def _never_in_the_way(what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whatever keeps an artifact from being shown, the recovery goes on
         get_run_logger().warning("Prefect did not take %s: %s", what, error)

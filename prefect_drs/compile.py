@@ -22,12 +22,12 @@ from prefect.logging.loggers import LoggingAdapter
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from prefect_drs.artifacts import publish_report, wave_progress
+from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.blocks import load_target_accounts
 from prefect_drs.clock import Clock, configured_clock
 from prefect_drs.errors import RecoveryNotCompletedError
-from prefect_drs.gates import AutomaticGate, PrefectGate
+from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
 from prefect_drs.recovery.engine import Engine
@@ -49,6 +49,7 @@ def compile_plan(
     *,
     accounts: Iterable[AccountAccess] | None = None,
     observers: Sequence[Callable[[Event], None]] = (),
+    on_waiting: Callable[[PendingGate], None] | None = None,
 ) -> Flow[..., RecoveryReport]:
     """The flow of one recovery plan.
 
@@ -57,6 +58,7 @@ def compile_plan(
         plan: the plan's name; may be left out where the manifest has one plan.
         accounts: how to enter target accounts; by default every saved TargetAccount block.
         observers: called with every event of an execution, in its process.
+        on_waiting: called with each gate whose form is open, in its process.
 
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
@@ -71,9 +73,7 @@ def compile_plan(
         name=chosen.plan_name.translate(NOT_IN_NAMES),
         flow_run_name=chosen.plan_name.translate(NOT_IN_NAMES) + " {mode}",
         description=f"{chosen.description or chosen.plan_name}\n\n```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
-        task_runner=ThreadPoolTaskRunner(
-            max_workers=len(chosen.waves) + 1
-        ),  # a wave that waits holds a thread
+        task_runner=ThreadPoolTaskRunner(max_workers=len(chosen.waves) + 1),  # a wave that waits holds a thread
         persist_result=False,
     )
     def recovery_plan(
@@ -84,14 +84,14 @@ def compile_plan(
         sessions = Sessions(load_target_accounts() if accounts is None else accounts)
         clock = configured_clock()
         runbook = read_accounts(manifest, chosen, mode, sessions, clock)
-        engine_gate: Gate = AutomaticGate(by=approved_by) if approved_by else PrefectGate()
+        gate: Gate = AutomaticGate(by=approved_by) if approved_by else PrefectGate(on_waiting=on_waiting)
         timeout = timedelta(seconds=gate_timeout_seconds)
         return execute(
             runbook,
             sessions,
             clock,
             journal=MemoryJournal(),
-            gate=engine_gate,
+            gate=gate,
             gate_timeout=timeout,
             observers=(log_events(get_run_logger()), *observers),
         )
@@ -151,7 +151,10 @@ def execute(
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
     """
     execution_id = str(prefect.runtime.flow_run.get_root_flow_run_id() or prefect.runtime.flow_run.get_id())
-    with ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor:
+    with (
+        ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
+        ReportPublisher() as publisher,
+    ):
         engine = Engine(
             execution_id,
             runbook,
@@ -160,7 +163,7 @@ def execute(
             journal=journal,
             executor=executor,
             workers=SETTINGS_WORKERS,
-            observers=observers,
+            observers=(publisher.observe, *observers),
         )
         with EngineThread(engine, clock) as thread:
             futures: dict[int, PrefectFuture[Any]] = {}
@@ -170,7 +173,7 @@ def execute(
                 )
             wait(list(futures.values()))
             thread.wait(lambda: engine.idle)
-    report = engine.finish()
+        report = engine.finish()
     publish_report(report, runbook)
     if report.status is not ExecutionStatus.COMPLETED:
         raise RecoveryNotCompletedError(
@@ -185,9 +188,7 @@ def execute(
     return report
 
 
-def _wave_task(
-    wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta
-) -> Any:
+def _wave_task(wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta) -> Any:
     """The task that stands for a wave: it asks the gate, hands the wave to the engine and waits for its end."""
 
     @task(name=wave.wave_name, task_run_name=wave.wave_name, cache_policy=NO_CACHE, persist_result=False)

@@ -49,9 +49,7 @@ class EngineThread:
         self._clock = clock
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(
-            target=self._run, name=f"drs-engine-{engine.execution_id}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name=f"drs-engine-{engine.execution_id}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -113,10 +111,11 @@ def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta =
     engine.gate_answered(wave_number, answer)
     if answer.decision is Decision.APPROVED:
         return True
-    if answer.decision is Decision.REJECTED:
-        reason = f"rejected by {answer.by}" + (f": {answer.comment}" if answer.comment else "")
-    else:
+    if answer.decision is Decision.TIMED_OUT:
         reason = f"no answer within {timeout}"
+    else:
+        comment = f": {answer.comment}" if answer.comment else ""
+        reason = (f"rejected by {answer.by}" if answer.by else "not approved") + comment
     engine.cancel_wave(wave_number, reason)
     return False
 

@@ -96,9 +96,7 @@ class ReportFold:
                 pass  # the journal's own business: nothing of the report changes
             case JobEnded():
                 wave = self._job_waves[event.job_id]
-                wave.jobs[event.job_id] = wave.jobs[event.job_id].model_copy(
-                    update={"ended_at": event.ended_at}
-                )
+                wave.jobs[event.job_id] = wave.jobs[event.job_id].model_copy(update={"ended_at": event.ended_at})
             case ExecutionEnded():
                 self._ended_at, self._status = event.at, ExecutionStatus(event.status)
             case _:
@@ -154,6 +152,11 @@ class ReportFold:
                 wave.status, wave.reason = WaveStatus(event.status), event.reason
                 wave.ended_at = event.at
                 wave.asking = False
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything to report."""
+        return self._start is not None
 
     def report(self) -> RecoveryReport:
         """The report as things stand.

@@ -1,0 +1,180 @@
+"""`make demo`: everything there is, in one go, on this machine and without AWS.
+
+It starts the sandbox and a Prefect server, seeds the estate that examples/three-tier.json asks for, deploys the plan,
+starts a worker, runs the drill through its deployment and stops at the two gates. On a terminal it waits for a person
+to approve in the Prefect UI; without one it approves by itself. It ends with the report and stops all that it started.
+Everything it writes goes to .demo/ (and the bindings beside this file).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / ".demo"
+BIN = Path(sys.executable).parent
+MANIFEST = "examples/three-tier.json"
+BINDINGS = "deployments/sandbox/bindings.yaml"
+POOL = "drs-sandbox"
+SPEED = 120  # simulated seconds a real one: a launch of 20 minutes takes 10 seconds
+STARTUP_SECONDS = 180.0
+
+
+def say(text: str) -> None:
+    """One line of the story."""
+    print(f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text, flush=True)
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Demo:
+    """The processes and the environment they share."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.api = ""
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "AWS_"))},
+            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PREFECT_HOME": str(HOME / "prefect"),
+            "PREFECT_DRS_HOME": str(HOME / "drs"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_CLI_PROMPT": "false",
+            "PREFECT_LOGGING_LEVEL": "INFO",
+            "DO_NOT_TRACK": "1",
+        }
+
+    def run(self, command: str, *, quiet: bool = False) -> str:
+        """Run a command as a user would type it; its output is the answer."""
+        if not quiet:
+            say(f"$ {command}")
+        done = subprocess.run(
+            shlex.split(command), cwd=ROOT, env=self.environment, text=True, capture_output=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"`{command}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def background(self, command: str, log: str) -> subprocess.Popen[bytes]:
+        """Start a command that goes on until the demo ends; its output goes to .demo/LOG."""
+        say(f"$ {command} &")
+        output = self._stack.enter_context((HOME / log).open("wb"))
+        process = subprocess.Popen(
+            shlex.split(command), cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        self._stack.callback(process.wait)
+        self._stack.callback(process.terminate)
+        return process
+
+    def start_prefect(self) -> subprocess.Popen[bytes]:
+        """Start a Prefect server with its UI."""
+        port = free_port()
+        self.api = f"http://127.0.0.1:{port}/api"
+        self.environment |= {"PREFECT_SERVER_UI_API_URL": self.api, "PREFECT_API_URL": self.api}
+        return self.background(f"prefect server start --host 127.0.0.1 --port {port}", "prefect-server.log")
+
+    def wait_for_prefect(self, server: subprocess.Popen[bytes]) -> None:
+        """Until the server answers."""
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while time.monotonic() < deadline and server.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.api}/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        raise SystemExit(f"the Prefect server did not start; see {HOME / 'prefect-server.log'}")
+
+    def start_sandbox(self) -> None:
+        """Start the simulated AWS and point everything at it."""
+        self.run(f"prefect-drs sandbox start --port {free_port()} --speed {SPEED}")
+        self._stack.callback(self.run, "prefect-drs sandbox stop")
+        for name, value in re.findall(r"^export (\w+)=(.*)$", self.run("prefect-drs sandbox env"), re.MULTILINE):
+            self.environment[name] = shlex.split(value)[0] if value else ""
+
+
+def drill(demo: Demo) -> int:
+    """Start the drill through its deployment, see it through its gates, print its report."""
+    started = demo.run("prefect deployment run recover/sandbox --param mode=drill")
+    found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", started)
+    if found is None:
+        raise SystemExit(f"no flow run id in:\n{started}")
+    os.environ.update(demo.environment)  # from here on this process speaks to the same Prefect API
+
+    from prefect.client.orchestration import get_client
+    from rich.console import Console
+
+    from prefect_drs.errors import UsageError
+    from prefect_drs.executions import read_report
+    from prefect_drs.gates import answer_gate, pending_gates, ui_link
+    from prefect_drs.recovery.ports import Decision
+    from prefect_drs.report.terminal import report_view
+
+    execution = found.group()
+    say(f"The drill runs: {ui_link(execution)}")
+    person = sys.stdin.isatty() and sys.stdout.isatty()
+    told: set[int] = set()
+    with get_client(sync_client=True) as client:
+        while True:
+            for gate in pending_gates(execution):
+                if gate.wave_number in told:
+                    continue
+                told.add(gate.wave_number)
+                say(f"GATE: {gate.wave_name} waits for approval. Click Resume here: {gate.link}")
+                if not person:
+                    say("  (no terminal: approved by the demo itself)")
+                    answer_gate(execution, gate.wave_number, Decision.APPROVED, by="make demo", comment="no terminal")
+            state = client.read_flow_run(execution).state
+            if state is not None and state.is_final():
+                break
+            time.sleep(1.0)
+    try:
+        report = read_report(execution)
+    except UsageError:
+        raise SystemExit(f"the drill ended {state.name} before anything was launched: {state.message}") from None
+    Console().print(report_view(report))
+    return report.exit_code
+
+
+def main() -> int:
+    """The whole story."""
+    begun = time.monotonic()
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir()
+    with ExitStack() as stack:
+        demo = Demo(stack)
+        server = demo.start_prefect()
+        demo.start_sandbox()
+        print(demo.run(f"prefect-drs sandbox seed {MANIFEST} --bindings {BINDINGS}"))
+        print(demo.run(f"prefect-drs show {MANIFEST}"))
+        demo.run(f"prefect-drs validate {MANIFEST} --bindings {BINDINGS}")
+        demo.wait_for_prefect(server)
+        say(f"Prefect UI: {demo.api.removesuffix('/api')}")
+        demo.run(f"{shlex.quote(sys.executable)} blocks/register.py")
+        demo.run(f"prefect work-pool create {POOL} --type process")
+        demo.run("prefect --no-prompt deploy --all")
+        demo.background(f"prefect worker start --pool {POOL}", "worker.log")
+        code = drill(demo)
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            input("Look around in the UI; press Enter to stop everything. ")
+    say(f"make demo took {time.monotonic() - begun:.0f} s")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The deployable flows: what `prefect.yaml` names, by way of the thin entrypoints in `flows/`.
+
+In: parameters that the Prefect UI, `prefect deployment run` and the API can give. Out: the RecoveryReport, or an error
+that says which faults, findings or waves stood in the way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+
+from prefect_drs.compile import compile_plan
+from prefect_drs.plan import load_manifest
+from prefect_drs.recovery.runner import GATE_TIMEOUT
+from prefect_drs.report.model import RecoveryReport
+
+
+@flow(name="recover", flow_run_name="recover {plan} {mode}", persist_result=False)
+def recover(
+    manifest: Path,
+    plan: str | None = None,
+    mode: Literal["drill", "recovery"] = "drill",
+    bindings: Path | None = None,
+    approved_by: str | None = None,
+    gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+) -> RecoveryReport:
+    """Recover servers by a plan, wave by wave, with approvals in this UI.
+
+    Args:
+        manifest: the plan file, JSON or YAML, relative to the deployment's working directory.
+        plan: the plan's name in it; may be left out where it has one.
+        mode: `drill` launches drill instances; `recovery` launches for real and replaces former recovery instances.
+        bindings: the file that maps the manifest's names to this environment's ids.
+        approved_by: approves every gate in advance, in this name. Leave empty to be asked.
+        gate_timeout_seconds: how long a gate waits before it cancels its wave.
+
+    Raises:
+        FaultyInputError: the manifest or the bindings have faults.
+        PreflightRefusedError: what the accounts hold does not allow it.
+        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
+    """
+    compiled = compile_plan(load_manifest(manifest, bindings), plan)
+    return compiled(mode=mode, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
