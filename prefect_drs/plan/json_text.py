@@ -146,7 +146,7 @@ def _members(text: str) -> Iterator[tuple[Place, int, int | None]]:
         if top is not None and top.keys is None:
             place = (*top.place, top.index)
             yield place, line, None
-        elif top is not None and top.key is None:
+        elif top is not None and top.keys is not None and top.key is None:
             key = top.key = json.loads(mark)
             first = top.keys.get(key)
             top.keys.setdefault(key, line)

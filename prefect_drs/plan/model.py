@@ -119,7 +119,7 @@ class Wave(PlanModel):
     `groups` holds group *names*, whichever spelling the file used.
     """
 
-    wave_number: int
+    wave_number: int = Field(ge=0)
     wave_name: str
     groups: tuple[str, ...]
     pause_before_wave: bool = False
