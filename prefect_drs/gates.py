@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from logging import Logger
 from typing import Any, Literal
 from uuid import UUID
 
@@ -41,9 +42,10 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import MissingContextError, PrefectHTTPStatusError
 from prefect.input import RunInput, keyset_from_paused_state
-from prefect.logging import get_logger
+from prefect.logging import get_logger, get_run_logger
+from prefect.logging.loggers import LoggingAdapter
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Paused
@@ -58,13 +60,12 @@ FLOW_NAME = "approve"
 
 _PAUSE_KEY = "approval"
 _RESPONSE_KEY = "paused-approval-response"
+_PAGE = 200  # flow runs; the most that the API gives at once
 # The server's own deadline lies this much later than ours: so that the waiting process settles the run, not the server,
 # and clocks that differ by seconds do not matter.
 _GRACE = timedelta(seconds=30)
 _FASTEST_POLL_SECONDS = 0.5
 _SLOWEST_POLL_SECONDS = 10.0
-
-_logger = get_logger("prefect_drs.gates")
 
 
 class Approval(RunInput):
@@ -144,7 +145,7 @@ class PrefectGate:
         """Watch the Paused run until it is answered, cancelled, or its time is over."""
         run = client.read_flow_run(run_id)
         pending = _pending(run)
-        _logger.info("Waiting for approval of %s: %s", pending, pending.link or f"flow run {run_id}")
+        _log().info("Waiting for approval of %s: %s", pending, pending.link or f"flow run {run_id}")
         if self._on_waiting is not None:
             self._on_waiting(pending)
         started = self._clock.now()
@@ -157,7 +158,7 @@ class PrefectGate:
                 # Prefect's server may restart while a person thinks; only past the deadline is that an error.
                 if refused or (pending.until is not None and self._clock.now() > pending.until + _GRACE):
                     raise
-                _logger.warning("Prefect could not be asked about %s, trying again: %s", pending, error)
+                _log().warning("Prefect could not be asked about %s, trying again: %s", pending, error)
             waited = (self._clock.now() - started).total_seconds()
             self._clock.wait(min(_SLOWEST_POLL_SECONDS, max(_FASTEST_POLL_SECONDS, waited / 30)))
 
@@ -366,10 +367,19 @@ def _gate_runs(
     run_filter = FlowRunFilter(tags=FlowRunFilterTags(all_=wanted))
     if states:
         run_filter.state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+    runs: list[FlowRun] = []
+    while len(page := _page_of_runs(client, run_filter, offset=len(runs))) == _PAGE:
+        runs += page
+    return runs + page
+
+
+def _page_of_runs(client: SyncPrefectClient, run_filter: FlowRunFilter, offset: int) -> list[FlowRun]:
     return client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW_NAME])),
         flow_run_filter=run_filter,
         sort=FlowRunSort.START_TIME_DESC,
+        limit=_PAGE,
+        offset=offset,
     )
 
 
@@ -383,7 +393,7 @@ def _settle_leftovers(client: SyncPrefectClient, runs: list[FlowRun], now: datet
         if run.state.is_paused() and open_run is None and (until is None or now < until):
             open_run = run
         else:
-            _logger.info("Ending the approval run %s, which an earlier attempt left %s", run.id, run.state.name)
+            _log().info("Ending the approval run %s, which an earlier attempt left %s", run.id, run.state.name)
             client.set_flow_run_state(
                 run.id, Cancelled(message="Left behind unanswered by an earlier attempt"), force=True
             )
@@ -394,7 +404,7 @@ def _earlier_answer(client: SyncPrefectClient, runs: list[FlowRun]) -> GateAnswe
     """The answer that an earlier attempt of the execution got, if any."""
     for run in runs:
         if (answer := _recorded_answer(client, run.id)) is not None:
-            _logger.info("%s was answered before: %s by %s", _pending(run), answer.decision, answer.by)
+            _log().info("%s was answered before: %s by %s", _pending(run), answer.decision, answer.by)
             return _conclude(client, run.id, answer)
     return None
 
@@ -447,6 +457,13 @@ def _enclosing_flow_run() -> UUID | None:
 
 
 # --- small things -----------------------------------------------------------------------------------------------------
+
+
+def _log() -> Logger | LoggingAdapter:
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return get_logger("prefect_drs.gates")
 
 
 @contextmanager

@@ -1,0 +1,145 @@
+"""What every test may ask for: a real Prefect server with its UI, and a plain word about browser tests left out.
+
+`prefect_server` starts one server for the whole session, and only when the first test asks for it (10 to 15 seconds).
+`prefect_test_harness` would not do: the server that it starts serves no UI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SERVER_STARTUP_SECONDS = 120
+BROWSER_MISSING = (
+    "no Chromium was found: install one (Debian: apt-get install chromium) or name it in PREFECT_DRS_CHROMIUM"
+)
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A running Prefect server; `environment` leads a subprocess to it."""
+
+    url: str
+    api_url: str
+    home: Path
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    home = tmp_path_factory.mktemp("prefect-home")
+    port = free_port()
+    server = PrefectServer(
+        url=f"http://127.0.0.1:{port}",
+        api_url=f"http://127.0.0.1:{port}/api",
+        home=home,
+        environment={
+            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+            "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+            "PREFECT_HOME": str(home),
+            "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        },
+    )
+    log = home / "server.log"
+    with pytest.MonkeyPatch.context() as patch, log.open("wb") as output:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={
+                **os.environ,
+                "PREFECT_SERVER_UI_API_URL": server.api_url,  # else the UI asks port 4200
+                "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+                "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+                "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",  # 3 of 13 seconds
+            },
+        )
+        try:
+            _wait_until_healthy(server, process, log)
+            _settle_settings()
+            yield server
+            _send_what_is_queued()
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    _settle_settings()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_healthy(server: PrefectServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    import httpx
+
+    deadline = time.monotonic() + SERVER_STARTUP_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{server.api_url}/health", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"the Prefect server did not start:\n{log.read_text(errors='replace')[-4000:]}", pytrace=False)
+
+
+def _settle_settings() -> None:
+    """Let Prefect in this process, its threads included, read the environment anew."""
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+
+
+def _send_what_is_queued() -> None:
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.instance().drain()
+    EventsWorker.drain_all()
+
+
+def find_chromium() -> str | None:
+    return os.environ.get("PREFECT_DRS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a browser its tests fail under CI, which demands them, and are left out elsewhere."""
+    browser_tests = [item for item in items if item.get_closest_marker("browser")]
+    config.stash[LEFT_OUT] = []
+    if find_chromium() or "CI" in os.environ:
+        return
+    for item in browser_tests:
+        item.add_marker(pytest.mark.skip(reason=BROWSER_MISSING))
+        config.stash[LEFT_OUT].append(item.nodeid)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+    result = yield
+    left_out = config.stash.get(LEFT_OUT, [])
+    if left_out:
+        terminalreporter.section("left out", yellow=True)
+        terminalreporter.write_line(f"{len(left_out)} browser tests, because {BROWSER_MISSING}:")
+        for nodeid in left_out:
+            terminalreporter.write_line(f"  {nodeid}")
+    return result
