@@ -1,0 +1,153 @@
+"""The command `prefect-drs`: which commands there are, and what a person sees when one of them fails.
+
+In: arguments. Out: an exit code. Commands are named by where they are and imported when one is called, so that `--help`
+needs neither Prefect nor boto3. An error is told in one line (a fault each has its own) that says what to do; only
+`--debug`, anywhere among the arguments, shows a traceback.
+
+Exit codes: 0 done · 1 faults in the input · 2 wrong usage · 3 failed or partial · 4 rejected or cancelled · 5 preflight
+refused · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cyclopts import App, CycloptsError, Group
+from cyclopts.exceptions import UnknownCommandError
+
+from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.plan.finding import did_you_mean
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class Command(NamedTuple):
+    """A command: its name, where its function or sub-application is, what it does, and its heading in the help."""
+
+    name: str
+    target: str
+    help: str
+    group: str
+
+
+PLANS, RECOVERY, CONTROL, SANDBOX = "Plans (offline)", "Recovery", "Control", "Sandbox"
+
+COMMANDS = (
+    Command("validate", "prefect_drs.cli.plan:validate", "Check manifests; every fault with its line.", PLANS),
+    Command("show", "prefect_drs.cli.plan:show", "Show a plan's waves, their order and gates.", PLANS),
+    Command("runbook", "prefect_drs.cli.run:runbook", "Dry run: exactly what a run would do.", RECOVERY),
+    Command("drill", "prefect_drs.cli.run:drill", "Run a plan as a drill, here and now.", RECOVERY),
+    Command("recover", "prefect_drs.cli.run:recover", "Run a plan as a recovery, here and now.", RECOVERY),
+    Command("status", "prefect_drs.cli.control:status", "Show executions, or one of them.", CONTROL),
+    Command("approve", "prefect_drs.cli.control:approve", "Approve a wave that waits at its gate.", CONTROL),
+    Command("reject", "prefect_drs.cli.control:reject", "Reject a wave that waits at its gate.", CONTROL),
+    Command("cancel", "prefect_drs.cli.control:cancel", "Cancel an execution.", CONTROL),
+    Command("resume", "prefect_drs.cli.control:resume", "Go on with an execution that was interrupted.", CONTROL),
+    Command("terminate", "prefect_drs.cli.control:terminate", "Terminate its recovery instances.", CONTROL),
+    Command("sandbox", "prefect_drs.cli.sandbox:app", "The simulated AWS to rehearse in.", SANDBOX),
+)
+
+
+def build_app() -> App:
+    """The application with every command, none of them imported yet."""
+    app = App(
+        name="prefect-drs",
+        help="Disaster recovery on AWS Elastic Disaster Recovery (DRS), orchestrated as Prefect flows.",
+        help_epilogue="`--debug` with any command shows the traceback of an error.",
+        version=lambda: importlib.metadata.version("prefect-drs"),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    groups = {heading: Group.create_ordered(heading) for heading in (PLANS, RECOVERY, CONTROL, SANDBOX)}
+    for command in COMMANDS:
+        if importlib.util.find_spec(command.target.partition(":")[0]) is not None:
+            app.command(command.target, name=command.name, help=command.help, group=groups[command.group])
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command line.
+
+    Args:
+        arguments: without the program's name; those of this process where None.
+
+    Returns:
+        The exit code.
+    """
+    tokens, debug = _without_debug(list(sys.argv[1:] if arguments is None else arguments))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    try:
+        return _carry_out(tokens, debug=debug)
+    except KeyboardInterrupt:
+        _tell("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet too
+        return BROKEN_PIPE
+
+
+def _carry_out(tokens: list[str], *, debug: bool) -> int:
+    try:
+        result = build_app()(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except CycloptsError as error:
+        _trace(debug)
+        _tell(f"{_usage(error)}; see {_help_for(tokens)}")
+        return UsageError.exit_code
+    except PrefectDrsError as error:
+        _trace(debug)
+        _tell(error.message)
+        return error.exit_code
+    except Exception as error:  # the last net: whatever it is, a person gets a line and a way on
+        _trace(debug)
+        _tell(_unexpected(error))
+        return PrefectDrsError.exit_code
+
+
+def _without_debug(tokens: list[str]) -> tuple[list[str], bool]:
+    """The arguments without `--debug`, and whether it was there; what follows `--` is left alone."""
+    end = tokens.index("--") if "--" in tokens else len(tokens)
+    kept = [argument for argument in tokens[:end] if argument != "--debug"]
+    return kept + tokens[end:], len(kept) < end
+
+
+def _usage(error: CycloptsError) -> str:
+    if isinstance(error, UnknownCommandError):  # whose own text would import every command
+        name = (error.unused_tokens or ["?"])[0]
+        return f"there is no command {name!r}{did_you_mean(name, [c.name for c in COMMANDS])}"
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _help_for(tokens: Sequence[str]) -> str:
+    command = next((t for t in tokens[:1] if t in {c.name for c in COMMANDS}), None)
+    return f"`prefect-drs {command} --help`" if command else "`prefect-drs --help`"
+
+
+def _unexpected(error: Exception) -> str:
+    said = " ".join(str(error).split()) or "no message"
+    if type(error).__module__.partition(".")[0] in {"httpx", "httpcore"}:
+        return f"the Prefect API could not be reached ({type(error).__name__}: {said}); check PREFECT_API_URL"
+    return f"unexpected {type(error).__name__}: {said}; run again with --debug and report what it shows"
+
+
+def _trace(debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+
+
+def _tell(message: str) -> None:
+    print(f"prefect-drs: {message}", file=sys.stderr)
