@@ -56,9 +56,7 @@ class SandboxClock:
 
     def __init__(self, real: float, simulated: float, speed: float, *, shortest: float = 0.2) -> None:
         if speed <= 0:
-            raise UsageError(
-                f"the sandbox's clock stands still (speed {speed}): nothing would ever be launched"
-            )
+            raise UsageError(f"the sandbox's clock stands still (speed {speed}): nothing would ever be launched")
         self._real = real
         self._simulated = simulated
         self._speed = speed

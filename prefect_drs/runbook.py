@@ -157,9 +157,7 @@ class _LocationReading:
     failure: AwsError | None = None
 
 
-def resolve(
-    manifest: Manifest, plan: RecoveryPlan, *, mode: RecoveryMode, sessions: Sessions, clock: Clock
-) -> Runbook:
+def resolve(manifest: Manifest, plan: RecoveryPlan, *, mode: RecoveryMode, sessions: Sessions, clock: Clock) -> Runbook:
     """Read the accounts and work out what an execution of `plan` would do now. Changes nothing.
 
     Args:
@@ -175,18 +173,14 @@ def resolve(
     graph = WaveGraph.of(plan)
     groups = {name: manifest.group(name) for wave in plan.waves for name in wave.groups}
     at = {
-        name: Location(group.account_id or sessions.caller_account_id, group.region)
-        for name, group in groups.items()
+        name: Location(group.account_id or sessions.caller_account_id, group.region) for name, group in groups.items()
     }
     findings: list[Finding] = []
     readings = {location: _read(sessions, location, clock, findings) for location in sorted(set(at.values()))}
-    members = {
-        name: _members(group, at[name], readings[at[name]], findings) for name, group in groups.items()
-    }
+    members = {name: _members(group, at[name], readings[at[name]], findings) for name, group in groups.items()}
     changed = _changes(sessions, groups, at, members, findings)
     waves = tuple(
-        _wave(graph, wave, groups, at, members, changed)
-        for wave in (graph.wave(number) for number in graph.order)
+        _wave(graph, wave, groups, at, members, changed) for wave in (graph.wave(number) for number in graph.order)
     )
     _check(waves, readings, findings)
     return Runbook(plan_name=plan.plan_name, mode=mode, waves=waves, findings=tuple(findings))

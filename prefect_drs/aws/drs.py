@@ -132,9 +132,7 @@ def describe_source_servers(
     if source_server_ids is None:
         filters: list[dict[str, Any]] = [{}]
     else:
-        filters = [
-            {"filters": {"sourceServerIDs": batch}} for batch in batches(source_server_ids, IDS_A_FILTER)
-        ]
+        filters = [{"filters": {"sourceServerIDs": batch}} for batch in batches(source_server_ids, IDS_A_FILTER)]
     servers: list[SourceServer] = []
     with aws_call("DescribeSourceServers", location.account_id, location.region):
         paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_source_servers")
@@ -291,9 +289,7 @@ def start_recovery(
         return _job(answer["job"])
 
 
-def terminate_recovery_instances(
-    sessions: Sessions, location: Location, recovery_instance_ids: Sequence[str]
-) -> Job:
+def terminate_recovery_instances(sessions: Sessions, location: Location, recovery_instance_ids: Sequence[str]) -> Job:
     """Start one job that terminates those recovery instances; one request, never sent again by botocore.
 
     Raises:
@@ -301,6 +297,4 @@ def terminate_recovery_instances(
     """
     with aws_call("TerminateRecoveryInstances", location.account_id, location.region):
         client = sessions.client("drs", **location._asdict(), retrying=False)
-        return _job(
-            client.terminate_recovery_instances(recoveryInstanceIDs=list(recovery_instance_ids))["job"]
-        )
+        return _job(client.terminate_recovery_instances(recoveryInstanceIDs=list(recovery_instance_ids))["job"])

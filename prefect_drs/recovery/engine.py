@@ -136,13 +136,14 @@ class Engine:
 
     # Events
 
-    def record(self, event: Event) -> None:
-        """Make an event safe in the journal, then tell the report and the observers."""
+    def record(self, *events: Event) -> None:
+        """Make events safe in the journal, then tell the report and the observers."""
         with self._lock:
-            self._journal.append([event])
-            self._fold.apply(event)
-        for observer in self._observers:
-            observer(event)
+            self._journal.append(events)
+            for event in events:
+                self._fold.apply(event)
+                for observer in self._observers:
+                    observer(event)
         with self.changed:
             self.changed.notify_all()
 
@@ -192,9 +193,7 @@ class Engine:
         wave = self._waves[wave_number]
         waiting = [n for n in wave.wave.depends_on_waves if self._waves[n].status is not WaveStatus.COMPLETED]
         if waiting:
-            raise UsageError(
-                f"wave {wave_number} may not start: it depends on waves {waiting}, which did not succeed"
-            )
+            raise UsageError(f"wave {wave_number} may not start: it depends on waves {waiting}, which did not succeed")
         self._inbox.append(wave_number)
         self.woken.set()
 
@@ -288,8 +287,7 @@ class Engine:
         for run in wave.servers.values():
             by_location.setdefault(run.server.location, []).append(run)
         wave.preparations = [
-            self._executor.submit(self._prepare, wave, location, runs)
-            for location, runs in sorted(by_location.items())
+            self._executor.submit(self._prepare, wave, location, runs) for location, runs in sorted(by_location.items())
         ]
 
     def _prepare(self, wave: WaveRun, location: Location, runs: Sequence[ServerRun]) -> None:
@@ -298,9 +296,7 @@ class Engine:
         A server whose settings cannot be written is failed: it is never launched with others than the plan's.
         """
         ids = [run.server.source_server_id for run in runs]
-        states = read_launch_states(
-            self._sessions, location.account_id, location.region, ids, workers=self._workers
-        )
+        states = read_launch_states(self._sessions, location.account_id, location.region, ids, workers=self._workers)
         with ThreadPoolExecutor(self._workers, thread_name_prefix="drs-settings") as pool:
             each = map if self._workers == 1 else pool.map
             for _ in each(lambda run: self._apply(wave, run, states.get(run.server.source_server_id)), runs):
@@ -311,9 +307,7 @@ class Engine:
         server = run.server
         try:
             if state is None:
-                raise UsageError(
-                    f"{server.location} holds no launch configuration of {server.source_server_id}"
-                )
+                raise UsageError(f"{server.location} holds no launch configuration of {server.source_server_id}")
             differing = changes(state, server.settings)
             if not differing:
                 return
@@ -339,9 +333,7 @@ class Engine:
         if faults:
             self._end(wave, WaveStatus.FAILED, "launch settings could not be read: " + "; ".join(faults))
         elif failed := [run for run in wave.servers.values() if run.state is ServerState.FAILED]:
-            self._end(
-                wave, WaveStatus.FAILED, _failure_reason(failed)
-            )  # a wave is launched whole or not at all
+            self._end(wave, WaveStatus.FAILED, _failure_reason(failed))  # a wave is launched whole or not at all
         else:
             wave.phase = WavePhase.LAUNCHING
 

@@ -69,7 +69,7 @@ class LocationJobs:
         location: the account and region.
         sessions: the way in.
         clock: the time.
-        record: writes an event to the journal; it is safe when this returns.
+        record: writes events to the journal; they are safe when this returns.
         execution_id: what the jobs are tagged with.
         plan_name: likewise.
         is_drill: whether launches are drills.
@@ -84,7 +84,7 @@ class LocationJobs:
         location: Location,
         sessions: Sessions,
         clock: Clock,
-        record: Callable[[Event], None],
+        record: Callable[..., None],
         *,
         execution_id: str,
         plan_name: str,
@@ -98,6 +98,7 @@ class LocationJobs:
         self._sessions = sessions
         self._clock = clock
         self._record = record
+        self._noted: list[Event] = []  # what a reading found, written together
         self._execution_id = execution_id
         self._plan_name = plan_name
         self._is_drill = is_drill
@@ -163,11 +164,18 @@ class LocationJobs:
         except AwsError as error:
             self._back_off(error)
             return
+        finally:
+            self._write_noted()
         self._read_at = self._clock.now()
         self._failures = 0
         visible = {job.job_id for job in jobs}
         unseen = [job for job in self._known.values() if job.active and job.job_id not in visible]
         self._active = (*(job for job in jobs if job.active), *unseen)
+
+    def _write_noted(self) -> None:
+        noted, self._noted = self._noted, []
+        if noted:
+            self._record(*noted)
 
     def adopt_request(self, event: JobRequested) -> None:
         """Take over a launch that a former process asked for and whose answer the journal does not hold."""
@@ -210,7 +218,7 @@ class LocationJobs:
         for server_id in server_ids:
             run = wave.servers[server_id]
             run.state, run.job_id = ServerState.IN_JOB, job.job_id
-        self._record(
+        self._noted.append(
             JobStarted(
                 at=self._clock.now(),
                 wave_number=wave.number,
@@ -245,7 +253,7 @@ class LocationJobs:
                 error = f"{told} (job {job.job_id})"
                 run.state = ServerState.FAILED
             run.launch_status, run.error = status, error
-            self._record(
+            self._noted.append(
                 ServerStatus(
                     at=self._clock.now(),
                     wave_number=wave.number,
@@ -257,7 +265,7 @@ class LocationJobs:
                 )
             )
         if not job.active and (former is None or former.active):
-            self._record(
+            self._noted.append(
                 JobEnded(at=self._clock.now(), job_id=job.job_id, ended_at=job.ended_at or self._clock.now())
             )
 
@@ -266,8 +274,7 @@ class LocationJobs:
         return {
             item.source_server_id: f"{item.event}: {item.raw_error}" if item.raw_error else item.event
             for item in describe_job_log(self._sessions, self.location, job.job_id)
-            if item.source_server_id
-            and (item.raw_error or item.event.endswith(("FAIL", "FAILED", "SKIPPED")))
+            if item.source_server_id and (item.raw_error or item.event.endswith(("FAIL", "FAILED", "SKIPPED")))
         }
 
     def _settle_lost(self, jobs: Sequence[Job]) -> None:
@@ -279,8 +286,7 @@ class LocationJobs:
         visible = {job.job_id for job in jobs}
         ids = [server_id for request in overdue for server_id in request.server_ids]
         servers = {
-            server.source_server_id: server
-            for server in describe_source_servers(self._sessions, self.location, ids)
+            server.source_server_id: server for server in describe_source_servers(self._sessions, self.location, ids)
         }
         for request in overdue:
             hidden = [
@@ -305,10 +311,8 @@ class LocationJobs:
         del self._requests[request.batch]
         for server_id in request.server_ids:
             request.wave.servers[server_id].state = ServerState.READY
-        self._record(
-            JobRefused(
-                at=self._clock.now(), wave_number=request.wave.number, batch=request.batch, reason=reason
-            )
+        self._noted.append(
+            JobRefused(at=self._clock.now(), wave_number=request.wave.number, batch=request.batch, reason=reason)
         )
 
     def _back_off(self, error: AwsError) -> None:
@@ -352,8 +356,10 @@ class LocationJobs:
             if not is_ambiguous(error):
                 self._refused(request, error)
             self._back_off(error)
+            self._write_noted()
             return False
         self._found(wave, job)
+        self._write_noted()
         self._known[job.job_id] = job
         self._active = (*self._active, job)
         return True

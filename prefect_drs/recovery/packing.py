@@ -19,7 +19,8 @@ How it decides:
 3. A group that doesn't fit into the free slots is started as far as it fits, its slowest servers first. So
    nothing starves: the most urgent group takes whatever is free.
 4. Where no durations are known, or all are the same, no grouping can be better than another. Then a wave is
-   split evenly, into jobs of 25 to 100 servers, so that each other ready wave finds a job slot left.
+   split evenly into the fewest jobs that may hold it: 230 servers are three jobs, and the job slots are left
+   to other waves.
 
 What was tried (benchmarks/packing.py has the estates; mean and worst makespan over the lower bound on 50
 estates of 4,000 servers in 6 or 7 layers, the hardest kind, where 500 slots and 20 jobs are both full nearly
@@ -161,8 +162,7 @@ def pack(demands: Sequence[Demand], usage: Usage, limits: Limits | None = None) 
             if seconds[0] > seconds[-1]:
                 cuts = _cut(seconds[:reach], PRICE_OF_A_JOB * fair, largest)
             else:
-                room = min(reach, free_servers)
-                cuts = _even(room, max(fair, math.ceil(room / max(1, free_jobs - len(heap)))), largest)
+                cuts = _even(min(reach, free_servers), largest)
             for first, last in cuts:
                 behind = seconds[0] - seconds[first]
                 heapq.heappush(heap, (urgency + behind, wave, ties, servers[first:last], None))
@@ -247,10 +247,8 @@ def _cut(seconds: Sequence[float], price: float, largest: int) -> list[tuple[int
     return groups[::-1]
 
 
-def _even(count: int, target: int, largest: int) -> list[tuple[int, int]]:
-    """Cut `count` servers into the fewest groups of at most `target` (and `largest`), of sizes that differ by
-    one at most.
-    """
-    jobs = math.ceil(count / min(target, largest))
+def _even(count: int, largest: int) -> list[tuple[int, int]]:
+    """Cut `count` servers into the fewest groups of at most `largest`, of sizes that differ by one at most."""
+    jobs = math.ceil(count / largest)
     bounds = [round(i * count / jobs) for i in range(jobs + 1)]
     return list(itertools.pairwise(bounds))

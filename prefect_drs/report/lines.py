@@ -47,9 +47,7 @@ def event_line(event: Event) -> str | None:
             return f"wave {event.wave_number} batch {event.batch} not started: {event.reason}"
         case JobStarted():
             where = f"{event.account_id}/{event.region}"
-            return (
-                f"wave {event.wave_number} job {event.job_id} in {where}: {len(event.server_ids)} server(s)"
-            )
+            return f"wave {event.wave_number} job {event.job_id} in {where}: {len(event.server_ids)} server(s)"
         case ServerStatus():
             why = f": {event.error}" if event.error else ""
             instance = f" as {event.recovery_instance_id}" if event.recovery_instance_id else ""

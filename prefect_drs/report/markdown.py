@@ -23,14 +23,7 @@ STATE_MARKS = {
 
 def escaped(text: object) -> str:
     """`text` as it may stand in a Markdown table cell."""
-    return (
-        str(text)
-        .replace("\\", "\\\\")
-        .replace("|", "\\|")
-        .replace("\n", " ")
-        .replace("`", "'")
-        .replace("<", "&lt;")
-    )
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("`", "'").replace("<", "&lt;")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -83,10 +76,7 @@ def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> 
         ),
         table(
             ("server", "id", "group", "replication", "lag", "settings that change"),
-            (
-                (s.name, s.source_server_id, s.group, s.replication_state, s.lag or "—", changes_text(s))
-                for s in shown
-            ),
+            ((s.name, s.source_server_id, s.group, s.replication_state, s.lag or "—", changes_text(s)) for s in shown),
         ),
         f"… and {hidden} more." if hidden else "",
         "**So far**",
@@ -127,8 +117,7 @@ def server_table(report: RecoveryReport) -> str:
                 server.source_server_id,
                 server.launch_status,
                 server.recovery_instance_id or "—",
-                ", ".join(job.job_id for job in wave.jobs if server.source_server_id in job.server_ids)
-                or "—",
+                ", ".join(job.job_id for job in wave.jobs if server.source_server_id in job.server_ids) or "—",
                 clock_time(server.ended_at),
                 server.error or "",
             )

@@ -33,9 +33,7 @@ def wave_graph_svg(report: RecoveryReport, runbook: Runbook) -> str:
     width = 2 * MARGIN + columns * BOX_WIDTH + (columns - 1) * GAP_X
     height = 2 * MARGIN + rows * BOX_HEIGHT + (rows - 1) * GAP_Y
     edges = [
-        _edge(places[before], places[wave.wave_number])
-        for wave in report.waves
-        for before in wave.depends_on_waves
+        _edge(places[before], places[wave.wave_number]) for wave in report.waves for before in wave.depends_on_waves
     ]
     boxes = [_box(wave, places[wave.wave_number], wave.wave_number in gates) for wave in report.waves]
     return (

@@ -99,9 +99,7 @@ def runbook_view(runbook: Runbook) -> RenderableType:
         after = f"  after {', '.join(map(str, wave.depends_on_waves))}" if wave.depends_on_waves else ""
         jobs = ", ".join(f"{size} in {location}" for location, size in wave.jobs)
         gate = "  [gate: a person approves]" if wave.gate else ""
-        parts.append(
-            Text(f"\nwave {wave.wave_number}  {wave.wave_name}{after}{gate}\njobs: {jobs or 'none'}", "bold")
-        )
+        parts.append(Text(f"\nwave {wave.wave_number}  {wave.wave_name}{after}{gate}\njobs: {jobs or 'none'}", "bold"))
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in ("server", "id", "group", "replication", "lag", "settings that change"):
             table.add_column(column, overflow="fold")
@@ -118,8 +116,6 @@ def runbook_view(runbook: Runbook) -> RenderableType:
     for finding in runbook.findings:
         refuses = finding.severity is FindingSeverity.REFUSES
         parts.append(
-            Text(
-                f"{finding.severity}: {finding.code}: {finding.message}", "bold red" if refuses else "yellow"
-            )
+            Text(f"{finding.severity}: {finding.code}: {finding.message}", "bold red" if refuses else "yellow")
         )
     return Group(*parts)
