@@ -75,6 +75,7 @@ class SourceCredentials:
         secret_access_key: its secret.
         session_token: for temporary keys.
         profile_name: a profile of the AWS configuration.
+        region_name: the region of its first calls to STS.
         role_arn: a role to assume first, before the target account's own (role chaining).
         external_id: the ExternalId of that first role.
     """
@@ -83,6 +84,7 @@ class SourceCredentials:
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
     profile_name: str | None = None
+    region_name: str | None = None
     role_arn: str | None = None
     external_id: SecretStr | None = None
 
@@ -94,6 +96,7 @@ class AccountAccess:
     Args:
         account_id: 12 digits.
         role_arn: the role to assume; None is the role by convention, or no role for the caller's own account.
+        role_name: the name of the role, where `role_arn` is None; None is that of the `Sessions`.
         external_id: the ExternalId that the role's trust policy asks for.
         endpoint_url: another address for every service of this account, such as the sandbox's.
         source: the credentials to assume the role with; None is the process's own.
@@ -106,6 +109,7 @@ class AccountAccess:
 
     account_id: str
     role_arn: str | None = None
+    role_name: str | None = None
     external_id: SecretStr | None = None
     endpoint_url: str | None = None
     source: SourceCredentials | None = None
@@ -133,10 +137,9 @@ def role_session_name(text: str) -> str:
 
 
 @dataclass(slots=True)
-class _Source:
-    """Base credentials and who they are."""
+class _Identity:
+    """Whose account some base credentials belong to, asked once."""
 
-    session: boto3.Session
     lock: threading.Lock = field(default_factory=threading.Lock)
     account_id: str | None = None
 
@@ -150,6 +153,7 @@ class Sessions:
         session: the caller's own boto3 session; None is boto3's default chain.
         session_name: names the assumed sessions in CloudTrail; give it the execution's id.
         workers: how many threads share a client: the size of its connection pool.
+        role_name: the name of the role by convention.
 
     Raises:
         UsageError: the same account is given twice.
@@ -169,6 +173,7 @@ class Sessions:
         session: boto3.Session | None = None,
         session_name: str = "prefect-drs",
         workers: int = DEFAULT_WORKERS,
+        role_name: str = DEFAULT_ROLE_NAME,
     ) -> None:
         self._accounts: dict[str, AccountAccess] = {}
         for access in accounts:
@@ -177,9 +182,11 @@ class Sessions:
             self._accounts[access.account_id] = access
         self.session_name = role_session_name(session_name)
         self.workers = workers
+        self.role_name = role_name
         self._lock = threading.RLock()
         self._given = session
-        self._sources: dict[SourceCredentials | None, _Source] = {}
+        self._sources: dict[SourceCredentials | None, boto3.Session] = {}
+        self._identities: dict[tuple[SourceCredentials | None, str | None], _Identity] = {}
         self._entered: dict[tuple[str | None, str], boto3.Session] = {}
         self._clients: dict[tuple[str, str | None, str, bool], Any] = {}
 
@@ -270,14 +277,15 @@ class Sessions:
             if (known := self._entered.get(key)) is not None:
                 return known
         source = access.source if access else None
-        base = self._source(source, region).session
+        base = self._source(source, region)
         role_arn = access.role_arn if access else None
+        role_name = (access.role_name if access else None) or self.role_name
         if account_id is None or (role_arn is None and account_id == self._account_of(source, access, region)):
             entered = base
         else:
             entered = assumed_session(
                 base,
-                role_arn or orchestration_role_arn(account_id, partition_of(region)),
+                role_arn or orchestration_role_arn(account_id, partition_of(region), role_name=role_name),
                 region=region,
                 external_id=access.external_id if access else None,
                 session_name=self.session_name,
@@ -288,10 +296,10 @@ class Sessions:
         with self._lock:
             return self._entered.setdefault(key, entered)
 
-    def _source(self, credentials: SourceCredentials | None, region: str | None) -> _Source:
+    def _source(self, credentials: SourceCredentials | None, region: str | None) -> boto3.Session:
         with self._lock:
             if credentials not in self._sources:
-                self._sources[credentials] = _Source(self._source_session(credentials, region))
+                self._sources[credentials] = self._source_session(credentials, region)
             return self._sources[credentials]
 
     def _source_session(self, credentials: SourceCredentials | None, region: str | None) -> boto3.Session:
@@ -307,6 +315,7 @@ class Sessions:
                 aws_secret_access_key=secret.get_secret_value() if secret else None,
                 aws_session_token=token.get_secret_value() if token else None,
                 profile_name=credentials.profile_name,
+                region_name=credentials.region_name,
             )
         if credentials.role_arn is None:
             return session
@@ -323,20 +332,24 @@ class Sessions:
     def _account_of(
         self, credentials: SourceCredentials | None, access: AccountAccess | None, region: str | None = None
     ) -> str:
-        source = self._source(credentials, region)
-        with source.lock:
-            if source.account_id is None:
-                asked = region or source.session.region_name or GLOBAL_REGION
+        session = self._source(credentials, region)
+        endpoint_url = access.endpoint_url if access else None  # another AWS, such as the sandbox, knows them otherwise
+        with self._lock:
+            identity = self._identities.setdefault((credentials, endpoint_url), _Identity())
+        with identity.lock:
+            if identity.account_id is None:
+                asked = region or session.region_name or GLOBAL_REGION
+                create: Any = session.client
                 with aws_call("GetCallerIdentity", None, asked):
                     with self._lock:
-                        sts = source.session.client(
+                        sts = create(
                             "sts",
                             region_name=asked,
-                            endpoint_url=access.endpoint_url if access else None,
+                            endpoint_url=endpoint_url,
                             config=self._config(retrying=True, attempts=IDENTITY_ATTEMPTS),
                         )
-                    source.account_id = sts.get_caller_identity()["Account"]
-            return source.account_id
+                    identity.account_id = str(sts.get_caller_identity()["Account"])
+            return identity.account_id
 
 
 def assumed_session(

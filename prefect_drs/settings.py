@@ -1,0 +1,34 @@
+"""The settings of prefect-drs: `PREFECT_DRS_*` in the environment, or `[drs]` in `prefect.toml`.
+
+In: what Prefect's own settings are read from (environment, `.env`, `prefect.toml`, `pyproject.toml`, profile). Out: one
+validated value. It never holds a secret: those live in blocks. Importing it imports Prefect, so only blocks, flows and
+the command line read it.
+"""
+
+from __future__ import annotations
+
+from prefect.settings.base import PrefectBaseSettings, build_settings_config
+from pydantic import Field
+
+
+class PrefectDrsSettings(PrefectBaseSettings):
+    """How prefect-drs behaves where a flow or a command does not say otherwise."""
+
+    model_config = build_settings_config(("drs",))
+
+    role_name: str = Field(
+        default="DRSOrchestrationRole",
+        pattern=r"^[\w+=,.@-]{1,64}$",
+        description="The role that is assumed in an account whose block names none; the same name in every account.",
+    )
+    workers: int = Field(
+        default=16,
+        ge=1,
+        le=64,
+        description="Connections to AWS that are kept for each service, account and region.",
+    )
+    gate_timeout_seconds: float = Field(
+        default=604_800.0,
+        gt=0,
+        description="How long an approval is waited for before its wave is cancelled, in seconds.",
+    )
