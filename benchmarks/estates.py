@@ -14,10 +14,12 @@ How an estate is drawn:
   is its depth), the others of any earlier layer.
 - Wave sizes are shares of log-normal weights (σ 0.75): many small waves, a few of more than one job's 100
   servers.
-- A server's launch time is log-normal with a median of 20 minutes and σ 0.35 in all. Of that, `RUN_SIGMA`
-  0.10 is what changes from one drill to the next for the same server, and the rest is what distinguishes
-  servers (disk size, operating system). `recorded` holds what earlier drills measured; it is drawn apart, so
-  a forecast never sees the launch it predicts.
+- A server's launch time is log-normal with a median of 20 minutes and σ 0.35.
+- `recorded` is what earlier drills measured. Of the σ of 0.35, `run_sigma` is what changes from one drill of
+  a server to the next; the rest is the server's own (its disks, its operating system). The issue doesn't say
+  how much; AWS publishes nothing. 0.05 is the assumption here, and the benchmarks show 0.10 and no record at
+  all beside it. Launch times are the same whatever the record: it is drawn from its distribution given them,
+  by a generator of its own.
 
 The bound is the larger of
 - the critical path without quotas: the longest chain of waves, each as long as its slowest server; and
@@ -38,11 +40,11 @@ from typing import TYPE_CHECKING
 from prefect_drs.plan.model import Manifest, ProtectionGroup, RecoveryPlan, Wave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 MEDIAN_SECONDS = 20 * 60.0
 SIGMA = 0.35
-RUN_SIGMA = 0.10
+RUN_SIGMA = 0.05
 SLOTS = 500
 REGION = "us-east-1"
 
@@ -107,8 +109,8 @@ class Bound:
         return max(self.critical_path, self.slot_time)
 
 
-def draw_estate(size: EstateSize, seed: int, *, drills: int = 3) -> Estate:
-    """The estate of that size and seed, with `drills` recorded launches a server."""
+def draw_estate(size: EstateSize, seed: int, *, drills: int = 3, run_sigma: float = RUN_SIGMA) -> Estate:
+    """The estate of that size and seed, with `drills` recorded launches a server that vary by `run_sigma`."""
     rng = random.Random(f"{size.name}/{seed}")  # noqa: S311 - a benchmark, not a secret
     layers = rng.randint(*size.layers)
     layer_of = sorted([*range(layers), *(rng.randrange(layers) for _ in range(size.waves - layers))])
@@ -136,21 +138,14 @@ def draw_estate(size: EstateSize, seed: int, *, drills: int = 3) -> Estate:
             )
         )
     ids = [s for g in groups for s in g.source_server_ids]
-    own_sigma = math.sqrt(SIGMA**2 - RUN_SIGMA**2)
-    typical = {s: MEDIAN_SECONDS * math.exp(rng.gauss(0.0, own_sigma)) for s in ids}
-
-    def launches() -> dict[str, float]:
-        return {s: seconds * math.exp(rng.gauss(0.0, RUN_SIGMA)) for s, seconds in typical.items()}
-
-    durations = launches()
-    history = [launches() for _ in range(drills)]
+    durations = {s: MEDIAN_SECONDS * math.exp(rng.gauss(0.0, SIGMA)) for s in ids}
     manifest = Manifest(
         schema_version="1.1",
         source_region=REGION,
         protection_groups=tuple(groups),
         recovery_plans=(RecoveryPlan(plan_name=f"estate-{size.servers}-{seed}", waves=tuple(waves)),),
     )
-    return Estate(size, seed, manifest, durations, {s: tuple(h[s] for h in history) for s in ids if history})
+    return Estate(size, seed, manifest, durations, _recorded(durations, f"{size.name}/{seed}", drills, run_sigma))
 
 
 def lower_bound(estate: Estate, slots: int = SLOTS) -> Bound:
@@ -182,10 +177,30 @@ def one_after_another(plan: RecoveryPlan) -> RecoveryPlan:
     return _rewired(plan, {n: [p] for p, n in itertools.pairwise(numbers)})
 
 
+STRATEGIES: Mapping[str, Callable[[RecoveryPlan], RecoveryPlan]] = {
+    "prefect-drs": lambda plan: plan,
+    "tier by tier": tier_by_tier,
+    "one after another": one_after_another,
+}
+"""What is compared. Each is a plan with more to wait for, so that any engine can run it; all of them pack as
+well."""
+
+
+def _recorded(durations: Mapping[str, float], seed: str, drills: int, run_sigma: float) -> dict[str, tuple[float, ...]]:
+    """Earlier launches of servers whose next launch takes `durations`."""
+    rng = random.Random(f"{seed}/recorded")  # noqa: S311 - a benchmark, not a secret
+    own = 1 - run_sigma**2 / SIGMA**2  # the share of the variance that is the server's own
+    recorded = {}
+    for server, seconds in durations.items():
+        typical = own * math.log(seconds / MEDIAN_SECONDS) + rng.gauss(0.0, run_sigma * math.sqrt(own))
+        launches = (MEDIAN_SECONDS * math.exp(typical + rng.gauss(0.0, run_sigma)) for _ in range(drills))
+        recorded[server] = tuple(launches)
+    return recorded if drills else {}
+
+
 def _rewired(plan: RecoveryPlan, depends: Mapping[int, Iterable[int]]) -> RecoveryPlan:
     waves = tuple(
-        wave.model_copy(update={"depends_on_waves": tuple(depends.get(wave.wave_number, ()))})
-        for wave in plan.waves
+        wave.model_copy(update={"depends_on_waves": tuple(depends.get(wave.wave_number, ()))}) for wave in plan.waves
     )
     return plan.model_copy(update={"waves": waves})
 

@@ -1,0 +1,36 @@
+"""How long a recovery will take, told before it begins.
+
+    durations.py   what is recorded and known of servers -> a Spread of launch seconds for each
+    course.py      waves, and the seconds of this once -> a Course: which job starts when, by the engine's packer
+    estimate.py    many courses, drawn at random -> a Forecast: timeline, RTO, critical path, what bounds it
+
+Plain data in and out; no AWS, no Prefect, no clock.
+"""
+
+from prefect_drs.forecast.course import Course, CourseWave, Plan, play
+from prefect_drs.forecast.durations import ServerTraits, Spread, default_spread, spreads
+from prefect_drs.forecast.estimate import (
+    Forecast,
+    PathShares,
+    WaveForecast,
+    forecast,
+    forecast_json,
+    waves_of,
+)
+
+__all__ = [
+    "Course",
+    "CourseWave",
+    "Forecast",
+    "PathShares",
+    "Plan",
+    "ServerTraits",
+    "Spread",
+    "WaveForecast",
+    "default_spread",
+    "forecast",
+    "forecast_json",
+    "play",
+    "spreads",
+    "waves_of",
+]
