@@ -1,6 +1,6 @@
 """What stands before any service: whether the region answers, whether the session lives, and how a call gets no answer.
 
-In: a request and who sent it. Out: nothing, or an error of AWS, or `NoAnswer`. Within `mock_aws` no answer is
+In: a request and who sent it. Out: nothing, or an error of AWS, or `NoAnswerError`. Within `mock_aws` no answer is
 botocore's own connection error, raised at once; over HTTP the connection is closed, which botocore tells the same way.
 """
 
@@ -17,7 +17,7 @@ from .faults import CredentialsFault, RegionFault
 from .runtime import current
 
 
-class NoAnswer(Exception):
+class NoAnswerError(Exception):
     """The caller hears nothing. `code`: unreachable, time-out or lose-answer."""
 
     def __init__(self, code: str) -> None:
@@ -29,12 +29,12 @@ def check(request: Any, service: str, operation: str, account: str, region: str,
     """Let a call through, or not.
 
     Raises:
-        NoAnswer: the region is unreachable.
+        NoAnswerError: the region is unreachable.
         ExpiredTokenException: the session that signed it is over.
     """
     runtime = current()
     if runtime.faults.hit(RegionFault, account, region) is not None:
-        raise NoAnswer("unreachable")
+        raise NoAnswerError("unreachable")
     session = runtime.sessions.get(access_key)
     if session is None:
         return
@@ -46,7 +46,7 @@ def check(request: Any, service: str, operation: str, account: str, region: str,
         raise ExpiredTokenException()
 
 
-def drop(request: Any, silence: NoAnswer) -> TYPE_RESPONSE:
+def drop(request: Any, silence: NoAnswerError) -> TYPE_RESPONSE:
     """Give no answer.
 
     Raises:

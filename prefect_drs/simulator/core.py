@@ -29,6 +29,9 @@ Params = dict[str, Any]
 Wire = dict[str, Any]
 Event = tuple[datetime, int, str, tuple[Any, ...]]
 
+DIRECTORY: dict[str, Any] = {}
+"""Under `backends`, what `models` keeps: a backend reaches its siblings of other accounts and regions here."""
+
 
 class BackendCore(BaseBackend):
     """The state of DRS in one account and region."""
@@ -49,10 +52,22 @@ class BackendCore(BaseBackend):
         self.plans: dict[str, RecoveryPlan] = {}
         self.executions: dict[str, RecoveryPlanExecution] = {}
         self.tokens: dict[tuple[str, str], str] = {}
+        self.trusted_accounts: set[str] | None = None
         self._events: list[Event] = []
         self._event_count = 0
         self._counts: dict[str, int] = {}
         self.advanced_to: datetime | None = None
+
+    def sibling(self, account_id: str, region: str) -> Any:
+        """DRS of another account or region, brought up to now.
+
+        Raises:
+            KeyError: a region that DRS is not in.
+        """
+        found = DIRECTORY["backends"][account_id][region]
+        if found is not self:
+            found.advance()
+        return found
 
     @property
     def runtime(self) -> Runtime:

@@ -15,7 +15,7 @@ gives the same run.
 
 AWS promises recovery "in minutes" and names no distribution; these medians give 6 to 8 minutes for a Linux server of
 100 GiB and 11 to 14 for Windows, which is what AWS's own workshop tells its readers to expect. A launch from a chosen
-point in time takes no new snapshot. `recoveryMode` FAST halves the median of the conversion.
+point in time takes no new snapshot. `recoveryMode` FAST skips the conversion (the model says so).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def stages(
     return StageSeconds(
         cleanup=draw(rng, 20 if replaces else 4, 0.25),
         snapshot=0.0 if from_snapshot else draw(rng, 45 + 0.05 * gib, 0.30),
-        conversion=draw(rng, conversion / 2 if fast else conversion, 0.30),
+        conversion=0.0 if fast else draw(rng, conversion, 0.30),
         launch=draw(rng, 150 if windows else 75, 0.25),
     )
 

@@ -32,7 +32,7 @@ MANAGED_TAGS = {"AWSElasticDisasterRecoveryManaged": "drs.amazonaws.com"}
 class EnrolmentBackend(SourceServersBackend):
     """Adds source servers without an agent."""
 
-    def seed_source_server(  # noqa: PLR0913
+    def seed_source_server(
         self,
         *,
         hostname: str,
@@ -121,6 +121,7 @@ class EnrolmentBackend(SourceServersBackend):
             source_zone=source_zone or (f"{source_region}a" if source_region else None),
             private_ips=list(private_ips),
             staging_zone=f"{self.region_name}a",
+            staging_area={"status": "NOT_EXTENDED", "stagingAccountID": self.account_id},
             replication_settings=replication_settings,
             source_instance_type=source_instance_type,
         )
@@ -157,7 +158,7 @@ class EnrolmentBackend(SourceServersBackend):
 
     def replicating_servers(self) -> int:
         """How many servers count against the 300: those extended from a staging account count there."""
-        return sum(s.replication.state in REPLICATING and s.staging_area is None for s in self.servers.values())
+        return sum(s.replication.state in REPLICATING and not s.extended for s in self.servers.values())
 
     def _replication(self, state: str, lag: str, protected_for: timedelta, has_snapshots: bool | None) -> Replication:
         now = self.now()

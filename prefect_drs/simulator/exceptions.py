@@ -24,7 +24,7 @@ class DRSError(ServiceException):
         return {"message": self.message, **self.members}
 
 
-class ValidationException(DRSError):
+class ValidationException(DRSError):  # noqa: N818 # named as the service names it
     """400: the input does not fit the model, or names what cannot be."""
 
     code = "ValidationException"
@@ -38,7 +38,7 @@ class ValidationException(DRSError):
         )
 
 
-class UninitializedAccountException(DRSError):
+class UninitializedAccountException(DRSError):  # noqa: N818 # named as the service names it
     """400: InitializeService has not been called in this account and region."""
 
     code = "UninitializedAccountException"
@@ -47,14 +47,14 @@ class UninitializedAccountException(DRSError):
         super().__init__("Account has not been initialized for use with AWS Elastic Disaster Recovery.")
 
 
-class AccessDeniedException(DRSError):
+class AccessDeniedException(DRSError):  # noqa: N818 # named as the service names it
     """403: the caller may not."""
 
     code = "AccessDeniedException"
     status = 403
 
 
-class ExpiredTokenException(DRSError):
+class ExpiredTokenException(DRSError):  # noqa: N818 # named as the service names it
     """403: the session is over (a common error of all AWS services)."""
 
     code = "ExpiredTokenException"
@@ -64,7 +64,7 @@ class ExpiredTokenException(DRSError):
         super().__init__("The security token included in the request is expired")
 
 
-class ResourceNotFoundException(DRSError):
+class ResourceNotFoundException(DRSError):  # noqa: N818 # named as the service names it
     """404: what was named is not there."""
 
     code = "ResourceNotFoundException"
@@ -74,7 +74,7 @@ class ResourceNotFoundException(DRSError):
         super().__init__(f"{kind} {identifier} was not found.", resourceId=identifier, resourceType=kind)
 
 
-class ConflictException(DRSError):
+class ConflictException(DRSError):  # noqa: N818 # named as the service names it
     """409: the state of the resource does not allow it now."""
 
     code = "ConflictException"
@@ -84,7 +84,7 @@ class ConflictException(DRSError):
         super().__init__(message, resourceId=resource_id, resourceType=kind)
 
 
-class ServiceQuotaExceededException(DRSError):
+class ServiceQuotaExceededException(DRSError):  # noqa: N818 # named as the service names it
     """402: a quota of the account in this region is reached."""
 
     code = "ServiceQuotaExceededException"
@@ -96,7 +96,7 @@ class ServiceQuotaExceededException(DRSError):
         )
 
 
-class ThrottlingException(DRSError):
+class ThrottlingException(DRSError):  # noqa: N818 # named as the service names it
     """429: too many calls of this operation."""
 
     code = "ThrottlingException"
@@ -106,7 +106,7 @@ class ThrottlingException(DRSError):
         super().__init__(message, serviceCode="drs", retryAfterSeconds=str(retry_after_seconds))
 
 
-class InternalServerException(DRSError):
+class InternalServerException(DRSError):  # noqa: N818 # named as the service names it
     """500: the service itself failed."""
 
     code = "InternalServerException"

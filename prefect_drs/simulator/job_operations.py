@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .core import Params, Wire
 from .durations import stages
@@ -42,7 +42,7 @@ class JobOperationsBackend(JobRunsBackend):
     def start_recovery(self, params: Params) -> Wire:
         """StartRecovery."""
         entries = params["sourceServers"]
-        servers = self._servers_to_launch([entry["sourceServerID"] for entry in entries])
+        servers = self.servers_to_launch([entry["sourceServerID"] for entry in entries])
         snapshots = {entry["sourceServerID"]: entry.get("recoverySnapshotID") for entry in entries}
         drill = bool(params.get("isDrill", False))
         job = self.start_launch_job(
@@ -53,7 +53,13 @@ class JobOperationsBackend(JobRunsBackend):
         )
         return {"job": job.wire()}
 
-    def _servers_to_launch(self, ids: list[str]) -> list[SourceServer]:
+    def servers_to_launch(self, ids: list[str]) -> list[SourceServer]:
+        """The servers of a new launch job, held against quotas and active jobs.
+
+        Raises:
+            ServiceQuotaExceededException: a quota is reached.
+            ConflictException: a server is unknown, named twice, or in an active job.
+        """
         if len(set(ids)) != len(ids):
             twice = sorted({i for i in ids if ids.count(i) > 1})
             raise ConflictException(f"Source server {twice[0]} is named twice in one job.", resource_id=twice[0])
@@ -124,7 +130,7 @@ class JobOperationsBackend(JobRunsBackend):
             if fault and participant.seconds:
                 participant.seconds = participant.seconds.scaled(fault.slow)
             participants[server.server_id] = participant
-        job = self._make_job("LAUNCH", initiated_by, participants, tags)
+        job = self.make_job("LAUNCH", initiated_by, participants, tags)
         if fault:
             job.extra_seconds = fault.extra_seconds
             job.visible_from = now + timedelta(seconds=fault.invisible_seconds)
@@ -172,12 +178,11 @@ class JobOperationsBackend(JobRunsBackend):
             skipped=skipped,
         )
 
-    def _make_job(
-        self, kind: str, initiated_by: str, participants: dict[str, Participant], tags: dict[str, str]
-    ) -> Job:
+    def make_job(self, kind: str, initiated_by: str, participants: dict[str, Participant], tags: dict[str, str]) -> Job:
+        """A job that has not begun; its id follows from what takes part and from the attempt."""
         number = len(self.job_order) + 1
-        settled_by = [f"{p.server_id}:{p.attempt}:{p.instance_id}" for p in participants.values()]
-        job_id = self.identifier("drsjob-", kind, initiated_by, *(settled_by or [number]))
+        settled_by = [f"{p.server_id}:{p.attempt}:{p.instance_id}" for p in participants.values()] or [str(number)]
+        job_id = self.identifier("drsjob-", kind, initiated_by, *settled_by)
         while job_id in self.jobs:
             job_id = self.identifier("drsjob-", job_id)
         return Job(
@@ -216,7 +221,7 @@ class JobOperationsBackend(JobRunsBackend):
             instance.instance_id: Participant(instance.server_id, instance_id=instance.instance_id)
             for instance in instances
         }
-        job = self._make_job("TERMINATE", "TERMINATE_RECOVERY_INSTANCES", participants, {})
+        job = self.make_job("TERMINATE", "TERMINATE_RECOVERY_INSTANCES", participants, {})
         self.begin_job(job)
         return {"job": job.wire()}
 
@@ -277,5 +282,5 @@ class JobOperationsBackend(JobRunsBackend):
         return {}
 
 
-def _newest_first(job: Job) -> Any:
+def _newest_first(job: Job) -> int:
     return -job.number

@@ -3,7 +3,7 @@
 JOB_START
   each server: CLEANUP_START, CLEANUP_END
                SNAPSHOT_START, SNAPSHOT_END        or USING_PREVIOUS_SNAPSHOT
-               CONVERSION_START, CONVERSION_END
+               CONVERSION_START, CONVERSION_END    but with recoveryMode FAST
                LAUNCH_START                        (there is no LAUNCH_END: launchStatus tells)
   or SERVER_SKIPPED, CLEANUP_FAIL, SNAPSHOT_FAIL, CONVERSION_FAIL, LAUNCH_FAILED
 JOB_END, or JOB_CANCEL after 24 hours
@@ -65,7 +65,7 @@ class JobRunsBackend(RecoveryInstancesBackend):
                 self.schedule(at + timedelta(seconds=termination(rng)), "terminated", job_id, participant.instance_id)
             elif participant.skipped:
                 job.note(at, "SERVER_SKIPPED", sourceServerID=participant.server_id)
-                self._settle(at, job, participant, LaunchStatus.FAILED)
+                self.settle(at, job, participant, LaunchStatus.FAILED)
             else:
                 participant.status = LaunchStatus.IN_PROGRESS
                 self.on_stage(at, job_id, participant.server_id, 0)
@@ -82,9 +82,11 @@ class JobRunsBackend(RecoveryInstancesBackend):
             job.note(at, "USING_PREVIOUS_SNAPSHOT", sourceServerID=server_id)
             self.on_stage(at, job_id, server_id, index + 1)
             return
-        job.note(at, START_EVENTS[stage], **self._stage_data(job, participant, stage))
-        assert participant.seconds is not None
         seconds = float(getattr(participant.seconds, stage))
+        if stage == "conversion" and not seconds:
+            self.on_stage(at, job_id, server_id, index + 1)
+            return
+        job.note(at, START_EVENTS[stage], **self._stage_data(job, participant, stage))
         fault = self._server_fault(job, participant, stage)
         if fault is None:
             self.schedule(at + timedelta(seconds=seconds), "stage_ended", job_id, server_id, index)
@@ -100,7 +102,8 @@ class JobRunsBackend(RecoveryInstancesBackend):
         job, participant = found
         stage = STAGES[index]
         if stage == "launch":
-            self._launch(at, job, participant)
+            self.carry_out_launch(at, job, participant)
+            self._end_if_over(at, job)
             return
         if stage == "cleanup":
             self._clean_up(job, participant)
@@ -114,7 +117,7 @@ class JobRunsBackend(RecoveryInstancesBackend):
             return
         job, participant = found
         job.note(at, FAIL_EVENTS[STAGES[index]], sourceServerID=server_id, rawError=text)
-        self._settle(at, job, participant, LaunchStatus.FAILED)
+        self.settle(at, job, participant, LaunchStatus.FAILED)
         self._end_if_over(at, job)
 
     def on_terminated(self, at: datetime, job_id: str, instance_id: str) -> None:
@@ -124,7 +127,7 @@ class JobRunsBackend(RecoveryInstancesBackend):
             return
         job, participant = found
         self.forget_instance(instance_id, terminate=True)
-        self._settle(at, job, participant, LaunchStatus.TERMINATED)
+        self.settle(at, job, participant, LaunchStatus.TERMINATED)
         self._end_if_over(at, job)
 
     def on_job_ended(self, at: datetime, job_id: str) -> None:
@@ -141,7 +144,7 @@ class JobRunsBackend(RecoveryInstancesBackend):
             return
         for participant in job.participants.values():
             if participant.status in {LaunchStatus.PENDING, LaunchStatus.IN_PROGRESS}:
-                self._settle(at, job, participant, LaunchStatus.FAILED)
+                self.settle(at, job, participant, LaunchStatus.FAILED)
         job.note(at, "JOB_CANCEL")
         self._complete(at, job)
 
@@ -170,15 +173,17 @@ class JobRunsBackend(RecoveryInstancesBackend):
     def _clean_up(self, job: Job, participant: Participant) -> None:
         """A recovery replaces the former recovery instance of its server; a drill leaves what is there."""
         server = self.servers.get(participant.server_id)
-        if server is None or job.drill:
+        if server is None or job.initiated_by != "START_RECOVERY":
             return
         former = self.recovery_instances.get(server.recovery_instance_id or "")
         if former is not None and not former.is_drill:
             self.forget_instance(former.instance_id, terminate=True)
 
-    def _launch(self, at: datetime, job: Job, participant: Participant) -> None:
+    def carry_out_launch(self, at: datetime, job: Job, participant: Participant) -> None:
+        """Make the recovery instance, or fail as EC2 does."""
         plan = participant.plan
-        assert plan is not None
+        if plan is None:
+            return
         try:
             zone = subnet_of(plan, self.account_id, self.region_name).availability_zone
             capacity = self.runtime.faults.hit(
@@ -195,16 +200,11 @@ class JobRunsBackend(RecoveryInstancesBackend):
             )  # fmt: skip
         except LaunchError as refusal:
             job.note(at, "LAUNCH_FAILED", sourceServerID=participant.server_id, rawError=str(refusal))
-            self._settle(at, job, participant, LaunchStatus.FAILED)
+            self.settle(at, job, participant, LaunchStatus.FAILED)
         else:
             participant.instance_id = instance.id
             self._record_instance(at, job, participant, instance)
-            self._settle(at, job, participant, LaunchStatus.LAUNCHED)
-            self.launched(at, job, participant)
-        self._end_if_over(at, job)
-
-    def launched(self, at: datetime, job: Job, participant: Participant) -> None:
-        """What hangs on a launch: post-launch actions."""
+            self.settle(at, job, participant, LaunchStatus.LAUNCHED)
 
     def _record_instance(self, at: datetime, job: Job, participant: Participant, instance: Any) -> None:
         server = self.servers.get(participant.server_id)
@@ -223,7 +223,8 @@ class JobRunsBackend(RecoveryInstancesBackend):
         if server is not None:
             server.recovery_instance_id = instance.id
 
-    def _settle(self, at: datetime, job: Job, participant: Participant, status: LaunchStatus) -> None:
+    def settle(self, at: datetime, job: Job, participant: Participant, status: LaunchStatus) -> None:
+        """Bring a server of a job to its end."""
         participant.status = status
         participant.ended_at = at
         server = self.servers.get(participant.server_id)

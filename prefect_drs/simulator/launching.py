@@ -7,6 +7,7 @@ template (the address of its network interface, its profile), so the template is
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -233,8 +234,6 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
 
 
 def _check_address(address: str, subnet: Any) -> None:
-    import ipaddress
-
     wanted = ipaddress.ip_address(address)
     network = ipaddress.ip_network(subnet.cidr_block)
     reserved = {network.network_address + n for n in range(4)} | {network.broadcast_address}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models import ec2_backends
@@ -12,6 +12,7 @@ from .core import Params, Wire
 from .enrolment import EnrolmentBackend
 from .exceptions import ConflictException
 from .paging import page
+from .replication import ReplicationState
 from .times import dropping_none, wire_time
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Failback:
     job_id: str | None = None
     initiated_at: datetime | None = None
     to_original: bool = True
-    reversed_server_id: str | None = None
+    reversed_server: tuple[str, str, str] | None = None
+    """Account, region and id of the source server of the way back."""
 
 
 @dataclass(slots=True)
@@ -59,8 +61,8 @@ class RecoveryInstance:
     )
     disconnected: bool = False
 
-    def wire(self, ec2_instance: Any, server: SourceServer | None, now: datetime) -> Wire:
-        """`RecoveryInstance`."""
+    def wire(self, ec2_instance: Any, server: SourceServer | None, back: SourceServer | None, now: datetime) -> Wire:
+        """`RecoveryInstance`; `back` is the source server of the way back."""
         state = EC2_STATES.get(ec2_instance.state, "NOT_FOUND") if ec2_instance is not None else "NOT_FOUND"
         return dropping_none(
             {
@@ -77,7 +79,7 @@ class RecoveryInstance:
                 "originAvailabilityZone": self.origin_zone,
                 "agentVersion": AGENT_VERSION,
                 "failback": self._failback_wire(now),
-                "dataReplicationInfo": self._replication_wire(server),
+                "dataReplicationInfo": self._replication_wire(server, back),
                 "recoveryInstanceProperties": self._properties_wire(ec2_instance, server),
             }
         )
@@ -96,10 +98,16 @@ class RecoveryInstance:
             }
         )
 
-    def _replication_wire(self, server: SourceServer | None) -> Wire:
-        if self.failback.reversed_server_id is None or self.disconnected:
-            return {"dataReplicationState": "STOPPED" if self.disconnected else "NOT_STARTED"}
-        state = server.replication.state.value if server is not None else "REPLICATION_STATE_NOT_AVAILABLE"
+    def _replication_wire(self, server: SourceServer | None, back: SourceServer | None) -> Wire:
+        if self.disconnected:
+            disks = server.disks if server else []
+            return {
+                "dataReplicationState": "DISCONNECTED",
+                "replicatedDisks": [{"deviceName": disk["deviceName"], "totalStorageBytes": 0} for disk in disks],
+            }
+        if self.failback.reversed_server is None:
+            return {"dataReplicationState": "NOT_STARTED"}
+        state = back.replication.state.value if back is not None else "REPLICATION_STATE_NOT_AVAILABLE"
         return {"dataReplicationState": state}
 
     def _properties_wire(self, ec2_instance: Any, server: SourceServer | None) -> Wire:
@@ -156,12 +164,34 @@ class RecoveryInstancesBackend(EnrolmentBackend):
 
     def wire_instance(self, instance: RecoveryInstance) -> Wire:
         """`RecoveryInstance`, with what EC2 knows now."""
-        server = self.servers.get(instance.failback.reversed_server_id or instance.server_id)
-        return instance.wire(self.ec2_instance(instance.instance_id), server, self.now())
+        back = self.server_of_the_way_back(instance)
+        server = self.servers.get(instance.server_id)
+        return instance.wire(self.ec2_instance(instance.instance_id), server, back, self.now())
+
+    def server_of_the_way_back(self, instance: RecoveryInstance) -> SourceServer | None:
+        """The source server that replicates a recovery instance back; failback that is continuous is ready."""
+        where = instance.failback.reversed_server
+        if where is None:
+            return None
+        account_id, region, server_id = where
+        back: SourceServer | None = self.sibling(account_id, region).servers.get(server_id)
+        if (
+            back is not None
+            and instance.failback.state == "FAILBACK_IN_PROGRESS"
+            and back.replication.state is ReplicationState.CONTINUOUS
+        ):
+            instance.failback.state = "FAILBACK_READY_FOR_LAUNCH"
+        return back
 
     def delete_recovery_instance(self, params: Params) -> Wire:
-        """DeleteRecoveryInstance: DRS forgets it, EC2 keeps it."""
-        instance = self.recovery_instance(params["recoveryInstanceID"])
+        """DeleteRecoveryInstance: DRS forgets it, EC2 keeps it. The model: it must be disconnected first."""
+        instance = self.recovery_instances.get(params["recoveryInstanceID"])
+        if instance is None or not instance.disconnected:
+            raise ConflictException(
+                f"Recovery instance {params['recoveryInstanceID']} must be there, and be disconnected first.",
+                resource_id=params["recoveryInstanceID"],
+                kind="RecoveryInstance",
+            )
         self.refuse_busy_instance(instance)
         self.forget_instance(instance.instance_id, terminate=False)
         return {}

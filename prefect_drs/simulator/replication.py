@@ -5,8 +5,9 @@ points in time are not stored: they follow from the times in which replication w
 defaults (every 10 minutes for an hour, every hour for a day, every day for 7 days).
 
     STOPPED -> INITIATING -> INITIAL_SYNC -> CREATING_SNAPSHOT -> CONTINUOUS
-                                                                   |-> STALLED, DISCONNECTED, PAUSED: lag grows
-    STALLED/DISCONNECTED -> RESCAN -> CONTINUOUS
+                                                                   |-> STALLED, PAUSED: lag grows
+                                                                   |-> DISCONNECTED: no lag, no disks
+    STALLED -> RESCAN -> CONTINUOUS
 """
 
 from __future__ import annotations
@@ -55,7 +56,6 @@ INITIATION_STEPS = (
 LAGGING = frozenset(
     {
         ReplicationState.STALLED,
-        ReplicationState.DISCONNECTED,
         ReplicationState.PAUSED,
         ReplicationState.RESCAN,
         ReplicationState.BACKLOG,
@@ -180,7 +180,7 @@ class Replication:
         return "NOT_STARTED"
 
     def _disk(self, disk: dict[str, Any], lag: timedelta | None, now: datetime) -> dict[str, Any]:
-        total = disk["bytes"]
+        total = 0 if self.state is ReplicationState.DISCONNECTED else disk["bytes"]
         done = total
         if self.state in {ReplicationState.STOPPED, ReplicationState.INITIATING}:
             done = 0

@@ -84,7 +84,7 @@ class DRSResponse(BaseResponse):
             connection.check(request, "drs", operation, account, region, self.access_key)
             planted = runtime.faults.hit(OperationFault, account, region, service="drs", operation=operation)
             if planted is not None and planted.effect == "time-out":
-                raise connection.NoAnswer("time-out")
+                raise connection.NoAnswerError("time-out")
             if planted is not None and planted.effect != "lose-answer":
                 raise _planted_error(planted)
             if fault is not None:
@@ -94,12 +94,12 @@ class DRSResponse(BaseResponse):
                 runtime.throttle.take(account, region, operation, runtime.now())
             result = self._carry_out(operation, params, runtime.needs_initialization)
             if planted is not None:
-                raise connection.NoAnswer("lose-answer")
+                raise connection.NoAnswerError("lose-answer")
             return _STATUS[operation], self._headers(), json.dumps(result)
         except DRSError as error:
             code = error.code
             return error.status, {**self._headers(), "x-amzn-errortype": error.code}, json.dumps(error.body())
-        except connection.NoAnswer as silence:
+        except connection.NoAnswerError as silence:
             code = silence.code
             return connection.drop(request, silence)
         finally:

@@ -60,7 +60,7 @@ class Runtime:
     observers: list[Callable[[Call], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.faults = Faults(lambda: self.clock.now())
+        self.faults = Faults(self.now)
 
     def now(self) -> datetime:
         """The simulated time."""

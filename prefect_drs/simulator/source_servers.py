@@ -11,7 +11,7 @@ from typing import Any
 
 from .core import Params, Wire
 from .durations import initial_sync, replication_step
-from .exceptions import ConflictException
+from .exceptions import ConflictException, ValidationException
 from .identifiers import generator
 from .launch_configurations import LaunchConfiguration, LaunchConfigurationsBackend
 from .paging import page
@@ -68,7 +68,7 @@ class SourceServer:
     source_zone: str | None = None
     private_ips: list[str] = field(default_factory=list)
     staging_zone: str = ""
-    staging_area: Wire | None = None
+    staging_area: Wire = field(default_factory=dict)
     replication_settings: Wire = field(default_factory=dict)
     recovery_instance_id: str | None = None
     last_launch: LastLaunch | None = None
@@ -84,6 +84,11 @@ class SourceServer:
     def windows(self) -> bool:
         """Whether it runs Windows."""
         return "windows" in self.operating_system.lower()
+
+    @property
+    def extended(self) -> bool:
+        """Whether a staging account replicates it."""
+        return self.staging_area.get("status") == "EXTENDED"
 
     @property
     def disk_bytes(self) -> int:
@@ -192,7 +197,7 @@ class SourceServersBackend(LaunchConfigurationsBackend):
         if hardware := filters.get("hardwareId"):
             found = [s for s in found if hardware in (s.ec2_instance_id, s.hostname)]
         if accounts := filters.get("stagingAccountIDs"):
-            found = [s for s in found if s.staging_area and s.staging_area.get("stagingAccountID") in accounts]
+            found = [s for s in found if s.staging_area["stagingAccountID"] in accounts]
         now = self.now()
         items, more = page("DescribeSourceServers", params, found)
         return {"items": [item.wire(now) for item in items], **more}
@@ -211,9 +216,18 @@ class SourceServersBackend(LaunchConfigurationsBackend):
         return {}
 
     def disconnect_source_server(self, params: Params) -> Wire:
-        """DisconnectSourceServer: ends replication for good; its points in time go."""
+        """DisconnectSourceServer: ends replication for good; its points in time go.
+
+        The model: a source server that has a recovery instance cannot be disconnected.
+        """
         server = self.server(params["sourceServerID"])
         self._refuse_busy(server)
+        if server.recovery_instance_id:
+            raise ConflictException(
+                f"Source server {server.server_id} has the recovery instance {server.recovery_instance_id}.",
+                resource_id=server.server_id,
+                kind="SourceServer",
+            )
         server.replication.move(ReplicationState.DISCONNECTED, self.now())
         server.replication.generation += 1
         server.replication.spans = []
@@ -248,10 +262,15 @@ class SourceServersBackend(LaunchConfigurationsBackend):
         return {"sourceServer": server.wire(self.now())}
 
     def retry_data_replication(self, params: Params) -> Wire:
-        """RetryDataReplication: a stalled server begins a rescan; others go on as they are."""
+        """RetryDataReplication: only of a server that is stalled, disconnected or stopped."""
         server = self.server(params["sourceServerID"])
-        if server.replication.state in {ReplicationState.STALLED, ReplicationState.PAUSED}:
+        state = server.replication.state
+        if state is ReplicationState.STALLED:
             self.resume_replication(server)
+        elif state in {ReplicationState.DISCONNECTED, ReplicationState.STOPPED}:
+            self.initiate_replication(server)
+        else:
+            raise ValidationException(f"Source server {server.server_id} is {state}: there is nothing to retry.")
         return server.wire(self.now())
 
     def describe_recovery_snapshots(self, params: Params) -> Wire:
@@ -363,7 +382,3 @@ class SourceServersBackend(LaunchConfigurationsBackend):
         server = self._living(server_id, generation)
         if server:
             server.replication.move(ReplicationState.CONTINUOUS, at)
-            self.replication_ready(at, server)
-
-    def replication_ready(self, at: datetime, server: SourceServer) -> None:
-        """What hangs on a server having become ready; failback does."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .core import BackendCore, Params, Wire
 from .exceptions import ResourceNotFoundException, ValidationException
 
@@ -14,7 +16,7 @@ class TaggingBackend(BackendCore):
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         kind, _, name = arn.split(":", 5)[-1].partition("/")
-        owners = {
+        owners: dict[str, Any] = {
             "source-server": self.servers,
             "job": self.jobs,
             "recovery-instance": self.recovery_instances,
@@ -22,7 +24,7 @@ class TaggingBackend(BackendCore):
             "replication-configuration-template": self.replication_templates,
             "source-network": self.networks,
         }
-        found = owners[kind].get(name) if kind in owners else self.plans.get(arn) or self.executions.get(arn)
+        found: Any = owners[kind].get(name) if kind in owners else self.plans.get(arn) or self.executions.get(arn)
         if found is None or found.arn != arn:
             raise ResourceNotFoundException(kind or "Resource", arn)
         tags: dict[str, str] = found.tags

@@ -1,0 +1,279 @@
+"""Source networks: VPCs whose make-up DRS replicates and deploys anew.
+
+The replication takes two minutes and always succeeds; a recovery copies the VPC and its subnets into this region's
+EC2. What CloudFormation does on AWS (stacks, exported templates) is told, not done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+
+from .core import Params, Wire
+from .exceptions import ConflictException, ResourceNotFoundException, ServiceQuotaExceededException
+from .jobs import Job, JobStatus
+from .launch_actions import LaunchActionsBackend
+from .launching import seeded_ec2
+from .paging import page
+from .times import dropping_none, wire_time
+
+QUOTA_SOURCE_NETWORKS = 100
+"""Source networks an account and region (AWS DRS quotas)."""
+REPLICATION_TAKES = timedelta(minutes=2)
+DEPLOYMENT_TAKES = timedelta(minutes=3)
+EVENTS = {
+    "CREATE_NETWORK_RECOVERY": "DEPLOY_NETWORK_CONFIGURATION",
+    "UPDATE_NETWORK_RECOVERY": "UPDATE_NETWORK_CONFIGURATION",
+    "ASSOCIATE_NETWORK_RECOVERY": "UPDATE_LAUNCH_TEMPLATE",
+}
+
+
+@dataclass(slots=True)
+class SourceNetwork:
+    """One source network."""
+
+    network_id: str
+    arn: str
+    vpc_id: str
+    account: str
+    region: str
+    tags: dict[str, str] = field(default_factory=dict)
+    status: str = "STOPPED"
+    stack: str | None = None
+    launched_vpc: str | None = None
+    last_recovery: Wire | None = None
+    generation: int = 0
+
+    def wire(self) -> Wire:
+        """`SourceNetwork`."""
+        return dropping_none(
+            {
+                "sourceNetworkID": self.network_id,
+                "arn": self.arn,
+                "sourceVpcID": self.vpc_id,
+                "sourceAccountID": self.account,
+                "sourceRegion": self.region,
+                "tags": self.tags,
+                "replicationStatus": self.status,
+                "cfnStackName": self.stack,
+                "launchedVpcID": self.launched_vpc,
+                "lastRecovery": self.last_recovery,
+            }
+        )
+
+
+class SourceNetworksBackend(LaunchActionsBackend):
+    """The operations on source networks."""
+
+    def _network(self, network_id: str) -> SourceNetwork:
+        if network_id not in self.networks:
+            raise ResourceNotFoundException("SourceNetwork", network_id)
+        return self.networks[network_id]
+
+    def create_source_network(self, params: Params) -> Wire:
+        """CreateSourceNetwork of a VPC that is there."""
+        if len(self.networks) >= QUOTA_SOURCE_NETWORKS:
+            raise ServiceQuotaExceededException(
+                f"This account has {QUOTA_SOURCE_NETWORKS} source networks in {self.region_name}.",
+                quota_code="L-4B0323BD",
+                kind="SourceNetwork",
+            )
+        account, region, vpc_id = params["originAccountID"], params["originRegion"], params["vpcID"]
+        if vpc_id not in ec2_backends[account][region].vpcs:
+            raise ResourceNotFoundException("Vpc", vpc_id)
+        if any(n.vpc_id == vpc_id and n.account == account for n in self.networks.values()):
+            raise ConflictException(f"VPC {vpc_id} has a source network.", resource_id=vpc_id, kind="Vpc")
+        network_id = self.identifier("sn-", account, region, vpc_id, self.count("network"))
+        self.networks[network_id] = SourceNetwork(
+            network_id,
+            self.arn("source-network", network_id),
+            vpc_id,
+            account,
+            region,
+            dict(params.get("tags") or {}),
+        )
+        return {"sourceNetworkID": network_id}
+
+    def describe_source_networks(self, params: Params) -> Wire:
+        """DescribeSourceNetworks: by id, by account and region of origin."""
+        filters = params.get("filters") or {}
+        wanted = filters.get("sourceNetworkIDs")
+        found = [
+            network
+            for network in self.networks.values()
+            if (not wanted or network.network_id in wanted)
+            and filters.get("originAccountID", network.account) == network.account
+            and filters.get("originRegion", network.region) == network.region
+        ]
+        items, more = page("DescribeSourceNetworks", params, found)
+        return {"items": [item.wire() for item in items], **more}
+
+    def delete_source_network(self, params: Params) -> Wire:
+        """DeleteSourceNetwork: only one that is stopped."""
+        network = self._network(params["sourceNetworkID"])
+        if network.status != "STOPPED":
+            raise ConflictException(
+                f"Source network {network.network_id} is replicating: stop it first.",
+                resource_id=network.network_id,
+                kind="SourceNetwork",
+            )
+        del self.networks[network.network_id]
+        return {}
+
+    def start_source_network_replication(self, params: Params) -> Wire:
+        """StartSourceNetworkReplication."""
+        network = self._network(params["sourceNetworkID"])
+        if network.status in {"IN_PROGRESS", "PROTECTED"}:
+            raise ConflictException(
+                f"Source network {network.network_id} is replicating already.",
+                resource_id=network.network_id,
+                kind="SourceNetwork",
+            )
+        network.status = "IN_PROGRESS"
+        network.generation += 1
+        self.schedule(self.now() + REPLICATION_TAKES, "network_protected", network.network_id, network.generation)
+        return {"sourceNetwork": network.wire()}
+
+    def on_network_protected(self, at: datetime, network_id: str, generation: int) -> None:
+        """The network is replicated."""
+        network = self.networks.get(network_id)
+        if network is not None and network.generation == generation:
+            network.status = "PROTECTED"
+
+    def stop_source_network_replication(self, params: Params) -> Wire:
+        """StopSourceNetworkReplication."""
+        network = self._network(params["sourceNetworkID"])
+        if network.status == "STOPPED":
+            raise ConflictException(
+                f"Source network {network.network_id} is not replicating.",
+                resource_id=network.network_id,
+                kind="SourceNetwork",
+            )
+        network.status = "STOPPED"
+        network.generation += 1
+        return {"sourceNetwork": network.wire()}
+
+    def export_source_network_cfn_template(self, params: Params) -> Wire:
+        """ExportSourceNetworkCfnTemplate: tells the place; the simulator writes no template there."""
+        network = self._network(params["sourceNetworkID"])
+        buckets = [t.settings.get("exportBucketArn") for t in self.launch_templates.values()]
+        if not buckets or not buckets[0]:
+            raise ConflictException(
+                "The launch configuration template names no exportBucketArn.",
+                resource_id=network.network_id,
+                kind="SourceNetwork",
+            )
+        bucket = str(buckets[0]).rsplit(":", 1)[-1]
+        return {"s3DestinationUrl": f"https://{bucket}.s3.amazonaws.com/{network.network_id}.yaml"}
+
+    def associate_source_network_stack(self, params: Params) -> Wire:
+        """AssociateSourceNetworkStack: a job that points the network at a stack that is there."""
+        network = self._network(params["sourceNetworkID"])
+        network.stack = params["cfnStackName"]
+        job = self._network_job([network], "ASSOCIATE_NETWORK_RECOVERY", {})
+        return {"job": job.wire()}
+
+    def start_source_network_recovery(self, params: Params) -> Wire:
+        """StartSourceNetworkRecovery: a job that deploys the networks."""
+        networks = []
+        for entry in params["sourceNetworks"]:
+            network = self.networks.get(entry["sourceNetworkID"])
+            if network is None or network.status != "PROTECTED":
+                raise ConflictException(
+                    f"Source network {entry['sourceNetworkID']} is not there, or not PROTECTED.",
+                    resource_id=entry["sourceNetworkID"],
+                    kind="SourceNetwork",
+                )
+            network.stack = entry.get("cfnStackName") or network.stack or f"drs-{network.network_id}"
+            networks.append(network)
+        anew = params.get("deployAsNew") or all(n.launched_vpc is None for n in networks)
+        job = self._network_job(
+            networks,
+            "CREATE_NETWORK_RECOVERY" if anew else "UPDATE_NETWORK_RECOVERY",
+            dict(params.get("tags") or {}),
+        )
+        return {"job": job.wire()}
+
+    def _network_job(self, networks: list[SourceNetwork], initiated_by: str, tags: dict[str, str]) -> Job:
+        self.check_job_quotas([])
+        job = self.make_job("LAUNCH", initiated_by, {}, tags)
+        for network in networks:
+            network.last_recovery = {
+                "apiCallDateTime": wire_time(self.now()),
+                "jobID": job.job_id,
+                "lastRecoveryResult": "IN_PROGRESS",
+            }
+            job.resources.append(
+                {
+                    "participatingResourceID": {"sourceNetworkID": network.network_id},
+                    "launchStatus": "PENDING",
+                }
+            )
+        self.begin_job(job)
+        return job
+
+    def on_job_started(self, at: datetime, job_id: str) -> None:
+        """Jobs of networks have no servers: they deploy, and end."""
+        job = self.active_jobs.get(job_id)
+        if job is None or job.initiated_by not in EVENTS:
+            super().on_job_started(at, job_id)
+            return
+        job.status = JobStatus.STARTED
+        job.note(at, "JOB_START")
+        for resource in job.resources:
+            resource["launchStatus"] = "IN_PROGRESS"
+            network = self.networks.get(resource["participatingResourceID"]["sourceNetworkID"])
+            job.note(at, f"{EVENTS[job.initiated_by]}_START", eventResourceData=_told(network))
+        self.schedule(at + DEPLOYMENT_TAKES, "network_deployed", job_id)
+
+    def on_network_deployed(self, at: datetime, job_id: str) -> None:
+        """The networks stand."""
+        job = self.active_jobs.get(job_id)
+        if job is None:
+            return
+        associates = job.initiated_by == "ASSOCIATE_NETWORK_RECOVERY"
+        for resource in job.resources:
+            resource["launchStatus"] = "LAUNCHED"
+            network = self.networks.get(resource["participatingResourceID"]["sourceNetworkID"])
+            if network is None:
+                continue
+            if not associates:
+                self._deploy(network, job_id)
+            if network.last_recovery is not None:
+                network.last_recovery["lastRecoveryResult"] = "ASSOCIATE_SUCCESS" if associates else "SUCCESS"
+            job.note(at, f"{EVENTS[job.initiated_by]}_END", eventResourceData=_told(network))
+        self.on_job_ended(at, job_id)
+
+    def _deploy(self, network: SourceNetwork, job_id: str) -> None:
+        origin = ec2_backends[network.account][network.region]
+        ec2 = ec2_backends[self.account_id][self.region_name]
+        source: Any = origin.vpcs.get(network.vpc_id)
+        if source is None:
+            return
+        with seeded_ec2(self.runtime.seed, job_id, network.network_id):
+            vpc = ec2.create_vpc(
+                source.cidr_block, tags=[{"Key": "Name", "Value": network.stack or network.network_id}]
+            )
+            zones = [zone.name for zone in ec2.describe_availability_zones()]
+            subnets = [s for by_id in origin.subnets.values() for s in by_id.values() if s.vpc_id == network.vpc_id]
+            for number, subnet in enumerate(sorted(subnets, key=lambda s: str(s.cidr_block))):
+                ec2.create_subnet(vpc.id, subnet.cidr_block, availability_zone=zones[number % len(zones)])
+        network.launched_vpc = vpc.id
+
+
+def _told(network: SourceNetwork | None) -> Wire:
+    if network is None:
+        return {}
+    return {
+        "sourceNetworkData": dropping_none(
+            {
+                "sourceNetworkID": network.network_id,
+                "sourceVpc": network.vpc_id,
+                "targetVpc": network.launched_vpc,
+                "stackName": network.stack,
+            }
+        )
+    }
