@@ -1,0 +1,48 @@
+"""What `sandbox seed` shows: what was guessed, for a person to check, and what was made.
+
+In: the answer of the sandbox's seed endpoint. Out: tables on stdout, remarks on stderr.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+WIDTH_WITHOUT_TERMINAL = 140
+
+
+def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
+    """Print guesses, what was made, remarks, and what to do next."""
+    console = Console(width=None if Console().is_terminal else WIDTH_WITHOUT_TERMINAL)
+    if seeded["guesses"]:
+        table = Table(title="Guessed: please check", title_justify="left", title_style="bold")
+        for column in ("the waves say", "taken for", "by", "because"):
+            table.add_column(column, overflow="fold")
+        for guess in seeded["guesses"]:
+            group = guess["groupName"] or "[red]nothing[/red]"
+            table.add_row(
+                escape(guess["reference"]),
+                escape(group) if guess["groupName"] else group,
+                guess["certainty"],
+                escape(guess["evidence"]),
+            )
+        console.print(table)
+    table = Table(title="Made", title_justify="left", title_style="bold")
+    for column in ("account", "region"):
+        table.add_column(column)
+    for column in ("VPCs", "subnets", "security groups", "source servers", "of these new"):
+        table.add_column(column, justify="right")
+    for region in seeded["regions"]:
+        counts = ("vpcs", "subnets", "securityGroups", "sourceServers", "new")
+        table.add_row(region["accountId"], region["region"], *(str(region[name]) for name in counts))
+    console.print(table)
+    for role in seeded["roles"]:
+        console.print(f"Role {role}", highlight=False, soft_wrap=True)
+    errors = Console(stderr=True)
+    for remark in seeded["remarks"]:
+        errors.print(f"remark: {remark}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"The bindings are in {bindings}.", markup=False, highlight=False, soft_wrap=True)

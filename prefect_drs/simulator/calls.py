@@ -1,0 +1,115 @@
+"""Calls of moto's own services, told to the runtime's observers as DRS tells its own.
+
+In: WSGI requests on their way to moto. Out: the same answers, and a `Call` for each request that nobody told of yet:
+service, region and key from the signature, the operation from the form, the target header or the path, the error code
+from the answer. Never changes a request or an answer.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from moto.iam.models import get_account_id_from
+
+from prefect_drs.simulator.runtime import Call, Runtime
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/")
+_XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
+_SERVICES = {"monitoring": "cloudwatch", "email": "ses"}  # where the signing name is not botocore's name
+
+
+class CallObserver:
+    """Stands before moto's dispatcher."""
+
+    def __init__(self, application: WSGIApplication, runtime: Runtime) -> None:
+        self._application = application
+        self._runtime = runtime
+        self._told = threading.local()
+        runtime.observers.append(self._notice)
+
+    def _notice(self, _: Call) -> None:
+        self._told.count = getattr(self._told, "count", 0) + 1
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        """Serve a request, and tell of it where the service itself did not."""
+        head: list[Any] = []
+
+        def taking_down(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            head[:] = [status, headers]
+            return start_response(status, headers, exc_info)
+
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
+        before = getattr(self._told, "count", 0)
+        chunks = self._application(environ, taking_down)
+        try:
+            answer = list(chunks)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+        if getattr(self._told, "count", 0) == before:
+            self._tell(environ, body, str(head[0]), head[1], answer)
+        return answer
+
+    def _tell(
+        self, environ: WSGIEnvironment, body: bytes, status: str, headers: list[tuple[str, str]], answer: list[bytes]
+    ) -> None:
+        signed = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if signed is None:
+            return  # health checks, browsers: no AWS call
+        access_key, region, service = signed.groups()
+        operation, params = _read(environ, body)
+        self._runtime.observe(
+            Call(
+                at=self._runtime.now(),
+                account_id=get_account_id_from(access_key),
+                region=region,
+                service=_SERVICES.get(service, service),
+                operation=operation,
+                access_key=access_key,
+                params=params,
+                code=_error_code(int(status[:3]), dict(headers), b"".join(answer)),
+            )
+        )
+
+
+def _read(environ: WSGIEnvironment, body: bytes) -> tuple[str, dict[str, Any]]:
+    """The operation and its input, as far as the wire tells without the model."""
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return target.rsplit(".", 1)[-1], _json_object(body)
+    text = body if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded") else b""
+    form = dict(parse_qsl((text or environ.get("QUERY_STRING", "").encode()).decode("utf-8", "replace")))
+    if "Action" in form:
+        operation = form.pop("Action")
+        form.pop("Version", None)
+        return operation, dict(form)
+    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", _json_object(body)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body) if body else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _error_code(status: int, headers: dict[str, str], answer: bytes) -> str:
+    if status < 400:
+        return ""
+    told = headers.get("x-amzn-errortype") or headers.get("x-amzn-ErrorType") or ""
+    if not told:
+        in_json = _json_object(answer)
+        told = str(in_json.get("__type") or in_json.get("code") or "")
+    if not told and (in_xml := _XML_CODE.search(answer)):
+        told = in_xml[1].decode()
+    return told.rsplit("#", 1)[-1].split(":")[0] or str(status)

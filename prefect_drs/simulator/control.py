@@ -1,0 +1,265 @@
+"""The sandbox's own endpoint, `/_sandbox/…` beside the AWS services: time, faults, the request log, seeding, state.
+
+In: JSON over HTTP. Out: JSON; an error is `{"error": CODE, "message": …}` with status 400, 404 or 409. AWS has no path
+that begins so. Whoever reaches the port controls the sandbox, which is why it is bound to 127.0.0.1.
+
+    GET    /_sandbox/                   what runs here: pid, version, times, how many calls
+    GET    /_sandbox/clock              {now, realNow, speed}
+    POST   /_sandbox/clock              {speed} and/or {advanceSeconds}
+    GET    /_sandbox/faults             the planted faults, with their hits
+    POST   /_sandbox/faults             one fault, or {faults: […]}; gives ids
+    DELETE /_sandbox/faults[/ID]        all, or one
+    GET    /_sandbox/requests           ?service= operation= account= region= code= writes= after= limit=
+    DELETE /_sandbox/requests           forget them
+    POST   /_sandbox/seed               {manifests: […], externalId?} or {estate: …}; gives what was made and bindings
+    POST   /_sandbox/sessions/expire    {accountId?}: end all assumed sessions now
+    POST   /_sandbox/state              {path?}: save now
+    POST   /_sandbox/reset              forget all accounts, faults and requests
+    POST   /_sandbox/stop               save the state where asked for, and end
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from moto.core.base_backend import BackendDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from prefect_drs.errors import PrefectDrsError
+from prefect_drs.plan.model import Manifest
+from prefect_drs.simulator import drs_backends
+from prefect_drs.simulator.clock import SpeedClock
+from prefect_drs.simulator.estate import Estate, estate_for
+from prefect_drs.simulator.runtime import LOCK
+from prefect_drs.simulator.seeding import seed_estate
+from prefect_drs.simulator.state import save_state
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from prefect_drs.simulator.server import SandboxServer
+
+PREFIX = "/_sandbox"
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class _ClockChange(_Body):
+    speed: float | None = Field(default=None, ge=0)
+    advance_seconds: float | None = Field(default=None, ge=0)
+
+
+class _Seed(_Body):
+    manifests: list[Manifest] = []
+    estate: Estate | None = None
+    external_id: str | None = None
+
+
+class _Expire(_Body):
+    account_id: str | None = None
+
+
+class _Save(_Body):
+    path: Path | None = None
+
+
+class _Query(_Body):
+    service: str | None = None
+    operation: str | None = None
+    account: str | None = None
+    region: str | None = None
+    code: str | None = None
+    writes: bool | None = None
+    after: int = 0
+    limit: int | None = Field(default=1_000, ge=1)
+
+
+Endpoint = Callable[..., Any]
+
+
+class Control:
+    """The WSGI application of the control endpoint of one sandbox."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self._sandbox = sandbox
+        endpoints: list[tuple[str, str, Endpoint]] = [
+            ("GET", "/", self.about),
+            ("GET", "/clock", self.clock),
+            ("POST", "/clock", self.change_clock),
+            ("GET", "/faults", self.faults),
+            ("POST", "/faults", self.add_faults),
+            ("DELETE", "/faults", self.clear_faults),
+            ("DELETE", "/faults/<fault_id>", self.remove_fault),
+            ("GET", "/requests", self.requests),
+            ("DELETE", "/requests", self.clear_requests),
+            ("POST", "/seed", self.seed),
+            ("POST", "/sessions/expire", self.expire_sessions),
+            ("POST", "/state", self.save),
+            ("POST", "/reset", self.reset),
+            ("POST", "/stop", self.stop),
+        ]
+        self._routes = Map(
+            [Rule(PREFIX + path, methods=[method], endpoint=endpoint) for method, path, endpoint in endpoints],
+            strict_slashes=False,
+        )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        """Answer one request."""
+        request = Request(environ)
+        try:
+            endpoint, arguments = self._routes.bind_to_environ(environ).match()
+            status, answer = 200, endpoint(request, **arguments)
+        except HTTPException as error:
+            status, answer = error.code or 500, {"error": "NOT_FOUND", "message": _unknown(request, error)}
+        except ValidationError as error:
+            status, answer = 400, {"error": "VALIDATION_ERROR", "message": _validation_message(error)}
+        except PrefectDrsError as error:
+            status, answer = 409, {"error": error.code, "message": error.message}
+        except (OSError, ValueError) as error:
+            status, answer = 400, {"error": "INVALID_PARAMETER", "message": str(error)}
+        text = json.dumps(answer)
+        return Response(text, status=status, content_type="application/json")(environ, start_response)
+
+    def about(self, request: Request) -> Any:
+        """What runs here."""
+        sandbox = self._sandbox
+        return {
+            "id": sandbox.id,
+            "pid": os.getpid(),
+            "version": version("prefect-drs"),
+            "endpointUrl": sandbox.endpoint_url,
+            "stateFile": str(sandbox.state_file) if sandbox.state_file else None,
+            "seed": sandbox.runtime.seed,
+            "requests": len(sandbox.log),
+            "seededRegions": _seeded_regions(),
+            **self.clock(request),
+        }
+
+    def clock(self, _: Request) -> Any:
+        """Simulated and real time."""
+        clock = self._sandbox.clock
+        return {
+            "now": clock.now().isoformat(),
+            "realNow": datetime.now(UTC).isoformat(),
+            "speed": clock.speed if isinstance(clock, SpeedClock) else 0.0,
+        }
+
+    def change_clock(self, request: Request) -> Any:
+        """Another speed, or a jump ahead."""
+        change = _read(_ClockChange, request)
+        clock = self._sandbox.clock
+        if change.speed is not None:
+            if not isinstance(clock, SpeedClock):
+                raise ValueError("A stepped clock has no speed: use advanceSeconds.")
+            clock.set_speed(change.speed)
+        if change.advance_seconds is not None:
+            clock.advance(change.advance_seconds)
+        return self.clock(request)
+
+    def faults(self, _: Request) -> Any:
+        """The planted faults."""
+        return {"faults": [planted.describe() for planted in self._sandbox.runtime.faults]}
+
+    def add_faults(self, request: Request) -> Any:
+        """Plant one fault, or several."""
+        body = _json(request)
+        given = body["faults"] if isinstance(body, dict) and "faults" in body else [body]
+        return {"ids": self._sandbox.runtime.faults.extend(given)}
+
+    def clear_faults(self, _: Request) -> Any:
+        """Take all faults away."""
+        self._sandbox.runtime.faults.clear()
+        return {"faults": []}
+
+    def remove_fault(self, _: Request, fault_id: str) -> Any:
+        """Take one fault away."""
+        return {"removed": self._sandbox.runtime.faults.remove(fault_id)}
+
+    def requests(self, request: Request) -> Any:
+        """The request log."""
+        query = _Query.model_validate(request.args.to_dict())
+        found = self._sandbox.log.find(**query.model_dump())
+        return {
+            "requests": [entry.as_json() for entry in found],
+            "last": found[-1].number if found else query.after,
+            "dropped": self._sandbox.log.dropped,
+            "counts": self._sandbox.log.counts(found),
+        }
+
+    def clear_requests(self, _: Request) -> Any:
+        """Forget the request log."""
+        self._sandbox.log.clear()
+        return {"requests": []}
+
+    def seed(self, request: Request) -> Any:
+        """Build an estate."""
+        wanted = _read(_Seed, request)
+        estate = wanted.estate or estate_for(*wanted.manifests, external_id=wanted.external_id)
+        return seed_estate(estate).model_dump(mode="json", by_alias=True)
+
+    def expire_sessions(self, request: Request) -> Any:
+        """End the assumed sessions (of an account)."""
+        with LOCK:
+            return {"expired": self._sandbox.runtime.sessions.expire_all(_read(_Expire, request).account_id)}
+
+    def save(self, request: Request) -> Any:
+        """Save the state now."""
+        path = _read(_Save, request).path or self._sandbox.state_file
+        if path is None:
+            raise ValueError("No state file: start the sandbox with --state FILE, or give a path.")
+        save_state(path, self._sandbox.runtime)
+        return {"stateFile": str(path)}
+
+    def reset(self, _: Request) -> Any:
+        """Forget all that the accounts hold, the faults and the request log."""
+        with LOCK:
+            BackendDict.reset()
+        self._sandbox.runtime.faults.clear()
+        self._sandbox.log.clear()
+        return {"reset": True}
+
+    def stop(self, _: Request) -> Any:
+        """Let the process end; the state is saved on the way out."""
+        self._sandbox.stop_requested.set()
+        return {"stopping": True, "stateFile": str(self._sandbox.state_file) if self._sandbox.state_file else None}
+
+
+def _json(request: Request) -> Any:
+    text = request.get_data(as_text=True)
+    return json.loads(text) if text.strip() else {}
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _read(model: type[M], request: Request) -> M:
+    return model.model_validate(_json(request))
+
+
+def _unknown(request: Request, error: HTTPException) -> str:
+    if error.code == 405:
+        return f"{request.path} does not take {request.method}."
+    return f"There is no {request.path}; see `prefect_drs.simulator.control` for what there is."
+
+
+def _validation_message(error: ValidationError) -> str:
+    told = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()[:5]]
+    more = error.error_count() - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
+def _seeded_regions() -> list[str]:
+    with LOCK:
+        return sorted({region for _, region, backend in drs_backends.iter_backends() if backend.servers})

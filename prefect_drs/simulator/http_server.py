@@ -1,0 +1,161 @@
+"""An HTTP/1.1 server that keeps connections open: what lets a sandbox answer many calls a second.
+
+In: a WSGI application. Out: a threaded server on one address; each connection is served by its own thread until the
+client closes it. werkzeug's development server, which moto uses, closes every connection after one answer; botocore
+keeps a pool of them. A whole request is read before the application runs and a whole answer is written at once, which
+is right for AWS's small calls and wrong for streams: this serves nothing but a sandbox on a loopback address.
+
+The connection's socket is given to the application as `werkzeug.socket`, as werkzeug's server does: a fault that loses
+an answer shuts it, and the client sees the connection break.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote_to_bytes
+
+from werkzeug.serving import DechunkedInput
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MAX_BODY = 64 << 20
+
+
+class KeepAliveHandler(BaseHTTPRequestHandler):
+    """One connection: requests one after another, each given to the server's application."""
+
+    protocol_version = "HTTP/1.1"
+    server: SandboxHTTPServer
+    timeout: ClassVar[float] = 300.0
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def handle(self) -> None:
+        """Serve the connection to its end; one that breaks has ended."""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            super().handle()
+
+    def finish(self) -> None:
+        """Let go of the connection, broken or not."""
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the request log tells what was called."""
+
+    def _serve(self) -> None:
+        body = self._body()
+        if body is None:
+            return
+        head: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            head[:] = [status, headers]
+            return lambda _: None
+
+        answer = self._run(self._environ(body), start_response)
+        status, headers = head
+        names = {name.lower() for name, _ in headers}
+        code, _, reason = status.partition(" ")
+        self.send_response_only(int(code), reason)
+        for name, value in headers:
+            if name.lower() not in {"connection", "content-length", "transfer-encoding"}:
+                self.send_header(name, value)
+        if "date" not in names:
+            self.send_header("Date", self.date_time_string())
+        length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    def _run(self, environ: WSGIEnvironment, start_response: StartResponse) -> bytes:
+        chunks = self.server.application(environ, start_response)
+        try:
+            return b"".join(chunks)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+
+    def _body(self) -> bytes | None:
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            # werkzeug's DechunkedInput is a raw stream without a type of its own
+            return bytes(io.BufferedReader(DechunkedInput(self.rfile)).read(MAX_BODY))
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            self.send_error(400 if not length.isdigit() else 413)
+            return None
+        return self.rfile.read(int(length))
+
+    def handle_expect_100(self) -> bool:
+        """Ask for the body: botocore sends `Expect` before large ones."""
+        sent = super().handle_expect_100()
+        self.wfile.flush()
+        return sent
+
+    def _environ(self, body: bytes) -> WSGIEnvironment:
+        path, _, query = self.path.partition("?")
+        if path.startswith(("http://", "https://")):
+            path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
+        environ: WSGIEnvironment = {
+            "REQUEST_METHOD": self.command,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query,
+            "REQUEST_URI": self.path,
+            "RAW_URI": self.path,
+            "SERVER_NAME": self.server.host,
+            "SERVER_PORT": str(self.server.server_port),
+            "SERVER_PROTOCOL": self.request_version,
+            "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_PORT": self.client_address[1],
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "werkzeug.socket": self.connection,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+        for name, value in self.headers.items():
+            key = name.upper().replace("-", "_")
+            if key not in {"CONTENT_TYPE", "CONTENT_LENGTH", "TRANSFER_ENCODING"} and "_" not in name:
+                earlier = environ.get(f"HTTP_{key}")
+                environ[f"HTTP_{key}"] = f"{earlier},{value}" if earlier else value
+        return environ
+
+
+class SandboxHTTPServer(ThreadingHTTPServer):
+    """The server; `port` 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    daemon_threads = True
+    request_queue_size = 256
+    allow_reuse_address = True
+
+    def __init__(self, application: WSGIApplication, host: str, port: int) -> None:
+        self.application = application
+        self.host = host
+        super().__init__((host, port), KeepAliveHandler)
+
+    def server_bind(self) -> None:
+        """Bind without looking the host's name up, which may take seconds where there is no name server."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.host, int(self.server_address[1])

@@ -1,0 +1,334 @@
+"""Building an estate in the sandbox: moto's EC2 and IAM, and DRS.
+
+In: an `Estate`. Out: a `Seeded`: the bindings, what was made and what was there already, account by account, and
+remarks on what could not be had. Everything that would clash with what an earlier file built is found before anything
+is made; then nothing is. Seeding the same estate again changes nothing. Works in the process that holds the backends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+from moto.ec2.models.security_groups import SecurityGroup
+from moto.ec2.models.subnets import Subnet
+from moto.iam.models import iam_backends
+
+from prefect_drs.errors import UsageError
+from prefect_drs.plan.bindings import Bindings
+from prefect_drs.simulator import drs_backends
+from prefect_drs.simulator.estate import (
+    CALLER_ACCOUNT,
+    AccountSpec,
+    Estate,
+    EstateModel,
+    RegionSpec,
+    RoleSpec,
+    SecurityGroupSpec,
+    SourceServerSpec,
+    SubnetSpec,
+    VpcSpec,
+)
+from prefect_drs.simulator.launching import seeded_ec2
+from prefect_drs.simulator.matching import GroupGuess
+from prefect_drs.simulator.networks import VPC_BLOCKS, may_hold
+from prefect_drs.simulator.runtime import LOCK
+
+
+class SeededRegion(EstateModel):
+    """What an account and region holds of the estate, and how much of it is new."""
+
+    account_id: str
+    region: str
+    vpcs: int
+    subnets: int
+    security_groups: int
+    source_servers: int
+    new: int
+
+
+class Seeded(EstateModel):
+    """What seeding came to."""
+
+    bindings: Bindings
+    regions: tuple[SeededRegion, ...]
+    roles: tuple[str, ...]
+    instance_profiles: int
+    guesses: tuple[GroupGuess, ...]
+    remarks: tuple[str, ...]
+
+
+def seed_estate(estate: Estate) -> Seeded:
+    """Build what is not there yet.
+
+    Raises:
+        UsageError: the estate clashes with one seeded before; nothing was made.
+    """
+    with LOCK:
+        if clashes := list(_clashes(estate)):
+            raise UsageError(
+                f"This estate clashes with what the sandbox holds: {'; '.join(clashes[:3])}"
+                + (f"; and {len(clashes) - 3} more" if len(clashes) > 3 else "")
+                + ". Seed both files in one command into a fresh sandbox, so that one network is planned for both."
+            )
+        remarks = list(estate.remarks)
+        regions, roles = [], []
+        for account in estate.accounts:
+            if account.role is not None:
+                roles.append(_ensure_role(account, account.role))
+            for profile in account.instance_profiles:
+                _ensure_instance_profile(account.account_id, profile)
+            regions += [_build_region(account.account_id, region, remarks) for region in account.regions]
+    return Seeded(
+        bindings=estate.bindings,
+        regions=tuple(regions),
+        roles=tuple(roles),
+        instance_profiles=sum(len(account.instance_profiles) for account in estate.accounts),
+        guesses=estate.guesses,
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+
+
+def _clashes(estate: Estate) -> Iterator[str]:
+    for account in estate.accounts:
+        for region in account.regions:
+            where = f"account {account.account_id}, {region.region}"
+            if region.region not in drs_backends[account.account_id]:
+                yield f"{where}: DRS is not in this region"
+                continue
+            ec2 = ec2_backends[account.account_id][region.region]
+            for vpc in region.vpcs:
+                homes = _homes(ec2, vpc)
+                if len(homes) > 1:
+                    yield f"{where}: {_names(vpc)} are used together, but lie in different VPCs"
+                for subnet in vpc.subnets:
+                    yield from (f"{where}: {clash}" for clash in _subnet_clashes(ec2, subnet, homes))
+
+
+def _subnet_clashes(ec2: Any, spec: SubnetSpec, homes: set[str]) -> Iterator[str]:
+    existing = _subnet(ec2, spec.subnet_id)
+    if existing is not None:
+        block = IPv4Network(existing.cidr_block)
+        outside = [a for a in spec.addresses if not may_hold(block, IPv4Address(a))]
+        if outside:
+            yield f"{spec.name} exists as {block}, which cannot hold {', '.join(outside[:3])}"
+        return
+    for home in homes:
+        for other in ec2.describe_subnets(filters={"vpc-id": home}):
+            if IPv4Network(other.cidr_block).overlaps(IPv4Network(spec.cidr)):
+                yield f"{spec.name} would need {spec.cidr}, which {other.id} ({other.cidr_block}) overlaps"
+
+
+def _names(vpc: VpcSpec) -> str:
+    names = [spec.name for spec in (*vpc.subnets, *vpc.security_groups)]
+    return ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
+
+
+def _homes(ec2: Any, vpc: VpcSpec) -> set[str]:
+    """The VPCs in which parts of it lie already."""
+    subnets = [_subnet(ec2, spec.subnet_id) for spec in vpc.subnets]
+    groups = [ec2.get_security_group_from_id(spec.group_id) for spec in vpc.security_groups]
+    return {found.vpc_id for found in (*subnets, *groups) if found is not None}
+
+
+def _subnet(ec2: Any, subnet_id: str) -> Any | None:
+    return next((by_id[subnet_id] for by_id in ec2.subnets.values() if subnet_id in by_id), None)
+
+
+def _build_region(account: str, spec: RegionSpec, remarks: list[str]) -> SeededRegion:
+    ec2 = ec2_backends[account][spec.region]
+    remarks += _missing_types(account, spec)
+    new = sum(_ensure_vpc(ec2, account, spec.region, vpc, remarks) for vpc in spec.vpcs)
+    new += sum(_ensure_security_group(ec2, group, ec2.default_vpc.id) for group in spec.default_security_groups)
+    drs = drs_backends[account][spec.region]
+    drs.initialize_service()
+    new += sum(_ensure_source_server(drs, account, server) for server in spec.source_servers)
+    return SeededRegion(
+        account_id=account,
+        region=spec.region,
+        vpcs=len(spec.vpcs),
+        subnets=sum(len(vpc.subnets) for vpc in spec.vpcs),
+        security_groups=len(spec.default_security_groups) + sum(len(vpc.security_groups) for vpc in spec.vpcs),
+        source_servers=len(spec.source_servers),
+        new=new,
+    )
+
+
+def _ensure_vpc(ec2: Any, account: str, region: str, spec: VpcSpec, remarks: list[str]) -> int:
+    """The VPC with its subnets and security groups; how many of these are new."""
+    homes = _homes(ec2, spec)
+    if homes:
+        vpc = ec2.get_vpc(homes.pop())
+    else:
+        with seeded_ec2("vpc", account, region, *(subnet.subnet_id for subnet in spec.subnets[:1])):
+            vpc = ec2.create_vpc(spec.blocks[0], tags=[{"Key": "Name", "Value": spec.name}])
+    held = {IPv4Network(one["cidr_block"]) for one in vpc.get_cidr_block_association_set()}
+    for block in map(IPv4Network, spec.blocks):
+        if not any(block.subnet_of(other) for other in held):
+            if len(held) >= VPC_BLOCKS:
+                remarks.append(
+                    f"account {account}, {region}: {vpc.id} needs more than {VPC_BLOCKS} address blocks; on AWS that "
+                    "takes a raised quota."
+                )
+            _associate(vpc, block)
+            held.add(block)
+    new = 0
+    for subnet in spec.subnets:
+        if _subnet(ec2, subnet.subnet_id) is None:
+            _create_subnet(ec2, account, region, vpc.id, subnet, remarks)
+            new += 1
+    return new + sum(_ensure_security_group(ec2, group, vpc.id) for group in spec.security_groups)
+
+
+def _associate(vpc: Any, block: IPv4Network) -> None:
+    """Another block; moto's own method stops at the default quota."""
+    association_id = f"vpc-cidr-assoc-{int(block.network_address):017x}"
+    vpc._cidr_block_association_set[association_id] = {
+        "association_id": association_id,
+        "cidr_block_state": {"state": "associated", "StatusMessage": None},
+        "cidr_block": str(block),
+    }
+
+
+def _create_subnet(ec2: Any, account: str, region: str, vpc_id: str, spec: SubnetSpec, remarks: list[str]) -> None:
+    zones = sorted((zone for zone in ec2.describe_availability_zones()), key=lambda zone: zone.name)
+    turned = [zones[(spec.zone + n) % len(zones)] for n in range(len(zones))]
+    wanted = set(spec.instance_types) & set(_offered(region))
+    zone = next((zone for zone in turned if wanted <= _offered_in(region).get(zone.name, set())), turned[0])
+    for missing in sorted(wanted - _offered_in(region).get(zone.name, set())):
+        remarks.append(
+            f"account {account}, {region}: no zone offers all of {spec.name}'s types; {missing} is not in {zone.name}."
+        )
+    subnet = Subnet(
+        ec2,
+        spec.subnet_id,
+        vpc_id,
+        spec.cidr,
+        None,
+        zone,
+        default_for_az=False,
+        map_public_ip_on_launch=False,
+    )
+    subnet.add_tag("Name", spec.name)
+    with seeded_ec2("acl", spec.subnet_id):
+        ec2.associate_default_network_acl_with_subnet(spec.subnet_id, vpc_id)
+    ec2.subnets[zone.name][spec.subnet_id] = subnet
+
+
+def _ensure_security_group(ec2: Any, spec: SecurityGroupSpec, vpc_id: str) -> int:
+    if ec2.get_security_group_from_id(spec.group_id) is not None:
+        return 0
+    with seeded_ec2("sg", spec.group_id):
+        group = SecurityGroup(
+            ec2,
+            spec.group_id,
+            spec.name,
+            "made by prefect-drs sandbox seed",
+            vpc_id=vpc_id,
+            tags={"Name": spec.name},
+        )
+    ec2.groups[vpc_id][spec.group_id] = group
+    return 1
+
+
+def _ensure_source_server(drs: Any, account: str, spec: SourceServerSpec) -> int:
+    existing = drs.servers.get(spec.source_server_id)
+    if spec.instance_id and spec.source_region:
+        _ensure_instance(spec.source_account or account, spec.source_region, spec)
+    if existing is not None:
+        for key, value in spec.tags.items():
+            existing.tags.setdefault(key, value)
+        return 0
+    machine = spec.machine
+    drs.seed_source_server(
+        source_server_id=spec.source_server_id,
+        hostname=spec.hostname,
+        tags=spec.tags,
+        os=machine.os_name,
+        cpus=machine.cpus,
+        ram_bytes=machine.ram_bytes,
+        disks=[{"deviceName": disk.device_name, "bytes": disk.bytes} for disk in machine.disks],
+        ec2_instance_id=spec.instance_id,
+        source_account=spec.source_account,
+        source_region=spec.source_region,
+        source_instance_type=machine.instance_type if spec.instance_id else None,
+        private_ips=[spec.private_ip] if spec.private_ip else [],
+    )
+    return 1
+
+
+def _ensure_instance(account: str, region: str, spec: SourceServerSpec) -> None:
+    """The EC2 instance that the source server replicates from, under exactly its id, with its tags."""
+    ec2 = ec2_backends[account][region]
+    if any(instance.id == spec.instance_id for r in ec2.reservations.values() for instance in r.instances):
+        return
+    with seeded_ec2("instance", account, region, spec.instance_id):
+        reservation = ec2.run_instances(
+            "",
+            1,
+            None,
+            [],
+            instance_type=spec.machine.instance_type,
+            is_instance_type_default=False,
+            region_name=region,
+            security_group_ids=[],
+            tags={},
+            block_device_mappings=[],
+        )
+    instance = reservation.instances[0]
+    instance.id = spec.instance_id
+    instance.add_tags(spec.tags)
+
+
+def _ensure_role(account: AccountSpec, role: RoleSpec) -> str:
+    """The role that the caller assumes; its trust names the caller's account, and the ExternalId where there is one."""
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{CALLER_ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    if role.external_id is not None:
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": role.external_id}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam = iam_backends[account.account_id]["aws"]
+    existing = next((found for found in iam.get_roles() if found.name == role.name), None)
+    if existing is not None:
+        existing.assume_role_policy_document = trust
+        return str(existing.arn)
+    with seeded_ec2("role", account.account_id, role.name):
+        made = iam.create_role(role.name, trust, "/", None, "made by prefect-drs sandbox seed", [], "3600")
+    return str(made.arn)
+
+
+def _ensure_instance_profile(account: str, name: str) -> None:
+    iam = iam_backends[account]["aws"]
+    if name not in iam.instance_profiles:
+        with seeded_ec2("profile", account, name):
+            iam.create_instance_profile(name, "/", [])
+
+
+def _missing_types(account: str, spec: RegionSpec) -> Iterator[str]:
+    offered = _offered(spec.region)
+    where = f"account {account}, {spec.region}"
+    for name in spec.instance_types:
+        if offered and name not in offered:
+            yield f"{where}: the instance type {name} is not offered here; a launch of it fails."
+
+
+@lru_cache
+def _offered(region: str) -> frozenset[str]:
+    found = INSTANCE_TYPE_OFFERINGS["region"].get(region, [])
+    return frozenset(str(offering["InstanceType"]) for offering in found)
+
+
+@lru_cache
+def _offered_in(region: str) -> dict[str, set[str]]:
+    zones: dict[str, set[str]] = {}
+    for offering in INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region, []):
+        zones.setdefault(offering["Location"], set()).add(offering["InstanceType"])
+    return zones

@@ -1,0 +1,253 @@
+"""The sandbox as a server: moto's services and DRS on one port of 127.0.0.1, with a control endpoint beside them.
+
+In: a port, a clock, a seed, a state file. Out: an endpoint URL that the AWS CLI, boto3 and this tool can be pointed at.
+`SandboxServer` runs it in a thread of this process, for tests:
+
+    with SandboxServer(clock=StepClock()) as sandbox:
+        drs = boto3.client("drs", endpoint_url=sandbox.endpoint_url, region_name="us-east-1")
+        sandbox.clock.advance(3600)
+        assert not sandbox.log.find(operation="StartRecovery")
+
+`python -m prefect_drs.simulator.server` runs it in the foreground until SIGINT, SIGTERM or `POST /_sandbox/stop`;
+`prefect-drs sandbox start` starts that in the background. It binds to 127.0.0.1 and nothing else, whatever it is told.
+One sandbox a process: moto keeps its state in the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moto.backends import list_of_moto_modules
+from moto.core.base_backend import BackendDict
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.simulator import Runtime, SpeedClock, Throttle, install
+from prefect_drs.simulator.calls import CallObserver
+from prefect_drs.simulator.clock import SimulatorClock
+from prefect_drs.simulator.control import PREFIX, Control
+from prefect_drs.simulator.http_server import SandboxHTTPServer
+from prefect_drs.simulator.request_log import RequestLog
+from prefect_drs.simulator.runtime import use
+from prefect_drs.simulator.state import load_state, save_state
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+HOST = "127.0.0.1"
+_running = threading.Lock()
+
+
+class ServicesApplication(DomainDispatcherApplication):
+    """moto's dispatcher, with the answer to "whose is this host?" remembered.
+
+    moto looks through its package's directory for each pattern and call, which takes longer than most operations.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._owners: dict[str | None, Any] = {}
+        self._services = frozenset(list_of_moto_modules())
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """The service that answers for a host name."""
+        if host not in self._owners:
+            self._owners[host] = super().get_backend_for_host(host)
+        return self._owners[host]
+
+
+class SandboxServer:
+    """A sandbox in this process.
+
+    Args:
+        port: 0 takes a free one.
+        clock: simulated time; real time at speed 1 where left out.
+        seed: settles ids and durations of DRS.
+        state_file: loaded at the start where it exists, written at the end.
+        log_capacity: how many calls the request log keeps.
+        throttle: token buckets an operation; none where left out.
+        amis: whether moto's 1,300 images are there; they cost most of an account's and region's first call.
+
+    Raises:
+        OSError: the port is taken.
+        UsageError: the state file is of another version; or a sandbox runs in this process already.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        clock: SimulatorClock | None = None,
+        seed: int = 0,
+        state_file: Path | None = None,
+        log_capacity: int | None = None,
+        throttle: Throttle | None = None,
+        amis: bool = False,
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self.runtime = Runtime(clock=clock or SpeedClock(), seed=seed, throttle=throttle)
+        self.state_file = state_file
+        self.log = RequestLog(log_capacity) if log_capacity else RequestLog()
+        self.stopped = threading.Event()
+        self.stop_requested = threading.Event()
+        self._port = port
+        self._amis = amis
+        self._server: SandboxHTTPServer | None = None
+        self._open = contextlib.ExitStack()
+
+    @property
+    def clock(self) -> Any:
+        """The clock in force."""
+        return self.runtime.clock
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port if self._server else self._port
+
+    @property
+    def endpoint_url(self) -> str:
+        """What to point AWS clients at."""
+        return f"http://{HOST}:{self.port}"
+
+    def __enter__(self) -> SandboxServer:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> SandboxServer:
+        """Bring it up; it answers when this comes back."""
+        with contextlib.ExitStack() as opening:
+            opening.enter_context(_only_one())
+            install()
+            opening.enter_context(_default_images(self._amis))
+            _forget_everything()
+            opening.callback(_forget_everything)
+            opening.enter_context(use(self.runtime))
+            if self.state_file is not None and self.state_file.exists():
+                load_state(self.state_file, self.runtime)
+            self.log.watch(self.runtime)
+            self._server = SandboxHTTPServer(self._application(), HOST, self._port)
+            opening.callback(self._server.server_close)
+            thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
+            thread.start()
+            opening.callback(thread.join)
+            opening.callback(self._server.shutdown)
+            self._open = opening.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Save the state where that was asked for, and end; idempotent."""
+        if self.stopped.is_set():
+            return
+        self.stopped.set()
+        with self._open:
+            self.save()
+
+    def save(self) -> Path | None:
+        """Write the state file now; None where none was asked for."""
+        if self.state_file is not None:
+            save_state(self.state_file, self.runtime)
+        return self.state_file
+
+    def _application(self) -> WSGIApplication:
+        services = CallObserver(ServicesApplication(), self.runtime)
+        control = Control(self)
+
+        def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+            if environ["PATH_INFO"].startswith(PREFIX):
+                return control(environ, start_response)
+            return services(environ, start_response)
+
+        return application
+
+
+@contextlib.contextmanager
+def _only_one() -> Iterator[None]:
+    if not _running.acquire(blocking=False):
+        raise UsageError("A sandbox runs in this process already: stop it first, moto keeps one state a process.")
+    try:
+        yield
+    finally:
+        _running.release()
+
+
+@contextlib.contextmanager
+def _default_images(wanted: bool) -> Iterator[None]:
+    name = "MOTO_EC2_LOAD_DEFAULT_AMIS"
+    before = os.environ.get(name)
+    if not wanted:
+        os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+def _forget_everything() -> None:
+    BackendDict.reset()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a sandbox until a signal or `POST /_sandbox/stop`; the exit code.
+
+    Args:
+        arguments: `--port --speed --seed --state --particulars`; those of this process where None.
+    """
+    parser = argparse.ArgumentParser(prog="python -m prefect_drs.simulator.server", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--state", type=Path)
+    parser.add_argument("--particulars", type=Path, help="a file that says where the sandbox is, while it is there")
+    given = parser.parse_args(arguments)
+    sandbox = SandboxServer(given.port, clock=SpeedClock(given.speed), seed=given.seed, state_file=given.state)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sandbox.stop_requested.set())
+    try:
+        sandbox.start()
+        _tell_where(sandbox, given.particulars)
+        sandbox.stop_requested.wait()
+        sandbox.stop()
+    except (PrefectDrsError, OSError) as error:
+        print(f"prefect-drs: {error}", file=sys.stderr)
+        return error.exit_code if isinstance(error, PrefectDrsError) else PrefectDrsError.exit_code
+    finally:
+        _tell_no_more(sandbox, given.particulars)
+    return 0
+
+
+def _tell_where(sandbox: SandboxServer, particulars: Path | None) -> None:
+    told = {"id": sandbox.id, "pid": os.getpid(), "port": sandbox.port, "endpointUrl": sandbox.endpoint_url}
+    if particulars is None:
+        print(json.dumps(told), flush=True)
+        return
+    particulars.parent.mkdir(parents=True, exist_ok=True)
+    draft = particulars.with_name(f".{particulars.name}.{os.getpid()}")
+    draft.write_text(json.dumps(told), encoding="utf-8")
+    draft.replace(particulars)
+
+
+def _tell_no_more(sandbox: SandboxServer, particulars: Path | None) -> None:
+    """Take the file away, unless another sandbox has written its own there."""
+    with contextlib.suppress(OSError, ValueError):
+        if particulars is not None and json.loads(particulars.read_text(encoding="utf-8")).get("id") == sandbox.id:
+            particulars.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

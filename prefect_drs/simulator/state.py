@@ -1,0 +1,229 @@
+"""Saving and loading a sandbox: DRS, the moto services it stands on, its clock, sessions and faults, in one file.
+
+In: a path and the runtime. Out: the file, written at once or not at all; or the backends, filled from it. moto's
+backends have no other outward form than their Python objects, so the file holds a pickle behind a head of JSON that
+says what wrote it; a file of another format, or by another version of moto or Python, is refused before anything of it
+is read. Unpickling can run code: load no state file that a stranger gave you. Only classes of this package, of moto
+and of the standard library's data types are let in.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import importlib
+import io
+import json
+import os
+import pickle
+import sys
+import tempfile
+import threading
+from collections import defaultdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from moto.moto_api._internal import mock_random
+
+from prefect_drs.errors import UsageError
+from prefect_drs.simulator.clock import SimulatorClock, SpeedClock, StepClock
+from prefect_drs.simulator.runtime import LOCK, Runtime
+
+FORMAT = 1
+MAGIC = b"prefect-drs sandbox state\n"
+SERVICES = ("drs", "ec2", "iam", "sts", "sns", "sqs", "ssm", "kms", "events", "scheduler", "cloudwatch", "s3")
+_LOCK_TYPE = type(threading.RLock())
+_MODULES = ("moto", "prefect_drs.simulator", "collections", "datetime", "ipaddress", "decimal", "uuid", "zoneinfo")
+_BUILTINS = frozenset(
+    {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple", "getattr", "object"}
+)
+_OTHERS = frozenset(
+    {
+        ("_thread", "RLock"),
+        ("threading", "Condition"),
+        ("_codecs", "encode"),
+        ("re", "_compile"),
+        ("copyreg", "_reconstructor"),
+        ("random", "Random"),
+        ("functools", "partial"),
+        ("itertools", "count"),
+    }
+)
+
+
+def save_state(path: Path, runtime: Runtime) -> None:
+    """Write the file; what stood there before is there until the new one is whole.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with LOCK:
+        now = runtime.now()
+        state = {
+            "backends": {service: _backends_of(service) for service in SERVICES},
+            "sessions": runtime.sessions,
+            "faults": list(runtime.faults),
+            "seed": runtime.seed,
+            "now": now,
+            "random": mock_random.getstate(),
+        }
+        body = _pickled(state)
+    head = {**_head(), "savedAt": datetime.now(UTC).isoformat(), "simulatedAt": now.isoformat()}
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + json.dumps(head).encode() + b"\n" + body)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_state(path: Path, runtime: Runtime) -> None:
+    """Fill the backends, the clock, the sessions and the faults from a file; what was there before is forgotten.
+
+    Simulated time goes on from where it was saved, so that nothing happened meanwhile.
+
+    Raises:
+        UsageError: the file is no state, or of another version; nothing was changed.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    head, body = _parted(path, content)
+    for name, mine in _head().items():
+        if head.get(name) != mine:
+            raise UsageError(
+                f"{path} was written by {name} {head.get(name)}, this is {name} {mine}: a state is only loaded by the "
+                "version that saved it. Start without --state, or with another file, and seed again."
+            )
+    try:
+        state = _Loader(io.BytesIO(body)).load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is damaged and cannot be loaded ({error}). Start with another file.") from error
+    with LOCK:
+        for service, accounts in state["backends"].items():
+            kept = _backend_dict(service)
+            kept.clear()
+            for account, regions in accounts.items():
+                for region, backend in regions.items():
+                    dict.__setitem__(kept[account], region, backend)
+                    _revive(service, backend)
+        runtime.sessions = state["sessions"]
+        runtime.seed = state["seed"]
+        runtime.clock = _clock_from(runtime.clock, state["now"])
+        runtime.faults._planted = state["faults"]
+        runtime.faults._count = max((int(planted.id.rpartition("-")[2]) for planted in state["faults"]), default=0)
+        mock_random.setstate(state["random"])
+
+
+def _clock_from(clock: SimulatorClock, then: datetime) -> SimulatorClock:
+    """A clock that goes on from `then` as `clock` would have."""
+    if isinstance(clock, SpeedClock):
+        return SpeedClock(clock.speed, start=then)
+    if isinstance(clock, StepClock) and clock.now() <= then:
+        clock.advance((then - clock.now()).total_seconds())
+        return clock
+    return StepClock(then)
+
+
+def _head() -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "moto": version("moto"),
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
+
+
+def _parted(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
+    rest = content.removeprefix(MAGIC)
+    line, _, body = rest.partition(b"\n")
+    try:
+        head = json.loads(line) if rest is not content else None
+    except ValueError:
+        head = None
+    if not isinstance(head, dict):
+        raise UsageError(f"{path} is no state of a sandbox. Name another file for --state.")
+    return head, body
+
+
+def _backend_dict(service: str) -> Any:
+    name = "prefect_drs.simulator.models" if service == "drs" else f"moto.{service}.models"
+    return getattr(importlib.import_module(name), f"{service}_backends")
+
+
+def _backends_of(service: str) -> dict[str, dict[str, Any]]:
+    return {
+        account: dict(regions.items())  # as a plain dict: moto's own makes a backend for each region asked for
+        for account, regions in _backend_dict(service).items()
+    }
+
+
+class _Saver(pickle.Pickler):
+    """Pickles what moto's objects hold beside plain data: locks, and dictionaries whose default is a lambda."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How to rebuild `obj`, where pickle itself would not know."""
+        if isinstance(obj, _LOCK_TYPE):
+            return threading.RLock, ()
+        if isinstance(obj, threading.Condition):
+            return threading.Condition, ()
+        if isinstance(obj, defaultdict) and type(obj) is not defaultdict:
+            return copyreg.__newobj__, (type(obj),), vars(obj), None, iter(obj.items())
+        if isinstance(obj, defaultdict) and "<lambda>" in getattr(obj.default_factory, "__qualname__", ""):
+            return dict, (dict(obj),)  # `_revive` puts the default back
+        return NotImplemented
+
+
+def _pickled(state: dict[str, Any]) -> bytes:
+    stream = io.BytesIO()
+    _Saver(stream, protocol=5).dump(state)
+    return stream.getvalue()
+
+
+def _revive(service: str, backend: Any) -> None:
+    """What a pickle leaves out: the defaults of dictionaries, and where moto's subnets are in their addresses."""
+    fresh = type(backend)(backend.region_name, backend.account_id)
+    for name, value in vars(fresh).items():
+        kept = vars(backend).get(name)
+        if isinstance(value, defaultdict) and isinstance(kept, defaultdict):
+            kept.default_factory = value.default_factory
+        elif isinstance(value, defaultdict) and isinstance(kept, dict):
+            setattr(backend, name, defaultdict(value.default_factory, kept))
+    if service != "ec2":
+        return
+    for by_id in backend.subnets.values():
+        for subnet in by_id.values():
+            for _ in range(3):
+                next(iter(subnet._subnet_ip_generator), None)
+
+
+def _safe_getattr(owner: Any, name: str) -> Any:
+    """The `getattr` that a pickle of bound methods needs, for our own and moto's objects and plain names only."""
+    if name.startswith("_") or not type(owner).__module__.startswith(("moto.", "prefect_drs.simulator")):
+        raise pickle.UnpicklingError(f"{type(owner).__name__}.{name} is not let in")
+    return getattr(owner, name)
+
+
+class _Loader(pickle.Unpickler):
+    """Lets in classes of this package, of moto and of plain data, and no function."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The class of that name.
+
+        Raises:
+            pickle.UnpicklingError: it is none that a state may hold.
+        """
+        if (module, name) == ("builtins", "getattr"):
+            return _safe_getattr
+        if (module, name) in _OTHERS or (module == "builtins" and name in _BUILTINS):
+            return super().find_class(module, name)
+        if any(module == allowed or module.startswith(allowed + ".") for allowed in _MODULES):
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__.split(".")[0] in {m.split(".")[0] for m in _MODULES}:
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} is not let in")
