@@ -1,4 +1,4 @@
-"""How moto comes to know DRS: two registrations, made once a process."""
+"""How moto comes to know DRS: two registrations, and the sandbox's checks before other services; once a process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 import sys
 
 from moto import backend_index
+
+from . import models, urls
+from .guard import guard_services
 
 NAME = "drs"
 
@@ -17,12 +20,10 @@ def install() -> None:
     """
     if any(name == NAME for name, _ in backend_index.backend_url_patterns):
         return
-    from prefect_drs import simulator
-
-    from . import models, urls
-
+    simulator = sys.modules[__package__]
     sys.modules["moto.drs"] = simulator
     sys.modules["moto.drs.models"] = models
     sys.modules["moto.drs.urls"] = urls
+    guard_services()
     # In front: moto tries its patterns one by one, and none of the others begins with drs.
     backend_index.backend_url_patterns.insert(0, (NAME, re.compile(urls.url_bases[0])))

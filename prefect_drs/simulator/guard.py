@@ -1,0 +1,132 @@
+"""The sandbox's own checks in front of moto's services: regions, sessions, faults, and AssumeRole.
+
+In: moto's handlers of EC2, IAM, STS, SSM and SNS. Out: the same handlers behind the checks that DRS has too: an
+unreachable region gives no answer, an expired session is refused, an operation fault of that service hits. moto's
+AssumeRole is put behind `assume_role`. All of it holds within `mock_aws` and over HTTP alike, since both go through
+the handlers in moto's `urls` modules.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.core.request import Request
+from moto.core.responses import ActionResult
+from moto.iam.models import get_account_id_from
+from moto.sts.responses import TokenResponse
+
+from . import assume_role, connection
+from .exceptions import ExpiredTokenException
+from .faults import OperationFault
+from .runtime import LOCK, current
+from .sessions import Session
+
+GUARDED = ("ec2", "iam", "sts", "ssm", "sns")
+_SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
+_EXPIRED = {"ec2": "RequestExpired", "ssm": "ExpiredTokenException"}
+_THROTTLED = {"ec2": ("RequestLimitExceeded", 503), "ssm": ("ThrottlingException", 400)}
+Handler = Callable[[Request, str, Any], TYPE_RESPONSE]
+
+
+def guard_services() -> None:
+    """Put the checks in front of moto's services. Made once a process, by `install`."""
+    for service in GUARDED:
+        urls = importlib.import_module(f"moto.{service}.urls")
+        for path, handler in list(urls.url_paths.items()):
+            if handler == TokenResponse.dispatch:
+                handler = SandboxTokenResponse.dispatch  # noqa: PLW2901 # the one handler that is replaced
+            urls.url_paths[path] = guarded(handler, service)
+
+
+def guarded(handler: Handler, service: str) -> Handler:
+    """A handler of moto's behind the sandbox's checks."""
+
+    @functools.wraps(handler)
+    def check_first(request: Request, full_url: str, headers: Any) -> TYPE_RESPONSE:
+        runtime = current()
+        access_key, region = _who(request)
+        operation = _operation(request)
+        account = get_account_id_from(access_key)
+        try:
+            connection.check(request, service, operation, account, region, access_key)
+            fault = runtime.faults.hit(OperationFault, account, region, service=service, operation=operation)
+            if fault is not None and fault.effect == "time-out":
+                raise connection.NoAnswerError("time-out")
+            if fault is not None and fault.effect != "lose-answer":
+                code, status = _THROTTLED.get(service, ("Throttling", 400))
+                if fault.effect == "error":
+                    code, status = fault.code, 500 if fault.code.startswith("Internal") else 400
+                return _refusal(service, status, code, fault.message)
+            answer = handler(request, full_url, headers)
+            if fault is not None:
+                raise connection.NoAnswerError("lose-answer")
+        except ExpiredTokenException as error:
+            code = _EXPIRED.get(service, "ExpiredToken")
+            return _refusal(service, 400 if service == "ec2" else error.status, code, error.message)
+        except assume_role.AssumeRoleDeniedError as denied:
+            return _refusal(service, denied.status, denied.code, str(denied))
+        except connection.NoAnswerError as silence:
+            return connection.drop(request, silence)
+        return answer
+
+    # moto's server names the endpoints of handlers called `dispatch` by their class.
+    check_first.__self__ = getattr(handler, "__self__", None)  # type: ignore[attr-defined]
+    return check_first
+
+
+def _who(request: Request) -> tuple[str, str]:
+    found = _SCOPE.search(request.headers.get("Authorization", ""))
+    return (found.group(1), found.group(2)) if found else ("", "us-east-1")
+
+
+def _operation(request: Request) -> str:
+    target = request.headers.get("X-Amz-Target")
+    if target:
+        return str(target).rsplit(".", 1)[-1]
+    if "Action" in request.form:
+        return str(request.form["Action"])
+    values = parse_qs(request.query_string.decode()).get("Action")
+    return values[0] if values else ""
+
+
+def _refusal(service: str, status: int, code: str, message: str) -> TYPE_RESPONSE:
+    if service == "ssm":
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": code}
+        return status, headers, json.dumps({"__type": code, "message": message})
+    error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+    if service == "ec2":
+        body = f"<Response><Errors>{error}</Errors><RequestID>sandbox</RequestID></Response>"
+    else:
+        body = f"<ErrorResponse>{error}<RequestId>sandbox</RequestId></ErrorResponse>"
+    return status, {"content-type": "text/xml"}, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
+
+
+class SandboxTokenResponse(TokenResponse):
+    """STS, with AssumeRole decided as AWS decides it, and its sessions remembered."""
+
+    def assume_role(self) -> ActionResult:
+        """AssumeRole."""
+        runtime = current()
+        seconds = int(self._get_param("DurationSeconds") or 3600)
+        role_arn = str(self._get_param("RoleArn"))
+        with LOCK:
+            if runtime.checks_assume_role:
+                assume_role.check(
+                    self.backend, self.get_access_key(), self.region, role_arn, self._get_param("ExternalId"), seconds
+                )
+            answer = super().assume_role()
+            result: Any = answer.result
+            session = result["Credentials"]
+            expires_at = runtime.now() + timedelta(seconds=seconds)
+            session.expiration = runtime.clock.wall(expires_at)
+            runtime.sessions.add(Session(session.access_key_id, role_arn.split(":")[4], role_arn, expires_at))
+            return answer
