@@ -14,7 +14,16 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect_aws import AwsCredentials
-from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.sessions import AccountAccess, Sessions, SourceCredentials
@@ -58,6 +67,8 @@ class TargetAccount(Block):
         drs = sessions.client("drs", account_id="222222222222", region="eu-central-1")
         ```
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # what was given may be a secret
 
     _block_type_name: ClassVar[str] = "DRS Target Account"
     _block_type_slug: ClassVar[str] = "drs-target-account"
@@ -116,7 +127,10 @@ class TargetAccount(Block):
     @field_validator("regions")
     @classmethod
     def _regions_that_drs_has(cls, regions: list[str]) -> list[str]:
-        partitions = {partition_of(region) for region in regions}
+        try:
+            partitions = {partition_of(region) for region in regions}
+        except UsageError as error:
+            raise ValueError(error.message) from None
         if len(partitions) > 1:
             raise ValueError(f"an account is in one partition, these regions are in {', '.join(sorted(partitions))}")
         known = {region for partition in partitions for region in drs_regions(partition)}
@@ -236,8 +250,10 @@ def _load(name: str) -> TargetAccount:
     try:
         account: TargetAccount = load(name, _sync=True)
         return account
-    except ValidationError as error:
-        problem = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    except RuntimeError as error:  # Prefect's word for a document that fails validation, with pydantic's as its cause
+        if not isinstance(fault := error.__cause__, ValidationError):
+            raise
+        problem = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'block'}: {one['msg']}" for one in fault.errors())
     # Outside the handler: pydantic's error quotes the values that were given.
     raise UsageError(f"block {TargetAccount.get_block_type_slug()}/{name} is not valid: {problem}; correct it")
 
@@ -246,9 +262,10 @@ def _document_names() -> list[str]:
     """The names of the saved documents of this block type, sorted."""
     with get_client(sync_client=True) as client:
         try:
-            return sorted(_names(client))
+            client.read_block_type_by_slug(TargetAccount.get_block_type_slug())
         except ObjectNotFound:
-            return []
+            return []  # the list of documents would answer 404 without saying of what
+        return sorted(_names(client))
 
 
 def _names(client: SyncPrefectClient) -> list[str]:
