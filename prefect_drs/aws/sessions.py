@@ -15,27 +15,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
-import botocore.session
 from botocore.config import Config
-from botocore.credentials import (
-    AssumeRoleCredentialFetcher,
-    CredentialProvider,
-    CredentialResolver,
-    Credentials,
-    DeferredRefreshableCredentials,
-)
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from prefect_drs.aws.errors import (
-    CredentialsError,
-    RoleAssumptionError,
-    ThrottledError,
-    UnreachableError,
-    aws_call,
-    aws_error,
-)
+from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.regions import partition_of
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.aws.roles import assumed_session, role_session_name
+from prefect_drs.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,17 +38,9 @@ CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 60
 ATTEMPTS = 6  # of a reading call, the first included
 IDENTITY_ATTEMPTS = 3  # of the very first call: an address where nobody listens is told within seconds
-ROLE_DURATION_SECONDS = (
-    3600  # what a role allows unless its MaximumSessionDuration was raised; also role chaining's limit
-)
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
-_EXTERNAL_ID = re.compile(r"[\w+=,.@:/\\-]{2,1224}", re.ASCII)  # AssumeRole, API reference
-_ROLE_REMEDY = (
-    "check that the role exists, that its trust policy names this caller and the same ExternalId, and that the "
-    "caller may sts:AssumeRole it"
-)
-_NOT_IN_SESSION_NAME = re.compile(r"[^\w+=,.@-]", re.ASCII)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # AssumeRole, API reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +99,13 @@ class AccountAccess:
         if self.external_id is not None and not _EXTERNAL_ID.fullmatch(self.external_id.get_secret_value()):
             raise UsageError(
                 f"the ExternalId of account {self.account_id} has a form that AssumeRole refuses; "
-                "it has 2 to 1224 characters of letters, digits and _+=,.@:/\\-"
+                "it has 2 to 1224 characters of letters, digits and _+=,.@:/-"
             )
 
 
 def orchestration_role_arn(account_id: str, partition: str = "aws", *, role_name: str = DEFAULT_ROLE_NAME) -> str:
     """The ARN of the role by convention in that account."""
     return f"arn:{partition}:iam::{account_id}:role/{role_name}"
-
-
-def role_session_name(text: str) -> str:
-    """`text` as AssumeRole accepts it for RoleSessionName: 2 to 64 characters, others replaced by `-`."""
-    return _NOT_IN_SESSION_NAME.sub("-", text)[:64].ljust(2, "-")
 
 
 @dataclass(slots=True)
@@ -350,126 +322,3 @@ class Sessions:
                         )
                     identity.account_id = str(sts.get_caller_identity()["Account"])
             return identity.account_id
-
-
-def assumed_session(
-    base: boto3.Session,
-    role_arn: str,
-    *,
-    region: str,
-    external_id: SecretStr | None = None,
-    session_name: str = "prefect-drs",
-    duration_seconds: int = ROLE_DURATION_SECONDS,
-    endpoint_url: str | None = None,
-    config: Config | None = None,
-    lock: threading.RLock | None = None,
-) -> boto3.Session:
-    """A session in a role, whose credentials are fetched at first use and renewed 15 minutes before they end.
-
-    STS is asked in `region`, so that entering an account does not depend on a region that is lost.
-
-    Args:
-        base: whose credentials assume the role.
-        role_arn: the role.
-        region: the session's region, and STS's.
-        external_id: sent as ExternalId.
-        session_name: RoleSessionName.
-        duration_seconds: of each set of credentials; at most what the role allows.
-        endpoint_url: another address for STS.
-        config: botocore's configuration of the STS client.
-        lock: held while `base` makes a client, where other threads use `base` too.
-    """
-    botocore_session = botocore.session.Session()
-    refresh = _RoleRefresh(
-        base=base,
-        role_arn=role_arn,
-        region=region,
-        external_id=external_id,
-        session_name=role_session_name(session_name),
-        duration_seconds=duration_seconds,
-        endpoint_url=endpoint_url,
-        config=config,
-        lock=lock or threading.RLock(),
-    )
-    botocore_session.register_component("credential_provider", CredentialResolver([_RoleProvider(refresh)]))
-    return boto3.Session(botocore_session=botocore_session, region_name=region)
-
-
-class _RoleProvider(CredentialProvider):
-    """The one place the session looks for credentials."""
-
-    METHOD = "assume-role"
-
-    def __init__(self, refresh: _RoleRefresh) -> None:
-        super().__init__()
-        self._refresh = refresh
-
-    def load(self) -> Credentials:
-        return DeferredRefreshableCredentials(refresh_using=self._refresh, method=self.METHOD)
-
-
-@dataclass(frozen=True, slots=True)
-class _RoleRefresh:
-    """Asks STS for credentials of the role; told by botocore when."""
-
-    base: boto3.Session
-    role_arn: str
-    region: str
-    external_id: SecretStr | None
-    session_name: str
-    duration_seconds: int
-    endpoint_url: str | None
-    config: Config | None
-    lock: threading.RLock
-
-    def __call__(self) -> dict[str, Any]:
-        failure: AwsError | None = None
-        try:
-            return self._fetch()
-        except (ClientError, BotoCoreError) as error:
-            failure = self._explain(error)
-        raise failure  # outside the handler: botocore's exception may quote the ExternalId
-
-    def _fetch(self) -> dict[str, Any]:
-        source: Credentials | None = self.base.get_credentials()
-        if source is None:
-            raise NoCredentialsError
-        arguments: dict[str, Any] = {
-            "RoleSessionName": self.session_name,
-            "DurationSeconds": self.duration_seconds,
-        }
-        if self.external_id is not None:
-            arguments["ExternalId"] = self.external_id.get_secret_value()
-        fetcher = AssumeRoleCredentialFetcher(self._client, source, self.role_arn, extra_args=arguments)
-        return dict(fetcher.fetch_credentials())
-
-    def _client(self, service: str, **credentials: Any) -> Any:
-        create: Any = self.base.client
-        with self.lock:
-            return create(
-                service,
-                region_name=self.region,
-                endpoint_url=self.endpoint_url,
-                config=self.config,
-                **credentials,
-            )
-
-    def _explain(self, error: ClientError | BotoCoreError) -> AwsError:
-        account_id = self.role_arn.split(":")[4]
-        told = aws_error(error, "AssumeRole", account_id, self.region, denied_remedy=_ROLE_REMEDY)
-        sent = "with an ExternalId" if self.external_id is not None else "without an ExternalId"
-        message = f"cannot enter account {account_id} by role {self.role_arn} {sent}: {told.message}"
-        if self.external_id is not None:
-            message = message.replace(self.external_id.get_secret_value(), "**********")
-        own_kind = isinstance(told, CredentialsError | UnreachableError | ThrottledError)
-        kind = type(told) if own_kind else RoleAssumptionError
-        return kind(
-            message,
-            aws_code=told.aws_code,
-            operation="AssumeRole",
-            account_id=account_id,
-            region=self.region,
-            role_arn=self.role_arn,
-            external_id_sent=self.external_id is not None,
-            ambiguous=False,
-        )
