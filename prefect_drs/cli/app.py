@@ -104,9 +104,15 @@ def _carry_out(tokens: list[str], *, debug: bool) -> int:
         raise
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except UnknownCommandError as error:
+        # Not traced: the text of this exception would import every command.
+        name = (error.unused_tokens or ["?"])[0]
+        hint = did_you_mean(name, [command.name for command in COMMANDS])
+        _tell(f"there is no command {name!r}{hint}; see `prefect-drs --help`")
+        return UsageError.exit_code
     except CycloptsError as error:
         _trace(debug)
-        _tell(f"{_usage(error)}; see {_help_for(tokens)}")
+        _tell(f"{' '.join(str(error).split()).rstrip('.')}; see {_help_for(tokens)}")
         return UsageError.exit_code
     except PrefectDrsError as error:
         _trace(debug)
@@ -123,13 +129,6 @@ def _without_debug(tokens: list[str]) -> tuple[list[str], bool]:
     end = tokens.index("--") if "--" in tokens else len(tokens)
     kept = [argument for argument in tokens[:end] if argument != "--debug"]
     return kept + tokens[end:], len(kept) < end
-
-
-def _usage(error: CycloptsError) -> str:
-    if isinstance(error, UnknownCommandError):  # whose own text would import every command
-        name = (error.unused_tokens or ["?"])[0]
-        return f"there is no command {name!r}{did_you_mean(name, [c.name for c in COMMANDS])}"
-    return " ".join(str(error).split()).rstrip(".")
 
 
 def _help_for(tokens: Sequence[str]) -> str:

@@ -17,6 +17,8 @@ Place = tuple[str | int, ...]
 """Where something stands in a document: keys and indexes from the top."""
 
 QUOTED_AT_MOST = 80
+FINDINGS_AT_MOST = 10_000
+"""Where a check of a file's shape gives up: a file with more is no manifest, and no person reads on."""
 LISTED_AT_MOST = 12
 
 

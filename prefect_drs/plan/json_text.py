@@ -11,13 +11,18 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from prefect_drs.plan.finding import Place, quote
 
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
+_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
+_STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 _NOT_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 DIGITS_AT_MOST = 18
+FAULTS_AT_MOST = 1_000
+"""How many faults of one text are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +68,18 @@ def read_json(text: str) -> tuple[Any, list[TextFault]]:
         return None, [_syntax(text, error)]
     except RecursionError:
         return None, [TextFault(1, "NESTED_TOO_DEEPLY", "lists and objects are nested far deeper than a manifest is")]
-    faults = list(_forbidden(text)) if seen.duplicate or seen.not_number else []
+    faults = list(islice(_forbidden(text), FAULTS_AT_MOST)) if seen.duplicate or seen.not_number else []
     return value, faults
 
 
 def json_lines(text: str, wanted: Collection[Place]) -> dict[Place, int]:
     """The line, from 1, of each wanted place that the text has: of its key in an object, of itself in a list."""
     missing = set(wanted)
+    inner = {place[:depth] for place in missing for depth in range(len(place))}
     lines: dict[Place, int] = {}
-    for place, line, _ in _members(text):
+    for place, line, _ in _members(text, inner):
         if place in missing:
-            lines[place] = line
+            lines.setdefault(place, line)
             missing.discard(place)
             if not missing:
                 break
@@ -123,12 +129,17 @@ class _Open:
     key: str | None = None
 
 
-def _members(text: str) -> Iterator[tuple[Place, int, int | None]]:
-    """Every list item and object member of a JSON text in turn: place, line, and the line its key was first at."""
+def _members(text: str, inner: Collection[Place] | None = None) -> Iterator[tuple[Place, int, int | None]]:
+    """Every list item and object member of a JSON text in turn: place, line, and the line its key was first at.
+
+    Args:
+        text: what the decoder has taken.
+        inner: the lists and objects to look into; all where None.
+    """
     stack: list[_Open] = []
-    position, line = 0, 1
-    for token in _TOKEN.finditer(text):
-        mark = token[0]
+    position, counted, line = 0, 0, 1
+    while (token := _TOKEN.search(text, position)) is not None:
+        mark, position = token[0], token.end()
         if mark == ":":
             continue
         if mark in {"}", "]"}:
@@ -140,8 +151,8 @@ def _members(text: str) -> Iterator[tuple[Place, int, int | None]]:
                 top.index += 1
                 top.key = None
             continue
-        line += text.count("\n", position, token.start())
-        position = token.start()
+        line += text.count("\n", counted, token.start())
+        counted = token.start()
         place: Place = ()
         if top is not None and top.keys is None:
             place = (*top.place, top.index)
@@ -155,4 +166,19 @@ def _members(text: str) -> Iterator[tuple[Place, int, int | None]]:
         elif top is not None and top.key is not None:
             place = (*top.place, top.key)
         if mark in {"{", "["}:
-            stack.append(_Open(place, {} if mark == "{" else None))
+            if inner is not None and place not in inner:
+                position = _end(text, position)
+            else:
+                stack.append(_Open(place, {} if mark == "{" else None))
+
+
+def _end(text: str, position: int) -> int:
+    """Where the list or object ends that `position` is in."""
+    depth = 1
+    while depth:
+        token = _BRACKET.search(text, position)
+        if token is None:
+            return len(text)
+        position = token.end()
+        depth += _STEP.get(token[0], 0)
+    return position

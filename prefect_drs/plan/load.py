@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -17,7 +18,7 @@ from prefect_drs.plan.bindings import Bindings, read_bindings
 from prefect_drs.plan.document import Document, read_document
 from prefect_drs.plan.draft import Draft, Drafting
 from prefect_drs.plan.fields import MANIFEST
-from prefect_drs.plan.finding import Finding, quote
+from prefect_drs.plan.finding import FINDINGS_AT_MOST, Finding, quote
 from prefect_drs.plan.model import Manifest
 from prefect_drs.plan.rules import RULES, UNRESOLVED_CODES
 from prefect_drs.plan.shape import NotUnderstoodError
@@ -87,9 +88,7 @@ def check_manifest(
             findings = [f for f in findings if f.code not in UNRESOLVED_CODES]
         if bound_document is None:  # bindings from Python have no lines; their faults are told where the file begins
             findings = [Finding((), f.code, f.message, f.severity) if f.in_bindings else f for f in findings]
-        findings, more = findings[:FAULTS_AT_MOST], findings[FAULTS_AT_MOST:]
-        if more:
-            findings.append(Finding((), "TOO_MANY_FAULTS", f"and {len(more)} faults more; is this a manifest?"))
+        findings = _first(findings)
         faults += document.faults_of(f for f in findings if not f.in_bindings)
         if bound_document is not None:
             faults += bound_document.faults_of({f: None for f in findings if f.in_bindings})
@@ -111,14 +110,30 @@ def _refused(faults: tuple[Fault, ...]) -> bool:
     return any(fault.severity is Severity.ERROR for fault in faults)
 
 
+def _first(findings: list[Finding]) -> list[Finding]:
+    """The findings that are told: the first thousand faults and the first thousand warnings, and how many more."""
+    told: list[Finding] = []
+    for severity in Severity:
+        every = [f for f in findings if f.severity is severity]
+        told += every[:FAULTS_AT_MOST]
+        more = len(every) - FAULTS_AT_MOST
+        if more > 0:
+            message = f"{more} {severity}s or more are not shown; mend these first"
+            told.append(Finding((), "TOO_MANY_FAULTS", message, severity))
+    return told
+
+
 def _examine(value: object, bindings: Bindings) -> tuple[Draft | None, list[Finding]]:
     findings: list[Finding] = []
     try:
         entry = MANIFEST(value, (), findings)
     except NotUnderstoodError:
         return None, findings
+    if len(findings) > FINDINGS_AT_MOST:
+        message = f"more than {FINDINGS_AT_MOST:,} things are wrong, the rest was not looked at; is this a manifest?"
+        return None, [Finding((), "NO_MANIFEST", message), *findings]
     draft = Drafting(bindings).draft(entry)
-    findings += _by_rules(draft)
+    findings += islice(_by_rules(draft), FINDINGS_AT_MOST)
     return draft, findings
 
 

@@ -8,13 +8,17 @@ given".
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from prefect_drs.plan.finding import Finding, Place, did_you_mean, quote, warning
+from prefect_drs.plan.finding import FINDINGS_AT_MOST, Finding, Place, did_you_mean, quote, warning
 
 T = TypeVar("T")
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Unicode categories that would break a line, or make one name look like another to who approves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Shape:
             raise _wrong(value, at, out, f"{self.what} is an object of named fields")
         values: dict[str, Any] = {}
         for name, inner in value.items():
+            if len(out) > FINDINGS_AT_MOST:
+                break
             place = (*at, name)
             if name in self.refused:
                 out.append(Finding(place, "DRS_MANAGED_FIELD", f"{name} cannot be set: {self.refused[name]}"))
@@ -141,8 +147,10 @@ def a_text(value: Any, at: Place, out: list[Finding]) -> str:
     if not text.strip():
         out.append(Finding(at, "EMPTY_VALUE", f"{_name(at)} is empty; give it a value or leave it out"))
         raise NotUnderstoodError
-    if any(not (c.isprintable() or c == " ") for c in text):
-        out.append(Finding(at, "INVALID_TEXT", f"{_name(at)} {quote(text)} holds control characters; remove them"))
+    if not text.isprintable() and any(unicodedata.category(c) in _INVISIBLE for c in text):
+        out.append(
+            Finding(at, "INVALID_TEXT", f"{_name(at)} {quote(text)} holds control or invisible characters; remove them")
+        )
         raise NotUnderstoodError
     return text
 
@@ -206,6 +214,8 @@ def list_of(
             raise _wrong(value, at, out, f"{_name(at)} is a list")
         items: list[Any] = []
         for index, inner in enumerate(value):
+            if len(out) > FINDINGS_AT_MOST:
+                break
             place = (*at, index)
             try:
                 item = read_item(inner, place, out)
@@ -223,6 +233,8 @@ def text_map(value: Any, at: Place, out: list[Finding]) -> dict[str, str]:
         raise _wrong(value, at, out, f"{_name(at)} is an object of texts")
     read: dict[str, str] = {}
     for key, inner in value.items():
+        if len(out) > FINDINGS_AT_MOST:
+            break
         try:
             any_text(key, at, out)
             read[key] = any_text(inner, (*at, key), out)

@@ -26,7 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from prefect_drs.plan.finding import Place, quote
-from prefect_drs.plan.json_text import DIGITS_AT_MOST, TextFault, duplicate_key
+from prefect_drs.plan.json_text import DIGITS_AT_MOST, FAULTS_AT_MOST, TextFault, duplicate_key
 
 DEPTH_AT_MOST = 100
 EXPANDED_AT_MOST = 2_000_000
@@ -79,7 +79,7 @@ class YamlDocument:
         self._documents = 0
         try:
             for event in YAML(typ="safe").parse(text):
-                if not self._take(event):
+                if not self._take(event) or len(self.faults) > FAULTS_AT_MOST:
                     break
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
