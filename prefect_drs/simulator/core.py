@@ -55,6 +55,7 @@ class BackendCore(BaseBackend):
         self.trusted_accounts: set[str] | None = None
         self._events: list[Event] = []
         self._event_count = 0
+        self._event_at: datetime | None = None
         self._counts: dict[str, int] = {}
         self.advanced_to: datetime | None = None
 
@@ -75,8 +76,8 @@ class BackendCore(BaseBackend):
         return current()
 
     def now(self) -> datetime:
-        """The simulated time."""
-        return current().now()
+        """The simulated time; while an event is carried out, its own time, however late that happens."""
+        return self._event_at or current().now()
 
     # Events
 
@@ -87,10 +88,16 @@ class BackendCore(BaseBackend):
 
     def advance(self) -> None:
         """Carry out all that has come due by now."""
+        if self._event_at is not None:
+            return  # an event that looks at a sibling, which looks back here
         now = self.now()
-        while self._events and self._events[0][0] <= now:
-            at, _, event, args = heapq.heappop(self._events)
-            getattr(self, f"on_{event}")(at, *args)
+        try:
+            while self._events and self._events[0][0] <= now:
+                at, _, event, args = heapq.heappop(self._events)
+                self._event_at = at
+                getattr(self, f"on_{event}")(at, *args)
+        finally:
+            self._event_at = None
         self.advanced_to = now
 
     def next_event_at(self) -> datetime | None:

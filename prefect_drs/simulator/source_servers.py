@@ -328,10 +328,13 @@ class SourceServersBackend(LaunchConfigurationsBackend):
 
     def stall_replication(self, server: SourceServer, error: str = "AGENT_NOT_SEEN") -> None:
         """Let replication stall from now on: the lag grows."""
+        self.advance()
+        server.replication.generation += 1
         server.replication.move(ReplicationState.STALLED, self.now(), error=error)
 
     def resume_replication(self, server: SourceServer) -> None:
-        """Let a stalled or disconnected server rescan and catch up."""
+        """Let a stalled server rescan and catch up."""
+        self.advance()
         now = self.now()
         server.replication.generation += 1
         server.replication.move(ReplicationState.RESCAN, now)

@@ -1,0 +1,107 @@
+"""A small estate in one account, and clients for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from prefect_drs.simulator import DRSBackend, Sandbox
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+GIB = 1024**3
+NO_RETRIES = Config(retries={"total_max_attempts": 1})
+
+
+@dataclass
+class Rig:
+    sandbox: Sandbox
+    region: str = REGION
+    account: str = ACCOUNT
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name=self.region, config=NO_RETRIES)
+        return self._clients[service]
+
+    @property
+    def drs(self) -> Any:
+        return self.client("drs")
+
+    @property
+    def ec2(self) -> Any:
+        return self.client("ec2")
+
+    @property
+    def backend(self) -> DRSBackend:
+        return self.sandbox.backend(self.account, self.region)
+
+    def seed(self, count: int = 1, **given: Any) -> list[str]:
+        made = []
+        for _ in range(count):
+            number = len(self.backend.servers) + 1
+            settings: dict[str, Any] = {
+                "hostname": f"server{number:03}",
+                "ram_bytes": 8 * GIB,
+                "cpus": 2,
+                "disks": [{"deviceName": "/dev/sda1", "bytes": 100 * GIB}],
+                **given,
+            }
+            made.append(self.backend.seed_source_server(**settings).server_id)
+        return made
+
+    def start(self, ids: list[str], *, drill: bool = True, **more: Any) -> dict[str, Any]:
+        entries = [{"sourceServerID": i} for i in ids]
+        job: dict[str, Any] = self.drs.start_recovery(sourceServers=entries, isDrill=drill, **more)["job"]
+        return job
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        (found,) = self.drs.describe_jobs(filters={"jobIDs": [job_id]})["items"]
+        job: dict[str, Any] = found
+        return job
+
+    def advance(self, seconds: float) -> None:
+        self.sandbox.clock.advance(seconds)
+
+    def launch(self, ids: list[str], *, drill: bool = True, **more: Any) -> dict[str, Any]:
+        job = self.start(ids, drill=drill, **more)
+        self.advance(3600)
+        return self.job(job["jobID"])
+
+    def server(self, server_id: str) -> dict[str, Any]:
+        (found,) = self.drs.describe_source_servers(filters={"sourceServerIDs": [server_id]})["items"]
+        server: dict[str, Any] = found
+        return server
+
+    def events(self, job_id: str) -> list[str]:
+        return [item["event"] for item in self.drs.describe_job_log_items(jobID=job_id)["items"]]
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        found = self.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+        instance: dict[str, Any] = found
+        return instance
+
+    def network(self, cidr: str = "10.1.0.0/16", subnet: str = "10.1.1.0/24") -> tuple[str, str, str]:
+        """A VPC, a subnet in it and a security group."""
+        vpc = self.ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
+        subnet_id = self.ec2.create_subnet(VpcId=vpc, CidrBlock=subnet, AvailabilityZone=f"{self.region}b")
+        group = self.ec2.create_security_group(GroupName="app", Description="app", VpcId=vpc)["GroupId"]
+        return vpc, subnet_id["Subnet"]["SubnetId"], group
+
+    def change_template(self, server_id: str, *, default: bool = True, **data: Any) -> None:
+        template = self.drs.get_launch_configuration(sourceServerID=server_id)["ec2LaunchTemplateID"]
+        made = self.ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=data)
+        if default:
+            number = str(made["LaunchTemplateVersion"]["VersionNumber"])
+            self.ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=number)
+
+
+def refused(code: str) -> Any:
+    """Expect AWS's error of this code."""
+    return pytest.raises(ClientError, match=rf"\({code}\)")
