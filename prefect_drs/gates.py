@@ -72,7 +72,10 @@ class Approval(RunInput):
     """The form that the Prefect UI shows when a person resumes a gate's flow run."""
 
     decision: Literal["approve", "reject"] = Field(
-        title="Decision", description="Approve starts this wave; reject cancels it and every wave that depends on it."
+        title="Decision",
+        # Prefect 3.8.8's drop-downs close again on a mouse click: both the button and its frame toggle the list.
+        description="Approve starts this wave; reject cancels it and all that depend on it. "
+        "If the list does not open, press ↓ (the Down key).",
     )
     by: str = Field(title="By", min_length=1, pattern=r"\S", description="Your name. It goes into the recovery report.")
     comment: str = Field(default="", title="Comment", description="Goes into the recovery report. May stay empty.")

@@ -12,9 +12,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +84,30 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
                 process.kill()
                 process.wait()
     _settle_settings()
+
+
+@pytest.fixture
+def beside(prefect_server: PrefectServer) -> Iterator[Callable[..., Future[Any]]]:
+    """Run something in a thread beside the test. Gates that it still waits at when the test ends are rejected."""
+    from prefect_drs.errors import UsageError
+    from prefect_drs.gates import answer_gate, pending_gates
+    from prefect_drs.recovery.ports import Decision
+
+    def release() -> None:
+        for gate in pending_gates():
+            with suppress(UsageError):  # answered or gone meanwhile
+                answer_gate(gate.execution_id, gate.wave_number, Decision.REJECTED, by="the end of the test")
+
+    started: list[Future[Any]] = []
+
+    def start(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        started.append(pool.submit(function, *arguments))
+        return started[-1]
+
+    with ThreadPoolExecutor(8) as pool:
+        yield start
+        while wait(started, timeout=1).not_done:
+            pool.submit(release).result()
 
 
 def free_port() -> int:

@@ -1,0 +1,129 @@
+"""A person answers gates in the Prefect UI, in a real browser against a real server.
+
+`PREFECT_DRS_SCREENSHOT=docs/images/gate.png pytest tests/e2e/test_gate_in_browser.py` also renews the README's picture.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+from queue import Queue
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from prefect_drs.gates import PendingGate
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("prefect_server")]
+
+PATIENCE_SECONDS = 60
+SUMMARY = """Drill of **3TierFullStackRecoveryPlan**: wave 2, **Application**, launches 2 servers in eu-west-1.
+
+| server | address | changes |
+|---|---|---|
+| app-01 | 10.20.2.11 | m5.large → m6i.large |
+| app-02 | 10.20.2.12 | m5.large → m6i.large |
+
+So far: wave 1 **Database**, 2 of 2 servers LAUNCHED.
+"""
+
+
+def request(execution_id: str, wave: int, name: str, summary: str) -> GateRequest:
+    return GateRequest(execution_id, "3Tier", "drill", wave, name, summary, timeout=timedelta(minutes=2))
+
+
+def ask_both(execution_id: str, opened: Queue[PendingGate], answered: Queue[int]) -> dict[int, GateAnswer]:
+    """A flow whose two tasks ask their gates at the same time."""
+    from prefect import flow, task
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from prefect_drs.gates import PrefectGate
+
+    gate = PrefectGate(on_waiting=opened.put)
+    answers: dict[int, GateAnswer] = {}
+
+    @task(task_run_name="{name}")
+    def wave(number: int, name: str, summary: str) -> None:
+        answers[number] = gate.ask(request(execution_id, number, name, summary))
+        answered.put(number)
+
+    @flow(name="browser-gates", task_runner=ThreadPoolTaskRunner(max_workers=2))
+    def parent() -> None:
+        futures = [wave.submit(1, "Database", "Nothing but words."), wave.submit(2, "Application", SUMMARY)]
+        for future in futures:
+            future.result()
+
+    parent()
+    return answers
+
+
+def test_two_gates_wait_side_by_side_and_are_answered_in_reverse_in_the_ui(
+    browser_page: Page, beside: Callable[..., Future[Any]]
+) -> None:
+    from tests.e2e.prefect_ui import FlowRunPage
+
+    opened: Queue[PendingGate] = Queue()
+    answered: Queue[int] = Queue()
+    run = beside(ask_both, str(uuid.uuid4()), opened, answered)
+    gates = {gate.wave_number: gate for gate in (opened.get(timeout=PATIENCE_SECONDS) for _ in range(2))}
+    first = FlowRunPage(browser_page, str(gates[1].link))
+    second = FlowRunPage(browser_page, str(gates[2].link))
+
+    dialog = second.open().resume()
+    assert dialog.table() == [
+        ["server", "address", "changes"],
+        ["app-01", "10.20.2.11", "m5.large → m6i.large"],
+        ["app-02", "10.20.2.12", "m5.large → m6i.large"],
+    ]
+    dialog.choose("Decision", "approve")
+    dialog.write("By", "Ada Lovelace")
+    dialog.write("Comment", "Database checked, change window open")
+    if picture := os.environ.get("PREFECT_DRS_SCREENSHOT"):
+        dialog.screenshot(Path(picture))
+    dialog.submit()
+    assert answered.get(timeout=PATIENCE_SECONDS) == 2
+    second.expect_state("Approved")
+
+    first.open().expect_state("Paused")
+    first.resume().answer("reject", by="Grace Hopper")
+    first.expect_state("Rejected")
+    answers = run.result(timeout=PATIENCE_SECONDS)
+
+    assert (answers[2].decision, answers[2].by) == (Decision.APPROVED, "Ada Lovelace")
+    assert answers[2].comment == "Database checked, change window open"
+    assert (answers[1].decision, answers[1].by) == (Decision.REJECTED, "Grace Hopper")
+
+
+def test_the_form_takes_no_answer_without_a_decision_and_a_name(
+    browser_page: Page, beside: Callable[..., Future[Any]]
+) -> None:
+    from playwright.sync_api import expect
+
+    from prefect_drs.gates import PrefectGate
+    from tests.e2e.prefect_ui import FlowRunPage
+
+    opened: Queue[PendingGate] = Queue()
+    run = beside(PrefectGate(on_waiting=opened.put).ask, request(str(uuid.uuid4()), 1, "Web", SUMMARY))
+    page = FlowRunPage(browser_page, str(opened.get(timeout=PATIENCE_SECONDS).link))
+    dialog = page.open().resume()
+    dialog.submit()
+    expect(dialog.dialog).to_contain_text("'decision' is a required property")
+    expect(dialog.dialog).to_contain_text("'by' is a required property")
+
+    dialog.choose("Decision", "approve")
+    dialog.write("By", "  ")
+    dialog.submit()
+    expect(browser_page.get_by_text("Validation failed for field 'by'").first).to_be_visible()
+    assert not run.done()
+
+    dialog.answer("approve", by="Ada Lovelace")
+    assert run.result(timeout=PATIENCE_SECONDS).by == "Ada Lovelace"
