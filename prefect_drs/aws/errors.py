@@ -174,13 +174,10 @@ def aws_call(operation: str, account_id: str | None, region: str, **details: Any
     Raises:
         AwsError: or one of its kinds. An error of this family raised inside passes unchanged.
     """
-    failure: AwsError | None = None
     try:
         yield
     except _CAUGHT as error:
-        failure = aws_error(error, operation, account_id, region, **details)
-    if failure is not None:  # outside the handler, so that botocore's exception is not dragged along
-        raise failure
+        raise aws_error(error, operation, account_id, region, **details) from None
 
 
 def aws_error(
