@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.estates import LARGE, SMALL, draw_estate
-from benchmarks.forecast import errors
+from benchmarks.forecast import makespan, off
 from benchmarks.packing import course_waves, quota_violations
 from prefect_drs.forecast import CourseWave, Plan, ServerTraits, Spread, default_spread, forecast, play, spreads
 from prefect_drs.forecast import forecast_json as as_json
@@ -251,18 +251,20 @@ def test_a_forecast_of_nothing_is_refused():
         forecast([])
 
 
-@pytest.mark.parametrize(("size", "seed"), [(SMALL, 1), (SMALL, 2), (LARGE, 1)], ids=str)
+@pytest.mark.parametrize(("size", "seed"), [(SMALL, 1), (SMALL, 2), (LARGE, 1)])
 def test_the_median_is_within_a_tenth_of_a_drill_it_has_not_seen(size, seed):
-    assert abs(errors(size, seed, samples=40)["recorded, 5 %"]) <= 0.10
+    estate = draw_estate(size, seed)
+
+    assert abs(off(makespan(estate), estate, samples=30)) <= 0.10
 
 
 def test_four_thousand_servers_are_forecast_in_a_few_seconds():
     estate = draw_estate(LARGE, 1)
-    began = time.perf_counter()
+    began = time.process_time()
 
     forecast(course_waves(estate), recorded=estate.recorded)
 
-    assert time.perf_counter() - began < 15.0
+    assert time.process_time() - began < 6.0
 
 
 def test_a_forecast_needs_neither_prefect_nor_boto3():

@@ -216,12 +216,12 @@ def test_four_thousand_ready_servers_are_packed_in_under_ten_milliseconds():
 
 
 def _seconds_of(demands: list[Demand]) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     pack(demands, Usage())
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
-@pytest.mark.parametrize(("size", "seed"), [(SMALL, 1), (LARGE, 2), (LARGE, 4)], ids=str)
+@pytest.mark.parametrize(("size", "seed"), [(SMALL, 1), (LARGE, 2), (LARGE, 4)])
 def test_the_model_keeps_the_targets_of_the_packing_benchmark(size, seed):
     row = measure(size, seed, reaction=5.0)
 
