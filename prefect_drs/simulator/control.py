@@ -262,4 +262,5 @@ def _validation_message(error: ValidationError) -> str:
 
 def _seeded_regions() -> list[str]:
     with LOCK:
-        return sorted({region for _, region, backend in drs_backends.iter_backends() if backend.servers})
+        accounts = list(drs_backends.values())
+        return sorted({region for held in accounts for region, backend in held.items() if backend.servers})

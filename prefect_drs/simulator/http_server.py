@@ -16,7 +16,7 @@ import io
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.serving import DechunkedInput
@@ -89,9 +89,9 @@ class KeepAliveHandler(BaseHTTPRequestHandler):
                 chunks.close()
 
     def _body(self) -> bytes | None:
+        body = DechunkedInput(cast("IO[bytes]", self.rfile))
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            # werkzeug's DechunkedInput is a raw stream without a type of its own
-            return bytes(io.BufferedReader(DechunkedInput(self.rfile)).read(MAX_BODY))
+            return b"".join(iter(lambda: body.read(1 << 20), b""))
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > MAX_BODY:
             self.send_error(400 if not length.isdigit() else 413)

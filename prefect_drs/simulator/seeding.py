@@ -125,7 +125,7 @@ def _subnet_clashes(ec2: Any, spec: SubnetSpec, homes: set[str]) -> Iterator[str
 
 
 def _names(vpc: VpcSpec) -> str:
-    names = [spec.name for spec in (*vpc.subnets, *vpc.security_groups)]
+    names = [*(subnet.name for subnet in vpc.subnets), *(group.name for group in vpc.security_groups)]
     return ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
 
 
@@ -204,7 +204,7 @@ def _create_subnet(ec2: Any, account: str, region: str, vpc_id: str, spec: Subne
         remarks.append(
             f"account {account}, {region}: no zone offers all of {spec.name}'s types; {missing} is not in {zone.name}."
         )
-    subnet = Subnet(
+    subnet = Subnet(  # type: ignore[abstract]  # moto makes its own the same way
         ec2,
         spec.subnet_id,
         vpc_id,
@@ -224,7 +224,7 @@ def _ensure_security_group(ec2: Any, spec: SecurityGroupSpec, vpc_id: str) -> in
     if ec2.get_security_group_from_id(spec.group_id) is not None:
         return 0
     with seeded_ec2("sg", spec.group_id):
-        group = SecurityGroup(
+        group = SecurityGroup(  # type: ignore[abstract]  # moto makes its own the same way
             ec2,
             spec.group_id,
             spec.name,
@@ -281,7 +281,7 @@ def _ensure_instance(account: str, region: str, spec: SourceServerSpec) -> None:
             block_device_mappings=[],
         )
     instance = reservation.instances[0]
-    instance.id = spec.instance_id
+    instance.id = str(spec.instance_id)
     instance.add_tags(spec.tags)
 
 

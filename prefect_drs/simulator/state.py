@@ -9,7 +9,6 @@ and of the standard library's data types are let in.
 
 from __future__ import annotations
 
-import copyreg
 import importlib
 import io
 import json
@@ -163,6 +162,11 @@ def _backends_of(service: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def _empty(kind: type[defaultdict[Any, Any]]) -> defaultdict[Any, Any]:
+    """A dictionary of moto's own kind, made without what its constructor asks for."""
+    return defaultdict.__new__(kind)
+
+
 class _Saver(pickle.Pickler):
     """Pickles what moto's objects hold beside plain data: locks, and dictionaries whose default is a lambda."""
 
@@ -173,7 +177,7 @@ class _Saver(pickle.Pickler):
         if isinstance(obj, threading.Condition):
             return threading.Condition, ()
         if isinstance(obj, defaultdict) and type(obj) is not defaultdict:
-            return copyreg.__newobj__, (type(obj),), vars(obj), None, iter(obj.items())
+            return _empty, (type(obj),), vars(obj), None, iter(obj.items())
         if isinstance(obj, defaultdict) and "<lambda>" in getattr(obj.default_factory, "__qualname__", ""):
             return dict, (dict(obj),)  # `_revive` puts the default back
         return NotImplemented
@@ -220,6 +224,8 @@ class _Loader(pickle.Unpickler):
         """
         if (module, name) == ("builtins", "getattr"):
             return _safe_getattr
+        if (module, name) == (__name__, "_empty"):
+            return _empty
         if (module, name) in _OTHERS or (module == "builtins" and name in _BUILTINS):
             return super().find_class(module, name)
         if any(module == allowed or module.startswith(allowed + ".") for allowed in _MODULES):
