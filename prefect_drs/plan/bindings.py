@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ Kind = Literal[
     "instanceTypes",
     "accounts",
 ]
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*", re.ASCII)
 
 _WHAT = {
     "accounts": "12-digit AWS account ids",
@@ -140,7 +143,14 @@ def write_bindings(bindings: Bindings, path: str | os.PathLike[str]) -> None:
     for kind, what in _WHAT.items():
         bound = bindings.of(kind)  # type: ignore[arg-type]  # _WHAT's keys are the kinds
         if bound:
-            top[kind] = CommentedMap({key: DoubleQuotedScalarString(bound[key]) for key in sorted(bound)})
+            top[kind] = CommentedMap(
+                {
+                    key if _BARE_KEY.fullmatch(key) else DoubleQuotedScalarString(key): DoubleQuotedScalarString(
+                        bound[key]
+                    )
+                    for key in sorted(bound)
+                }
+            )
             top.yaml_set_comment_before_after_key(kind, before=f"\n{kind}: to {what}")
     stream = io.StringIO()
     yaml = YAML()

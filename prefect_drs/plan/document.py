@@ -109,7 +109,7 @@ def _is_json(name: str, text: str) -> bool:
 
 def _json(name: str, text: str) -> Document:
     value, faults = read_json(text)
-    return Document(name, value, _faults(name, faults), lambda wanted: json_lines(text, wanted))
+    return Document(name, value, _faults(name, text, faults), lambda wanted: json_lines(text, wanted))
 
 
 def _yaml(name: str, text: str) -> Document:
@@ -120,11 +120,12 @@ def _yaml(name: str, text: str) -> Document:
             name, "TOO_LARGE", f"larger than {YAML_BYTES_AT_MOST >> 20} MiB of YAML; write a plan of this size as JSON"
         )
     document = YamlDocument(text)
-    return Document(name, document.value, _faults(name, document.faults), document.lines)
+    return Document(name, document.value, _faults(name, text, document.faults), document.lines)
 
 
-def _faults(name: str, faults: Iterable[TextFault]) -> tuple[Fault, ...]:
-    return tuple(Fault(name, fault.line, fault.code, fault.message) for fault in faults)
+def _faults(name: str, text: str, faults: Iterable[TextFault]) -> tuple[Fault, ...]:
+    last = max(1, text.count("\n") + (not text.endswith("\n")))  # what is missing at the end is told on the last line
+    return tuple(Fault(name, min(fault.line, last), fault.code, fault.message) for fault in faults)
 
 
 def _refused(name: str, code: str, message: str, line: int = 1) -> Document:

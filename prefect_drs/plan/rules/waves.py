@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from prefect_drs.plan.cycles import cycles
-from prefect_drs.plan.draft import Draft, DraftGroup, DraftPlan, DraftWave
+from prefect_drs.plan.draft import SPELLINGS, Draft, DraftGroup, DraftPlan, DraftWave
 from prefect_drs.plan.finding import Finding, Place, choices, listed, quote, warning
 
 
@@ -93,7 +93,7 @@ def waves_have_groups(draft: Draft) -> Iterator[Finding]:
     """A wave names a group."""
     for plan in draft.plans:
         for wave in plan.waves:
-            misread = any(wave.entry.values.get(field, "") is None for field in wave.entry.values)
+            misread = any(wave.entry.values.get(field, "") is None for field in SPELLINGS)
             if not wave.references and not misread:
                 yield Finding(
                     wave.entry.at,
