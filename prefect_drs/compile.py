@@ -24,7 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import AccountAccess, Sessions
-from prefect_drs.blocks import load_target_accounts
+from prefect_drs.blocks import open_sessions
 from prefect_drs.clock import Clock, configured_clock
 from prefect_drs.errors import RecoveryNotCompletedError
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
@@ -81,12 +81,14 @@ def compile_plan(
         approved_by: str | None = None,
         gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
     ) -> RecoveryReport:
-        sessions = Sessions(load_target_accounts() if accounts is None else accounts)
+        execution_id = current_execution_id()
+        sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
         clock = configured_clock()
         runbook = read_accounts(manifest, chosen, mode, sessions, clock)
         gate: Gate = AutomaticGate(by=approved_by) if approved_by else PrefectGate(on_waiting=on_waiting)
         timeout = timedelta(seconds=gate_timeout_seconds)
         return execute(
+            execution_id,
             runbook,
             sessions,
             clock,
@@ -135,7 +137,13 @@ def read_accounts(
     return _resolve(manifest, plan, mode, sessions, clock)
 
 
+def current_execution_id() -> str:
+    """The id of the execution that the running flow carries out: that of its outermost flow run."""
+    return str(prefect.runtime.flow_run.get_root_flow_run_id() or prefect.runtime.flow_run.get_id())
+
+
 def execute(
+    execution_id: str,
     runbook: Runbook,
     sessions: Sessions,
     clock: Clock,
@@ -150,7 +158,6 @@ def execute(
     Raises:
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
     """
-    execution_id = str(prefect.runtime.flow_run.get_root_flow_run_id() or prefect.runtime.flow_run.get_id())
     with (
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ReportPublisher() as publisher,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_drs.artifacts import REPORT_KEY, report_key
@@ -33,13 +34,28 @@ def list_reports(limit: int = 50) -> list[RecoveryReport]:
     return _reports(ArtifactFilterKey(like_=f"{REPORT_KEY}%"), limit=limit)
 
 
-def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
+def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
+    """The artifacts of that key, the newest first.
+
+    The API is asked directly: the client's own `read_artifacts` sends a null for each filter that is left out, which
+    the server of Prefect 3.8 refuses, and an empty filter instead leaves out artifacts of flow runs.
+    """
     with get_client(sync_client=True) as client:
-        artifacts = client.read_artifacts(
-            artifact_filter=ArtifactFilter(key=key), sort=ArtifactSort.CREATED_DESC, limit=limit
+        answer = client.request(
+            "POST",
+            "/artifacts/filter",
+            json={
+                "artifacts": ArtifactFilter(key=key).model_dump(mode="json", exclude_unset=True),
+                "sort": ArtifactSort.CREATED_DESC.value,
+                "limit": limit,
+            },
         )
+    return Artifact.model_validate_list(answer.json())
+
+
+def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
     latest: dict[str, RecoveryReport] = {}
-    for artifact in artifacts:
+    for artifact in read_artifacts(key, limit):
         if isinstance(artifact.data, str):
             report = RecoveryReport.model_validate_json(artifact.data)
             latest.setdefault(report.execution_id, report)

@@ -18,6 +18,8 @@ from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.sessions import Sessions
 
 if TYPE_CHECKING:
+    from mypy_boto3_drs.type_defs import StartRecoveryRequestSourceServerTypeDef
+
     from prefect_drs.aws.location import Location
 
 IDS_A_FILTER = 200  # DescribeSourceServersRequestFiltersIDs, DescribeRecoveryInstancesRequestFilters: max 200
@@ -278,14 +280,12 @@ def start_recovery(
     """
     with aws_call("StartRecovery", location.account_id, location.region):
         client = sessions.client("drs", **location._asdict(), retrying=False)
-        answer = client.start_recovery(
-            sourceServers=[
-                {"sourceServerID": server, **({"recoverySnapshotID": snapshot} if snapshot else {})}
-                for server, snapshot in source_servers.items()
-            ],
-            isDrill=is_drill,
-            tags=dict(tags),
-        )
+        servers: list[StartRecoveryRequestSourceServerTypeDef] = []
+        for server, snapshot in source_servers.items():
+            servers.append({"sourceServerID": server})
+            if snapshot is not None:
+                servers[-1]["recoverySnapshotID"] = snapshot
+        answer = client.start_recovery(sourceServers=servers, isDrill=is_drill, tags=dict(tags))
         return _job(answer["job"])
 
 

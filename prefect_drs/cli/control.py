@@ -72,3 +72,39 @@ def _answer(execution: str, wave: int, decision: Decision, by: str | None, comme
     name = getpass.getuser() if by is None else by
     gate = answer_gate(execution, wave, decision, by=name, comment=comment)
     print(f"{decision.value.lower()} by {name}: {gate}")
+
+
+def status(
+    execution: str | None = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Show the latest executions, or one of them with its waves and servers.
+
+    Parameters
+    ----------
+    execution
+        The execution's id; the latest executions where left out.
+    json
+        Print the RecoveryReport (or a list of them) as JSON.
+    """
+    from rich.console import Console
+
+    from prefect_drs.executions import list_reports, read_report
+    from prefect_drs.report.terminal import executions_view, report_view
+
+    if execution is not None:
+        report = read_report(execution)
+        if json:
+            print(report.to_json())
+        else:
+            Console().print(report_view(report))
+        return
+    reports = list_reports()
+    if json:
+        print("[" + ",".join(report.to_json() for report in reports) + "]")
+    elif reports:
+        Console().print(executions_view(reports))
+    else:
+        print("no execution is known to this Prefect API; start one with `prefect-drs drill FILE`")

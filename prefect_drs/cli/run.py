@@ -20,6 +20,7 @@ from rich.markup import escape
 from prefect_drs.errors import RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
+    from prefect_drs.aws.sessions import Sessions
     from prefect_drs.gates import PendingGate
     from prefect_drs.report.events import Event
     from prefect_drs.report.model import RecoveryReport
@@ -44,7 +45,6 @@ def runbook(
     """
     from rich.console import Console
 
-    from prefect_drs.aws.sessions import Sessions
     from prefect_drs.clock import configured_clock
     from prefect_drs.errors import PreflightRefusedError
     from prefect_drs.plan import load_manifest
@@ -52,9 +52,7 @@ def runbook(
     from prefect_drs.runbook import resolve, runbook_json
 
     manifest = load_manifest(file, bindings)
-    resolved = resolve(
-        manifest, manifest.plan(plan), mode=mode, sessions=Sessions(_saved_accounts()), clock=configured_clock()
-    )
+    resolved = resolve(manifest, manifest.plan(plan), mode=mode, sessions=_sessions(), clock=configured_clock())
     if json:
         print(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
@@ -93,15 +91,13 @@ def recover(
     return _run(file, plan, bindings, "recovery", approve=yes_really, json=json)
 
 
-def _saved_accounts() -> tuple[object, ...]:
-    """The TargetAccount blocks, where a Prefect API is configured; a dry run needs none otherwise."""
+def _sessions() -> Sessions:
+    """The way into every account: by the saved TargetAccount blocks, where a Prefect API is configured."""
     from prefect.settings import PREFECT_API_URL
 
-    if not PREFECT_API_URL.value():
-        return ()
-    from prefect_drs.blocks import load_target_accounts
+    from prefect_drs.blocks import open_sessions
 
-    return load_target_accounts()
+    return open_sessions(None if PREFECT_API_URL.value() else ())
 
 
 def _run(

@@ -91,9 +91,9 @@ class WaveReport(ReportModel):
     started_at: datetime | None
     ended_at: datetime | None
     depends_on_waves: tuple[int, ...]
-    approval: ApprovalReport | None
     jobs: tuple[JobReport, ...]
     servers: tuple[ServerReport, ...]
+    approval: ApprovalReport | None = None
 
     @property
     def launched(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -100,22 +102,39 @@ def runbook_view(runbook: Runbook) -> RenderableType:
         jobs = ", ".join(f"{size} in {location}" for location, size in wave.jobs)
         gate = "  [gate: a person approves]" if wave.gate else ""
         parts.append(Text(f"\nwave {wave.wave_number}  {wave.wave_name}{after}{gate}\njobs: {jobs or 'none'}", "bold"))
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in ("server", "id", "group", "replication", "lag", "settings that change"):
-            table.add_column(column, overflow="fold")
         for server in wave.servers:
-            table.add_row(
-                Text(server.name),
-                server.source_server_id,
-                Text(server.group),
-                server.replication_state,
-                server.lag or "",
-                Text("\n".join(change_text(change) for change in server.changes) or "none"),
+            lag = f", lag {server.lag}" if server.lag else ""
+            parts.append(
+                Text.assemble(
+                    (f"  {server.name}", "cyan"),
+                    f"  {server.source_server_id}  {server.group}  {server.replication_state}{lag}",
+                )
             )
-        parts.append(table)
+            parts.extend(Text(f"      {change_text(change)}") for change in server.changes)
+            if not server.changes:
+                parts.append(Text("      no launch setting changes", "dim"))
     for finding in runbook.findings:
         refuses = finding.severity is FindingSeverity.REFUSES
         parts.append(
             Text(f"{finding.severity}: {finding.code}: {finding.message}", "bold red" if refuses else "yellow")
         )
     return Group(*parts)
+
+
+def executions_view(reports: Sequence[RecoveryReport]) -> Table:
+    """Executions, a row each, the newest first."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("execution", "plan", "mode", "status", "started", "launched", "waves"):
+        table.add_column(column, overflow="fold")
+    for report in reports:
+        servers = sum(len(wave.servers) for wave in report.waves)
+        table.add_row(
+            report.execution_id,
+            Text(report.plan_name),
+            report.mode,
+            styled(report.status),
+            f"{report.started_at:%Y-%m-%d %H:%M:%S}",
+            f"{sum(wave.launched for wave in report.waves)}/{servers}",
+            f"{sum(wave.status.over for wave in report.waves)}/{len(report.waves)}",
+        )
+    return table

@@ -11,7 +11,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.errors import PreflightRefusedError, UsageError
 from prefect_drs.recovery.ports import Decision
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
-from tests.recovery.conftest import ACCOUNT, REGION, Rig, WaveSpec
+from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
 
 DIAMOND = {1: WaveSpec(3), 2: WaveSpec(2, after=(1,)), 3: WaveSpec(2, after=(1,)), 4: WaveSpec(1, after=(2, 3))}
 

@@ -1,0 +1,86 @@
+"""A plan compiled and run on a real Prefect server, with DRS simulated in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.sorting import TaskRunSort
+
+from prefect_drs.compile import compile_plan
+from prefect_drs.errors import PreflightRefusedError, RecoveryNotCompletedError, UsageError
+from prefect_drs.executions import list_reports, read_artifacts, read_report
+from prefect_drs.report.model import ExecutionStatus
+from tests.conftest import PrefectServer
+from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def rig(prefect_server: PrefectServer) -> Iterator[Rig]:
+    with simulated_aws(speed=600) as rig:
+        yield rig
+
+
+def task_runs(execution_id: str) -> dict[str, TaskRun]:
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(execution_id)])),
+            sort=TaskRunSort.END_TIME_DESC,
+            limit=100,
+        )
+    return {run.name: run for run in runs}
+
+
+def artifact_types(key_part: str) -> dict[str | None, str | None]:
+    return {artifact.key: artifact.type for artifact in read_artifacts(ArtifactFilterKey(like_=f"%{key_part}%"))}
+
+
+def test_a_drill_runs_as_one_flow_with_a_task_a_wave_and_leaves_report_and_artifacts(rig: Rig) -> None:
+    manifest = rig.manifest({1: WaveSpec(2), 2: WaveSpec(1, after=(1,), gate=True)})
+    report = compile_plan(manifest, "plan")(mode="drill", approved_by="somebody")
+    assert report.status is ExecutionStatus.COMPLETED
+    approval = report.waves[1].approval
+    assert approval is not None
+    assert approval.by == "somebody"
+    runs = task_runs(report.execution_id)
+    assert {"wave 1", "wave 2"} <= set(runs)
+    assert runs["wave 2"].task_inputs  # an edge of the graph, seen in the UI
+    assert read_report(report.execution_id) == report
+    assert report.execution_id in {other.execution_id for other in list_reports()}
+    artifacts = artifact_types("plan-")
+    assert artifacts["plan-waves"] == artifacts["plan-servers"] == artifacts["plan-report"] == "markdown"
+    assert artifacts["plan-wave-1"] == "progress"
+
+
+def test_a_failed_wave_fails_the_flow_and_its_dependents_never_start(rig: Rig) -> None:
+    manifest = rig.manifest({1: WaveSpec(1), 2: WaveSpec(2, after=(1,)), 3: WaveSpec(1, after=(2,))})
+    rig.sandbox.faults.fail_server(manifest.group("g2-us-west-2").source_server_ids[0])
+    with pytest.raises(RecoveryNotCompletedError, match="wave 2: FAILED") as ended:
+        compile_plan(manifest)(mode="drill")
+    report = ended.value.report
+    assert [wave.status.value for wave in report.waves] == ["COMPLETED", "FAILED", "SKIPPED"]
+    states = {name: run.state_name for name, run in task_runs(report.execution_id).items()}
+    assert states["wave 2"] == "Failed"
+    assert states["wave 3"] == "NotReady"
+    assert {job["tags"]["prefect-drs:wave"] for job in rig.jobs()} == {"1", "2"}
+
+
+def test_a_refused_preflight_fails_the_flow_before_any_job(rig: Rig) -> None:
+    manifest = rig.manifest({1: WaveSpec(1)})
+    server = manifest.protection_groups[0].source_server_ids[0]
+    backend = rig.sandbox.backend(ACCOUNT, REGION)
+    backend.stall_replication(backend.server(server))
+    with pytest.raises(PreflightRefusedError, match="NOT_REPLICATING"):
+        compile_plan(manifest)(mode="drill")
+    assert rig.jobs() == []
+
+
+def test_a_plan_that_is_not_there_is_named_with_those_that_are(rig: Rig) -> None:
+    with pytest.raises(UsageError, match="plan"):
+        compile_plan(rig.manifest({1: WaveSpec(1)}), "another")
