@@ -39,6 +39,7 @@ def validate(
     json
         Print the faults as a JSON list.
     """
+    from prefect_drs.errors import Severity
     from prefect_drs.plan import check_manifest
 
     readings = [check_manifest(file, bindings) for file in files]
@@ -48,10 +49,9 @@ def validate(
     else:
         for fault in faults:
             print(fault)
-    errors = sum(len(reading.errors) for reading in readings)
-    warnings = sum(len(reading.warnings) for reading in readings)
+    errors = sum(fault.severity is Severity.ERROR for fault in faults)
     sys.stdout.flush()
-    said = f"{_count(errors, 'fault')}, {_count(warnings, 'warning')} in {_count(len(files), 'file')}"
+    said = f"{_count(errors, 'fault')}, {_count(len(faults) - errors, 'warning')} in {_count(len(files), 'file')}"
     print(said, file=sys.stderr)
     return 1 if errors else 0
 
