@@ -121,5 +121,3 @@ def _conditions_hold(conditions: dict[str, dict[str, Any]], external_id: str | N
             if not holds:
                 return False
     return True
-
-

@@ -23,6 +23,10 @@ class DRSError(ServiceException):
         """The JSON of the answer."""
         return {"message": self.message, **self.members}
 
+    def headers(self) -> dict[str, str]:
+        """The members that the model puts into headers."""
+        return {"x-amzn-errortype": self.code}
+
 
 class ValidationException(DRSError):  # noqa: N818 # named as the service names it
     """400: the input does not fit the model, or names what cannot be."""
@@ -103,7 +107,12 @@ class ThrottlingException(DRSError):  # noqa: N818 # named as the service names 
     status = 429
 
     def __init__(self, message: str = "Rate exceeded", *, retry_after_seconds: int = 1) -> None:
-        super().__init__(message, serviceCode="drs", retryAfterSeconds=str(retry_after_seconds))
+        super().__init__(message, serviceCode="drs")
+        self.retry_after_seconds = retry_after_seconds
+
+    def headers(self) -> dict[str, str]:
+        """With `Retry-After`, in seconds."""
+        return {**super().headers(), "Retry-After": str(self.retry_after_seconds)}
 
 
 class InternalServerException(DRSError):  # noqa: N818 # named as the service names it
@@ -113,4 +122,9 @@ class InternalServerException(DRSError):  # noqa: N818 # named as the service na
     status = 500
 
     def __init__(self, message: str = "An internal error occurred.", *, retry_after_seconds: int = 1) -> None:
-        super().__init__(message, retryAfterSeconds=retry_after_seconds)
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+    def headers(self) -> dict[str, str]:
+        """With `Retry-After`, in seconds."""
+        return {**super().headers(), "Retry-After": str(self.retry_after_seconds)}

@@ -155,7 +155,7 @@ def launch(plan: LaunchPlan, account_id: str, region: str, *seed: object) -> Ins
 def _launch_into(ec2: Any, plan: LaunchPlan) -> Instance:
     instance: Instance = ec2.get_instance(plan.into_instance)
     key, value = LAUNCH_INTO_TAG
-    if {"key": key, "value": value} not in instance.get_tags():
+    if not any(tag["key"] == key and tag["value"] == value for tag in instance.get_tags()):
         raise LaunchError(f"The instance {instance.id} does not carry the tag {key}={value}.")
     if instance.state != "stopped":
         raise LaunchError(f"The instance {instance.id} is {instance.state}: it must be stopped to be launched into.")

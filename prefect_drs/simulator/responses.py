@@ -7,8 +7,8 @@ model's own names, so answers are written as they are; that is what keeps a call
 
 from __future__ import annotations
 
+import itertools
 import json
-import re
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -26,6 +26,7 @@ from .exceptions import (
     ValidationException,
 )
 from .faults import OperationFault
+from .identifiers import uuid_of
 from .models import DRSBackend, drs_backends
 from .runtime import LOCK, Call, current
 from .validation import check_input, service_model
@@ -35,7 +36,7 @@ WITHOUT_INITIALIZATION = frozenset({"InitializeService", "TagResource", "UntagRe
 _TAG_OPERATIONS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
 _METHODS = {name: camelcase_to_underscores(name) for name in service_model().operation_names}
 _STATUS = {name: service_model().operation_model(name).http.get("responseCode", 200) for name in _METHODS}
-_SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
+_REQUESTS = itertools.count(1)
 
 
 class DRSResponse(BaseResponse):
@@ -98,7 +99,7 @@ class DRSResponse(BaseResponse):
             return _STATUS[operation], self._headers(), json.dumps(result)
         except DRSError as error:
             code = error.code
-            return error.status, {**self._headers(), "x-amzn-errortype": error.code}, json.dumps(error.body())
+            return error.status, {**self._headers(), **error.headers()}, json.dumps(error.body())
         except connection.NoAnswerError as silence:
             code = silence.code
             return connection.drop(request, silence)
@@ -113,7 +114,11 @@ class DRSResponse(BaseResponse):
         return getattr(backend, _METHODS[operation])(params)
 
     def _headers(self) -> dict[str, str]:
-        return {**self.response_headers, "content-type": "application/json"}
+        return {
+            **self.response_headers,
+            "content-type": "application/json",
+            "x-amzn-RequestId": uuid_of("request", next(_REQUESTS)),
+        }
 
 
 def _planted_error(fault: OperationFault) -> DRSError:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from prefect_drs.simulator import Sandbox
 
-from .rig import ACCOUNT, GIB, REGION
+from .rig import ACCOUNT, GIB, REGION, refused
 
 STAGING = "222222222222"
 ACTION = "11111111-1111-4111-8111-111111111111"
@@ -201,10 +199,8 @@ def replicate(drs: Any, sandbox: Sandbox, ids: list[str]) -> None:
     drs.describe_source_servers()
     drs.delete_source_server(**server)
     template = drs.describe_replication_configuration_templates()["items"][0]["replicationConfigurationTemplateID"]
-    try:
+    with refused("ConflictException"):
         drs.delete_replication_configuration_template(replicationConfigurationTemplateID=template)
-    except ClientError as refusal:
-        assert refusal.response["Error"]["Code"] == "ConflictException"
     backend.servers.clear()
     drs.delete_replication_configuration_template(replicationConfigurationTemplateID=template)
     template = drs.describe_launch_configuration_templates()["items"][0]["launchConfigurationTemplateID"]

@@ -61,10 +61,10 @@ def unknown_members(shape: Any, answer: Any, path: str) -> list[str]:
     found: list[str] = []
     if shape.type_name == "structure" and isinstance(answer, dict):
         for name, value in answer.items():
-            if name in shape.members:
+            if name in shape.members and not shape.members[name].serialization.get("location"):
                 found += unknown_members(shape.members[name], value, f"{path}.{name}")
             else:
-                found.append(f"{path}.{name}: not in the model")
+                found.append(f"{path}.{name}: not in the model's body")
     elif shape.type_name == "list" and isinstance(answer, list):
         for item in answer:
             found += unknown_members(shape.member, item, f"{path}[]")

@@ -81,9 +81,7 @@ def played(served: Served) -> dict[str, list[tuple[int, Any]]]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_operation_answers_as_the_model_says(
-    operation: str, played: dict[str, list[tuple[int, Any]]]
-) -> None:
+def test_every_operation_answers_as_the_model_says(operation: str, played: dict[str, list[tuple[int, Any]]]) -> None:
     model = service_model().operation_model(operation)
     good = [(status, body) for status, body in played.get(operation, []) if status < 300]
     assert good, f"{operation} was not answered"

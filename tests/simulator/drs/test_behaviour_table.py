@@ -1,0 +1,65 @@
+"""The table of behaviours in the documentation is the list of the tests."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+from .documented import BEHAVIOURS
+
+TABLE = Path(__file__).parents[3] / "docs" / "simulator-behaviours.md"
+MODULES = {
+    "test_jobs_behave": "Jobs",
+    "test_quotas_behave": "Quotas and conflicts",
+    "test_launches_behave": "Launches",
+    "test_replication_behaves": "Replication, failback, staging accounts, networks",
+    "test_recovery_plans_behave": "AWS-native recovery plans",
+    "test_wire_behaves": "The wire",
+    "test_accounts_behave": "Accounts and sessions",
+}
+HEAD = """# What the simulator does as AWS does
+
+Each row is a test in `tests/simulator/drs`; a test holds this table against them. A source is a page of AWS's
+documentation, or the shape of the botocore model that settles it. Where AWS's documentation says nothing (how long a
+stage takes, which error answers an unknown server in StartRecovery, how large a default page is), the choice is noted
+in [simulator.md](simulator.md).
+"""
+
+
+def table() -> str:
+    rows = [HEAD]
+    for module, title in MODULES.items():
+        before = set(BEHAVIOURS)
+        loaded = importlib.import_module(f"tests.simulator.drs.{module}")
+        own = [name for name in vars(loaded) if name.startswith("test_")]
+        sentences = [name.removeprefix("test_").replace("_", " ") for name in own]
+        told = [s for s in sentences if s in BEHAVIOURS]
+        assert set(told) or not set(BEHAVIOURS) - before
+        rows.append(f"\n## {title}\n\n| behaviour | source |\n|---|---|")
+        rows += [f"| {sentence} | {_linked(BEHAVIOURS[sentence])} |" for sentence in told]
+    return "\n".join(rows) + "\n"
+
+
+def _linked(source: str) -> str:
+    if not source.startswith("https://"):
+        return source
+    name = re.sub(r"(^.*/|\.html$)", "", source)
+    return f"[{name}]({source})"
+
+
+def test_the_documentation_lists_every_behaviour_with_its_source() -> None:
+    assert TABLE.read_text(encoding="utf-8") == table(), (
+        "docs/simulator-behaviours.md is behind the tests: write it anew with "
+        "`python -m tests.simulator.drs.test_behaviour_table`"
+    )
+
+
+def test_there_are_at_least_60_documented_behaviours() -> None:
+    table()
+    assert len(BEHAVIOURS) >= 60
+
+
+if __name__ == "__main__":
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(table(), encoding="utf-8")
