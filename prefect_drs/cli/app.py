@@ -11,7 +11,6 @@ refused · 130 interrupted.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import sys
 import traceback
@@ -48,9 +47,6 @@ COMMANDS = (
     Command("status", "prefect_drs.cli.control:status", "Show executions, or one of them.", CONTROL),
     Command("approve", "prefect_drs.cli.control:approve", "Approve a wave that waits at its gate.", CONTROL),
     Command("reject", "prefect_drs.cli.control:reject", "Reject a wave that waits at its gate.", CONTROL),
-    Command("cancel", "prefect_drs.cli.control:cancel", "Cancel an execution.", CONTROL),
-    Command("resume", "prefect_drs.cli.control:resume", "Go on with an execution that was interrupted.", CONTROL),
-    Command("terminate", "prefect_drs.cli.control:terminate", "Terminate its recovery instances.", CONTROL),
     Command("sandbox", "prefect_drs.cli.sandbox:app", "The simulated AWS to rehearse in.", SANDBOX),
 )
 
@@ -67,8 +63,7 @@ def build_app() -> App:
     )
     groups = {heading: Group.create_ordered(heading) for heading in (PLANS, RECOVERY, CONTROL, SANDBOX)}
     for command in COMMANDS:
-        if importlib.util.find_spec(command.target.partition(":")[0]) is not None:
-            app.command(command.target, name=command.name, help=command.help, group=groups[command.group])
+        app.command(command.target, name=command.name, help=command.help, group=groups[command.group])
     return app
 
 
@@ -107,8 +102,8 @@ def _carry_out(tokens: list[str], *, debug: bool) -> int:
     except UnknownCommandError as error:
         # Not traced: the text of this exception would import every command.
         name = (error.unused_tokens or ["?"])[0]
-        hint = did_you_mean(name, [command.name for command in COMMANDS])
-        _tell(f"there is no command {name!r}{hint}; see `prefect-drs --help`")
+        hint = did_you_mean(name, [command.name for command in COMMANDS]) if name == tokens[0] else ""
+        _tell(f"there is no command {name!r}{hint}; see {_help_for(tokens)}")
         return UsageError.exit_code
     except CycloptsError as error:
         _trace(debug)

@@ -69,3 +69,13 @@ def test_every_public_name_is_there() -> None:
 
     for name in prefect_drs.__all__:
         assert getattr(prefect_drs, name).__name__ == name
+
+
+def test_every_command_is_where_the_help_says_it_is() -> None:
+    from importlib import import_module
+
+    from prefect_drs.cli.app import COMMANDS
+
+    for command in COMMANDS:
+        module, _, attribute = command.target.partition(":")
+        assert callable(getattr(import_module(module), attribute)), command.name
