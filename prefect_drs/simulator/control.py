@@ -39,7 +39,8 @@ from prefect_drs.errors import PrefectDrsError
 from prefect_drs.plan.model import Manifest
 from prefect_drs.simulator import drs_backends
 from prefect_drs.simulator.clock import SpeedClock
-from prefect_drs.simulator.estate import Estate, estate_for
+from prefect_drs.simulator.estate import estate_for
+from prefect_drs.simulator.estate_model import Estate
 from prefect_drs.simulator.runtime import LOCK
 from prefect_drs.simulator.seeding import seed_estate
 from prefect_drs.simulator.state import save_state

@@ -15,14 +15,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from prefect_drs.plan.bindings import Bindings
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, ServerEntry
-from prefect_drs.simulator.hardware import ORDINARY_TYPE, Machine, machine_for
+from prefect_drs.simulator.estate_model import (
+    AccountSpec,
+    Estate,
+    RegionSpec,
+    RoleSpec,
+    SecurityGroupSpec,
+    SourceServerSpec,
+    SubnetSpec,
+    VpcSpec,
+)
+from prefect_drs.simulator.hardware import ORDINARY_TYPE, machine_for
 from prefect_drs.simulator.identifiers import hexadecimal, identifier
-from prefect_drs.simulator.matching import GroupGuess, match_groups
+from prefect_drs.simulator.matching import match_groups
 from prefect_drs.simulator.networks import NetworkPlan, SubnetNeed, plan_networks
 
 CALLER_ACCOUNT = "123456789012"
@@ -41,93 +48,6 @@ _PROFILE_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 _ZONE_NUMBER = re.compile(r"az-?(\d)(?!\d)", re.IGNORECASE)
 _ZONE_LETTER = re.compile(r"(?:\d|-|_)([a-f])$")
-
-
-class EstateModel(BaseModel):
-    """The base of all estate data: frozen, closed, camelCase in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class SubnetSpec(EstateModel):
-    """A subnet: its id and block, the addresses it must hold, which zone (by place), the types launched in it."""
-
-    subnet_id: str
-    name: str
-    cidr: str
-    addresses: tuple[str, ...] = ()
-    zone: int = 0
-    instance_types: tuple[str, ...] = ()
-
-
-class SecurityGroupSpec(EstateModel):
-    """A security group."""
-
-    group_id: str
-    name: str
-
-
-class VpcSpec(EstateModel):
-    """A VPC with its blocks (the first is its own, the others are associated), subnets and security groups."""
-
-    name: str
-    blocks: tuple[str, ...]
-    subnets: tuple[SubnetSpec, ...]
-    security_groups: tuple[SecurityGroupSpec, ...]
-
-
-class SourceServerSpec(EstateModel):
-    """A source server that replicates into the region.
-
-    `private_ip` lies in the subnet it launches into, so that it can be copied. `instance_id`, `source_account` and
-    `source_region` are given where its source is an EC2 instance.
-    """
-
-    source_server_id: str
-    reference: str
-    hostname: str
-    tags: dict[str, str]
-    machine: Machine
-    private_ip: str = ""
-    instance_id: str | None = None
-    source_account: str | None = None
-    source_region: str | None = None
-
-
-class RegionSpec(EstateModel):
-    """What one region of an account holds; `default_security_groups` lie in its default VPC."""
-
-    region: str
-    vpcs: tuple[VpcSpec, ...]
-    default_security_groups: tuple[SecurityGroupSpec, ...]
-    source_servers: tuple[SourceServerSpec, ...]
-    instance_types: tuple[str, ...]
-
-
-class RoleSpec(EstateModel):
-    """A role that the caller's account may assume, with an ExternalId where one is asked for."""
-
-    name: str
-    external_id: str | None = None
-
-
-class AccountSpec(EstateModel):
-    """One account: its role for the caller (none in the caller's own), its instance profiles, its regions."""
-
-    account_id: str
-    name: str
-    role: RoleSpec | None
-    instance_profiles: tuple[str, ...]
-    regions: tuple[RegionSpec, ...]
-
-
-class Estate(EstateModel):
-    """All that a manifest asks for, the bindings to it, what was guessed for them, and what could not be had."""
-
-    accounts: tuple[AccountSpec, ...]
-    bindings: Bindings
-    guesses: tuple[GroupGuess, ...] = ()
-    remarks: tuple[str, ...] = ()
 
 
 def estate_for(*manifests: Manifest, external_id: str | None = None, caller: str = CALLER_ACCOUNT) -> Estate:
@@ -253,9 +173,8 @@ class _Draft:
                 self._bind("source_servers", account, group.region, member.reference, server_id)
         instance_id = member.instance_id
         if instance_id and not _INSTANCE_ID.fullmatch(instance_id):
-            real = hexadecimal("i-", "estate", account, group.region, instance_id)
-            self._bind("source_servers", account, group.region, instance_id, real)
-            instance_id = real
+            self._bind("source_servers", account, group.region, instance_id, server_id)
+            instance_id = hexadecimal("i-", "estate", account, group.region, instance_id)
         known = place.servers.get(server_id)
         place.servers[server_id] = SourceServerSpec(
             source_server_id=server_id,

@@ -22,8 +22,8 @@ from moto.iam.models import iam_backends
 from prefect_drs.errors import UsageError
 from prefect_drs.plan.bindings import Bindings
 from prefect_drs.simulator import drs_backends
-from prefect_drs.simulator.estate import (
-    CALLER_ACCOUNT,
+from prefect_drs.simulator.estate import CALLER_ACCOUNT
+from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Estate,
     EstateModel,

@@ -191,8 +191,8 @@ def _pickled(state: dict[str, Any]) -> bytes:
 
 def _revive(service: str, backend: Any) -> None:
     """What a pickle leaves out: the defaults of dictionaries, and where moto's subnets are in their addresses."""
-    fresh = type(backend)(backend.region_name, backend.account_id)
-    for name, value in vars(fresh).items():
+    fresh: dict[str, Any] = _fresh(f"{type(backend).__module__}.{type(backend).__qualname__}", type(backend))
+    for name, value in fresh.items():
         kept = vars(backend).get(name)
         if isinstance(value, defaultdict) and isinstance(kept, defaultdict):
             kept.default_factory = value.default_factory
@@ -204,6 +204,16 @@ def _revive(service: str, backend: Any) -> None:
         for subnet in by_id.values():
             for _ in range(3):
                 next(iter(subnet._subnet_ip_generator), None)
+
+
+_FRESH: dict[str, dict[str, Any]] = {}
+
+
+def _fresh(name: str, kind: type[Any]) -> dict[str, Any]:
+    """What a backend of that kind holds when it is new, made once: only its defaults are looked at."""
+    if name not in _FRESH:
+        _FRESH[name] = dict(vars(kind("us-east-1", "000000000000")))
+    return _FRESH[name]
 
 
 def _safe_getattr(owner: Any, name: str) -> Any:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from prefect_drs.plan import check_manifest
 from prefect_drs.plan.model import Manifest, ProtectionGroup
-from prefect_drs.simulator.estate import Estate, RegionSpec, account_number, estate_for
+from prefect_drs.simulator.estate import account_number, estate_for
+from prefect_drs.simulator.estate_model import Estate, RegionSpec
 from prefect_drs.simulator.networks import SubnetNeed, may_hold, place_subnets, plan_networks, tightest
 
 THREE_TIER = Path(__file__).parents[2] / "examples" / "three-tier.json"
@@ -103,6 +104,14 @@ def test_a_server_by_instance_id_has_its_instance_where_the_manifest_comes_from(
     group = {"servers": [{"instanceId": "i-0123456789abcdef0"}]}
     (server,) = only_region(estate_for(manifest(group, source_region="eu-west-1"))).source_servers
     assert (server.instance_id, server.source_region) == ("i-0123456789abcdef0", "eu-west-1")
+
+
+def test_an_instance_id_that_is_none_is_bound_to_its_source_server() -> None:
+    estate = estate_for(manifest({"servers": [{"instanceId": "my-instance"}]}))
+    (server,) = only_region(estate).source_servers
+    assert estate.bindings.source_servers == {"my-instance": server.source_server_id}
+    assert server.instance_id is not None
+    assert server.instance_id.startswith("i-")
 
 
 def test_other_accounts_get_the_role_and_the_callers_does_not() -> None:
