@@ -55,6 +55,7 @@ class Demo:
             "PREFECT_HOME": str(HOME / "prefect"),
             "PREFECT_DRS_HOME": str(HOME / "drs"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the new UI of 3.8 has no form to approve with
             "PREFECT_CLI_PROMPT": "false",
             "PREFECT_LOGGING_LEVEL": "INFO",
             "DO_NOT_TRACK": "1",
@@ -165,7 +166,7 @@ def main() -> int:
         demo.run(f"prefect-drs validate {MANIFEST} --bindings {BINDINGS}")
         demo.wait_for_prefect(server)
         say(f"Prefect UI: {demo.api.removesuffix('/api')}")
-        demo.run(f"{shlex.quote(sys.executable)} blocks/register.py")
+        demo.run("python blocks/register.py")
         demo.run(f"prefect work-pool create {POOL} --type process")
         demo.run("prefect --no-prompt deploy --all")
         demo.background(f"prefect worker start --pool {POOL}", "worker.log")

@@ -54,11 +54,6 @@ def change_text(change: Change) -> str:
     return f"{change.field} {value(change.before)} → {value(change.after)}"
 
 
-def changes_text(server: RunbookServer) -> str:
-    """All changes of a server on one line."""
-    return "; ".join(change_text(change) for change in server.changes) or "none"
-
-
 def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> str:
     """What a person should know before approving a wave: what it would launch, what would change, what has run."""
     wave = runbook.wave(wave_number)
@@ -74,15 +69,23 @@ def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> 
             if runbook.mode == "drill"
             else "Approving launches **recovery** instances and replaces former ones."
         ),
-        table(
-            ("server", "id", "group", "replication", "lag", "settings that change"),
-            ((s.name, s.source_server_id, s.group, s.replication_state, s.lag or "—", changes_text(s)) for s in shown),
-        ),
+        "\n".join(_server_line(server) for server in shown),
         f"… and {hidden} more." if hidden else "",
         "**So far**",
-        wave_table(so_far.waves),
+        "\n".join(
+            f"- {STATE_MARKS[wave.status]} {wave.wave_number} {escaped(wave.wave_name)}: {wave.status}, "
+            f"{wave.launched}/{len(wave.servers)} LAUNCHED"
+            for wave in so_far.waves
+        ),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _server_line(server: RunbookServer) -> str:
+    """A server in the form's list; lists, since the dialog is narrow and cuts wide tables off."""
+    lag = f", lag {server.lag}" if server.lag else ""
+    changes = "".join(f"\n  - {escaped(change_text(change))}" for change in server.changes)
+    return f"- **{escaped(server.name)}** `{server.source_server_id}`, {server.replication_state}{lag}{changes}"
 
 
 def wave_table(waves: Iterable[WaveReport]) -> str:
