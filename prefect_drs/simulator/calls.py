@@ -7,6 +7,7 @@ from the answer. Never changes a request or an answer.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -16,13 +17,16 @@ from urllib.parse import parse_qsl
 
 from moto.iam.models import get_account_id_from
 
-from prefect_drs.simulator.runtime import Call, Runtime
+from prefect_drs.simulator.runtime import LOCK, Call, Runtime
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/")
 _XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
+_ONE_AT_A_TIME = frozenset({"drs", "ec2", "iam", "sts", "ssm", "sns"})
+"""Services answered one call after another. DRS launches into EC2 and reads IAM; moto's own code walks dictionaries
+that another thread may be changing. The others (SQS waits for messages) are left to themselves."""
 _SERVICES = {"monitoring": "cloudwatch", "email": "ses"}  # where the signing name is not botocore's name
 
 
@@ -49,12 +53,14 @@ class CallObserver:
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
         before = getattr(self._told, "count", 0)
-        chunks = self._application(environ, taking_down)
-        try:
-            answer = list(chunks)
-        finally:
-            if hasattr(chunks, "close"):
-                chunks.close()
+        signed = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        with LOCK if signed is None or signed[3] in _ONE_AT_A_TIME else contextlib.nullcontext():
+            chunks = self._application(environ, taking_down)
+            try:
+                answer = list(chunks)
+            finally:
+                if hasattr(chunks, "close"):
+                    chunks.close()
         if getattr(self._told, "count", 0) == before:
             self._tell(environ, body, str(head[0]), head[1], answer)
         return answer

@@ -56,7 +56,8 @@ class KeepAliveHandler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self._body()
-        if body is None:
+        if body is None or self.server.is_closing:
+            self.close_connection = True
             return
         head: list[Any] = []
 
@@ -152,8 +153,14 @@ class SandboxHTTPServer(ThreadingHTTPServer):
 
     def __init__(self, application: WSGIApplication, host: str, port: int) -> None:
         self.application = application
+        self.is_closing = False
         self.host = host
         super().__init__((host, port), KeepAliveHandler)
+
+    def close(self) -> None:
+        """Take no more connections, and no more requests on those that are kept."""
+        self.is_closing = True
+        self.shutdown()
 
     def server_bind(self) -> None:
         """Bind without looking the host's name up, which may take seconds where there is no name server."""

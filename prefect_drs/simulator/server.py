@@ -143,7 +143,7 @@ class SandboxServer:
             thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
             thread.start()
             opening.callback(thread.join)
-            opening.callback(self._server.shutdown)
+            opening.callback(self._server.close)
             self._open = opening.pop_all()
         return self
 
@@ -153,6 +153,8 @@ class SandboxServer:
             return
         self.stopped.set()
         with self._open:
+            if self._server is not None:
+                self._server.close()  # first, so that nothing is answered that the state does not hold
             self.save()
 
     def save(self) -> Path | None:

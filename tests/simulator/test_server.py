@@ -5,6 +5,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,45 @@ def test_a_body_in_chunks_is_read_whole(sandbox: SandboxServer) -> None:
         connection.sendall(head + b'9\r\n{"advance\r\n' + b'e\r\nSeconds": 60 }\r\n' + b"0\r\n\r\n")
         assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 200")
         assert (sandbox.clock.now() - before).total_seconds() == 60
+
+
+def test_a_kept_connection_gets_no_answer_after_the_stop(sandbox: SandboxServer) -> None:
+    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as connection:
+        stream = connection.makefile("rb")
+        connection.sendall(b"HEAD /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+        assert stream.readline().startswith(b"HTTP/1.1 ")
+        assert any(line == b"\r\n" for line in iter(stream.readline, b""))
+        sandbox.stop()
+        connection.sendall(b"GET /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+        assert stream.readline() == b""
+
+
+def test_many_threads_may_launch_and_look_at_once(sandbox: SandboxServer) -> None:
+    group = {"groupName": "g", "region": "us-west-2", "sourceServerIds": [f"p{n}" for n in range(40)]}
+    ask(
+        sandbox,
+        "POST",
+        "/seed",
+        {"manifests": [{"schemaVersion": "1.1", "protectionGroups": [group], "recoveryPlans": []}]},
+    )
+    ids = [server["sourceServerID"] for server in client(sandbox, "drs").describe_source_servers()["items"]]
+
+    def launch(some: list[str]) -> None:
+        job = [{"sourceServerID": server} for server in some]
+        client(sandbox, "drs").start_recovery(sourceServers=job, isDrill=True)
+        ec2 = client(sandbox, "ec2")
+        for _ in range(5):
+            sandbox.clock.advance(600)
+            client(sandbox, "drs").describe_jobs()
+            ec2.describe_instances()
+            ec2.describe_launch_template_versions(Versions=["$Default"])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(launch, [ids[n::8] for n in range(8)])) == [None] * 8
+    sandbox.clock.advance(24 * 3600)
+    jobs = client(sandbox, "drs").describe_jobs()["items"]
+    assert {server["launchStatus"] for job in jobs for server in job["participatingServers"]} == {"LAUNCHED"}
+    assert {entry.code for entry in sandbox.log} == {""}
 
 
 def test_a_stepped_clock_moves_a_job_to_its_end(sandbox: SandboxServer) -> None:
