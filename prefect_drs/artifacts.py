@@ -1,9 +1,9 @@
 """The report as Prefect artifacts: the wave graph with states, the server table, each wave's progress, and the JSON.
 
 In: events and reports of the running execution. Out: artifacts of its flow and task runs. The JSON artifact is brought
-up to date while the execution runs, which is how `status` on another machine knows. An artifact that Prefect does not take
-is logged and never holds a recovery up: nothing here is called from the engine's own thread but `observe`, which only
-sets a flag.
+up to date while the execution runs, which is how `status` on another machine knows. An artifact that Prefect does not
+take is logged and never holds a recovery up: of all this, the engine's own thread calls only `observe`, which sets a
+flag.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 from uuid import UUID
 
-from prefect.artifacts import Artifact, create_markdown_artifact, create_progress_artifact, update_progress_artifact
+import prefect.runtime.flow_run
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from prefect_drs.recovery.engine import Engine
@@ -104,18 +105,19 @@ class ReportPublisher:
             if not self._fold.started:
                 return
             report = self._fold.report()
-        with _never_in_the_way("the report"):
+        with _never_in_the_way("the report"), get_client(sync_client=True) as client:
             if self._artifact is None:
-                made = Artifact(
+                flow_run_id = prefect.runtime.flow_run.get_id()
+                made = ArtifactCreate(
                     type=REPORT_TYPE,
                     key=report_key(report.execution_id),
                     description=f"{report.mode} of {report.plan_name}",
                     data=report.to_json(),
-                ).create(_sync=True)
-                self._artifact = made.id
+                    flow_run_id=UUID(flow_run_id) if flow_run_id else None,
+                )
+                self._artifact = client.create_artifact(made).id
             else:
-                with get_client(sync_client=True) as client:
-                    client.update_artifact(self._artifact, ArtifactUpdate(data=report.to_json()))
+                client.update_artifact(self._artifact, ArtifactUpdate(data=report.to_json()))
 
 
 @contextmanager
@@ -124,11 +126,12 @@ def wave_progress(engine: Engine, wave: RunbookWave) -> Iterator[Callable[[], No
     artifact = None
     shown = 0.0
     with _never_in_the_way(f"the progress of {wave.wave_name}"):
-        artifact = create_progress_artifact(
+        made = create_progress_artifact(
             progress=0.0,
             key=artifact_key(engine.runbook.plan_name, "wave", str(wave.wave_number)),
             description=f"{wave.wave_name}: servers LAUNCHED",
         )
+        artifact = cast("UUID", made)  # a coroutine only where it is called from one
 
     def show() -> None:
         nonlocal shown

@@ -7,10 +7,11 @@ decides about launches. Nothing here talks to AWS.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import prefect.runtime.flow_run
 from prefect import Flow, flow, task
@@ -18,9 +19,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
 from prefect.logging import get_run_logger
-from prefect.logging.loggers import LoggingAdapter
 from prefect.states import Cancelled, Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import AccountAccess, Sessions
@@ -73,7 +73,7 @@ def compile_plan(
         name=chosen.plan_name.translate(NOT_IN_NAMES),
         flow_run_name=chosen.plan_name.translate(NOT_IN_NAMES) + " {mode}",
         description=f"{chosen.description or chosen.plan_name}\n\n```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
-        task_runner=ThreadPoolTaskRunner(max_workers=len(chosen.waves) + 1),  # a wave that waits holds a thread
+        task_runner=_task_runner(len(chosen.waves)),
         persist_result=False,
     )
     def recovery_plan(
@@ -101,7 +101,7 @@ def compile_plan(
     return recovery_plan
 
 
-def log_events(logger: LoggingAdapter) -> Callable[[Event], None]:
+def log_events(logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> Callable[[Event], None]:
     """An observer that writes each event to the run's log, a line each."""
 
     def observe(event: Event) -> None:
@@ -109,6 +109,12 @@ def log_events(logger: LoggingAdapter) -> Callable[[Event], None]:
             logger.info(line)
 
     return observe
+
+
+def _task_runner(waves: int) -> TaskRunner[PrefectFuture[Any]]:
+    """A thread for each wave, since one that waits, for its gate or for others, holds its own."""
+    runner: Any = ThreadPoolTaskRunner(max_workers=waves + 1)  # its type is invariant in its futures
+    return cast("TaskRunner[PrefectFuture[Any]]", runner)
 
 
 @task(name="read the accounts", cache_policy=NO_CACHE, persist_result=False)
