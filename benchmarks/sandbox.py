@@ -192,6 +192,9 @@ def drill(sandbox: Process, region: str, servers: int) -> tuple[float, float]:
             running.append(drs.start_recovery(sourceServers=batch, isDrill=True)["job"]["jobID"])
         jobs = drs.describe_jobs(filters={"jobIDs": running})["items"]
         running = [job["jobID"] for job in jobs if job["status"] != "COMPLETED"]
+        ended_as = [s["launchStatus"] for j in jobs if j["status"] == "COMPLETED" for s in j["participatingServers"]]
+        if set(ended_as) - {"LAUNCHED"}:
+            raise SystemExit(f"the drill did not launch every server: {sorted(set(ended_as))}")
     ended = datetime.fromisoformat(sandbox.ask("GET", "/clock")["now"])
     return time.perf_counter() - began, (ended - datetime.fromisoformat(simulated)).total_seconds()
 
