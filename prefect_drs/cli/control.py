@@ -89,8 +89,7 @@ def status(
     json
         Print the RecoveryReport (or a list of them) as JSON.
     """
-    from rich.console import Console
-
+    from prefect_drs.cli.console import console
     from prefect_drs.executions import list_reports, read_report
     from prefect_drs.report.terminal import executions_view, report_view
 
@@ -99,12 +98,12 @@ def status(
         if json:
             print(report.to_json())
         else:
-            Console().print(report_view(report))
+            console().print(report_view(report))
         return
     reports = list_reports()
     if json:
         print("[" + ",".join(report.to_json() for report in reports) + "]")
     elif reports:
-        Console().print(executions_view(reports))
+        console().print(executions_view(reports))
     else:
         print("no execution is known to this Prefect API; start one with `prefect-drs drill FILE`")

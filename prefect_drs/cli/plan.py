@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from prefect_drs.graph import WaveGraph
     from prefect_drs.plan import Manifest, ProtectionGroup, RecoveryPlan
 
-WIDTH_WITHOUT_TERMINAL = 200
-
 
 def validate(
     files: Annotated[list[str], Parameter(negative="")],
@@ -158,9 +156,10 @@ def _as_json(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> dict[s
 
 
 def _print_table(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from prefect_drs.cli.console import console
 
     table = Table(title=Text(plan.plan_name), title_justify="left", caption_justify="left")
     table.caption = Text(
@@ -187,7 +186,4 @@ def _print_table(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> No
             "approve" if wave.pause_before_wave else "-",
             str(graph.generation(number)),
         )
-    console = Console(soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(width=WIDTH_WITHOUT_TERMINAL)
-    console.print(table)
+    console().print(table)

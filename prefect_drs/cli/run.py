@@ -8,21 +8,15 @@ from __future__ import annotations
 import getpass
 import json as jsonlib
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
-from rich.markup import escape
 
-from prefect_drs.errors import RecoveryNotCompletedError, UsageError
+from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
     from prefect_drs.aws.sessions import Sessions
-    from prefect_drs.gates import PendingGate
-    from prefect_drs.report.events import Event
     from prefect_drs.report.model import RecoveryReport
 
 Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
@@ -43,8 +37,7 @@ def runbook(
 
     Exit code 5 where the accounts do not allow it; each reason is printed.
     """
-    from rich.console import Console
-
+    from prefect_drs.cli.console import console
     from prefect_drs.clock import configured_clock
     from prefect_drs.errors import PreflightRefusedError
     from prefect_drs.plan import load_manifest
@@ -56,7 +49,7 @@ def runbook(
     if json:
         print(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
-        Console().print(runbook_view(resolved))
+        console().print(runbook_view(resolved))
     return PreflightRefusedError.exit_code if resolved.refusals else 0
 
 
@@ -113,9 +106,11 @@ def _run(
 
     manifest = load_manifest(file, bindings)  # faults are told before Prefect is even imported
     manifest.plan(plan)
+    from prefect_drs.cli.screen import Screen
     from prefect_drs.compile import compile_plan
 
-    screen = _Screen(live=sys.stderr.isatty())
+    _require_prefect()
+    screen = Screen(live=sys.stderr.isatty())
     flow = compile_plan(manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate)
     try:
         with screen.shown():
@@ -129,84 +124,34 @@ def _run(
     return report.exit_code
 
 
-def _print_report(report: RecoveryReport, *, json: bool) -> None:
-    from rich.console import Console
+def _require_prefect() -> None:
+    """Tell an API that is not there before a flow is begun on it; without one, Prefect starts its own for this run.
 
+    Raises:
+        PrefectDrsError: nothing answers at PREFECT_API_URL, or something else does.
+    """
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL
+
+    from prefect_drs.gate_runs import prefect_client
+
+    if not (url := PREFECT_API_URL.value()):
+        return
+    with prefect_client() as client:
+        try:
+            client.api_version()
+        except (PrefectHTTPStatusError, ValueError):  # a page instead of JSON: the UI's address, say
+            raise PrefectDrsError(
+                f"what answers at {url} is no Prefect API, or wants a key; correct PREFECT_API_URL "
+                "(it ends in /api) or set PREFECT_API_KEY"
+            ) from None
+
+
+def _print_report(report: RecoveryReport, *, json: bool) -> None:
+    from prefect_drs.cli.console import console
     from prefect_drs.report.terminal import report_view
 
     if json:
         print(report.to_json(), flush=True)
     else:
-        Console().print(report_view(report))
-
-
-class _Screen:
-    """What a person sees on stderr while it runs: a live table on a terminal, Prefect's log lines elsewhere."""
-
-    def __init__(self, *, live: bool) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        from prefect_drs.report.fold import ReportFold
-
-        self._lock = threading.Lock()
-        self._fold = ReportFold()
-        self._started = False
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False) if live else None
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show it for the time of a run."""
-        with _quiet_prefect() if self._live else nullcontext(), self._live or nullcontext():
-            yield
-
-    def observe(self, event: Event) -> None:
-        """Take an event in; draw."""
-        from prefect_drs.report.terminal import live_view
-
-        with self._lock:
-            self._fold.apply(event)
-            self._started = True
-            if self._live:
-                self._live.update(live_view(self._fold.report()), refresh=True)
-
-    def tell_gate(self, gate: PendingGate) -> None:
-        """Say where and how a gate is answered, once its form is open."""
-        from prefect.settings import PREFECT_API_URL
-
-        where = (
-            f"  {gate.link}\n" if gate.link else "  (this Prefect API has no UI: `prefect server start` gives one)\n"
-        )
-        api = "" if PREFECT_API_URL.value() else "with PREFECT_API_URL as this process has it, "
-        self._console.print(
-            f"[bold yellow]wave {gate.wave_number} {escape(gate.wave_name)} waits for approval[/], in the Prefect UI:\n"
-            f"{where}or {api}by: prefect-drs approve {gate.execution_id} --wave {gate.wave_number}",
-            soft_wrap=True,
-            highlight=False,
-        )
-
-    def tell_interrupted(self) -> None:
-        """What goes on in AWS although this process stops."""
-        if not self._started:
-            return
-        report = self._fold.report()
-        running = [job.job_id for wave in report.waves for job in wave.jobs if job.ended_at is None]
-        if running:
-            self._console.print(f"stopped here; DRS goes on with {', '.join(running)}", soft_wrap=True)
-
-
-@contextmanager
-def _quiet_prefect() -> Iterator[None]:
-    """Keep Prefect's info lines off the terminal while the live table tells the same."""
-    import logging
-
-    logger = logging.getLogger("prefect")
-    handlers = [(handler, handler.level) for handler in logger.handlers if "Console" in type(handler).__name__]
-    for handler, _ in handlers:
-        handler.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for handler, level in handlers:
-            handler.setLevel(level)
+        console().print(report_view(report))

@@ -290,7 +290,7 @@ def _check_writable(target: Path, files: list[Path], *, overwrite: bool) -> None
     """Refuse to write bindings over a manifest or over bindings that somebody wrote by hand."""
     if target.is_dir():
         raise UsageError(f"--bindings {target} is a directory; name a file")
-    if not target.exists():
+    if not target.exists() or target.stat().st_size == 0:  # such as `mktemp` leaves
         return
     if any(file.exists() and target.samefile(file) for file in files):
         raise UsageError(f"--bindings {target} is the manifest itself; name another file")

@@ -8,16 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-WIDTH_WITHOUT_TERMINAL = 140
+from prefect_drs.cli.console import console
 
 
 def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
     """Print guesses, what was made, remarks, and what to do next."""
-    console = Console(width=None if Console().is_terminal else WIDTH_WITHOUT_TERMINAL)
+    screen = console()
     if seeded["guesses"]:
         table = Table(title="Guessed: please check", title_justify="left", title_style="bold")
         for column in ("the waves say", "taken for", "by", "because"):
@@ -30,7 +29,7 @@ def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
                 guess["certainty"],
                 escape(guess["evidence"]),
             )
-        console.print(table)
+        screen.print(table)
     table = Table(title="Made", title_justify="left", title_style="bold")
     for column in ("account", "region"):
         table.add_column(column)
@@ -39,10 +38,10 @@ def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
     for region in seeded["regions"]:
         counts = ("vpcs", "subnets", "securityGroups", "sourceServers", "new")
         table.add_row(region["accountId"], region["region"], *(str(region[name]) for name in counts))
-    console.print(table)
+    screen.print(table)
     for role in seeded["roles"]:
-        console.print(f"Role {role}", highlight=False, soft_wrap=True)
-    errors = Console(stderr=True)
+        screen.print(f"Role {role}", highlight=False, soft_wrap=True)
+    errors = console(stderr=True)
     for remark in seeded["remarks"]:
         errors.print(f"remark: {remark}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"The bindings are in {bindings}.", markup=False, highlight=False, soft_wrap=True)
+    screen.print(f"The bindings are in {bindings}.", markup=False, highlight=False, soft_wrap=True)
