@@ -202,6 +202,8 @@ class EnrolmentBackend(SourceServersBackend):
                 f"created-and-used-by-drs-{server_id}",
                 "Created by AWS Elastic Disaster Recovery",
                 data,
-                {"launch-template": dict(MANAGED_TAGS)},
+                {},
             )
+        # Told by DescribeLaunchTemplates. Tagged through EC2, each template would walk through all tags there are.
+        template.tags = [{"key": key, "value": value} for key, value in MANAGED_TAGS.items()]
         return str(template.id)

@@ -2,8 +2,10 @@
 
 In: moto's handlers of EC2, IAM, STS, SSM and SNS. Out: the same handlers behind the checks that DRS has too: an
 unreachable region gives no answer, an expired session is refused, an operation fault of that service hits. moto's
-AssumeRole is put behind `assume_role`. All of it holds within `mock_aws` and over HTTP alike, since both go through
-the handlers in moto's `urls` modules.
+AssumeRole is put behind `assume_role`.
+
+Before EC2 is asked, the launches that have come due are carried out. All of it holds within `mock_aws` and over HTTP
+alike, since both go through the handlers in moto's `urls` modules.
 """
 
 from __future__ import annotations
@@ -27,10 +29,13 @@ from moto.sts.responses import TokenResponse
 from . import assume_role, connection
 from .exceptions import ExpiredTokenException
 from .faults import OperationFault
+from .models import drs_backends
 from .runtime import LOCK, current
 from .sessions import Session
 
 GUARDED = ("ec2", "iam", "sts", "ssm", "sns")
+LOCKED = frozenset({"ec2", "iam", "sts"})
+"""Services whose state launches change or read: their calls take turns with DRS's."""
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
 _EXPIRED = {"ec2": "RequestExpired", "ssm": "ExpiredTokenException"}
 _THROTTLED = {"ec2": ("RequestLimitExceeded", 503), "ssm": ("ThrottlingException", 400)}
@@ -66,7 +71,7 @@ def guarded(handler: Handler, service: str) -> Handler:
                 if fault.effect == "error":
                     code, status = fault.code, 500 if fault.code.startswith("Internal") else 400
                 return _refusal(service, status, code, fault.message)
-            answer = handler(request, full_url, headers)
+            answer = _carry_out(handler, service, account, region, request, full_url, headers)
             if fault is not None:
                 raise connection.NoAnswerError("lose-answer")
         except ExpiredTokenException as error:
@@ -81,6 +86,19 @@ def guarded(handler: Handler, service: str) -> Handler:
     # moto's server names the endpoints of handlers called `dispatch` by their class.
     check_first.__self__ = getattr(handler, "__self__", None)  # type: ignore[attr-defined]
     return check_first
+
+
+def _carry_out(
+    handler: Handler, service: str, account: str, region: str, request: Request, full_url: str, headers: Any
+) -> TYPE_RESPONSE:
+    if service not in LOCKED:
+        return handler(request, full_url, headers)
+    with LOCK:
+        if service == "ec2":
+            regions: Any = dict.get(drs_backends, account, {})  # its own `get` makes accounts
+            for backend in [made for name, made in regions.items() if name == region]:
+                backend.advance()
+        return handler(request, full_url, headers)
 
 
 def _who(request: Request) -> tuple[str, str]:

@@ -21,12 +21,12 @@ from moto.moto_api._internal import mock_random
 from werkzeug.exceptions import HTTPException
 
 from .identifiers import generator
+from .instances import run_instance
 from .sizing import recommended_instance_type
 
 if TYPE_CHECKING:
     from .source_servers import SourceServer
 
-GIB = 1024**3
 LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
 """The tag an instance must carry to be launched into (AWS DRS user guide, launch into existing instances)."""
 
@@ -170,8 +170,8 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
     address = plan.private_ip or _address(interface)
     if address:
         _check_address(address, subnet)
-    groups = interface.get("Groups") or plan.template.get("SecurityGroupIds") or []
-    for group in groups:
+    groups = []
+    for group in interface.get("Groups") or plan.template.get("SecurityGroupIds") or ():
         found = ec2.get_security_group_from_id(group)
         if found is None:
             raise LaunchError(f"InvalidGroup.NotFound: The security group '{group}' does not exist")
@@ -179,6 +179,7 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
             raise LaunchError(
                 f"InvalidParameter: Security group {group} and subnet {subnet.id} belong to different networks."
             )
+        groups.append(found)
     public = interface.get("AssociatePublicIpAddress")
     tags = {**_template_tags(plan.template), **plan.copied_tags}
     tags["Name"] = plan.copied_tags.get("Name") or tags.get("Name") or plan.name
@@ -186,38 +187,21 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
     tags["aws:ec2launchtemplate:id"] = plan.template_id
     tags["aws:ec2launchtemplate:version"] = str(plan.template_version)
     profile = plan.template.get("IamInstanceProfile") or {}
-    reservation = ec2.run_instances(
-        "",
-        1,
-        None,
-        [],
+    instance = run_instance(
+        ec2,
+        groups=groups,
+        disks=plan.disks,
+        tags=tags,
         instance_type=plan.instance_type,
-        is_instance_type_default=False,
         region_name=region,
         subnet_id=subnet.id,
-        security_group_ids=list(groups),
         private_ip=address,
         associate_public_ip=None if public is None else public in (True, "true"),
-        tags={"instance": tags},
         ebs_optimized=plan.template.get("EbsOptimized") in (True, "true"),
         disable_api_termination=plan.template.get("DisableApiTermination") in (True, "true"),
         monitoring_state="enabled" if _enabled(plan.template.get("Monitoring")) else "disabled",
         client_token=plan.server_id,
-        block_device_mappings=[
-            {
-                "DeviceName": disk["deviceName"],
-                "Ebs": {
-                    "VolumeSize": max(1, -(-disk["bytes"] // GIB)),
-                    "VolumeType": "gp3",
-                    "DeleteOnTermination": True,
-                },
-            }
-            for disk in plan.disks
-        ],
     )
-    instance: Instance = reservation.instances[0]
-    for nic in instance.nics.values():
-        nic.delete_on_termination = True
     if profile.get("Name") or profile.get("Arn"):
         try:
             ec2.associate_iam_instance_profile(

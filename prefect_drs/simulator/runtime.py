@@ -72,7 +72,8 @@ class Runtime:
             observer(call)
 
 
-_state: list[Runtime] = [Runtime()]
+# Outside `mock_drs` and the sandbox server moto answers AssumeRole as it always did.
+_state: list[Runtime] = [Runtime(checks_assume_role=False)]
 
 
 def current() -> Runtime:

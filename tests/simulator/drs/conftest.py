@@ -13,7 +13,7 @@ from .rig import Rig
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    with mock_drs(seed=7) as sandbox:
+    with mock_drs(seed=7, default_images=False) as sandbox:
         made = Rig(sandbox)
         made.backend.initialize_service()
         yield made

@@ -88,3 +88,10 @@ def test_nothing_moves_while_the_clock_stands(rig: Rig) -> None:
     assert due is not None
     rig.advance((due - rig.sandbox.clock.now()).total_seconds())
     assert rig.job(job["jobID"])["status"] == "STARTED"
+
+
+def test_ec2_shows_an_instance_from_the_moment_of_its_launch_on(rig: Rig) -> None:
+    rig.start(rig.seed())
+    assert rig.ec2.describe_instances()["Reservations"] == []
+    rig.advance(3600)
+    assert len(rig.ec2.describe_instances()["Reservations"]) == 1
