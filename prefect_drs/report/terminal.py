@@ -34,13 +34,21 @@ def styled(status: str) -> Text:
     return Text(status, style=STYLES.get(status, ""))
 
 
+def _columns(*names: str, free: str) -> Table:
+    """A table that fits 80 columns: only the columns in `free` (names, separated by blanks) may break their lines."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name not in free.split())
+    return table
+
+
 def wave_rows(report: RecoveryReport) -> Table:
-    """The waves, a row each, with how many servers are up."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("wave", "name", "after", "status", "launched", "started", "ended", "approval"):
-        table.add_column(column, overflow="fold")
+    """The waves, a row each, with how many servers are up; approvals where there are any."""
+    approvals = any(wave.approval for wave in report.waves)
+    named = ("wave", "name", "after", "status", "launched", "started", "ended", *["approval"][: int(approvals)])
+    table = _columns(*named, free="name after approval")
     for wave in report.waves:
-        table.add_row(
+        cells: list[RenderableType] = [
             str(wave.wave_number),
             Text(wave.wave_name),
             ", ".join(map(str, wave.depends_on_waves)),
@@ -49,7 +57,28 @@ def wave_rows(report: RecoveryReport) -> Table:
             clock_time(wave.started_at),
             clock_time(wave.ended_at),
             Text(f"{wave.approval.decision} by {wave.approval.by}" if wave.approval else ""),
-        )
+        ]
+        table.add_row(*cells[: len(named)])
+    return table
+
+
+def server_rows(report: RecoveryReport) -> Table:
+    """The servers, a row each; the number of tries where one took more than one."""
+    tries = any(server.attempts > 1 for wave in report.waves for server in wave.servers)
+    named = ("wave", "server", "id", "status", "recovery instance", "ended", *["tries"][: int(tries)])
+    table = _columns(*named, free="server")
+    for wave in report.waves:
+        for server in wave.servers:
+            cells: list[RenderableType] = [
+                str(wave.wave_number),
+                Text(server.name),
+                server.source_server_id,
+                styled(server.launch_status),
+                server.recovery_instance_id or "",
+                clock_time(server.ended_at),
+                str(server.attempts),
+            ]
+            table.add_row(*cells[: len(named)])
     return table
 
 
@@ -66,32 +95,18 @@ def headline(report: RecoveryReport) -> Text:
 
 def report_view(report: RecoveryReport) -> RenderableType:
     """The whole report: headline, waves, servers, and why what failed did."""
-    servers = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("wave", "server", "id", "status", "recovery instance", "tries", "ended"):
-        servers.add_column(column, overflow="fold")
-    for wave in report.waves:
-        for server in wave.servers:
-            servers.add_row(
-                str(wave.wave_number),
-                Text(server.name),
-                server.source_server_id,
-                styled(server.launch_status),
-                server.recovery_instance_id or "",
-                str(server.attempts),
-                clock_time(server.ended_at),
-            )
     why = [
         Text(f"wave {wave.wave_number} {wave.wave_name}: {wave.status}: {wave.reason}", style="red")
         for wave in report.waves
         if wave.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
     ]
-    return Group(headline(report), wave_rows(report), servers, *why)
+    return Group(headline(report), "", wave_rows(report), "", server_rows(report), *([""] if why else []), *why)
 
 
 def live_view(report: RecoveryReport) -> RenderableType:
     """What is shown while it runs."""
     running = report.status in {ExecutionStatus.IN_PROGRESS, ExecutionStatus.PAUSED}
-    return Group(headline(report), wave_rows(report)) if running else report_view(report)
+    return Group(headline(report), "", wave_rows(report)) if running else report_view(report)
 
 
 def runbook_view(runbook: Runbook) -> RenderableType:
@@ -123,18 +138,14 @@ def runbook_view(runbook: Runbook) -> RenderableType:
 
 def executions_view(reports: Sequence[RecoveryReport]) -> Table:
     """Executions, a row each, the newest first."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("execution", "plan", "mode", "status", "started", "launched", "waves"):
-        table.add_column(column, overflow="fold")
+    table = _columns("execution", "status", "started", "launched", "plan", free="plan")
     for report in reports:
         servers = sum(len(wave.servers) for wave in report.waves)
         table.add_row(
             report.execution_id,
-            Text(report.plan_name),
-            report.mode,
             styled(report.status),
-            f"{report.started_at:%Y-%m-%d %H:%M:%S}",
+            f"{report.started_at:%m-%d %H:%M}",
             f"{sum(wave.launched for wave in report.waves)}/{servers}",
-            f"{sum(wave.status.over for wave in report.waves)}/{len(report.waves)}",
+            Text(f"{report.plan_name} {report.mode}"),
         )
     return table
