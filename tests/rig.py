@@ -113,7 +113,7 @@ class Rig:
         manifest = self.manifest(waves)
         return resolve(manifest, manifest.plan(None), mode=mode, sessions=self.sessions, clock=self.clock)  # type: ignore[arg-type]
 
-    def engine(self, runbook: Runbook, execution_id: str = "exec-1", journal: Journal | None = None) -> Engine:
+    def engine(self, runbook: Runbook | None, execution_id: str = "exec-1", journal: Journal | None = None) -> Engine:
         return Engine(
             execution_id,
             runbook,

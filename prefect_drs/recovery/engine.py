@@ -11,33 +11,32 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from datetime import datetime
 
-from prefect_drs.aws.launch_configuration import (
-    LaunchState,
-    apply_changes,
-    changes,
-    read_launch_states,
-)
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.recovery.jobs import LocationJobs
 from prefect_drs.recovery.journal import Journal
-from prefect_drs.recovery.packing import Demand, Limits, pack
-from prefect_drs.recovery.ports import GateAnswer
+from prefect_drs.recovery.packing import Demand, Limits, pack, tails
+from prefect_drs.recovery.ports import Decision, GateAnswer
+from prefect_drs.recovery.restore import Standing, standing_of
+from prefect_drs.recovery.settings_sync import apply_settings
 from prefect_drs.recovery.watch import PollPolicy
 from prefect_drs.recovery.waves import ServerRun, ServerState, WavePhase, WaveRun
 from prefect_drs.report.events import (
+    CancelAsked,
     Event,
     ExecutionEnded,
+    ExecutionResumed,
     ExecutionStarted,
     GateAnswered,
     GateAsked,
-    SettingsApplied,
+    PauseAsked,
+    PauseEnded,
     WaveEnded,
     WaveStarted,
 )
@@ -54,7 +53,8 @@ class Engine:
 
     Args:
         execution_id: what jobs are tagged with and the report is called by.
-        runbook: what to do; its refusals must have been dealt with.
+        runbook: what to do; nothing of it may be refused. Where the journal already tells of this execution, the
+            journal's own runbook is carried on with, and this may be None.
         sessions: the way into the accounts.
         clock: the time.
         journal: where events are kept.
@@ -63,13 +63,15 @@ class Engine:
         limits: DRS's quotas.
         policy: how often to look.
         observers: told every event after it is safe in the journal; must not raise.
+        expected: seconds that each server's launch is expected to take, by source server id, where known.
+        holder: who carries it out, for the journal.
         seed: of the jitter.
     """
 
     def __init__(
         self,
         execution_id: str,
-        runbook: Runbook,
+        runbook: Runbook | None,
         sessions: Sessions,
         *,
         clock: Clock,
@@ -79,11 +81,11 @@ class Engine:
         limits: Limits | None = None,
         policy: PollPolicy | None = None,
         observers: Sequence[Callable[[Event], None]] = (),
+        expected: Mapping[str, float] | None = None,
+        holder: str = "",
         seed: int | None = None,
     ) -> None:
-        runbook.require_accepted()
         self.execution_id = execution_id
-        self.runbook = runbook
         self._sessions = sessions
         self._clock = clock
         self._journal = journal
@@ -96,14 +98,42 @@ class Engine:
         self._inbox: deque[int] = deque()
         self.woken = threading.Event()
         self.changed = threading.Condition()
-        self._waves = {wave.wave_number: WaveRun.of(wave) for wave in runbook.waves}
-        self._remaining = self._remaining_paths()
-        started_at = clock.now()
-        self.record(ExecutionStarted(at=started_at, execution_id=execution_id, runbook=runbook))
+        standing = self._take_up(runbook, holder)
+        self.runbook = standing.runbook
+        self._waves = standing.waves
+        self._approved = standing.approved
+        self._cancelled = standing.cancelled
+        self._held = standing.held
+        self._expected = dict(expected or {})
+        self._tails = self._path_tails()
         self._locations = {
-            location: self._location_jobs(location, started_at, policy or PollPolicy(), seed)
-            for location in runbook.locations
+            location: self._location_jobs(location, standing.started_at, policy or PollPolicy(), seed)
+            for location in self.runbook.locations
         }
+        for request in standing.requests.values():
+            self._locations[Location(request.account_id, request.region)].adopt_request(request)
+        for job in standing.jobs.values():
+            self._locations[Location(job.account_id, job.region)].adopt_job(job, over=job.job_id in standing.over)
+
+    def _take_up(self, runbook: Runbook | None, holder: str) -> Standing:
+        """Begin the execution, or take it up where its journal leaves it; from here on a former holder is fenced."""
+        now = self._clock.now()
+        events = self._journal.read()
+        standing = standing_of(events)
+        if standing is None:
+            if runbook is None:
+                raise UsageError(f"execution {self.execution_id} has no journal here: there is nothing to resume")
+            runbook.require_accepted()
+            self.record(ExecutionStarted(at=now, execution_id=self.execution_id, runbook=runbook))
+            return Standing.fresh(runbook, now)
+        for event in events:
+            self._fold.apply(event)
+            for observer in self._observers:
+                observer(event)
+        resumed = ExecutionResumed(at=now, by=holder, again=standing.ended)
+        self.record(resumed)
+        standing.apply(resumed)
+        return standing
 
     def _location_jobs(
         self, location: Location, started_at: datetime, policy: PollPolicy, seed: int | None
@@ -122,17 +152,17 @@ class Engine:
             chance=random.Random(f"{seed}/{location}" if seed is not None else None),  # noqa: S311 - jitter
         )
 
-    def _remaining_paths(self) -> dict[int, float]:
-        """The longest chain of waves from each wave on, in seconds, every wave taken to last `TYPICAL_LAUNCH`."""
-        remaining: dict[int, float] = {}
-        for wave in reversed(self.runbook.waves):  # the runbook holds its waves in topological order
-            after = [
-                remaining[other.wave_number]
-                for other in self.runbook.waves
-                if wave.wave_number in other.depends_on_waves
-            ]
-            remaining[wave.wave_number] = TYPICAL_LAUNCH + max(after, default=0.0)
-        return remaining
+    def _path_tails(self) -> dict[int, float]:
+        """For each wave, the seconds from its end to the end of the longest chain of waves after it."""
+        waves = self.runbook.waves
+        return tails(
+            {wave.wave_number: wave.depends_on_waves for wave in waves},
+            {wave.wave_number: self._longest(server.source_server_id for server in wave.servers) for wave in waves},
+        )
+
+    def _longest(self, server_ids: Iterable[str]) -> float:
+        """The expected seconds until the slowest of those servers is launched."""
+        return max((self._expected.get(server_id, TYPICAL_LAUNCH) for server_id in server_ids), default=0.0)
 
     # Events
 
@@ -165,6 +195,10 @@ class Engine:
         runs = self._waves[wave_number].servers.values()
         return sum(run.state is ServerState.LAUNCHED for run in runs)
 
+    def is_approved(self, wave_number: int) -> bool:
+        """Whether a person has let this wave through, now or before a restart."""
+        return wave_number in self._approved
+
     # What the waves' tasks say
 
     def gate_asked(self, wave_number: int) -> None:
@@ -183,19 +217,50 @@ class Engine:
                 comment=answer.comment,
             )
         )
+        if answer.decision is Decision.APPROVED:
+            self._approved.add(wave_number)
 
     def submit(self, wave_number: int) -> None:
         """Hand a wave over: from now on its servers may be launched. Handing it over again changes nothing.
 
         Raises:
-            UsageError: a wave it depends on has not succeeded. The caller's ordering is broken; nothing was done.
+            UsageError: a wave it depends on has not succeeded, or its gate was not passed. The caller's ordering is
+                broken; nothing was done.
         """
         wave = self._waves[wave_number]
+        if wave.wave.gate and wave_number not in self._approved:
+            raise UsageError(f"wave {wave_number} may not start: nobody has approved it")
         waiting = [n for n in wave.wave.depends_on_waves if self._waves[n].status is not WaveStatus.COMPLETED]
         if waiting:
             raise UsageError(f"wave {wave_number} may not start: it depends on waves {waiting}, which did not succeed")
         self._inbox.append(wave_number)
         self.woken.set()
+
+    def cancel(self, by: str, reason: str = "") -> None:
+        """Launch nothing more; what DRS runs already is watched to its end. Asked again, nothing changes."""
+        if self._cancelled is None:
+            asked = CancelAsked(at=self._clock.now(), by=by, reason=reason)
+            self.record(asked)
+            self._cancelled = asked.told
+            self.woken.set()
+
+    def hold(self, by: str) -> None:
+        """Launch nothing more until `release`; what runs is watched."""
+        if not self._held:
+            self._held = True
+            self.record(PauseAsked(at=self._clock.now(), by=by))
+
+    def release(self, by: str) -> None:
+        """Go on launching after a `hold`."""
+        if self._held:
+            self.record(PauseEnded(at=self._clock.now(), by=by))
+            self._held = False
+            self.woken.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked that nothing more be launched."""
+        return self._cancelled is not None
 
     def cancel_wave(self, wave_number: int, reason: str) -> None:
         """A wave that was not handed over will not be."""
@@ -217,6 +282,7 @@ class Engine:
                 wave,
                 WaveStatus.CANCELLED if cancelled else WaveStatus.SKIPPED,
                 "; ".join(f"wave {w.number} {w.wave.wave_name!r} {w.status}" for w in blockers)
+                or self._cancelled
                 or "the execution was stopped before it began",
             )
         with self._lock:
@@ -240,12 +306,14 @@ class Engine:
         self.woken.clear()
         while self._inbox:
             self._begin(self._waves[self._inbox.popleft()])
+        if self._cancelled is not None:
+            self._abandon(self._cancelled)
         for wave in self._waves.values():
             if wave.phase is WavePhase.PREPARING:
                 self._finish_preparing(wave)
         waits = [self._visit(location, jobs) for location, jobs in self._locations.items()]
         for wave in self._waves.values():
-            if wave.phase is WavePhase.LAUNCHING and all(run.state.final for run in wave.servers.values()):
+            if wave.phase is WavePhase.LAUNCHING and wave.settled:
                 self._judge(wave)
         preparing = any(wave.phase is WavePhase.PREPARING for wave in self._waves.values())
         return min([wait for wait in waits if wait is not None] + [1.0 if preparing else IDLE])
@@ -256,7 +324,7 @@ class Engine:
         if jobs.seconds_to_next(wanting=wanting) == 0.0:
             jobs.read()
             wanting = any(wave.ready_servers(location) for wave in self._waves.values())
-        if wanting and jobs.may_launch():
+        if wanting and not self._held and jobs.may_launch():
             for start in pack(self._demands(location), jobs.usage, self._limits):
                 if not jobs.launch(start):
                     break
@@ -268,8 +336,8 @@ class Engine:
             Demand(
                 wave_number=wave.number,
                 servers=servers,
-                remaining_path=self._remaining[wave.number],
-                durations=None,
+                remaining_path=self._longest(servers) + self._tails[wave.number],
+                durations=self._expected or None,
             )
             for wave in self._waves.values()
             if (servers := wave.ready_servers(location))
@@ -284,46 +352,32 @@ class Engine:
         wave.phase, wave.status = WavePhase.PREPARING, WaveStatus.INITIATED
         self.record(WaveStarted(at=self._clock.now(), wave_number=wave.number))
         by_location: dict[Location, list[ServerRun]] = {}
-        for run in wave.servers.values():
+        for run in wave.in_state(ServerState.READY):  # of a resumed wave, some are in jobs or up already
             by_location.setdefault(run.server.location, []).append(run)
         wave.preparations = [
             self._executor.submit(self._prepare, wave, location, runs) for location, runs in sorted(by_location.items())
         ]
 
     def _prepare(self, wave: WaveRun, location: Location, runs: Sequence[ServerRun]) -> None:
-        """Write the launch settings that differ, for the servers of one account-region.
-
-        A server whose settings cannot be written is failed: it is never launched with others than the plan's.
-        """
-        ids = [run.server.source_server_id for run in runs]
-        states = read_launch_states(self._sessions, location.account_id, location.region, ids, workers=self._workers)
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="drs-settings") as pool:
-            each = map if self._workers == 1 else pool.map
-            for _ in each(lambda run: self._apply(wave, run, states.get(run.server.source_server_id)), runs):
-                pass
-
-    def _apply(self, wave: WaveRun, run: ServerRun, state: LaunchState | None) -> None:
-        """Write one server's settings, only what differs."""
-        server = run.server
-        try:
-            if state is None:
-                raise UsageError(f"{server.location} holds no launch configuration of {server.source_server_id}")
-            differing = changes(state, server.settings)
-            if not differing:
-                return
-            apply_changes(self._sessions, server.account_id, server.region, state, server.settings)
-        except PrefectDrsError as error:
-            reason = f"launch settings could not be applied: {error.message}"
-            self._locations[server.location].fail(wave, run, reason)
-            return
-        self.record(
-            SettingsApplied(
-                at=self._clock.now(),
-                wave_number=wave.number,
-                source_server_id=server.source_server_id,
-                fields=tuple(change.field for change in differing),
-            )
+        jobs = self._locations[location]
+        apply_settings(
+            self._sessions,
+            self._clock,
+            wave.number,
+            location,
+            runs,
+            workers=self._workers,
+            record=self.record,
+            fail=lambda run, why: jobs.fail(wave, run, why),
         )
+
+    def _abandon(self, reason: str) -> None:
+        """End every wave of which nothing runs in DRS; of the others, only what runs is waited for."""
+        for wave in self._waves.values():
+            if wave.phase is not WavePhase.LAUNCHING:
+                continue  # what is being prepared is looked at once its writing threads are done
+            if not wave.in_state(ServerState.REQUESTED, ServerState.IN_JOB) and wave.in_state(ServerState.READY):
+                self._end(wave, WaveStatus.CANCELLED, reason)
 
     def _finish_preparing(self, wave: WaveRun) -> None:
         if not all(future.done() for future in wave.preparations):
@@ -346,9 +400,8 @@ class Engine:
             self._end(wave, WaveStatus.COMPLETED, "")
 
     def _end(self, wave: WaveRun, status: WaveStatus, reason: str) -> None:
-        wave.phase, wave.reason = WavePhase.OVER, reason
         self.record(WaveEnded(at=self._clock.now(), wave_number=wave.number, status=status, reason=reason))
-        wave.status = status  # last: whoever sees it may rely on the journal holding it
+        wave.end(status, reason)  # last: whoever sees it may rely on the journal holding it
         with self.changed:
             self.changed.notify_all()
 

@@ -46,6 +46,7 @@ BATCH_TAG = "prefect-drs:batch"
 
 FRESH = timedelta(seconds=15)  # how old a reading may be that a launch rests on
 VISIBILITY = timedelta(minutes=2)  # how long a job may be missing from DescribeJobs after a lost answer
+STALE = timedelta(seconds=30)  # how old an intent may be when its call is sent; a process that slept sends it no more
 SKEW = timedelta(minutes=10)  # how far this machine's clock and AWS's may be apart
 LAUNCH_TYPES = frozenset({"LAUNCH"})
 # Refusals that pass by themselves; everything else that DRS refuses is the input's fault and fails the servers.
@@ -182,17 +183,12 @@ class LocationJobs:
         wave = self._waves[event.wave_number]
         self._hold(_Request(wave, event.batch, event.server_ids, event.at))
 
-    def adopt_job(self, event: JobStarted) -> None:
-        """Take over a job that a former process started; the next reading says how it stands."""
-        wave = self._waves[event.wave_number]
-        for server_id in event.server_ids:
-            run = wave.servers[server_id]
-            if not run.state.final:
-                run.state, run.job_id = ServerState.IN_JOB, event.job_id
+    def adopt_job(self, event: JobStarted, *, over: bool) -> None:
+        """Take over a job that a former process started; the first reading says how it stands."""
         self._known[event.job_id] = Job(
             job_id=event.job_id,
             type="LAUNCH",
-            status="PENDING",
+            status="COMPLETED" if over else "PENDING",
             initiated_by="",
             started_at=event.started_at,
             ended_at=None,
@@ -218,6 +214,7 @@ class LocationJobs:
         for server_id in server_ids:
             run = wave.servers[server_id]
             run.state, run.job_id = ServerState.IN_JOB, job.job_id
+            run.attempts += 1
         self._noted.append(
             JobStarted(
                 at=self._clock.now(),
@@ -338,6 +335,11 @@ class LocationJobs:
             )
         )
         self._hold(request)
+        if self._clock.now() - request.asked_at > STALE:
+            self._read_at = None
+            self._release(request, "not sent: this process was held up between the intent and the call")
+            self._write_noted()
+            return False
         try:
             job = start_recovery(
                 self._sessions,

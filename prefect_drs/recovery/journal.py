@@ -4,9 +4,9 @@ In: events. Out: the same events, to whoever asks, after a restart too. The engi
 an outcome after, so a process that dies between the two leaves a question the next one can look into, never a secret.
 
 A stored journal is a chain of small objects, `<execution>/00000001.json` and so on, each with the SHA-256 of the one
-before. An object is only ever created, never overwritten. That is also the fence between two processes that carry out the
-same execution: whoever is second to write a number has been overtaken, is told so by `FencedError`, and stops before its
-next launch, since every launch is preceded by its intent.
+before. An object is only ever created, never overwritten. That is also the fence between two processes that carry out
+the same execution: whoever is second to write a number has been overtaken, is told so by `FencedError`, and stops
+before its next launch, since every launch is preceded by its intent.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class EngineThread:
 def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta = GATE_TIMEOUT) -> bool:
     """Ask about a wave, note the answer, and cancel the wave where it is not an approval. True: it may begin."""
     wave = engine.runbook.wave(wave_number)
-    if not wave.gate:
+    if not wave.gate or engine.is_approved(wave_number):
         return True
     engine.gate_asked(wave_number)
     answer = gate.ask(
@@ -129,8 +129,14 @@ def run_plainly(engine: Engine, gate: Gate, clock: Clock, **options: Any) -> Rec
         clock: waited on between ticks; a stepped clock makes hours pass at once.
         options: passed on to `pass_gate`.
     """
-    waiting = {wave.wave_number: wave.depends_on_waves for wave in engine.runbook.waves}
+    waiting = {
+        wave.wave_number: wave.depends_on_waves
+        for wave in engine.runbook.waves
+        if not engine.status(wave.wave_number).over  # of a resumed execution, some are
+    }
     while True:
+        if engine.cancelled:
+            waiting.clear()
         for number, dependencies in list(waiting.items()):
             statuses = [engine.status(n) for n in dependencies]
             if any(status.over and status is not WaveStatus.COMPLETED for status in statuses):

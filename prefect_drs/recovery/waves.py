@@ -37,13 +37,18 @@ class WavePhase(enum.Enum):
 
 @dataclass(slots=True)
 class ServerRun:
-    """A server of a wave, as this execution drives it."""
+    """A server of a wave, as this execution drives it. `attempts`: jobs it has been in."""
 
     server: RunbookServer
     state: ServerState = ServerState.READY
     job_id: str | None = None
     launch_status: str = "PENDING"
     error: str = ""
+    attempts: int = 0
+
+    def reopen(self) -> None:
+        """Let it be launched once more."""
+        self.state, self.job_id, self.launch_status, self.error = ServerState.READY, None, "PENDING", ""
 
 
 @dataclass(slots=True)
@@ -68,10 +73,19 @@ class WaveRun:
         """Its wave number."""
         return self.wave.wave_number
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen to any of its servers."""
+        return all(run.state.final for run in self.servers.values())
+
     def next_batch(self) -> str:
         """A name no other job of this execution has."""
         self.batches += 1
         return f"{self.number}.{self.batches}"
+
+    def in_state(self, *states: ServerState) -> list[ServerRun]:
+        """Its servers in any of these states."""
+        return [run for run in self.servers.values() if run.state in states]
 
     def ready_servers(self, location: Location) -> tuple[str, ...]:
         """The servers there that may be put in a job now."""
@@ -82,3 +96,13 @@ class WaveRun:
             for server_id, run in self.servers.items()
             if run.state is ServerState.READY and run.server.location == location
         )
+
+    def end(self, status: WaveStatus, reason: str) -> None:
+        """It is over."""
+        self.phase, self.status, self.reason = WavePhase.OVER, status, reason
+
+    def reopen(self) -> None:
+        """Let it be handed over once more, with the servers that did not come up."""
+        self.phase, self.status, self.reason = WavePhase.WAITING, WaveStatus.PENDING, ""
+        for run in self.in_state(ServerState.FAILED):
+            run.reopen()

@@ -32,9 +32,37 @@ class ExecutionStarted(EventModel):
 
 
 class ExecutionResumed(EventModel):
-    """Another process took the execution over."""
+    """Another process took the execution over. `again`: it had ended, and what failed is tried again."""
 
     kind: Literal["ExecutionResumed"] = "ExecutionResumed"
+    by: str
+    again: bool = False
+
+
+class CancelAsked(EventModel):
+    """Somebody asked that nothing more be launched."""
+
+    kind: Literal["CancelAsked"] = "CancelAsked"
+    by: str
+    reason: str = ""
+
+    @property
+    def told(self) -> str:
+        """The reason that waves which never began are reported with."""
+        return f"cancelled by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
+class PauseAsked(EventModel):
+    """Somebody asked that nothing more be launched for now."""
+
+    kind: Literal["PauseAsked"] = "PauseAsked"
+    by: str
+
+
+class PauseEnded(EventModel):
+    """Launching goes on."""
+
+    kind: Literal["PauseEnded"] = "PauseEnded"
     by: str
 
 
@@ -117,6 +145,15 @@ class ServerStatus(EventModel):
     error: str | None = None
 
 
+class ServerRetried(EventModel):
+    """A server that did not come up will be launched once more. `how`: what is done otherwise this time."""
+
+    kind: Literal["ServerRetried"] = "ServerRetried"
+    wave_number: int
+    source_server_id: str
+    how: str = ""
+
+
 class JobEnded(EventModel):
     """A job is COMPLETED, which says nothing of its servers."""
 
@@ -144,6 +181,9 @@ class ExecutionEnded(EventModel):
 Event = Annotated[
     ExecutionStarted
     | ExecutionResumed
+    | CancelAsked
+    | PauseAsked
+    | PauseEnded
     | GateAsked
     | GateAnswered
     | WaveStarted
@@ -152,6 +192,7 @@ Event = Annotated[
     | JobRefused
     | JobStarted
     | ServerStatus
+    | ServerRetried
     | JobEnded
     | WaveEnded
     | ExecutionEnded,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from prefect_drs.report.events import (
+    CancelAsked,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -16,6 +17,9 @@ from prefect_drs.report.events import (
     JobRefused,
     JobRequested,
     JobStarted,
+    PauseAsked,
+    PauseEnded,
+    ServerRetried,
     ServerStatus,
     SettingsApplied,
     WaveEnded,
@@ -58,6 +62,20 @@ class _Wave:
             for server in wave.servers
         }
 
+    def retry(self, server_id: str) -> None:
+        """The server is to be launched once more; what it tried so far stays told in `attempts`."""
+        self.servers[server_id] = self.servers[server_id].model_copy(
+            update={"launch_status": "PENDING", "recovery_instance_id": None, "ended_at": None}
+        )
+
+    def reopen(self) -> None:
+        """What did not succeed is tried again."""
+        if self.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}:
+            self.status, self.reason, self.ended_at = WaveStatus.PENDING, "", None
+            for server in list(self.servers.values()):
+                if server.launch_status not in {"LAUNCHED", "PENDING"}:
+                    self.retry(server.source_server_id)
+
     def report(self) -> WaveReport:
         return WaveReport(
             wave_number=self.wave.wave_number,
@@ -82,6 +100,7 @@ class ReportFold:
         self._job_waves: dict[str, _Wave] = {}
         self._ended_at: datetime | None = None
         self._status: ExecutionStatus | None = None
+        self._held = False
 
     def apply(self, event: Event) -> None:
         """Take one more event, in the order it was appended."""
@@ -92,7 +111,12 @@ class ReportFold:
                     self._waves = {wave.wave_number: _Wave(wave) for wave in event.runbook.waves}
             case ExecutionResumed():
                 self._ended_at = self._status = None
-            case JobRequested() | JobRefused() | SettingsApplied():
+                if event.again:
+                    for wave in self._waves.values():
+                        wave.reopen()
+            case PauseAsked() | PauseEnded():
+                self._held = isinstance(event, PauseAsked)
+            case JobRequested() | JobRefused() | SettingsApplied() | CancelAsked():
                 pass  # the journal's own business: nothing of the report changes
             case JobEnded():
                 wave = self._job_waves[event.job_id]
@@ -105,7 +129,7 @@ class ReportFold:
     def _apply_to_wave(
         self,
         wave: _Wave,
-        event: GateAsked | GateAnswered | WaveStarted | JobStarted | ServerStatus | WaveEnded,
+        event: GateAsked | GateAnswered | WaveStarted | JobStarted | ServerStatus | ServerRetried | WaveEnded,
     ) -> None:
         match event:
             case GateAsked():
@@ -148,6 +172,8 @@ class ReportFold:
                         "ended_at": event.at if ended else None,
                     }
                 )
+            case ServerRetried():
+                wave.retry(event.source_server_id)
             case WaveEnded():
                 wave.status, wave.reason = WaveStatus(event.status), event.reason
                 wave.ended_at = event.at
@@ -188,7 +214,7 @@ class ReportFold:
     def _running_status(self, waves: tuple[WaveReport, ...]) -> ExecutionStatus:
         moving = any(wave.status in {WaveStatus.INITIATED, WaveStatus.LAUNCHING} for wave in waves)
         asking = any(wave.asking for wave in self._waves.values())
-        return ExecutionStatus.PAUSED if asking and not moving else ExecutionStatus.IN_PROGRESS
+        return ExecutionStatus.PAUSED if (asking or self._held) and not moving else ExecutionStatus.IN_PROGRESS
 
 
 def final_status(waves: Iterable[WaveReport]) -> ExecutionStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefect_drs.report.events import (
+    CancelAsked,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -13,6 +14,9 @@ from prefect_drs.report.events import (
     JobRefused,
     JobRequested,
     JobStarted,
+    PauseAsked,
+    PauseEnded,
+    ServerRetried,
     ServerStatus,
     SettingsApplied,
     WaveEnded,
@@ -31,7 +35,13 @@ def event_line(event: Event) -> str | None:
                 f"execution {event.execution_id}"
             )
         case ExecutionResumed():
-            return f"execution resumed by {event.by}"
+            return f"execution resumed by {event.by}" + (", trying again what failed" if event.again else "")
+        case CancelAsked():
+            return f"cancel asked by {event.by}" + (f": {event.reason}" if event.reason else "")
+        case PauseAsked():
+            return f"pause asked by {event.by}: nothing new is launched"
+        case PauseEnded():
+            return f"pause ended by {event.by}"
         case GateAsked():
             return f"wave {event.wave_number} waits for approval"
         case GateAnswered():
@@ -52,6 +62,9 @@ def event_line(event: Event) -> str | None:
             why = f": {event.error}" if event.error else ""
             instance = f" as {event.recovery_instance_id}" if event.recovery_instance_id else ""
             return f"wave {event.wave_number} {event.source_server_id} {event.launch_status}{instance}{why}"
+        case ServerRetried():
+            how = f": {event.how}" if event.how else ""
+            return f"wave {event.wave_number} {event.source_server_id} is launched once more{how}"
         case JobEnded():
             return f"job {event.job_id} ended"
         case WaveEnded():

@@ -1,0 +1,130 @@
+"""The seam between a check's timing and its carrying out: a probe looks, an outcome says what it saw.
+
+In: which subjects (servers, or the wave as a whole) are to be looked at, and the number of each one's attempt. Out: an
+outcome for each. A probe never waits for what it looks at and knows nothing of time-outs and retries: those are
+`prefect_drs.recovery.checking`. A look again at the same attempt must not start anything anew.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from prefect_drs.plan.checks import Check
+from prefect_drs.report.checks import CheckPhase
+from prefect_drs.runbook import RunbookServer
+
+Subject = str | None
+"""A source server id, or None for the wave as a whole."""
+
+KEYS = uuid.UUID("3f0a6f4e-5d0b-5d7e-9a38-1b7c1f0d8e11")  # the namespace of attempt ids; changing it forgets them
+DETAIL_AT_MOST = 500
+
+
+class Verdict(enum.StrEnum):
+    """What a look says of an attempt. PENDING: neither passed nor failed yet."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    PENDING = "PENDING"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a look saw.
+
+    Args:
+        verdict: what it means for the attempt.
+        detail: one line for a person; never a secret, never a body.
+        at_work: something was started and is not known to be over. An attempt that times out then is not followed by
+            another one: the two could run side by side.
+    """
+
+    verdict: Verdict
+    detail: str = ""
+    at_work: bool = False
+
+    @classmethod
+    def passed(cls, detail: str = "") -> Outcome:
+        """It is as it should be."""
+        return cls(Verdict.PASSED, one_line(detail))
+
+    @classmethod
+    def failed(cls, detail: str) -> Outcome:
+        """This attempt cannot pass any more."""
+        return cls(Verdict.FAILED, one_line(detail))
+
+    @classmethod
+    def pending(cls, detail: str, *, at_work: bool = False) -> Outcome:
+        """Not yet; look again."""
+        return cls(Verdict.PENDING, one_line(detail), at_work)
+
+
+def one_line(text: str) -> str:
+    """`text` printable on one line, cut at 500 characters."""
+    line = " ".join(text.split())
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return line if len(line) <= DETAIL_AT_MOST else line[: DETAIL_AT_MOST - 1] + "…"
+
+
+class Probe(Protocol):
+    """Carries one check out for one or more subjects that are looked at together."""
+
+    @property
+    def name(self) -> str:
+        """The check's name, unique in its phase of its wave."""
+        ...
+
+    @property
+    def phase(self) -> CheckPhase:
+        """When it is made."""
+        ...
+
+    @property
+    def check(self) -> Check:
+        """What is checked, and how patiently."""
+        ...
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Whom it looks at; not empty."""
+        ...
+
+    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, Outcome]:
+        """One look at those subjects' current attempts (numbered from 1); an outcome for each of them.
+
+        The first look at an attempt may start something (an SSM command); later ones, and the first one in another
+        process, find what was started. Runs on a thread of its own; never two looks of one probe at a time.
+
+        Raises:
+            Nothing that is expected: what AWS or the network refuses is an outcome.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A launched server of a wave: where it is, what it became, and by which job."""
+
+    server: RunbookServer
+    recovery_instance_id: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaveContext:
+    """The wave that is checked, as templates and attempt ids need it."""
+
+    execution_id: str
+    plan_name: str
+    mode: str
+    wave_number: int
+    wave_name: str
+
+    def attempt_id(self, phase: CheckPhase, name: str, subject: Subject, attempt: int) -> str:
+        """The same UUID for the same attempt in every process: what it starts in AWS is found again by it."""
+        key = "\n".join((self.execution_id, str(self.wave_number), phase, name, subject or "", str(attempt)))
+        return str(uuid.uuid5(KEYS, key))

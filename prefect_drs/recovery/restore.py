@@ -1,0 +1,138 @@
+"""Where an execution stood, read from its journal: what a new process starts from.
+
+In: events. Out: the waves as they were, the jobs so far, and the launches whose answer is missing. The journal may lag
+behind AWS by what a dying process could not write any more; the engine's first reading of DRS's jobs closes that gap
+before anything is launched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from prefect_drs.errors import PrefectDrsError
+from prefect_drs.recovery.ports import Decision
+from prefect_drs.recovery.waves import ServerState, WaveRun
+from prefect_drs.report.events import (
+    CancelAsked,
+    Event,
+    ExecutionEnded,
+    ExecutionResumed,
+    ExecutionStarted,
+    GateAnswered,
+    JobEnded,
+    JobRefused,
+    JobRequested,
+    JobStarted,
+    PauseAsked,
+    PauseEnded,
+    ServerRetried,
+    ServerStatus,
+    WaveEnded,
+)
+from prefect_drs.report.model import WaveStatus
+from prefect_drs.runbook import Runbook
+
+FINAL = {"LAUNCHED": ServerState.LAUNCHED, "FAILED": ServerState.FAILED, "TERMINATED": ServerState.FAILED}
+
+
+@dataclass(slots=True)
+class Standing:
+    """How an execution stands.
+
+    Args:
+        runbook: what it carries out.
+        started_at: when it began; no job of it is older.
+        waves: every wave, by number.
+        requests: launches that were asked for and whose answer is not known, by batch.
+        jobs: every job so far, by job id.
+        over: the ids of those that are known to be over.
+        approved: waves that a person let through; approvals given stay given.
+        cancelled: why nothing more is to be launched, where somebody asked for that.
+        held: whether launching is paused.
+        ended: whether it came to its end; carrying it on then means trying again what failed.
+    """
+
+    runbook: Runbook
+    started_at: datetime
+    waves: dict[int, WaveRun]
+    requests: dict[str, JobRequested] = field(default_factory=dict)
+    jobs: dict[str, JobStarted] = field(default_factory=dict)
+    approved: set[int] = field(default_factory=set)
+    over: set[str] = field(default_factory=set)
+    cancelled: str | None = None
+    held: bool = False
+    ended: bool = False
+
+    @classmethod
+    def fresh(cls, runbook: Runbook, started_at: datetime) -> Standing:
+        """An execution that nothing has happened to yet."""
+        return cls(runbook, started_at, {wave.wave_number: WaveRun.of(wave) for wave in runbook.waves})
+
+    def apply(self, event: Event) -> None:
+        """Take one more event, in the order it was appended."""
+        match event:
+            case GateAnswered():
+                if event.decision == Decision.APPROVED:
+                    self.approved.add(event.wave_number)
+            case JobRequested():
+                self.requests[event.batch] = event
+                wave = self.waves[event.wave_number]
+                wave.batches = max(wave.batches, int(event.batch.rpartition(".")[2]))
+            case JobRefused():
+                self.requests.pop(event.batch, None)
+            case JobStarted():
+                self.requests.pop(event.batch, None)
+                self.jobs[event.job_id] = event
+                for server_id in event.server_ids:
+                    run = self.waves[event.wave_number].servers[server_id]
+                    run.state, run.job_id = ServerState.IN_JOB, event.job_id
+                    run.attempts += 1
+            case ServerStatus():
+                run = self.waves[event.wave_number].servers[event.source_server_id]
+                run.launch_status, run.error = event.launch_status, event.error or ""
+                run.state = FINAL.get(event.launch_status, run.state)
+            case ServerRetried():
+                self.waves[event.wave_number].servers[event.source_server_id].reopen()
+            case JobEnded():
+                self.over.add(event.job_id)
+            case WaveEnded():
+                self.waves[event.wave_number].end(WaveStatus(event.status), event.reason)
+            case CancelAsked():
+                self.cancelled = event.told
+            case PauseAsked() | PauseEnded():
+                self.held = isinstance(event, PauseAsked)
+            case ExecutionEnded():
+                self.ended = True
+            case ExecutionResumed():
+                if event.again:
+                    self.try_again()
+            case _:
+                pass  # the rest is for the report
+
+    def try_again(self) -> None:
+        """Open anew what failed, was skipped or timed out. What a person rejected stays rejected."""
+        self.ended = self.held = False
+        self.cancelled = None
+        for wave in self.waves.values():
+            if wave.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}:
+                wave.reopen()
+
+
+def standing_of(events: Iterable[Event]) -> Standing | None:
+    """How the execution of a journal stands; None where the journal is empty.
+
+    Raises:
+        PrefectDrsError: the journal does not begin with ExecutionStarted.
+    """
+    remaining = iter(events)
+    first = next(remaining, None)
+    if first is None:
+        return None
+    if not isinstance(first, ExecutionStarted):
+        raise PrefectDrsError(f"the journal begins with {first.kind}, not with ExecutionStarted; it is not whole")
+    standing = Standing.fresh(first.runbook, first.at)
+    for event in remaining:
+        standing.apply(event)
+    return standing

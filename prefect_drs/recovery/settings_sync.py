@@ -1,0 +1,76 @@
+"""Launch settings of a wave, written before its launch: only what differs, server by server.
+
+In: the servers of one wave in one account-region. Out: an event for each server whose settings were written, and the
+servers that could not be. A server whose settings cannot be written is never launched with others than the plan's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from prefect_drs.aws.launch_configuration import LaunchState, apply_changes, changes, read_launch_states
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.clock import Clock
+from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.recovery.waves import ServerRun
+from prefect_drs.report.events import Event, SettingsApplied
+
+
+def apply_settings(
+    sessions: Sessions,
+    clock: Clock,
+    wave_number: int,
+    location: Location,
+    runs: Sequence[ServerRun],
+    *,
+    workers: int,
+    record: Callable[[Event], None],
+    fail: Callable[[ServerRun, str], None],
+) -> None:
+    """Bring the launch settings of those servers to what the plan says.
+
+    Args:
+        sessions: the way into the account.
+        clock: the time, for the events.
+        wave_number: their wave.
+        location: their account and region.
+        runs: the servers.
+        workers: threads that read and write side by side; 1 runs in the caller's thread alone.
+        record: called with each event.
+        fail: called with each server whose settings could not be written, and why.
+
+    Raises:
+        AwsError: the settings could not be read; nothing was written.
+    """
+    ids = [run.server.source_server_id for run in runs]
+    states = read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
+
+    def apply(run: ServerRun) -> None:
+        server_id = run.server.source_server_id
+        try:
+            fields = _apply(sessions, run, states.get(server_id))
+        except PrefectDrsError as error:
+            fail(run, f"launch settings could not be applied: {error.message}")
+            return
+        if fields:
+            record(SettingsApplied(at=clock.now(), wave_number=wave_number, source_server_id=server_id, fields=fields))
+
+    if workers == 1:
+        for run in runs:
+            apply(run)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="drs-settings") as pool:
+        list(pool.map(apply, runs))
+
+
+def _apply(sessions: Sessions, run: ServerRun, state: LaunchState | None) -> tuple[str, ...]:
+    """Write one server's settings; the names of those that were changed."""
+    server = run.server
+    if state is None:
+        raise UsageError(f"{server.location} holds no launch configuration of {server.source_server_id}")
+    differing = changes(state, server.settings)
+    if differing:
+        apply_changes(sessions, server.account_id, server.region, state, server.settings)
+    return tuple(change.field for change in differing)

@@ -1,0 +1,97 @@
+"""An execution that is taken up in a new process goes on from where the journal and AWS stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
+from prefect_drs.recovery.ports import Decision
+from prefect_drs.report.model import ExecutionStatus
+from tests.recovery.test_engine import DIAMOND, launches_a_server, statuses
+from tests.rig import Rig, WaveSpec
+
+
+def journal(folder: Path) -> StoredJournal:
+    return StoredJournal(FolderStorage(folder), "exec-1", holder="test")
+
+
+def test_a_run_that_stopped_half_way_is_carried_to_its_end_and_nothing_is_launched_twice(
+    rig: Rig, tmp_path: Path
+) -> None:
+    engine = rig.engine(rig.runbook(DIAMOND), journal=journal(tmp_path))
+    engine.submit(1)
+    for _ in range(4):
+        rig.clock.wait(engine.tick())
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert report.status is ExecutionStatus.COMPLETED
+    assert launches_a_server(rig.jobs()) == {1}
+    assert len(rig.jobs()) == 4
+
+
+def test_an_approval_given_before_the_stop_is_not_asked_for_again(rig: Rig, tmp_path: Path) -> None:
+    waves = {1: WaveSpec(1, gate=True), 2: WaveSpec(1, (1,), gate=True)}
+    engine = rig.engine(rig.runbook(waves), journal=journal(tmp_path))
+    from prefect_drs.recovery.runner import pass_gate
+
+    assert pass_gate(engine, rig.answers, 1)
+    rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert [request.wave_number for request in rig.answers.asked] == [1, 2]
+
+
+def test_the_former_process_is_fenced_and_launches_nothing_more(rig: Rig, tmp_path: Path) -> None:
+    former = rig.engine(rig.runbook({1: WaveSpec(1), 2: WaveSpec(1)}), journal=journal(tmp_path))
+    rig.engine(None, journal=journal(tmp_path))
+    former.submit(1)
+    with pytest.raises(FencedError):
+        former.tick()
+    assert rig.jobs() == []
+
+
+def test_carrying_on_an_ended_execution_tries_again_what_failed_and_only_that(rig: Rig, tmp_path: Path) -> None:
+    runbook = rig.runbook({1: WaveSpec(2), 2: WaveSpec(2, (1,)), 3: WaveSpec(1, (2,))})
+    victim = runbook.wave(2).servers[0].source_server_id
+    fault = rig.sandbox.faults.fail_server(victim)
+    failed = rig.run(rig.engine(runbook, journal=journal(tmp_path)))
+    assert statuses(failed) == {1: "COMPLETED", 2: "FAILED", 3: "SKIPPED"}
+    rig.sandbox.faults.remove(fault)
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert report.status is ExecutionStatus.COMPLETED
+    attempts = {server.source_server_id: server.attempts for wave in report.waves for server in wave.servers}
+    assert attempts.pop(victim) == 2
+    assert set(attempts.values()) == {1}
+
+
+def test_a_cancelled_execution_launches_nothing_more_and_watches_what_runs(rig: Rig) -> None:
+    engine = rig.engine(rig.runbook({1: WaveSpec(2), 2: WaveSpec(1, (1,)), 3: WaveSpec(1)}))
+    engine.submit(1)
+    rig.clock.wait(engine.tick())
+    rig.clock.wait(engine.tick())
+    engine.cancel("somebody", "wrong region")
+    report = rig.run(engine)
+    assert statuses(report) == {1: "COMPLETED", 2: "CANCELLED", 3: "CANCELLED"}
+    assert report.status is ExecutionStatus.PARTIAL
+    assert report.exit_code == 4
+    assert {job["jobID"] for job in rig.jobs()} == {job.job_id for wave in report.waves for job in wave.jobs}
+    assert "cancelled by somebody: wrong region" in {wave.reason for wave in report.waves}
+
+
+def test_a_held_execution_launches_nothing_until_it_is_released(rig: Rig) -> None:
+    engine = rig.engine(rig.runbook({1: WaveSpec(1)}))
+    engine.hold("somebody")
+    engine.submit(1)
+    for _ in range(5):
+        rig.clock.wait(engine.tick())
+    assert rig.jobs() == []
+    engine.release("somebody")
+    assert rig.run(engine).status is ExecutionStatus.COMPLETED
+
+
+def test_a_rejection_stays_when_the_execution_is_carried_on(rig: Rig, tmp_path: Path) -> None:
+    rig.answers.answers = {1: Decision.REJECTED}
+    runbook = rig.runbook({1: WaveSpec(1, gate=True)})
+    rig.run(rig.engine(runbook, journal=journal(tmp_path)))
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert report.status is ExecutionStatus.CANCELLED
+    assert rig.jobs() == []
