@@ -11,7 +11,7 @@ import enum
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
@@ -23,6 +23,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError, PreflightRefusedError
 from prefect_drs.graph import WaveGraph
+from prefect_drs.plan.checks import Check, CheckModel, Hook, PlacedModel, check_type
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, RecoveryMode, RecoveryPlan, Wave
 
 READY_STATES = frozenset({"CONTINUOUS"})
@@ -83,13 +84,19 @@ class RunbookServer(RunbookModel):
 
 
 class RunbookWave(RunbookModel):
-    """A wave with its exact servers."""
+    """A wave with its exact servers, and its checks: their `servers` are source server ids of this wave.
+
+    A hook that calls a service knows its account and region; a health check without them is made where its server is.
+    """
 
     wave_number: int
     wave_name: str
     depends_on_waves: tuple[int, ...]
     gate: bool
     servers: tuple[RunbookServer, ...]
+    health_checks: tuple[Check, ...] = ()
+    pre_wave: tuple[Hook, ...] = ()
+    post_wave: tuple[Hook, ...] = ()
 
     @property
     def jobs(self) -> tuple[tuple[Location, int], ...]:
@@ -180,7 +187,8 @@ def resolve(manifest: Manifest, plan: RecoveryPlan, *, mode: RecoveryMode, sessi
     members = {name: _members(group, at[name], readings[at[name]], findings) for name, group in groups.items()}
     changed = _changes(sessions, groups, at, members, findings)
     waves = tuple(
-        _wave(graph, wave, groups, at, members, changed) for wave in (graph.wave(number) for number in graph.order)
+        _wave(graph, wave, groups, at, members, changed, findings)
+        for wave in (graph.wave(number) for number in graph.order)
     )
     _check(waves, readings, findings)
     return Runbook(plan_name=plan.plan_name, mode=mode, waves=waves, findings=tuple(findings))
@@ -281,7 +289,16 @@ def _wave(
     at: Mapping[str, Location],
     members: Mapping[str, Sequence[SourceServer]],
     changed: Mapping[str, tuple[Change, ...]],
+    findings: list[Finding],
 ) -> RunbookWave:
+    names = {
+        known: server.source_server_id
+        for group in wave.groups
+        for server in members[group]
+        for known in (server.name, server.hostname, server.instance_id, server.source_server_id)
+        if known
+    }
+    home = sorted({at[group] for group in wave.groups})
     return RunbookWave(
         wave_number=wave.wave_number,
         wave_name=wave.wave_name,
@@ -303,7 +320,54 @@ def _wave(
             for name in wave.groups
             for server in members[name]
         ),
+        health_checks=tuple(_check_of_servers(wave, check, names, home, findings) for check in wave.health_checks),
+        pre_wave=tuple(_hook(wave, hook, home, findings) for hook in wave.pre_wave),
+        post_wave=tuple(_hook(wave, hook, home, findings) for hook in wave.post_wave),
     )
+
+
+C = TypeVar("C", bound=CheckModel)
+
+
+def _check_of_servers(
+    wave: Wave, check: C, names: Mapping[str, str], home: Sequence[Location], findings: list[Finding]
+) -> C:
+    """The check with its servers by source server id; one that names nobody of the wave refuses the execution."""
+    findings.extend(
+        _refuse(
+            "CHECK_NAMES_NO_SERVER",
+            f"wave {wave.wave_number} ({wave.wave_name}): health check {check.name or check_type(check)} is of server "
+            f"{reference!r}, which is not in the wave; correct its servers",
+            home[0],
+        )
+        for reference in check.servers
+        if reference not in names
+    )
+    servers = tuple(dict.fromkeys(names[reference] for reference in check.servers if reference in names))
+    return check.model_copy(update={"servers": servers})
+
+
+def _hook(wave: Wave, hook: C, home: Sequence[Location], findings: list[Finding]) -> C:
+    """The hook with its account and region; one that could run in several refuses the execution."""
+    if not isinstance(hook, PlacedModel) or (hook.account_id and hook.region):
+        return hook
+    fitting = [
+        location
+        for location in home
+        if hook.account_id in {None, location.account_id} and hook.region in {None, location.region}
+    ]
+    accounts = {hook.account_id} if hook.account_id else {location.account_id for location in fitting or home}
+    regions = {hook.region} if hook.region else {location.region for location in fitting or home}
+    if len(accounts) > 1 or len(regions) > 1:
+        findings.append(
+            _refuse(
+                "HOOK_WITHOUT_PLACE",
+                f"wave {wave.wave_number} ({wave.wave_name}): hook {hook.name or check_type(hook)} could run in "
+                f"{', '.join(map(str, home))}; give it accountId and region",
+                home[0],
+            )
+        )
+    return hook.model_copy(update={"account_id": min(accounts), "region": min(regions)})
 
 
 def _check(

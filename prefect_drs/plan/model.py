@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.errors import UsageError
+from prefect_drs.plan.checks import Check, Hook
 
 SCHEMA_VERSIONS = ("1.0", "1.1")
 
@@ -114,9 +115,10 @@ class ProtectionGroup(PlanModel):
 
 
 class Wave(PlanModel):
-    """One step of a plan: its groups, the waves it waits for, and whether a person must approve it.
+    """One step of a plan: its groups, the waves it waits for, whether a person must approve it, and its checks.
 
-    `groups` holds group *names*, whichever spelling the file used.
+    `groups` holds group *names*, whichever spelling the file used. `pre_wave` and `post_wave` run once, one after the
+    other, before the wave's launches and after its health checks passed; `health_checks` say when it is done.
     """
 
     wave_number: int = Field(ge=0)
@@ -124,6 +126,9 @@ class Wave(PlanModel):
     groups: tuple[str, ...]
     pause_before_wave: bool = False
     depends_on_waves: tuple[int, ...] = ()
+    health_checks: tuple[Check, ...] = ()
+    pre_wave: tuple[Hook, ...] = ()
+    post_wave: tuple[Hook, ...] = ()
 
 
 class RecoveryPlan(PlanModel):
