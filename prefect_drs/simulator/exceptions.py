@@ -5,7 +5,7 @@ Each carries the members that its shape has in the botocore model. The HTTP stat
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from moto.core.exceptions import ServiceException
 
@@ -13,7 +13,7 @@ from moto.core.exceptions import ServiceException
 class DRSError(ServiceException):
     """The root: `code` is the shape's name, `members` what the body holds beside `message`."""
 
-    status: ClassVar[int] = 400
+    status: int = 400
 
     def __init__(self, message: str, **members: Any) -> None:
         super().__init__(message)

@@ -33,6 +33,8 @@ from .validation import check_input, service_model
 
 WITHOUT_INITIALIZATION = frozenset({"InitializeService", "TagResource", "UntagResource", "ListTagsForResource"})
 """Operations whose errors in the model hold no UninitializedAccountException."""
+_FORBIDDEN = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException"})
+"""Common errors of AWS that are 403: a region that is not enabled answers UnrecognizedClientException."""
 _TAG_OPERATIONS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
 _METHODS = {name: camelcase_to_underscores(name) for name in service_model().operation_names}
 _STATUS = {name: service_model().operation_model(name).http.get("responseCode", 200) for name in _METHODS}
@@ -107,7 +109,10 @@ class DRSResponse(BaseResponse):
             runtime.observe(Call(runtime.now(), account, region, "drs", operation, self.access_key, params, code))
 
     def _carry_out(self, operation: str, params: dict[str, Any], needs_initialization: bool) -> Any:
-        backend: DRSBackend = drs_backends[self.current_account][self.region]
+        backends = drs_backends[self.current_account]
+        if self.region not in backends:
+            raise connection.NoAnswerError("unreachable")  # DRS has no endpoint there
+        backend: DRSBackend = backends[self.region]
         if needs_initialization and not backend.initialized and operation not in WITHOUT_INITIALIZATION:
             raise UninitializedAccountException()
         backend.advance()
@@ -124,17 +129,12 @@ class DRSResponse(BaseResponse):
 def _planted_error(fault: OperationFault) -> DRSError:
     if fault.effect == "throttle":
         return ThrottlingException()
-    error = InternalServerException(fault.message)
-    if fault.code == error.code:
-        return error
-    known = {cls.code: cls for cls in _error_classes(DRSError)}
-    kind = known.get(fault.code)
+    if fault.code == InternalServerException.code:
+        return InternalServerException(fault.message)
     planted = DRSError(fault.message)
     planted.code = fault.code
-    if kind is not None:
-        planted.status = kind.status  # type: ignore[misc] # a planted error takes its class's status
+    if fault.code in _FORBIDDEN:
+        planted.status = 403
+    elif fault.code in service_model().shape_names:
+        planted.status = int(service_model().shape_for(fault.code).metadata.get("error", {}).get("httpStatusCode", 400))
     return planted
-
-
-def _error_classes(root: type[DRSError]) -> list[type[DRSError]]:
-    return [found for cls in root.__subclasses__() for found in (cls, *_error_classes(cls))]

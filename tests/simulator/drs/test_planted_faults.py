@@ -7,12 +7,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from pydantic import ValidationError
 
 from prefect_drs.simulator import Sandbox, load_faults, mock_drs
 
-from .rig import Rig, refused
+from .rig import NO_RETRIES, Rig, refused
 
 DOCUMENT = """
 faults:
@@ -208,3 +208,27 @@ def test_faults_given_at_the_start_are_planted() -> None:
         assert len(sandbox.faults) == 6
         sandbox.faults.clear()
         assert len(sandbox.faults) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("UnrecognizedClientException", 403),
+        ("AccessDeniedException", 403),
+        ("ServiceQuotaExceededException", 402),
+        ("ConflictException", 409),
+        ("SomethingNew", 400),
+    ],
+)
+def test_a_planted_error_has_the_status_of_its_code(rig: Rig, code: str, status: int) -> None:
+    rig.sandbox.faults.add({"kind": "operation", "effect": "error", "code": code, "message": "because"})
+    with pytest.raises(ClientError, match="because") as refusal:
+        rig.drs.describe_jobs()
+    assert refusal.value.response["Error"]["Code"] == code
+    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_a_region_that_drs_is_not_in_does_not_answer(rig: Rig) -> None:
+    drs = boto3.client("drs", region_name="us-east-9", config=NO_RETRIES)
+    with pytest.raises(EndpointConnectionError):
+        drs.describe_jobs()
