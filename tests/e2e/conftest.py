@@ -1,13 +1,16 @@
-"""A real browser for the end-to-end tests."""
+"""A real browser, a sandbox and a command line for the end-to-end tests."""
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import BROWSER_MISSING, find_chromium
+from tests.conftest import BROWSER_MISSING, PrefectServer, find_chromium
+from tests.e2e.rehearsal import Rehearsal, base_environment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -41,3 +44,25 @@ def browser_page() -> Iterator[Page]:
         page.set_default_timeout(30_000)
         yield page
         browser.close()
+
+
+SPEED = 300  # simulated seconds a real one: a launch takes two to four seconds
+
+
+@pytest.fixture(scope="session")
+def rehearsal(prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A sandbox in a process of its own for the whole session. Tests keep apart by their regions."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    environment = base_environment() | prefect_server.environment | {"PREFECT_DRS_HOME": str(folder / "home")}
+    made = Rehearsal(environment, folder)
+    started = made.cli("sandbox", "start", "--speed", str(SPEED))
+    assert started.returncode == 0, started.stderr
+    try:
+        for name, value in re.findall(r"^export (\w+)=(.*)$", made.cli("sandbox", "env").stdout, re.MULTILINE):
+            environment[name] = shlex.split(value)[0]
+        yield made
+    finally:
+        for drill in made.started:
+            drill.end()
+        stopped = made.cli("sandbox", "stop")
+    assert stopped.returncode == 0, stopped.stderr
