@@ -44,6 +44,7 @@ from moto import mock_aws
 
 from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
 from .faults import AnyFault, Faults, load_faults
+from .launching import seeded_ec2
 from .models import DRSBackend, drs_backends
 from .registration import install
 from .runtime import LOCK, Call, Runtime, use
@@ -120,7 +121,7 @@ def mock_drs(
 
     Args:
         clock: a `StepClock` at `DEFAULT_START` where left out.
-        seed: settles all ids and durations of DRS.
+        seed: settles all ids and durations of DRS, and the ids that moto gives to what is made one after another.
         faults: planted from the beginning.
         throttle: token buckets; none where left out.
         checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId.
@@ -137,7 +138,7 @@ def mock_drs(
     )
     sandbox = Sandbox(runtime)
     runtime.observers.append(sandbox.calls.append)
-    with use(runtime), _images(default_images), mock_aws():
+    with use(runtime), _images(default_images), seeded_ec2("mock_drs", seed), mock_aws():
         runtime.faults.extend(faults)
         yield sandbox
 

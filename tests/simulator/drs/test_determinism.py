@@ -95,3 +95,12 @@ def test_ec2_shows_an_instance_from_the_moment_of_its_launch_on(rig: Rig) -> Non
     assert rig.ec2.describe_instances()["Reservations"] == []
     rig.advance(3600)
     assert len(rig.ec2.describe_instances()["Reservations"]) == 1
+
+
+def test_what_moto_makes_has_the_same_ids_with_the_same_seed() -> None:
+    def made(seed: int) -> tuple[str, str, str]:
+        with mock_drs(seed=seed) as sandbox:
+            return Rig(sandbox).network()
+
+    assert made(1) == made(1)
+    assert made(1) != made(2)
