@@ -36,6 +36,10 @@ class StageSeconds:
     conversion: float
     launch: float
 
+    def lasting(self, seconds: float) -> StageSeconds:
+        """The same shares of another sum; 0 where `seconds` is less."""
+        return self.scaled(max(0.0, seconds) / (self.cleanup + self.snapshot + self.conversion + self.launch))
+
     def scaled(self, factor: float) -> StageSeconds:
         """All stages `factor` times as long."""
         return StageSeconds(

@@ -56,6 +56,7 @@ class EnrolmentBackend(SourceServersBackend):
         subnet: str | None = None,
         security_groups: Iterable[str] = (),
         launch_settings: Mapping[str, Any] | None = None,
+        launch_seconds: float | None = None,
         enforce_quotas: bool = False,
     ) -> SourceServer:
         """Add a source server in the state asked for.
@@ -80,6 +81,7 @@ class EnrolmentBackend(SourceServersBackend):
                 continuous (not STOPPED, INITIATING, INITIAL_SYNC).
             subnet, security_groups: written into the launch template; the default VPC's where left out.
             launch_settings: members of `LaunchConfiguration` that differ from the account's template.
+            launch_seconds: from StartRecovery to LAUNCHED, each time; drawn by `durations` where left out.
             enforce_quotas: refuse more than 4,000 servers or 300 replicating.
 
         Raises:
@@ -124,6 +126,7 @@ class EnrolmentBackend(SourceServersBackend):
             staging_area={"status": "NOT_EXTENDED", "stagingAccountID": self.account_id},
             replication_settings=replication_settings,
             source_instance_type=source_instance_type,
+            launch_seconds=launch_seconds,
         )
         self.servers[server_id] = server
         if replication_state == ReplicationState.INITIATING:

@@ -25,7 +25,7 @@ questions ("does this server fail in this stage?"). Faults never reach into stat
         zone: us-east-1a
 
 Each may be narrowed by `account`, `region` and `mode` (drill | recovery), begin `afterSeconds` after it was added,
-last `forSeconds`, and be used up after `times`.
+last `forSeconds`, be used up after `times`, and hit `every` third time only, or with a chance (`share: 0.5`).
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 from ruamel.yaml import YAML
 
+from .identifiers import generator
+
 Stage = Literal["cleanup", "snapshot", "conversion", "launch"]
 
 
@@ -57,6 +59,8 @@ class Fault(BaseModel):
     after_seconds: float = Field(default=0.0, ge=0, description="Begins this long after it was added.")
     for_seconds: float | None = Field(default=None, gt=0, description="Ends this long after it began.")
     times: int | None = Field(default=None, ge=1, description="Is used up after so many hits.")
+    every: int = Field(default=1, ge=1, description="Hits every so-manieth time only: 3 spares two, then hits.")
+    share: float = Field(default=1.0, gt=0, le=1, description="Hits with this chance; settled by the count of asks.")
 
 
 class ServerFault(Fault):
@@ -149,6 +153,7 @@ class PlantedFault:
     fault: AnyFault
     added_at: datetime
     hits: int = 0
+    asks: int = 0
 
     def is_live(self, now: datetime) -> bool:
         """Whether it may hit at `now`."""
@@ -156,6 +161,13 @@ class PlantedFault:
         if now < begin or (self.fault.times is not None and self.hits >= self.fault.times):
             return False
         return self.fault.for_seconds is None or now < begin + timedelta(seconds=self.fault.for_seconds)
+
+    def takes(self) -> bool:
+        """Whether this ask, of those it fits, is one that it hits."""
+        self.asks += 1
+        if self.asks % self.fault.every:
+            return False
+        return self.fault.share >= 1 or generator("fault", self.id, self.asks).random() < self.fault.share
 
     def describe(self) -> dict[str, Any]:
         """The fault as data, for the control endpoint."""
@@ -226,7 +238,9 @@ class Faults:
         with self._lock:
             for planted in self._planted:
                 fault = planted.fault
-                if isinstance(fault, kind) and planted.is_live(now) and _matches(fault, account, region, names):
+                if not isinstance(fault, kind) or not planted.is_live(now):
+                    continue
+                if _matches(fault, account, region, names) and planted.takes():
                     planted.hits += 1
                     return fault
         return None

@@ -127,10 +127,15 @@ class JobOperationsBackend(JobRunsBackend):
         participants = {}
         for server in servers:
             participant = self._participant(server, snapshots.get(server.server_id), replaces=not drill)
-            if fault and participant.seconds:
-                participant.seconds = participant.seconds.scaled(fault.slow)
             participants[server.server_id] = participant
         job = self.make_job("LAUNCH", initiated_by, participants, tags)
+        pending = self.pending_seconds(job.job_id)
+        for server in servers:
+            participant = participants[server.server_id]
+            if participant.seconds and server.launch_seconds is not None:
+                participant.seconds = participant.seconds.lasting(server.launch_seconds - pending)
+            if participant.seconds and fault:
+                participant.seconds = participant.seconds.scaled(fault.slow)
         if fault:
             job.extra_seconds = fault.extra_seconds
             job.visible_from = now + timedelta(seconds=fault.invisible_seconds)

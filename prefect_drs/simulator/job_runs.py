@@ -46,9 +46,13 @@ class JobRunsBackend(RecoveryInstancesBackend):
         self.active_jobs[job.job_id] = job
         for participant in job.participants.values():
             self.busy_servers[participant.server_id] = job.job_id
-        rng = generator(self.runtime.seed, "job-start", job.job_id)
-        self.schedule(job.created_at + timedelta(seconds=job_start(rng)), "job_started", job.job_id)
+        started_at = job.created_at + timedelta(seconds=self.pending_seconds(job.job_id))
+        self.schedule(started_at, "job_started", job.job_id)
         self.schedule(job.created_at + GIVEN_UP_AFTER, "job_given_up", job.job_id)
+
+    def pending_seconds(self, job_id: str) -> float:
+        """How long a job stays PENDING."""
+        return job_start(generator(self.runtime.seed, "job-start", job_id))
 
     def on_job_started(self, at: datetime, job_id: str) -> None:
         """The job leaves PENDING; each server begins its first stage."""

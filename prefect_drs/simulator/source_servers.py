@@ -78,6 +78,7 @@ class SourceServer:
     network_id: str | None = None
     launches: int = 0
     source_instance_type: str | None = None
+    launch_seconds: float | None = None
     _properties: Wire | None = None
 
     @property

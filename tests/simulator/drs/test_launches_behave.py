@@ -283,3 +283,16 @@ def test_an_update_of_a_launch_configuration_keeps_what_is_not_given(rig: Rig) -
     told = rig.drs.update_launch_configuration(sourceServerID=server, licensing={"osByol": True})
     assert told["copyTags"] is True
     assert told["licensing"] == {"osByol": True}
+
+
+def test_a_server_seeded_with_its_launch_time_is_launched_just_then(rig: Rig) -> None:
+    quick, slow = rig.seed(launch_seconds=600.0)[0], rig.seed(launch_seconds=1200.0)[0]
+    job = rig.start([quick, slow])["jobID"]
+
+    def launched() -> list[str]:
+        servers = rig.job(job)["participatingServers"]
+        return [s["sourceServerID"] for s in servers if s["launchStatus"] == "LAUNCHED"]
+
+    for seconds, expected in ((599.9, []), (0.2, [quick]), (599.8, [quick]), (0.2, [quick, slow])):
+        rig.advance(seconds)
+        assert launched() == expected

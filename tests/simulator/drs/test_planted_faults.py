@@ -232,3 +232,28 @@ def test_a_region_that_drs_is_not_in_does_not_answer(rig: Rig) -> None:
     drs = boto3.client("drs", region_name="us-east-9", config=NO_RETRIES)
     with pytest.raises(EndpointConnectionError):
         drs.describe_jobs()
+
+
+def test_a_fault_may_hit_every_third_call_only(rig: Rig) -> None:
+    rig.sandbox.faults.add({"kind": "operation", "operation": "DescribeJobs", "effect": "throttle", "every": 3})
+    assert [_is_throttled(rig) for _ in range(7)] == [False, False, True, False, False, True, False]
+
+
+def test_a_fault_may_hit_by_chance_and_the_same_way_each_time(rig: Rig) -> None:
+    drawn = []
+    for _ in range(2):
+        with mock_drs(default_images=False) as sandbox:
+            again = Rig(sandbox)
+            again.backend.initialize_service()
+            sandbox.faults.add({"kind": "operation", "operation": "DescribeJobs", "effect": "throttle", "share": 0.5})
+            drawn.append([_is_throttled(again) for _ in range(100)])
+    assert drawn[0] == drawn[1]
+    assert 35 < sum(drawn[0]) < 65
+
+
+def _is_throttled(rig: Rig) -> bool:
+    try:
+        rig.drs.describe_jobs()
+    except ClientError as refusal:
+        return str(refusal.response["Error"]["Code"]) == "ThrottlingException"
+    return False
