@@ -45,7 +45,8 @@ class Screen:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show it for the time of a run."""
-        with _quiet_prefect(), self._live or nullcontext():
+        _quiet_prefect()
+        with self._live or nullcontext():
             yield
 
     def observe(self, event: Event) -> None:
@@ -80,6 +81,7 @@ class Screen:
         running = [job.job_id for wave in report.waves for job in wave.jobs if job.ended_at is None]
         if running:
             self._say(f"stopped here; DRS goes on with {', '.join(running)}")
+        self._say(f"go on with: prefect-drs resume {report.execution_id}")
 
     def _say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, markup=False, highlight=False)
@@ -87,19 +89,17 @@ class Screen:
 
 def _is_for_a_person(record: logging.LogRecord) -> bool:
     """Warnings of Prefect are; what it says of states and errors, the events and the command's last line say better."""
+    if record.name.endswith("Worker"):  # what its threads still have to send when this process ends
+        return record.levelno > logging.WARNING
     return record.levelno == logging.WARNING or (
         record.levelno > logging.WARNING and not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
     )
 
 
-@contextmanager
-def _quiet_prefect() -> Iterator[None]:
-    debugging = logging.getLogger("prefect").isEnabledFor(logging.DEBUG)
-    handlers = [] if debugging else [one for one in logging.getLogger().handlers if type(one) is PrefectConsoleHandler]
-    for handler in handlers:
-        handler.addFilter(_is_for_a_person)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(_is_for_a_person)
+def _quiet_prefect() -> None:
+    """Hold its console lines back from now on, past the run's end: its threads speak until the process ends."""
+    if logging.getLogger("prefect").isEnabledFor(logging.DEBUG):
+        return
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.addFilter(_is_for_a_person)

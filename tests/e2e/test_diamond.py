@@ -1,4 +1,4 @@
-"""The diamond example from the manifest to DRS and back, its gates approved in reverse by a person in the Prefect UI."""
+"""The diamond example from manifest to DRS and back, its gates approved in reverse by a person in the Prefect UI."""
 
 from __future__ import annotations
 
