@@ -1,45 +1,36 @@
-"""Where a plan becomes a Prefect flow: a task a wave, `wait_for` its dependencies, a gate before a paused one.
+"""Where a plan becomes a Prefect flow.
 
-In: a Manifest and the name of one of its plans. Out: a `prefect.Flow` that resolves the runbook, carries it out with
-the engine of `prefect_drs.recovery`, and returns the RecoveryReport. Prefect decides order and shows states; the engine
-decides about launches. Nothing here talks to AWS.
+In: a Manifest and the name of one of its plans, or the id of an execution that was interrupted. Out: a `prefect.Flow`
+that resolves the runbook (or reads it from the journal) and carries it out, see `prefect_drs.execute`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Literal, cast
 
-import prefect.runtime.flow_run
 from prefect import Flow, flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, wait
-from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Completed, Failed
+from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.blocks import open_sessions
 from prefect_drs.clock import Clock, configured_clock
-from prefect_drs.errors import RecoveryNotCompletedError
-from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
+from prefect_drs.errors import UsageError
+from prefect_drs.execute import Options, current_execution_id, execute
+from prefect_drs.executions import RESUME_FLOW
+from prefect_drs.gates import PendingGate
 from prefect_drs.graph import WaveGraph
+from prefect_drs.journals import open_journal
 from prefect_drs.plan.model import Manifest, RecoveryPlan
-from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.journal import Journal, MemoryJournal
-from prefect_drs.recovery.ports import Gate
-from prefect_drs.recovery.runner import GATE_TIMEOUT, EngineThread, pass_gate
+from prefect_drs.recovery.restore import standing_of
+from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.events import Event
-from prefect_drs.report.lines import event_line
-from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
-from prefect_drs.runbook import Runbook, RunbookWave, resolve
+from prefect_drs.report.model import RecoveryReport
+from prefect_drs.runbook import Runbook, resolve
 
-SETTINGS_WORKERS = 8
 NOT_IN_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))  # Prefect refuses these in flow names
 
 
@@ -62,16 +53,18 @@ def compile_plan(
 
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
-        name) and `gate_timeout_seconds`. It returns the RecoveryReport of a COMPLETED execution.
+        name) and `gate_timeout_seconds`. It returns the RecoveryReport of a COMPLETED execution. A flow run that is
+        retried goes on from where AWS and the journal stand.
 
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
     """
     chosen = manifest.plan(plan)
+    name = chosen.plan_name.translate(NOT_IN_NAMES)
 
     @flow(
-        name=chosen.plan_name.translate(NOT_IN_NAMES),
-        flow_run_name=chosen.plan_name.translate(NOT_IN_NAMES) + " {mode}",
+        name=name,
+        flow_run_name=name + " {mode}",
         description=f"{chosen.description or chosen.plan_name}\n\n```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
         task_runner=_task_runner(len(chosen.waves)),
         persist_result=False,
@@ -84,31 +77,76 @@ def compile_plan(
         execution_id = current_execution_id()
         sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
         clock = configured_clock()
-        runbook = read_accounts(manifest, chosen, mode, sessions, clock)
-        gate: Gate = AutomaticGate(by=approved_by) if approved_by else PrefectGate(on_waiting=on_waiting)
-        timeout = timedelta(seconds=gate_timeout_seconds)
+        options = Options(
+            approved_by, timedelta(seconds=gate_timeout_seconds), observers=observers, on_waiting=on_waiting
+        )
         return execute(
             execution_id,
-            runbook,
+            lambda: _read_accounts(manifest, chosen, mode, sessions, clock),
             sessions,
             clock,
-            journal=MemoryJournal(),
-            gate=gate,
-            gate_timeout=timeout,
-            observers=(log_events(get_run_logger()), *observers),
+            open_journal(execution_id),
+            options,
         )
 
     return recovery_plan
 
 
-def log_events(logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> Callable[[Event], None]:
-    """An observer that writes each event to the run's log, a line each."""
+def compile_resume(
+    execution_id: str,
+    *,
+    accounts: Iterable[AccountAccess] | None = None,
+    observers: Sequence[Callable[[Event], None]] = (),
+    on_waiting: Callable[[PendingGate], None] | None = None,
+) -> Flow[..., RecoveryReport]:
+    """The flow that carries an interrupted execution on, from where AWS and its journal stand.
 
-    def observe(event: Event) -> None:
-        if line := event_line(event):
-            logger.info(line)
+    An execution that had ended is tried again: what failed, was skipped or timed out. What is LAUNCHED stays, what a
+    person rejected stays rejected.
 
-    return observe
+    Args:
+        execution_id: the execution; its journal must be readable here.
+        accounts: as in `compile_plan`.
+        observers: called with every event, those of the past first.
+        on_waiting: as in `compile_plan`.
+
+    Returns:
+        A flow with the parameters `approved_by`, `gate_timeout_seconds` and `take_over` (do not wait for the lease of
+        another process; fence it).
+
+    Raises:
+        UsageError: there is no journal of that execution here.
+    """
+    standing = standing_of(open_journal(execution_id).read())
+    if standing is None:
+        raise UsageError(
+            f"there is no journal of execution {execution_id} here; resume it where it ran, or keep journals "
+            "on a block that all machines reach (PREFECT_DRS_JOURNAL)"
+        )
+    runbook = standing.runbook
+
+    @flow(
+        name=RESUME_FLOW,
+        flow_run_name=f"{RESUME_FLOW} {execution_id}",
+        task_runner=_task_runner(len(runbook.waves)),
+        persist_result=False,
+    )
+    def resume_execution(
+        approved_by: str | None = None,
+        gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+        take_over: bool = False,
+    ) -> RecoveryReport:
+        options = Options(approved_by, timedelta(seconds=gate_timeout_seconds), take_over, observers, on_waiting)
+        return execute(
+            execution_id,
+            lambda: runbook,
+            open_sessions(accounts, session_name=f"prefect-drs-{execution_id}"),
+            configured_clock(),
+            open_journal(execution_id),
+            options,
+        )
+
+    return resume_execution
 
 
 def _task_runner(waves: int) -> TaskRunner[PrefectFuture[Any]]:
@@ -119,101 +157,13 @@ def _task_runner(waves: int) -> TaskRunner[PrefectFuture[Any]]:
 
 @task(name="read the accounts", cache_policy=NO_CACHE, persist_result=False)
 def _resolve(
-    manifest: Manifest,
-    plan: RecoveryPlan,
-    mode: Literal["drill", "recovery"],
-    sessions: Sessions,
-    clock: Clock,
+    manifest: Manifest, plan: RecoveryPlan, mode: Literal["drill", "recovery"], sessions: Sessions, clock: Clock
 ) -> Runbook:
     return resolve(manifest, plan, mode=mode, sessions=sessions, clock=clock).require_accepted()
 
 
-def read_accounts(
-    manifest: Manifest,
-    plan: RecoveryPlan,
-    mode: Literal["drill", "recovery"],
-    sessions: Sessions,
-    clock: Clock,
+def _read_accounts(
+    manifest: Manifest, plan: RecoveryPlan, mode: Literal["drill", "recovery"], sessions: Sessions, clock: Clock
 ) -> Runbook:
-    """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI.
-
-    Raises:
-        PreflightRefusedError: what the accounts hold does not allow it.
-    """
+    """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
     return _resolve(manifest, plan, mode, sessions, clock)
-
-
-def current_execution_id() -> str:
-    """The id of the execution that the running flow carries out: that of its outermost flow run."""
-    return str(prefect.runtime.flow_run.get_root_flow_run_id() or prefect.runtime.flow_run.get_id())
-
-
-def execute(
-    execution_id: str,
-    runbook: Runbook,
-    sessions: Sessions,
-    clock: Clock,
-    *,
-    journal: Journal,
-    gate: Gate,
-    gate_timeout: timedelta,
-    observers: Sequence[Callable[[Event], None]],
-) -> RecoveryReport:
-    """Carry out a runbook within the running flow: a task a wave.
-
-    Raises:
-        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
-    """
-    with (
-        ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
-        ReportPublisher() as publisher,
-    ):
-        engine = Engine(
-            execution_id,
-            runbook,
-            sessions,
-            clock=clock,
-            journal=journal,
-            executor=executor,
-            workers=SETTINGS_WORKERS,
-            observers=(publisher.observe, *observers),
-        )
-        with EngineThread(engine, clock) as thread:
-            futures: dict[int, PrefectFuture[Any]] = {}
-            for wave in runbook.waves:  # in topological order
-                futures[wave.wave_number] = _wave_task(wave, engine, thread, gate, gate_timeout).submit(
-                    wait_for=[futures[number] for number in wave.depends_on_waves]
-                )
-            wait(list(futures.values()))
-            thread.wait(lambda: engine.idle)
-        report = engine.finish()
-    publish_report(report, runbook)
-    if report.status is not ExecutionStatus.COMPLETED:
-        raise RecoveryNotCompletedError(
-            f"{runbook.mode} of {runbook.plan_name} ended {report.status}: "
-            + "; ".join(
-                f"wave {wave.wave_number} {wave.wave_name}: {wave.status} ({wave.reason})"
-                for wave in report.waves
-                if wave.status is not WaveStatus.COMPLETED
-            ),
-            report=report,
-        )
-    return report
-
-
-def _wave_task(wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta) -> Any:
-    """The task that stands for a wave: it asks the gate, hands the wave to the engine and waits for its end."""
-
-    @task(name=wave.wave_name, task_run_name=wave.wave_name, cache_policy=NO_CACHE, persist_result=False)
-    def recover_wave() -> State[Any]:
-        number = wave.wave_number
-        if not pass_gate(engine, gate, number, gate_timeout):
-            return Cancelled(message=engine.reason(number))
-        engine.submit(number)
-        with wave_progress(engine, wave) as show:
-            thread.wait(lambda: engine.status(number).over, meanwhile=show)
-        if engine.status(number) is WaveStatus.COMPLETED:
-            return Completed(message=f"{len(wave.servers)} server(s) LAUNCHED")
-        return Failed(message=engine.reason(number))
-
-    return recover_wave

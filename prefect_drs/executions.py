@@ -1,19 +1,34 @@
 """Executions as any machine that reaches the Prefect API sees them: their reports and how they stand.
 
-In: an execution's id. Out: the RecoveryReport that the running (or ended) flow keeps as an artifact. Nothing here
-starts, changes or stops anything.
+In: an execution's id. Out: the RecoveryReport that the running (or ended) flow keeps as an artifact, and, for an
+execution that another process takes up, the end of the flow runs that a dead process left Running.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from uuid import UUID
+
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.objects import Artifact
-from prefect.client.schemas.sorting import ArtifactSort
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterName,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import Artifact, StateType
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 from prefect_drs.artifacts import REPORT_KEY, report_key
 from prefect_drs.errors import UsageError
 from prefect_drs.report.model import RecoveryReport
+
+RESUME_FLOW = "resume"
+UNSETTLED = [StateType.RUNNING, StateType.PENDING]
 
 
 def read_report(execution_id: str) -> RecoveryReport:
@@ -60,3 +75,30 @@ def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
             report = RecoveryReport.model_validate_json(artifact.data)
             latest.setdefault(report.execution_id, report)
     return list(latest.values())
+
+
+def settle_former_runs(execution_id: str, current_run_id: str | None) -> None:
+    """Let the flow runs that carried this execution out before end visibly, where a dead process left them Running.
+
+    Call it once the execution is held: nobody else carries it out any more.
+
+    Args:
+        execution_id: the execution.
+        current_run_id: the outermost flow run of this process, which is left alone.
+    """
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNSETTLED)),
+            ),
+            sort=FlowRunSort.START_TIME_DESC,
+            limit=50,
+        )
+        with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
+            runs.append(client.read_flow_run(UUID(execution_id)))
+        for run in runs:
+            if run.state is None or run.state.type not in UNSETTLED or str(run.id) == current_run_id:
+                continue
+            told = f"Its process ended without a word; carried on by flow run {current_run_id}"
+            client.set_flow_run_state(run.id, Crashed(message=told), force=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from prefect import flow
 
-from prefect_drs.compile import compile_plan
+from prefect_drs.compile import compile_plan, compile_resume
 from prefect_drs.plan import load_manifest
 from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.model import RecoveryReport
@@ -43,3 +43,28 @@ def recover(
     """
     compiled = compile_plan(load_manifest(manifest, bindings), plan)
     return compiled(mode=mode, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
+
+
+@flow(name="resume-execution", flow_run_name="resume {execution_id}", persist_result=False)
+def resume(
+    execution_id: str,
+    take_over: bool = False,
+    approved_by: str | None = None,
+    gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+) -> RecoveryReport:
+    """Go on with an execution that was interrupted, from where AWS and its journal stand.
+
+    Args:
+        execution_id: the execution, as `prefect-drs status` lists it.
+        take_over: do not wait for another process's lease. Use it where that process is known to be dead.
+        approved_by: approves every gate in advance, in this name. Leave empty to be asked.
+        gate_timeout_seconds: how long a gate waits before it cancels its wave.
+
+    Raises:
+        UsageError: there is no journal of that execution here.
+        ExecutionBusyError: another process carries it out.
+        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
+    """
+    return compile_resume(execution_id)(
+        approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds, take_over=take_over
+    )

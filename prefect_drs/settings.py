@@ -7,6 +7,8 @@ the command line read it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect.settings.base import PrefectBaseSettings, build_settings_config
 from pydantic import Field
 
@@ -31,4 +33,12 @@ class PrefectDrsSettings(PrefectBaseSettings):
         default=604_800.0,
         gt=0,
         description="How long an approval is waited for before its wave is cancelled, in seconds.",
+    )
+    home: Path = Field(
+        default=Path("~/.prefect-drs"),
+        description="Where this machine keeps journals, unless `journal` names a block, and the sandbox's particulars.",
+    )
+    journal: str = Field(
+        default="",
+        description="The file-system block that journals are kept on, as `type/name`; empty for a folder under `home`.",
     )

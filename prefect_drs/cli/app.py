@@ -47,6 +47,9 @@ COMMANDS = (
     Command("status", "prefect_drs.cli.control:status", "Show executions, or one of them.", CONTROL),
     Command("approve", "prefect_drs.cli.control:approve", "Approve a wave that waits at its gate.", CONTROL),
     Command("reject", "prefect_drs.cli.control:reject", "Reject a wave that waits at its gate.", CONTROL),
+    Command("pause", "prefect_drs.cli.control:pause", "Launch nothing more for now.", CONTROL),
+    Command("resume", "prefect_drs.cli.control:resume", "Go on with an execution that was interrupted.", CONTROL),
+    Command("cancel", "prefect_drs.cli.control:cancel", "Launch nothing more; watch what runs to its end.", CONTROL),
     Command("sandbox", "prefect_drs.cli.sandbox:app", "The simulated AWS to rehearse in.", SANDBOX),
 )
 

@@ -107,3 +107,82 @@ def status(
         console().print(executions_view(reports))
     else:
         print("no execution is known to this Prefect API; start one with `prefect-drs drill FILE`")
+
+
+def resume(
+    execution: str,
+    /,
+    *,
+    take_over: Annotated[bool, Parameter(negative="")] = False,
+    yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
+) -> int:
+    """Go on with an execution that was paused or interrupted; one that had ended is tried again where it failed.
+
+    Parameters
+    ----------
+    execution
+        The execution's id, as `prefect-drs status` shows it.
+    take_over
+        Do not wait until another process's hold lapses (up to 75 s after it died); fence it instead.
+    yes
+        Approve every gate that is still to come, in your name.
+    json
+        Print the RecoveryReport as the last thing on stdout.
+    """
+    from prefect_drs.cli.run import carry_out
+    from prefect_drs.compile import compile_resume
+    from prefect_drs.control import Wish, express
+    from prefect_drs.executions import read_report
+    from prefect_drs.lease import is_held
+
+    if is_held(execution) and not take_over and read_report(execution).status == "PAUSED":
+        express(execution, Wish.RESUME, by=getpass.getuser())
+        print(f"execution {execution} goes on in the process that carries it out")
+        return 0
+    return carry_out(
+        lambda screen: compile_resume(execution, observers=(screen.observe,), on_waiting=screen.tell_gate),
+        json=json,
+        approved_by=getpass.getuser() if yes else None,
+        take_over=take_over,
+    )
+
+
+def cancel(
+    execution: str,
+    /,
+    *,
+    by: str | None = None,
+    reason: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
+) -> None:
+    """Launch nothing more; what DRS runs already is watched to its end, and open gates are closed.
+
+    Parameters
+    ----------
+    execution
+        The execution's id, as `prefect-drs status` shows it.
+    by
+        Who cancels; by default the user of this machine. It goes into the report.
+    reason
+        Why; it goes into the report.
+    """
+    from prefect_drs.control import Wish, express
+
+    express(execution, Wish.CANCEL, by=by or getpass.getuser(), reason=reason)
+    print(f"asked execution {execution} to launch nothing more; see prefect-drs status {execution}")
+
+
+def pause(execution: str, /, *, by: str | None = None) -> None:
+    """Launch nothing more for now; what runs goes on. `prefect-drs resume` ends it.
+
+    Parameters
+    ----------
+    execution
+        The execution's id, as `prefect-drs status` shows it.
+    by
+        Who pauses; by default the user of this machine.
+    """
+    from prefect_drs.control import Wish, express
+
+    express(execution, Wish.PAUSE, by=by or getpass.getuser())
+    print(f"asked execution {execution} to pause; go on with: prefect-drs resume {execution}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import json as jsonlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,7 +17,10 @@ from cyclopts import Parameter
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
+    from prefect import Flow
+
     from prefect_drs.aws.sessions import Sessions
+    from prefect_drs.cli.screen import Screen
     from prefect_drs.report.model import RecoveryReport
 
 Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
@@ -106,15 +110,26 @@ def _run(
 
     manifest = load_manifest(file, bindings)  # faults are told before Prefect is even imported
     manifest.plan(plan)
-    from prefect_drs.cli.screen import Screen
     from prefect_drs.compile import compile_plan
+
+    return carry_out(
+        lambda screen: compile_plan(manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate),
+        json=json,
+        mode=mode,
+        approved_by=getpass.getuser() if approve else None,
+    )
+
+
+def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: bool, **parameters: object) -> int:
+    """Run a flow here and now with progress on stderr, print its report, and answer with its exit code."""
+    from prefect_drs.cli.screen import Screen
 
     _require_prefect()
     screen = Screen(live=sys.stderr.isatty())
-    flow = compile_plan(manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate)
+    flow = compiled(screen)
     try:
         with screen.shown():
-            report = flow(mode=mode, approved_by=getpass.getuser() if approve else None)
+            report = flow(**parameters)
     except RecoveryNotCompletedError as ended:
         report = ended.report
     except KeyboardInterrupt:

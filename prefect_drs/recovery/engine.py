@@ -349,6 +349,9 @@ class Engine:
         """Apply the launch settings of a wave that was handed over."""
         if wave.phase is not WavePhase.WAITING:
             return
+        if self._cancelled is not None:
+            self._end(wave, WaveStatus.CANCELLED, self._cancelled)
+            return
         wave.phase, wave.status = WavePhase.PREPARING, WaveStatus.INITIATED
         self.record(WaveStarted(at=self._clock.now(), wave_number=wave.number))
         by_location: dict[Location, list[ServerRun]] = {}

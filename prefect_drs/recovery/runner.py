@@ -71,6 +71,13 @@ class EngineThread:
             with self._engine.changed:
                 self._engine.changed.notify_all()
 
+    def abandon(self, failure: BaseException) -> None:
+        """Let everybody who waits here go, with this error; nothing more is ticked."""
+        self._failure = self._failure or failure
+        self._stopping.set()
+        with self._engine.changed:
+            self._engine.changed.notify_all()
+
     def wait(
         self, done: Callable[[], bool], *, every: float = 5.0, meanwhile: Callable[[], None] | None = None
     ) -> None:

@@ -1,0 +1,118 @@
+"""Steering an execution from another process: wishes are stored with its flow run, and the engine's process reads them.
+
+In: an execution and a wish (pause, resume, cancel). Out: the engine holds, goes on, or launches nothing more. The
+Prefect UI's own Cancel is a wish too. A wish is stored before it is obeyed, so it outlives both processes; the last
+one counts.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.logging import get_logger
+from prefect.states import Cancelled
+
+from prefect_drs.errors import UsageError
+from prefect_drs.gate_runs import pending_gates
+from prefect_drs.recovery.engine import Engine
+
+KEY = "prefect-drs-wish-"
+LOOK_EVERY = 3.0  # real seconds between two looks at the wishes
+
+_logger = get_logger("prefect_drs.control")
+
+
+class Wish(enum.StrEnum):
+    """What somebody wants of a running execution."""
+
+    PAUSE = "PAUSE"
+    RESUME = "RESUME"
+    CANCEL = "CANCEL"
+
+
+def express(execution_id: str, wish: Wish, *, by: str, reason: str = "") -> None:
+    """Store a wish; the process that carries the execution out obeys within seconds, or when it is resumed.
+
+    Raises:
+        UsageError: this Prefect API knows no such execution.
+    """
+    now = datetime.now(UTC)
+    value = json.dumps({"wish": wish, "by": by, "reason": reason, "at": now.isoformat()})
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_flow_run(UUID(execution_id))
+            client.create_flow_run_input(UUID(execution_id), f"{KEY}{now:%Y%m%dT%H%M%S%f}", value)
+        except (ObjectNotFound, ValueError):
+            raise UsageError(
+                f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
+            ) from None
+
+
+class WishWatch:
+    """Reads the wishes for an execution every few seconds and tells its engine. Use as a context manager.
+
+    Args:
+        engine: what is steered.
+        flow_run_id: the outermost flow run of this process; cancelling it in the Prefect UI cancels the execution.
+    """
+
+    def __init__(self, engine: Engine, flow_run_id: str | None) -> None:
+        self._engine = engine
+        self._execution = UUID(engine.execution_id)
+        self._run = UUID(flow_run_id) if flow_run_id else self._execution
+        self._seen: set[str] = set()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run_until_done, name="drs-wishes", daemon=True)
+
+    def __enter__(self) -> Self:
+        with get_client(sync_client=True) as client:
+            former = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=200, exclude_keys=set())
+        self._seen = {wish.key for wish in former}  # what was wished before this process is in the journal
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run_until_done(self) -> None:
+        while not self._done.wait(LOOK_EVERY):
+            try:
+                with get_client(sync_client=True) as client:
+                    self._look(client)
+            except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+                _logger.warning("Prefect could not be asked for wishes, trying again: %s", error)
+
+    def _look(self, client: SyncPrefectClient) -> None:
+        wishes = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=50, exclude_keys=self._seen)
+        for stored in sorted(wishes, key=lambda wish: wish.key):
+            self._seen.add(stored.key)
+            wish = json.loads(stored.value)
+            self._obey(client, Wish(wish["wish"]), wish["by"], wish["reason"])
+        state = client.read_flow_run(self._run).state
+        if state is not None and (state.is_cancelling() or state.is_cancelled()) and not self._engine.cancelled:
+            self._obey(client, Wish.CANCEL, "the Prefect UI or API", "")
+
+    def _obey(self, client: SyncPrefectClient, wish: Wish, by: str, reason: str) -> None:
+        match wish:
+            case Wish.PAUSE:
+                self._engine.hold(by)
+            case Wish.RESUME:
+                self._engine.release(by)
+            case Wish.CANCEL:
+                self._engine.cancel(by, reason)
+                for gate in pending_gates(self._engine.execution_id):
+                    closed: State[Any] = Cancelled(message=f"The execution was cancelled by {by}")
+                    client.set_flow_run_state(gate.flow_run_id, closed, force=True)

@@ -1,0 +1,224 @@
+"""An execution within a running Prefect flow: a task a wave, `wait_for` its dependencies, the engine behind them.
+
+In: a runbook, or the journal of an execution that was interrupted. Out: the RecoveryReport. Prefect decides order and
+shows states; the engine decides about launches; gates, lease, journal and wishes are the ports between the two. Nothing
+here talks to AWS.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import prefect.runtime.flow_run
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture, wait
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+
+from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.clock import Clock, WallClock
+from prefect_drs.control import WishWatch
+from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError
+from prefect_drs.executions import settle_former_runs
+from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
+from prefect_drs.journals import holder
+from prefect_drs.lease import execution_lease, forget_lease
+from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.journal import Journal
+from prefect_drs.recovery.ports import Gate
+from prefect_drs.recovery.runner import EngineThread, pass_gate
+from prefect_drs.report.events import Event
+from prefect_drs.report.lines import event_line
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.runbook import Runbook, RunbookWave
+
+SETTINGS_WORKERS = 8
+
+
+class InterruptedExecutionError(PrefectDrsError):
+    """This process was told to stop; the execution can be resumed."""
+
+    code = "EXECUTION_INTERRUPTED"
+
+
+class StoppableClock(WallClock):
+    """A wall clock whose waits end with an error once the process is told to stop, so that no gate holds it."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """From now on nothing waits any more."""
+        self._stopping.set()
+
+    def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
+        """Come back after `seconds`.
+
+        Raises:
+            InterruptedExecutionError: the process was told to stop.
+        """
+        if self._stopping.wait(max(0.0, seconds)):
+            raise InterruptedExecutionError("this process was told to stop; resume the execution to go on")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an execution is carried out.
+
+    Args:
+        approved_by: approves every gate in advance, in that name; None asks.
+        gate_timeout: how long a gate waits.
+        take_over: do not wait for another process's lease, fence it.
+        observers: called with every event, former ones first when an execution is resumed.
+        on_waiting: called with each gate whose form is open.
+        expected: seconds each server's launch is expected to take, by source server id, where known.
+    """
+
+    approved_by: str | None
+    gate_timeout: timedelta
+    take_over: bool = False
+    observers: Sequence[Callable[[Event], None]] = ()
+    on_waiting: Callable[[PendingGate], None] | None = None
+    expected: Mapping[str, float] | None = None
+
+
+def current_execution_id() -> str:
+    """The id of the execution that the running flow carries out: that of its outermost flow run."""
+    return str(root_flow_run_id() or prefect.runtime.flow_run.get_id())
+
+
+def root_flow_run_id() -> str | None:
+    """The outermost flow run of this process."""
+    return prefect.runtime.flow_run.get_root_flow_run_id() or None
+
+
+def execute(
+    execution_id: str,
+    runbook: Callable[[], Runbook],
+    sessions: Sessions,
+    clock: Clock,
+    journal: Journal,
+    options: Options,
+) -> RecoveryReport:
+    """Carry an execution out, or on, within the running flow.
+
+    Args:
+        execution_id: what its jobs are tagged with.
+        runbook: resolves what to do; called only where the journal does not tell of the execution yet.
+        sessions: the way into the accounts.
+        clock: the engine's time.
+        journal: where decisions and outcomes are kept.
+        options: gates, lease, observers.
+
+    Raises:
+        ExecutionBusyError: another process carries it out.
+        PreflightRefusedError: what the accounts hold does not allow it.
+        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
+    """
+    gate_clock = StoppableClock()
+    gate: Gate = (
+        AutomaticGate(by=options.approved_by)
+        if options.approved_by
+        else PrefectGate(clock=gate_clock, on_waiting=options.on_waiting)
+    )
+    with execution_lease(execution_id, take_over=options.take_over):
+        settle_former_runs(execution_id, root_flow_run_id())
+        known = bool(journal.read())
+        resolved = None if known else runbook()
+        with (
+            ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
+            ReportPublisher() as publisher,
+        ):
+            engine = Engine(
+                execution_id,
+                resolved,
+                sessions,
+                clock=clock,
+                journal=journal,
+                executor=executor,
+                workers=SETTINGS_WORKERS,
+                expected=options.expected,
+                holder=holder(),
+                observers=(publisher.observe, _log_events(clock.now()), *options.observers),
+            )
+            with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()):
+                try:
+                    _run_waves(engine, thread, gate, options.gate_timeout)
+                except BaseException:
+                    gate_clock.stop()
+                    thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
+                    raise
+            report = engine.finish()
+        publish_report(report, engine.runbook)
+    forget_lease(execution_id)
+    return _completed(report)
+
+
+def _run_waves(engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta) -> None:
+    """Start a task for every wave and wait until all are over and no job runs any more."""
+    futures: dict[int, PrefectFuture[Any]] = {}
+    for wave in engine.runbook.waves:  # in topological order
+        futures[wave.wave_number] = _wave_task(wave, engine, thread, gate, gate_timeout).submit(
+            wait_for=[futures[number] for number in wave.depends_on_waves]
+        )
+    wait(list(futures.values()))
+    thread.wait(lambda: engine.idle)
+
+
+def _wave_task(wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta) -> Any:
+    """The task that stands for a wave: it asks the gate, hands the wave to the engine and waits for its end."""
+    number = wave.wave_number
+
+    @task(name=wave.wave_name, task_run_name=wave.wave_name, cache_policy=NO_CACHE, persist_result=False)
+    def recover_wave() -> State[Any]:
+        if not engine.status(number).over and pass_gate(engine, gate, number, gate_timeout):
+            engine.submit(number)
+            with wave_progress(engine, wave) as show:
+                thread.wait(lambda: engine.status(number).over, meanwhile=show)
+        return _task_state(engine, wave)
+
+    return recover_wave
+
+
+def _task_state(engine: Engine, wave: RunbookWave) -> State[Any]:
+    """The state in which a wave's task ends."""
+    reason = engine.reason(wave.wave_number)
+    match engine.status(wave.wave_number):
+        case WaveStatus.COMPLETED:
+            return Completed(message=f"{engine.launched(wave.wave_number)} server(s) LAUNCHED")
+        case WaveStatus.CANCELLED:
+            return Cancelled(message=reason)
+        case _:
+            return Failed(message=reason)
+
+
+def _completed(report: RecoveryReport) -> RecoveryReport:
+    if report.status is ExecutionStatus.COMPLETED:
+        return report
+    told = "; ".join(
+        f"wave {wave.wave_number} {wave.wave_name}: {wave.status} ({wave.reason})"
+        for wave in report.waves
+        if wave.status is not WaveStatus.COMPLETED or wave.reason
+    )
+    raise RecoveryNotCompletedError(f"{report.mode} of {report.plan_name} ended {report.status}: {told}", report=report)
+
+
+def _log_events(since: datetime) -> Callable[[Event], None]:
+    """An observer that writes each new event to the run's log, a line each."""
+    logger: logging.Logger | logging.LoggerAdapter[logging.Logger] = get_run_logger()
+
+    def observe(event: Event) -> None:
+        line = event_line(event) if event.at >= since else None
+        if line:
+            logger.info(line)
+
+    return observe
