@@ -1,0 +1,212 @@
+"""The worlds that the kill-point benchmark runs in: small recovery plans and a simulated AWS, drawn by seed.
+
+In: a seed. Out: a `World` as data (2–8 waves on a random acyclic graph, 1–6 servers each in one to three regions; gates,
+launch settings, failing servers, tight quotas and an AWS that misbehaves in some), and `raised`, which puts it up on
+the simulator in virtual time. The same seed gives the same world. Nothing here knows the engine's inside.
+
+What misbehaves is confined to calls whose failure the engine promises to ride out: StartRecovery (throttled, failed with
+500, lost on the way there or back), the readings it rests on, and jobs that DescribeJobs does not tell at first.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from prefect_drs.clock import Clock
+from prefect_drs.plan.model import Manifest
+from prefect_drs.recovery.packing import Limits
+from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+from prefect_drs.simulator import Sandbox, StepClock, mock_drs
+
+ACCOUNT = "123456789012"  # moto's own
+REGIONS = ("us-west-2", "eu-west-1", "ap-southeast-2")
+GIB = 2**30
+STAGES = ("snapshot", "conversion", "launch")
+SETTINGS: tuple[Mapping[str, Any], ...] = (
+    {"instanceType": "r6a.large"},
+    {"copyTags": True},
+    {"launchDisposition": "STOPPED", "instanceType": "m5.large"},
+)
+TIGHT = Limits(servers_per_job=3, concurrent_jobs=2, servers_in_jobs=5)
+LONGEST_INVISIBLE = 100.0  # seconds; the engine allows two minutes
+_LAUNCHING = ("throttle", "error", "time-out", "lose-answer")
+_READINGS = ("DescribeJobs", "DescribeJobLogItems", "DescribeSourceServers")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnWave:
+    """A wave: how many servers in which region, after which waves, behind a gate that is answered so."""
+
+    number: int
+    after: tuple[int, ...]
+    servers: Mapping[str, int]
+    settings: Mapping[str, Any]
+    gate: Decision | None
+
+    def server_ids(self, region: str) -> tuple[str, ...]:
+        """The source server ids of its group there."""
+        return tuple(f"s-{self.number:08d}{REGIONS.index(region):d}{i:08d}" for i in range(self.servers[region]))
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A plan and an AWS, as data.
+
+    Args:
+        seed: what it was drawn from, and the simulator's own seed.
+        mode: drill or recovery.
+        waves: the plan.
+        failing: the stage in which a server fails at every attempt, by source server id.
+        faults: what else goes wrong, in the simulator's words.
+        limits: the quotas the engine is to keep.
+    """
+
+    seed: int
+    mode: str
+    waves: tuple[DrawnWave, ...]
+    failing: Mapping[str, str]
+    faults: tuple[Mapping[str, Any], ...]
+    limits: Limits
+
+    @property
+    def tight(self) -> bool:
+        """Whether quotas bind, so that what shares a job depends on the moment."""
+        return self.limits == TIGHT
+
+    def manifest(self) -> Manifest:
+        """The plan as a person would write it."""
+        groups = [
+            {
+                "groupName": f"g{wave.number}-{region}",
+                "region": region,
+                "sourceServerIds": wave.server_ids(region),
+                "launchConfig": dict(wave.settings),
+            }
+            for wave in self.waves
+            for region in wave.servers
+        ]
+        waves = [
+            {
+                "waveNumber": wave.number,
+                "waveName": f"wave {wave.number}",
+                "groups": [f"g{wave.number}-{region}" for region in wave.servers],
+                "dependsOnWaves": wave.after,
+                "pauseBeforeWave": wave.gate is not None,
+            }
+            for wave in self.waves
+        ]
+        plan = {"planName": f"world-{self.seed}", "waves": waves}
+        return Manifest.model_validate({"schemaVersion": "1.1", "protectionGroups": groups, "recoveryPlans": [plan]})
+
+
+def draw_world(seed: int) -> World:
+    """The world of that seed."""
+    rng = random.Random(f"kill points/{seed}")  # noqa: S311 - a benchmark, not a secret
+    regions = REGIONS[: rng.choice((1, 1, 1, 2, 2, 3))]
+    gated, configured = rng.random() < 0.4, rng.random() < 0.4
+    waves: list[DrawnWave] = []
+    for number in range(1, rng.randint(2, 8) + 1):
+        earlier = range(1, number)
+        count = rng.choice((0, 1, 1, 1, 2, 2, 3))
+        places = rng.sample(regions, rng.randint(1, len(regions)))
+        spread = [rng.choice(places) for _ in range(rng.randint(1, 6))]
+        waves.append(
+            DrawnWave(
+                number=number,
+                after=tuple(sorted(rng.sample(earlier, min(count, len(earlier))))),
+                servers={region: spread.count(region) for region in regions if region in spread},
+                settings=rng.choice(SETTINGS) if configured and rng.random() < 0.5 else {},
+                gate=_answer(rng) if gated and rng.random() < 0.4 else None,
+            )
+        )
+    ids = [server for wave in waves for region in wave.servers for server in wave.server_ids(region)]
+    failing = rng.sample(ids, min(len(ids), rng.randint(1, 2))) if rng.random() < 0.3 else []
+    return World(
+        seed=seed,
+        mode=rng.choice(("drill", "recovery")),
+        waves=tuple(waves),
+        failing={server: rng.choice(STAGES) for server in failing},
+        faults=_misbehaviour(rng),
+        limits=TIGHT if rng.random() < 0.2 else Limits(),
+    )
+
+
+def _answer(rng: random.Random) -> Decision:
+    return rng.choice((Decision.APPROVED,) * 4 + (Decision.REJECTED, Decision.TIMED_OUT))
+
+
+def _misbehaviour(rng: random.Random) -> tuple[Mapping[str, Any], ...]:
+    """Nothing in half of the worlds; in the others one to three kinds of trouble."""
+    if rng.random() < 0.5:
+        return ()
+    faults: list[Mapping[str, Any]] = []
+    for kind in rng.sample(("late", "launching", "reading", "outage"), rng.randint(1, 3)):
+        if kind == "late":
+            seconds = rng.uniform(5, LONGEST_INVISIBLE)
+            times = rng.choice((1, 3, 1000))
+            faults.append({"kind": "job", "invisibleSeconds": seconds, "times": times})
+        elif kind == "launching":
+            effect = rng.choice(_LAUNCHING)
+            faults.append(
+                {"kind": "operation", "operation": "StartRecovery", "effect": effect, "times": rng.randint(1, 3)}
+            )
+        elif kind == "reading":
+            operation, times = rng.choice(_READINGS), rng.randint(1, 5)
+            faults.append({"kind": "operation", "operation": operation, "effect": "error", "times": times})
+        else:
+            after, seconds = rng.uniform(60, 900), rng.uniform(30, 300)
+            faults.append(
+                {
+                    "kind": "operation",
+                    "operation": rng.choice(("DescribeJobs", "StartRecovery")),
+                    "effect": rng.choice(("error", "time-out")),
+                    "afterSeconds": after,
+                    "forSeconds": seconds,
+                }
+            )
+    return tuple(faults)
+
+
+@contextmanager
+def raised(world: World, clock: StepClock) -> Iterator[Sandbox]:
+    """The world's servers on a simulated AWS; nothing goes wrong before `plant_faults`."""
+    with mock_drs(clock=clock, seed=world.seed, default_images=False) as sandbox:
+        for region in {region: None for wave in world.waves for region in wave.servers}:
+            sandbox.backend(ACCOUNT, region).initialize_service()
+        for wave in world.waves:
+            for region in wave.servers:
+                for server_id in wave.server_ids(region):
+                    sandbox.backend(ACCOUNT, region).seed_source_server(
+                        hostname=f"host-{server_id}",
+                        source_server_id=server_id,
+                        ram_bytes=4 * GIB,
+                        cpus=2,
+                        disks=[{"deviceName": "/dev/sda1", "bytes": 40 * GIB}],
+                        protected_for=timedelta(days=1),
+                    )
+        yield sandbox
+
+
+def plant_faults(world: World, sandbox: Sandbox) -> None:
+    """From now on things go wrong as drawn."""
+    for server, stage in world.failing.items():
+        sandbox.faults.add({"kind": "server", "server": server, "stage": stage})
+    sandbox.faults.extend(dict(fault) for fault in world.faults)
+
+
+class Gatekeeper:
+    """Answers every gate at once as the world says, whoever asks and however often."""
+
+    def __init__(self, world: World, clock: Clock) -> None:
+        self._answers = {wave.number: wave.gate for wave in world.waves}
+        self._clock = clock
+
+    def ask(self, request: GateRequest) -> GateAnswer:
+        """The answer that was drawn."""
+        decision = self._answers[request.wave_number] or Decision.APPROVED
+        return GateAnswer(decision, "gatekeeper", self._clock.now(), f"wave {request.wave_number}")
