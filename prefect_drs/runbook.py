@@ -23,7 +23,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError, PreflightRefusedError
 from prefect_drs.graph import WaveGraph
-from prefect_drs.plan.checks import Check, CheckModel, Hook, PlacedModel, check_type
+from prefect_drs.plan.checks import Check, CheckModel, Hook, PlacedModel, check_type, hook_places
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, RecoveryMode, RecoveryPlan, Wave
 
 READY_STATES = frozenset({"CONTINUOUS"})
@@ -351,13 +351,7 @@ def _hook(wave: Wave, hook: C, home: Sequence[Location], findings: list[Finding]
     """The hook with its account and region; one that could run in several refuses the execution."""
     if not isinstance(hook, PlacedModel) or (hook.account_id and hook.region):
         return hook
-    fitting = [
-        location
-        for location in home
-        if hook.account_id in {None, location.account_id} and hook.region in {None, location.region}
-    ]
-    accounts = {hook.account_id} if hook.account_id else {location.account_id for location in fitting or home}
-    regions = {hook.region} if hook.region else {location.region for location in fitting or home}
+    accounts, regions = hook_places(home, hook.account_id, hook.region)
     if len(accounts) > 1 or len(regions) > 1:
         findings.append(
             _refuse(

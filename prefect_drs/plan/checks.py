@@ -9,6 +9,7 @@ after an attempt that failed there are at most `retries` more. Nothing here know
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel as _BaseModel
@@ -158,3 +159,24 @@ HOOK_TYPES = _types(Hook)
 def check_type(check: CheckModel) -> str:
     """Its kind, as the manifest writes it."""
     return str(type(check).model_fields["type"].default)
+
+
+def check_name(name: str | None, kind: str, position: int) -> str:
+    """How the report calls a check: its name, or its kind and its place in the list, from 1."""
+    return name or f"{kind}-{position}"
+
+
+def hook_places(
+    home: Collection[tuple[str, str]], account_id: str | None, region: str | None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The accounts and the regions that a hook could mean.
+
+    Args:
+        home: account and region of each of the wave's groups.
+        account_id: what the hook says; None where it does not.
+        region: likewise.
+    """
+    fitting = [place for place in home if account_id in {None, place[0]} and region in {None, place[1]}] or list(home)
+    accounts = frozenset({account_id} if account_id else (place[0] for place in fitting))
+    regions = frozenset({region} if region else (place[1] for place in fitting))
+    return accounts, regions

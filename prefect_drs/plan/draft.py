@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from prefect_drs.plan.bindings import Bindings, Kind
+from prefect_drs.plan.check_fields import CHECK_LISTS
+from prefect_drs.plan.checks import check_name
 from prefect_drs.plan.fields import METADATA_FIELDS
 from prefect_drs.plan.finding import Place
 from prefect_drs.plan.model import Manifest
@@ -166,6 +168,38 @@ class GroupReference:
 
 
 @dataclass(frozen=True)
+class DraftCheck:
+    """A health check or hook of a wave. `phase`: the list it stands in; `position`: its place there, from 1."""
+
+    entry: Entry
+    phase: str
+    position: int
+    account: Name | None
+    servers: tuple[Name, ...]
+
+    @property
+    def kind(self) -> str:
+        """`type`."""
+        return self.entry.text("type") or "?"
+
+    @property
+    def label(self) -> str:
+        """How the report will call it."""
+        return check_name(self.entry.text("name"), self.kind, self.position)
+
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        values = {
+            field: [item.value for item in value] if isinstance(value, tuple) else value
+            for field, value in self.entry.values.items()
+            if value is not None
+        }
+        if self.account is not None:
+            values["accountId"] = self.account.real
+        return values | {"servers": [name.real for name in self.servers]}
+
+
+@dataclass(frozen=True)
 class DraftWave:
     """A wave."""
 
@@ -174,6 +208,7 @@ class DraftWave:
     name: str | None
     references: tuple[GroupReference, ...]
     depends_on: tuple[Item, ...]
+    checks: tuple[DraftCheck, ...] = ()
 
     @property
     def label(self) -> str:
@@ -188,6 +223,7 @@ class DraftWave:
             "groups": list(dict.fromkeys(reference.key for reference in self.references)),
             "pauseBeforeWave": self.entry.get("pauseBeforeWave", bool) or False,
             "dependsOnWaves": list(dict.fromkeys(item.value for item in self.depends_on)),
+            **{phase: [check.values() for check in self.checks if check.phase == phase] for phase in CHECK_LISTS},
         }
 
 
@@ -335,20 +371,41 @@ class Drafting:
         )
 
     def _plan(self, entry: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftPlan:
-        return DraftPlan(
+        waves = tuple(self._wave(wave, by_id, by_name) for wave in entry.entries("waves"))
+        return DraftPlan(entry, entry.text("planName"), waves)
+
+    def _wave(self, entry: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftWave:
+        references = tuple(self._references(entry, by_id, by_name))
+        groups = [reference.group for reference in references if reference.group is not None]
+        return DraftWave(
             entry,
-            entry.text("planName"),
+            entry.get("waveNumber", int),
+            entry.text("waveName"),
+            references,
+            entry.items("dependsOnWaves"),
             tuple(
-                DraftWave(
-                    wave,
-                    wave.get("waveNumber", int),
-                    wave.text("waveName"),
-                    tuple(self._references(wave, by_id, by_name)),
-                    wave.items("dependsOnWaves"),
-                )
-                for wave in entry.entries("waves")
+                self._check(check, phase, position, groups)
+                for phase in CHECK_LISTS
+                for position, check in enumerate(entry.entries(phase), start=1)
             ),
         )
+
+    def _check(self, entry: Entry, phase: str, position: int, groups: list[DraftGroup]) -> DraftCheck:
+        written = entry.text("accountId")
+        account = None
+        if written is not None:
+            account = self._resolved("accounts", written, entry.place("accountId"), account=None, region=None)
+
+        def server(item: Item) -> Name:
+            found = [
+                self._resolved("sourceServers", item.value, item.at, account=group.account, region=group.region)
+                for group in groups
+            ]
+            bound = (name for name in found if name.bound_at is not None)
+            return next(bound, Name(item.value, item.value, item.at))
+
+        servers = tuple(server(item) for item in entry.items("servers"))
+        return DraftCheck(entry, phase, position, account, servers)
 
     def _references(
         self, wave: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]

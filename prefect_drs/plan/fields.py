@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from prefect_drs.plan.check_fields import CHECK_LISTS
 from prefect_drs.plan.finding import Finding, Place
 from prefect_drs.plan.model import LaunchDisposition, RightSizingMethod
 from prefect_drs.plan.shape import (
@@ -108,6 +109,7 @@ WAVE = Shape(
         "groupId": _TEXT,
         "pauseBeforeWave": _FLAG,
         "dependsOnWaves": Field(list_of(a_wave_number)),
+        **CHECK_LISTS,
     },
 )
 

@@ -204,6 +204,62 @@ def one_of(*choices: str) -> Callable[[Any, Place, list[Finding]], str]:
     return read
 
 
+def whole_number(lowest: int, highest: int) -> Callable[[Any, Place, list[Finding]], int]:
+    """A whole number from `lowest` to `highest`."""
+
+    def read(value: Any, at: Place, out: list[Finding]) -> int:
+        if type(value) is not int:
+            raise _wrong(value, at, out, f"{_name(at)} takes a whole number (no quotes)")
+        if not lowest <= value <= highest:
+            message = f"{_name(at)} {quote(value)} is out of range; use {lowest} to {highest}"
+            out.append(Finding(at, "INVALID_VALUE", message))
+            raise NotUnderstoodError
+        return value
+
+    return read
+
+
+def one_or_list(
+    read_item: Callable[[Any, Place, list[Finding]], Any],
+) -> Callable[[Any, Place, list[Finding]], tuple[Any, ...]]:
+    """A list, or its only item."""
+    read_list = list_of(read_item)
+
+    def read(value: Any, at: Place, out: list[Finding]) -> tuple[Any, ...]:
+        return read_list(value, at, out) if isinstance(value, list) else (Item(read_item(value, at, out), at),)
+
+    return read
+
+
+def told_apart(
+    what: str, shapes: Mapping[str, Shape], elsewhere: Mapping[str, str] | None = None
+) -> Callable[[Any, Place, list[Finding]], Entry]:
+    """An object whose `type` says which of the shapes it has.
+
+    Args:
+        what: the object's name in sentences.
+        shapes: by type.
+        elsewhere: types that exist but not here, each with the reason and remedy.
+    """
+    read_type = one_of(*shapes)
+
+    def read(value: Any, at: Place, out: list[Finding]) -> Entry:
+        if not isinstance(value, dict):
+            raise _wrong(value, at, out, f"{what} is an object of named fields")
+        kind = value.get("type")
+        if kind is None:
+            out.append(Finding(at, "MISSING_FIELD", f"{what} needs type: one of {', '.join(shapes)}"))
+            raise NotUnderstoodError
+        if isinstance(kind, str) and kind in (elsewhere or {}):
+            out.append(
+                Finding((*at, "type"), "INVALID_VALUE", f"{what} cannot be of type {kind}: {(elsewhere or {})[kind]}")
+            )
+            raise NotUnderstoodError
+        return shapes[read_type(kind, (*at, "type"), out)](value, at, out)
+
+    return read
+
+
 def list_of(
     read_item: Callable[[Any, Place, list[Finding]], Any],
 ) -> Callable[[Any, Place, list[Finding]], tuple[Any, ...]]:
@@ -241,3 +297,45 @@ def text_map(value: Any, at: Place, out: list[Finding]) -> dict[str, str]:
         except NotUnderstoodError:
             continue
     return read
+
+
+def text_lists(value: Any, at: Place, out: list[Finding]) -> dict[str, tuple[str, ...]]:
+    """An object whose values are texts or lists of texts."""
+    if not isinstance(value, dict):
+        raise _wrong(value, at, out, f"{_name(at)} is an object of texts or lists of texts")
+    read: dict[str, tuple[str, ...]] = {}
+    for key, inner in value.items():
+        if len(out) > FINDINGS_AT_MOST:
+            break
+        try:
+            any_text(key, at, out)
+            read[key] = tuple(item.value for item in one_or_list(any_text)(inner, (*at, key), out))
+        except NotUnderstoodError:
+            continue
+    return read
+
+
+def json_object(value: Any, at: Place, out: list[Finding]) -> dict[str, Any]:
+    """An object of any JSON values; texts must be writable as UTF-8, numbers finite."""
+    if not isinstance(value, dict):
+        raise _wrong(value, at, out, f"{_name(at)} is an object")
+    _check_json(value, at, out)
+    return value
+
+
+def _check_json(value: Any, at: Place, out: list[Finding]) -> None:
+    if len(out) > FINDINGS_AT_MOST or value is None or isinstance(value, bool | int):
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            any_text(key, at, out)
+            _check_json(inner, (*at, key), out)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check_json(inner, (*at, index), out)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            out.append(Finding(at, "INVALID_VALUE", f"{_name(at)} is {value}, which JSON cannot hold"))
+            raise NotUnderstoodError
+    else:
+        any_text(value, at, out)

@@ -248,12 +248,13 @@ class Checking:
                 run.due = min(now + timedelta(seconds=check.interval_seconds), deadline)
                 return
             detail = f"not within {check.timeout_seconds} s: {outcome.detail}"
-            if outcome.at_work:
-                detail += "; not tried again, since it is still at work"
         else:
             detail = outcome.detail
-        if run.attempt > check.retries or (outcome.verdict is Verdict.PENDING and outcome.at_work):
+        if run.attempt > check.retries:
             self._end(course, run, False, detail, now)
+            return
+        if outcome.at_work:
+            self._end(course, run, False, f"{detail}; not tried again, since it may still be at work", now)
             return
         run.outcome = Outcome.pending(detail)
         run.attempt_started = None

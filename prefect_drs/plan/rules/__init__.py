@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from prefect_drs.plan.draft import Draft
 from prefect_drs.plan.finding import Finding
-from prefect_drs.plan.rules import addresses, groups, launch, names, waves
+from prefect_drs.plan.rules import addresses, checks, groups, launch, names, waves
 
 Rule = Callable[[Draft], Iterator[Finding]]
 
@@ -59,6 +59,18 @@ RULES: tuple[Rule, ...] = (
     waves.dependencies_exist,
     waves.dependencies_have_no_cycle,
     waves.groups_are_used,
+    # health checks and hooks
+    checks.checks_are_of_schema_1_1,
+    checks.check_names_are_unique,
+    checks.check_places_are_well_formed,
+    checks.hooks_have_one_place,
+    checks.checks_have_what_their_phase_needs,
+    checks.check_servers_are_of_the_wave,
+    checks.documents_are_named,
+    checks.body_patterns_compile,
+    checks.urls_are_well_formed,
+    checks.variables_are_known,
+    checks.checked_servers_are_started,
 )
 
 UNRESOLVED_CODES = frozenset(

@@ -1,9 +1,12 @@
 """Carrying out the checks and hooks of a wave: a file a kind, one door.
 
-A plan's `Check` becomes a `Probe` for the servers it is made for; `prefect_drs.recovery.checking` decides when it
-looks. No Prefect here, and no waiting.
+A plan's `Check` becomes a `Probe` for the servers it is made for (`probes_for`); `prefect_drs.recovery.checking`
+decides when it looks. No Prefect here, and no waiting. `CheckContext` and `Outcome` are what a callable of the
+entry-point group `prefect_drs.checks` is given and may answer.
 """
 
+from prefect_drs.recovery.checks.build import probes_for
+from prefect_drs.recovery.checks.entry_point import CheckContext
 from prefect_drs.recovery.checks.probe import Outcome, Probe, Subject, Target, Verdict, WaveContext
 
-__all__ = ["Outcome", "Probe", "Subject", "Target", "Verdict", "WaveContext"]
+__all__ = ["CheckContext", "Outcome", "Probe", "Subject", "Target", "Verdict", "WaveContext", "probes_for"]

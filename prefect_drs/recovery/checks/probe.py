@@ -11,6 +11,7 @@ import enum
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from prefect_drs.plan.checks import Check
@@ -39,8 +40,8 @@ class Outcome:
     Args:
         verdict: what it means for the attempt.
         detail: one line for a person; never a secret, never a body.
-        at_work: something was started and is not known to be over. An attempt that times out then is not followed by
-            another one: the two could run side by side.
+        at_work: something was started and is not known to be over. An attempt that fails or times out then is not
+            followed by another one: the two could run side by side.
     """
 
     verdict: Verdict
@@ -53,9 +54,9 @@ class Outcome:
         return cls(Verdict.PASSED, one_line(detail))
 
     @classmethod
-    def failed(cls, detail: str) -> Outcome:
+    def failed(cls, detail: str, *, at_work: bool = False) -> Outcome:
         """This attempt cannot pass any more."""
-        return cls(Verdict.FAILED, one_line(detail))
+        return cls(Verdict.FAILED, one_line(detail), at_work)
 
     @classmethod
     def pending(cls, detail: str, *, at_work: bool = False) -> Outcome:
@@ -116,13 +117,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class WaveContext:
-    """The wave that is checked, as templates and attempt ids need it."""
+    """The wave that is checked, as templates and attempt ids need it. `started_at`: when the execution began."""
 
     execution_id: str
     plan_name: str
     mode: str
     wave_number: int
     wave_name: str
+    started_at: datetime
 
     def attempt_id(self, phase: CheckPhase, name: str, subject: Subject, attempt: int) -> str:
         """The same UUID for the same attempt in every process: what it starts in AWS is found again by it."""
