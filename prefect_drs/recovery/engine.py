@@ -150,6 +150,7 @@ class Engine:
             started_at=started_at,
             policy=policy,
             chance=random.Random(f"{seed}/{location}" if seed is not None else None),  # noqa: S311 - jitter
+            expected=self._expected,
         )
 
     def _path_tails(self) -> dict[int, float]:

@@ -35,7 +35,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError
 from prefect_drs.recovery.packing import JobStart, Usage
-from prefect_drs.recovery.watch import PollPolicy
+from prefect_drs.recovery.watch import PollPolicy, Running
 from prefect_drs.recovery.waves import ServerRun, ServerState, WaveRun
 from prefect_drs.report.events import Event, JobEnded, JobRefused, JobRequested, JobStarted, ServerStatus
 
@@ -78,6 +78,7 @@ class LocationJobs:
         started_at: when the execution began; no job of it is older.
         policy: how often to look.
         chance: jitter.
+        expected: seconds that a server's launch is expected to take, by source server id, where known.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class LocationJobs:
         started_at: datetime,
         policy: PollPolicy,
         chance: random.Random,
+        expected: Mapping[str, float],
     ) -> None:
         self.location = location
         self._sessions = sessions
@@ -107,10 +109,12 @@ class LocationJobs:
         self._since = started_at - JOB_LIFETIME
         self._policy = policy
         self._chance = chance
+        self._expected = expected
         self._known: dict[str, Job] = {}  # this execution's jobs
         self._active: tuple[Job, ...] = ()  # everybody's active jobs, as last read
         self._requests: dict[str, _Request] = {}
         self._read_at: datetime | None = None
+        self._seen_at: datetime | None = None  # when the last reading that succeeded was asked for
         self._failures = 0
         self._not_before = started_at
         self.last_error = ""
@@ -150,16 +154,24 @@ class LocationJobs:
         backoff = (self._not_before - now).total_seconds()
         if self._read_at is None or (wanting and not self.busy and now - self._read_at > FRESH):
             return max(0.0, backoff)
-        ages = [(now - job.started_at).total_seconds() for job in self._known.values() if job.active]
-        due = self._policy.interval(ages) - (now - self._read_at).total_seconds()
+        # Foreign jobs matter only while somebody waits for what they hold.
+        jobs = [job for job in self._active if wanting or job.job_id in self._known]
+        running = [Running((now - job.started_at).total_seconds(), self._seconds_expected(job)) for job in jobs]
+        due = self._policy.interval(running) - (now - self._read_at).total_seconds()
         return max(0.0, due, backoff)
+
+    def _seconds_expected(self, job: Job) -> float | None:
+        """What its slowest server is expected to take; None where one of them is not known."""
+        known = [self._expected.get(server.source_server_id) for server in job.servers] if self._expected else [None]
+        return None if None in known else max((seconds for seconds in known if seconds is not None), default=None)
 
     # Reading
 
     def read(self) -> None:
         """One reading of all jobs there: match what was asked for, note what changed, settle lost answers."""
+        asked_at = self._clock.now()
         try:
-            jobs = describe_jobs(self._sessions, self.location, since=self._since)
+            jobs = describe_jobs(self._sessions, self.location, since=self._window())
             self._match(jobs)
             self._settle_lost(jobs)
         except AwsError as error:
@@ -167,11 +179,23 @@ class LocationJobs:
             return
         finally:
             self._write_noted()
-        self._read_at = self._clock.now()
+        self._read_at, self._seen_at = self._clock.now(), asked_at
         self._failures = 0
         visible = {job.job_id for job in jobs}
         unseen = [job for job in self._known.values() if job.active and job.job_id not in visible]
         self._active = (*(job for job in jobs if job.active), *unseen)
+
+    def _window(self) -> datetime:
+        """How far back a reading looks, so that it does not grow with the hours: to the first job that is not over.
+
+        What was over at the last reading is over for good; what that reading could not see yet is no older than it by
+        more than clocks differ and a job stays hidden.
+        """
+        if self._seen_at is None:
+            return self._since
+        started = [job.started_at for job in self._active]
+        asked = [request.asked_at - SKEW for request in self._requests.values()]
+        return max(self._since, min([self._seen_at - SKEW - VISIBILITY, *started, *asked]))
 
     def _write_noted(self) -> None:
         noted, self._noted = self._noted, []
@@ -200,8 +224,11 @@ class LocationJobs:
         for job in jobs:
             if job.tags.get(EXECUTION_TAG) != self._execution_id or job.type not in LAUNCH_TYPES:
                 continue
+            known = self._known.get(job.job_id)
+            if known is not None and not known.active:
+                continue  # followed to its end
             wave = self._waves[int(job.tags[WAVE_TAG])]
-            if job.job_id not in self._known:
+            if known is None:
                 self._found(wave, job)
             self._follow(wave, job)
             self._known[job.job_id] = job
@@ -354,7 +381,8 @@ class LocationJobs:
                 },
             )
         except AwsError as error:
-            self._read_at = None  # look again before anything more is launched here
+            if not isinstance(error, ThrottledError):
+                self._read_at = None  # look again before anything more is launched here
             if not is_ambiguous(error):
                 self._refused(request, error)
             self._back_off(error)
@@ -364,6 +392,7 @@ class LocationJobs:
         self._write_noted()
         self._known[job.job_id] = job
         self._active = (*self._active, job)
+        self._failures = 0
         return True
 
     def _refused(self, request: _Request, error: AwsError) -> None:

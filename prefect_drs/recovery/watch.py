@@ -1,7 +1,9 @@
 """How often to look: one poller an account-region reads all its jobs at once, and this says when it looks next.
 
-Soon while something may end, rarely while it surely will not, and later and later, with jitter, where reading fails.
-Fast enough that a wave's dependents start within seconds, slow enough to stay under 12 readings a minute.
+Soon while a job may end, rarely while all surely run on, and later and later, with jitter, where reading fails. Fast
+enough that a wave's dependents start within seconds, slow enough to stay under 12 readings a minute however many jobs
+run. How long a job surely runs on is told by recorded durations where there are any: a launch hardly takes less than
+half of what it took before.
 """
 
 from __future__ import annotations
@@ -12,27 +14,42 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """An active job: seconds since it started, and the seconds its slowest server is expected to take, if known."""
+
+    age: float
+    expected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PollPolicy:
     """Intervals in seconds.
 
     Args:
         near: between readings while some job may end.
-        far: between readings while all jobs are younger than `quiet`.
-        quiet: how long after its start a job surely runs on.
-        backoff_limit: the longest wait after readings or launches that failed.
+        far: between readings while all jobs surely run on; no older than a reading that a launch may rest on.
+        quiet: how long after its start a job surely runs on where nothing is known of its servers.
+        early: the part of its expected time that a job surely runs on.
+        backoff_first: the longest wait after the first reading or launch that failed; it doubles from there.
+        backoff_limit: the longest wait after many.
     """
 
-    near: float = 6.0
+    near: float = 5.5
     far: float = 15.0
     quiet: float = 60.0
+    early: float = 0.5
+    backoff_first: float = 2.0
     backoff_limit: float = 60.0
 
-    def interval(self, job_ages: Iterable[float]) -> float:
-        """Seconds to the next reading, for active jobs of those ages (seconds)."""
-        ages = tuple(job_ages)
-        return self.far if ages and max(ages) < self.quiet else self.near
+    def interval(self, jobs: Iterable[Running]) -> float:
+        """Seconds to the next reading while these jobs are active."""
+        left = min((self._surely(job) - job.age for job in jobs), default=0.0)
+        return max(self.near, min(self.far, left))
+
+    def _surely(self, job: Running) -> float:
+        return self.quiet if job.expected is None else max(self.quiet, job.expected * self.early)
 
     def backoff(self, failures: int, chance: random.Random) -> float:
-        """Seconds to wait after so many failures in a row: doubling from `near`, full jitter over the upper half."""
-        ceiling = min(self.backoff_limit, self.near * 2.0 ** min(failures - 1, 16))
+        """Seconds to wait after so many failures in a row: doubling, full jitter over the upper half."""
+        ceiling = min(self.backoff_limit, self.backoff_first * 2.0 ** min(failures - 1, 16))
         return ceiling * (0.5 + 0.5 * chance.random())
