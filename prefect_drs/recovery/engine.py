@@ -101,7 +101,7 @@ class Engine:
         standing = self._take_up(runbook, holder)
         self.runbook = standing.runbook
         self._waves = standing.waves
-        self._approved = standing.approved
+        self._answers = standing.answers
         self._cancelled = standing.cancelled
         self._held = standing.held
         self._expected = dict(expected or {})
@@ -198,7 +198,12 @@ class Engine:
 
     def is_approved(self, wave_number: int) -> bool:
         """Whether a person has let this wave through, now or before a restart."""
-        return wave_number in self._approved
+        answer = self._answers.get(wave_number)
+        return answer is not None and answer.decision is Decision.APPROVED
+
+    def answer(self, wave_number: int) -> GateAnswer | None:
+        """What was decided about this wave, now or before a restart; None where nobody has decided yet."""
+        return self._answers.get(wave_number)
 
     # What the waves' tasks say
 
@@ -218,8 +223,7 @@ class Engine:
                 comment=answer.comment,
             )
         )
-        if answer.decision is Decision.APPROVED:
-            self._approved.add(wave_number)
+        self._answers[wave_number] = answer
 
     def submit(self, wave_number: int) -> None:
         """Hand a wave over: from now on its servers may be launched. Handing it over again changes nothing.
@@ -229,7 +233,7 @@ class Engine:
                 broken; nothing was done.
         """
         wave = self._waves[wave_number]
-        if wave.wave.gate and wave_number not in self._approved:
+        if wave.wave.gate and not self.is_approved(wave_number):
             raise UsageError(f"wave {wave_number} may not start: nobody has approved it")
         waiting = [n for n in wave.wave.depends_on_waves if self._waves[n].status is not WaveStatus.COMPLETED]
         if waiting:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from prefect_drs.errors import PrefectDrsError
-from prefect_drs.recovery.ports import Decision
+from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.waves import ServerState, WaveRun
 from prefect_drs.report.events import (
     CancelAsked,
@@ -48,7 +48,7 @@ class Standing:
         requests: launches that were asked for and whose answer is not known, by batch.
         jobs: every job so far, by job id.
         over: the ids of those that are known to be over.
-        approved: waves that a person let through; approvals given stay given.
+        answers: what was decided about the waves behind gates, by wave number; answers given stay given.
         cancelled: why nothing more is to be launched, where somebody asked for that.
         held: whether launching is paused.
         ended: whether it came to its end; carrying it on then means trying again what failed.
@@ -59,7 +59,7 @@ class Standing:
     waves: dict[int, WaveRun]
     requests: dict[str, JobRequested] = field(default_factory=dict)
     jobs: dict[str, JobStarted] = field(default_factory=dict)
-    approved: set[int] = field(default_factory=set)
+    answers: dict[int, GateAnswer] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
     cancelled: str | None = None
     held: bool = False
@@ -74,8 +74,9 @@ class Standing:
         """Take one more event, in the order it was appended."""
         match event:
             case GateAnswered():
-                if event.decision == Decision.APPROVED:
-                    self.approved.add(event.wave_number)
+                self.answers[event.wave_number] = GateAnswer(
+                    Decision(event.decision), event.by, event.answered_at, event.comment
+                )
             case JobRequested():
                 self.requests[event.batch] = event
                 wave = self.waves[event.wave_number]
@@ -115,6 +116,7 @@ class Standing:
         """Open anew what failed, was skipped or timed out. What a person rejected stays rejected."""
         self.ended = self.held = False
         self.cancelled = None
+        self.answers = {n: answer for n, answer in self.answers.items() if answer.decision is not Decision.TIMED_OUT}
         for wave in self.waves.values():
             if wave.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}:
                 wave.reopen()

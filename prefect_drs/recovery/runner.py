@@ -99,23 +99,28 @@ class EngineThread:
 
 
 def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta = GATE_TIMEOUT) -> bool:
-    """Ask about a wave, note the answer, and cancel the wave where it is not an approval. True: it may begin."""
+    """Ask about a wave, note the answer, and cancel the wave where it is not an approval. True: it may begin.
+
+    An answer that the journal holds already, approval or not, is not asked for again.
+    """
     wave = engine.runbook.wave(wave_number)
-    if not wave.gate or engine.is_approved(wave_number):
+    if not wave.gate:
         return True
-    engine.gate_asked(wave_number)
-    answer = gate.ask(
-        GateRequest(
-            execution_id=engine.execution_id,
-            plan_name=engine.runbook.plan_name,
-            mode=engine.runbook.mode,
-            wave_number=wave_number,
-            wave_name=wave.wave_name,
-            summary=gate_summary(engine.runbook, wave_number, engine.report()),
-            timeout=timeout,
+    answer = engine.answer(wave_number)
+    if answer is None:
+        engine.gate_asked(wave_number)
+        answer = gate.ask(
+            GateRequest(
+                execution_id=engine.execution_id,
+                plan_name=engine.runbook.plan_name,
+                mode=engine.runbook.mode,
+                wave_number=wave_number,
+                wave_name=wave.wave_name,
+                summary=gate_summary(engine.runbook, wave_number, engine.report()),
+                timeout=timeout,
+            )
         )
-    )
-    engine.gate_answered(wave_number, answer)
+        engine.gate_answered(wave_number, answer)
     if answer.decision is Decision.APPROVED:
         return True
     if answer.decision is Decision.TIMED_OUT:

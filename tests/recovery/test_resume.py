@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
-from prefect_drs.recovery.ports import Decision
+from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.report.model import ExecutionStatus
 from tests.recovery.test_engine import DIAMOND, launches_a_server, statuses
 from tests.rig import Rig, WaveSpec
@@ -92,6 +92,30 @@ def test_a_rejection_stays_when_the_execution_is_carried_on(rig: Rig, tmp_path: 
     rig.answers.answers = {1: Decision.REJECTED}
     runbook = rig.runbook({1: WaveSpec(1, gate=True)})
     rig.run(rig.engine(runbook, journal=journal(tmp_path)))
+    rig.answers.answers = {}  # whoever is asked again would approve
     report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert report.status is ExecutionStatus.CANCELLED
+    assert len(rig.answers.asked) == 1
+    assert rig.jobs() == []
+
+
+def test_a_gate_that_timed_out_is_asked_again_when_the_execution_is_carried_on(rig: Rig, tmp_path: Path) -> None:
+    rig.answers.answers = {1: Decision.TIMED_OUT}
+    rig.run(rig.engine(rig.runbook({1: WaveSpec(1, gate=True)}), journal=journal(tmp_path)))
+    rig.answers.answers = {}
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert report.status is ExecutionStatus.COMPLETED
+    assert len(rig.answers.asked) == 2
+
+
+@pytest.mark.parametrize("decision", [Decision.REJECTED, Decision.TIMED_OUT])
+def test_a_refusal_noted_just_before_the_stop_is_not_asked_for_again(
+    rig: Rig, tmp_path: Path, decision: Decision
+) -> None:
+    engine = rig.engine(rig.runbook({1: WaveSpec(1, gate=True)}), journal=journal(tmp_path))
+    engine.gate_asked(1)
+    engine.gate_answered(1, GateAnswer(decision, "tester", rig.clock.now()))
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert rig.answers.asked == []
     assert report.status is ExecutionStatus.CANCELLED
     assert rig.jobs() == []
