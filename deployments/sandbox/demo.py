@@ -3,7 +3,7 @@
 It starts the sandbox and a Prefect server, seeds the estate that examples/three-tier.json asks for, deploys the plan,
 starts a worker, runs the drill through its deployment and stops at the two gates. On a terminal it waits for a person
 to approve in the Prefect UI; without one it approves by itself. It ends with the report and stops all that it started.
-Everything it writes goes to .demo/ (and the bindings beside this file).
+Everything it writes goes to .demo/, or to the folder that PREFECT_DRS_DEMO names, which must be empty or new.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,12 +21,13 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import UUID
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".demo"
+HOME = Path(os.environ.get("PREFECT_DRS_DEMO", ROOT / ".demo")).absolute()
 BIN = Path(sys.executable).parent
 MANIFEST = "examples/three-tier.json"
-BINDINGS = "deployments/sandbox/bindings.yaml"
+BINDINGS = HOME / "bindings.yaml"
 POOL = "drs-sandbox"
 SPEED = 120  # simulated seconds a real one: a launch of 20 minutes takes 10 seconds
 STARTUP_SECONDS = 180.0
@@ -73,7 +75,7 @@ class Demo:
         return done.stdout
 
     def background(self, command: str, log: str) -> subprocess.Popen[bytes]:
-        """Start a command that goes on until the demo ends; its output goes to .demo/LOG."""
+        """Start a command that goes on until the demo ends; its output goes to a log in the demo's folder."""
         say(f"$ {command} &")
         output = self._stack.enter_context((HOME / log).open("wb"))
         process = subprocess.Popen(
@@ -111,15 +113,15 @@ class Demo:
 
 def drill(demo: Demo) -> int:
     """Start the drill through its deployment, see it through its gates, print its report."""
-    started = demo.run("prefect deployment run recover/sandbox --param mode=drill")
+    started = demo.run(f"prefect deployment run recover/sandbox --param mode=drill --param bindings={BINDINGS}")
     found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", started)
     if found is None:
         raise SystemExit(f"no flow run id in:\n{started}")
     os.environ.update(demo.environment)  # from here on this process speaks to the same Prefect API
 
     from prefect.client.orchestration import get_client
-    from rich.console import Console
 
+    from prefect_drs.cli.console import console
     from prefect_drs.errors import UsageError
     from prefect_drs.executions import read_report
     from prefect_drs.gates import answer_gate, pending_gates, ui_link
@@ -140,7 +142,7 @@ def drill(demo: Demo) -> int:
                 if not person:
                     say("  (no terminal: approved by the demo itself)")
                     answer_gate(execution, gate.wave_number, Decision.APPROVED, by="make demo", comment="no terminal")
-            state = client.read_flow_run(execution).state
+            state = client.read_flow_run(UUID(execution)).state
             if state is not None and state.is_final():
                 break
             time.sleep(1.0)
@@ -148,21 +150,31 @@ def drill(demo: Demo) -> int:
         report = read_report(execution)
     except UsageError:
         raise SystemExit(f"the drill ended {state.name} before anything was launched: {state.message}") from None
-    Console().print(report_view(report))
+    console().print(report_view(report))
+    (HOME / "report.json").write_text(report.to_json(), encoding="utf-8")
     return report.exit_code
+
+
+def make_home() -> None:
+    """An empty folder; what an earlier demo left in .demo/ is taken away, what a person's own folder holds is not."""
+    if "PREFECT_DRS_DEMO" not in os.environ:
+        shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir(parents=True, exist_ok=True)
+    if any(HOME.iterdir()):
+        raise SystemExit(f"PREFECT_DRS_DEMO, {HOME}, is not empty: name another folder")
 
 
 def main() -> int:
     """The whole story."""
     begun = time.monotonic()
-    shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is stopped then too
+    make_home()
     with ExitStack() as stack:
         demo = Demo(stack)
         server = demo.start_prefect()
         demo.start_sandbox()
         print(demo.run(f"prefect-drs sandbox seed {MANIFEST} --bindings {BINDINGS}"))
-        print(demo.run(f"prefect-drs show {MANIFEST}"))
+        print(demo.run(f"prefect-drs show {MANIFEST} --bindings {BINDINGS}"))
         demo.run(f"prefect-drs validate {MANIFEST} --bindings {BINDINGS}")
         demo.wait_for_prefect(server)
         say(f"Prefect UI: {demo.api.removesuffix('/api')}")

@@ -1,0 +1,102 @@
+"""A process that dies, is cancelled or paused: what the next one finds, on a real Prefect server and over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from prefect.client.orchestration import get_client
+
+from tests.e2e.rehearsal import Rehearsal, plan
+
+
+def launches_a_server(jobs: list[dict[str, Any]]) -> set[int]:
+    return set(Counter(server["sourceServerID"] for job in jobs for server in job["participatingServers"]).values())
+
+
+def reported_jobs(report: dict[str, Any]) -> set[str]:
+    return {job["jobId"] for wave in report["waves"] for job in wave["jobs"]}
+
+
+def state_name(run_id: str) -> str | None:
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run_id).state_name  # type: ignore[arg-type]
+
+
+def test_a_killed_drill_is_taken_over_and_nothing_is_launched_twice(rehearsal: Rehearsal) -> None:
+    region = "ap-northeast-1"
+    manifest = plan(region, {"Database": ["k-db1", "k-db2"], "Application": ["k-app1"], "Web": ["k-web1"]})
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    execution_id = drill.execution_id()
+    drill.says(r"job drsjob-\w+ in")
+    drill.process.kill()
+    drill.process.wait()
+    assert state_name(execution_id) == "Running"
+
+    resumed = rehearsal.cli("resume", execution_id, "--take-over", "--json")
+
+    assert resumed.returncode == 0, resumed.stderr
+    report = json.loads(resumed.stdout)
+    assert report["executionId"] == execution_id
+    assert report["status"] == "COMPLETED"
+    jobs = rehearsal.jobs(region)
+    assert launches_a_server(jobs) == {1}
+    assert reported_jobs(report) == {job["jobID"] for job in jobs}
+    assert state_name(execution_id) == "Crashed"
+
+
+def test_a_second_process_leaves_an_execution_alone_that_another_carries_out_or_takes_it_over(
+    rehearsal: Rehearsal,
+) -> None:
+    region = "ap-northeast-2"
+    drill = rehearsal.drill(*rehearsal.seeded(plan(region, {"One": ["l-1"], "Two": ["l-2"]}, gates=["Two"])))
+    execution_id = drill.execution_id()
+    drill.says(f"prefect-drs approve {execution_id} --wave 2")
+
+    resumed = rehearsal.cli("resume", execution_id, "--take-over", "--yes", "--json")
+
+    assert resumed.returncode == 0, resumed.stderr
+    report = json.loads(resumed.stdout)
+    assert report["status"] == "COMPLETED"
+    assert launches_a_server(rehearsal.jobs(region)) == {1}
+    assert drill.ended() != 0  # fenced by the journal, it could do nothing more
+    assert "Traceback" not in drill.stderr
+
+
+def test_a_cancelled_drill_launches_nothing_more_and_every_job_is_in_the_report(rehearsal: Rehearsal) -> None:
+    region = "ap-southeast-1"
+    manifest = plan(
+        region, {"Database": ["c-db1"], "Application": ["c-app1"], "Web": ["c-web1"]}, gates=["Application"]
+    )
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    execution_id = drill.execution_id()
+    drill.says(f"prefect-drs approve {execution_id} --wave 2")
+
+    cancelled = rehearsal.cli("cancel", execution_id, "--by", "Eva", "--reason", "wrong region")
+
+    assert cancelled.returncode == 0, cancelled.stderr
+    assert drill.ended() == 4
+    report = drill.report()
+    assert report["status"] == "PARTIAL"
+    assert [wave["status"] for wave in report["waves"]] == ["COMPLETED", "CANCELLED", "CANCELLED"]
+    assert reported_jobs(report) == {job["jobID"] for job in rehearsal.jobs(region)}
+    assert "Traceback" not in drill.stderr
+
+
+def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
+    region = "ap-southeast-2"
+    manifest = plan(region, {"Database": ["p-db1"], "Application": ["p-app1"]}, gates=["Application"])
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    execution_id = drill.execution_id()
+    drill.says(f"prefect-drs approve {execution_id} --wave 2")
+    assert rehearsal.cli("pause", execution_id).returncode == 0
+    drill.says("pause asked by")
+    assert rehearsal.cli("approve", execution_id, "--wave", "2").returncode == 0
+    drill.says("wave 2 started")
+    assert len(rehearsal.jobs(region)) == 1
+
+    assert rehearsal.cli("resume", execution_id).returncode == 0
+
+    assert drill.ended() == 0
+    assert len(rehearsal.jobs(region)) == 2
