@@ -50,12 +50,20 @@ def express(execution_id: str, wish: Wish, *, by: str, reason: str = "") -> None
     value = json.dumps({"wish": wish, "by": by, "reason": reason, "at": now.isoformat()})
     with get_client(sync_client=True) as client:
         try:
-            client.read_flow_run(UUID(execution_id))
-            client.create_flow_run_input(UUID(execution_id), f"{KEY}{now:%Y%m%dT%H%M%S%f}", value)
+            run = client.read_flow_run(UUID(execution_id))
         except (ObjectNotFound, ValueError):
             raise UsageError(
                 f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
             ) from None
+        client.create_flow_run_input(run.id, f"{KEY}{now:%Y%m%d-%H%M%S-%f}", value)
+
+
+def is_paused(execution_id: str) -> bool:
+    """Whether the last that somebody wished of the execution is a pause."""
+    with get_client(sync_client=True) as client:
+        wishes = client.filter_flow_run_input(UUID(execution_id), key_prefix=KEY, limit=200, exclude_keys=set())
+    latest = max(wishes, key=lambda wish: wish.key, default=None)
+    return latest is not None and json.loads(latest.value)["wish"] == Wish.PAUSE
 
 
 class WishWatch:

@@ -132,11 +132,12 @@ def resume(
     """
     from prefect_drs.cli.run import carry_out
     from prefect_drs.compile import compile_resume
-    from prefect_drs.control import Wish, express
+    from prefect_drs.control import Wish, express, is_paused
     from prefect_drs.executions import read_report
     from prefect_drs.lease import is_held
 
-    if is_held(execution) and not take_over and read_report(execution).status == "PAUSED":
+    read_report(execution)  # says so where there is no such execution
+    if not take_over and is_held(execution) and is_paused(execution):
         express(execution, Wish.RESUME, by=getpass.getuser())
         print(f"execution {execution} goes on in the process that carries it out")
         return 0

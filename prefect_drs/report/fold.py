@@ -214,7 +214,7 @@ class ReportFold:
     def _running_status(self, waves: tuple[WaveReport, ...]) -> ExecutionStatus:
         moving = any(wave.status in {WaveStatus.INITIATED, WaveStatus.LAUNCHING} for wave in waves)
         asking = any(wave.asking for wave in self._waves.values())
-        return ExecutionStatus.PAUSED if (asking or self._held) and not moving else ExecutionStatus.IN_PROGRESS
+        return ExecutionStatus.PAUSED if self._held or (asking and not moving) else ExecutionStatus.IN_PROGRESS
 
 
 def final_status(waves: Iterable[WaveReport]) -> ExecutionStatus:
