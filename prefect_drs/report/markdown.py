@@ -1,7 +1,13 @@
-"""Markdown for the Prefect UI: what a wave would do (at its gate), the waves with their states, the servers."""
+"""Markdown for the Prefect UI: what a wave would do (at its gate), the waves with their states, the servers.
+
+In: reports and runbooks. Out: text for a page about 800 pixels wide, or the gate's form, half of that: a table has no
+more columns than are seen there at once, and whatever may be long (reasons, errors, changes) is a list below it. Names
+are escaped, so that one with a bar or a bracket in it stays a name.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,20 +16,22 @@ from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.runbook import Change, Runbook, RunbookServer
 
 SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
-STATE_MARKS = {
-    WaveStatus.PENDING: "⚪",
-    WaveStatus.INITIATED: "🔵",
-    WaveStatus.LAUNCHING: "🔵",
-    WaveStatus.COMPLETED: "🟢",
-    WaveStatus.FAILED: "🔴",
-    WaveStatus.SKIPPED: "⚫",
-    WaveStatus.CANCELLED: "🟠",
+STATE_MARKS = {  # not emoji: a desktop without a colour font shows those as empty boxes
+    WaveStatus.PENDING: "○",
+    WaveStatus.INITIATED: "◐",
+    WaveStatus.LAUNCHING: "◐",
+    WaveStatus.COMPLETED: "✓",
+    WaveStatus.FAILED: "✗",
+    WaveStatus.SKIPPED: "–",
+    WaveStatus.CANCELLED: "⊘",
 }
+SPECIAL = re.compile(r"[\\|*\[\]]|(?<!\w)_|_(?!\w)")
 
 
 def escaped(text: object) -> str:
-    """`text` as it may stand in a Markdown table cell."""
-    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("`", "'").replace("<", "&lt;")
+    """`text` as it may stand in a Markdown table cell or list: one line, nothing of it taken for markup."""
+    line = " ".join(str(text).split()).replace("`", "'").replace("&", "&amp;").replace("<", "&lt;")
+    return SPECIAL.sub(r"\\\g<0>", line)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -69,16 +77,17 @@ def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> 
             if runbook.mode == "drill"
             else "Approving launches **recovery** instances and replaces former ones."
         ),
-        "\n".join(_server_line(server) for server in shown),
-        f"… and {hidden} more." if hidden else "",
         "**So far**",
         "\n".join(
             f"- {STATE_MARKS[wave.status]} {wave.wave_number} {escaped(wave.wave_name)}: {wave.status}, "
             f"{wave.launched}/{len(wave.servers)} LAUNCHED"
             for wave in so_far.waves
         ),
+        "**To be launched**",
+        "\n".join(_server_line(server) for server in shown),
+        f"… and {hidden} more." if hidden else "",
     ]
-    return "\n\n".join(part for part in parts if part)
+    return _paragraphs(*parts)
 
 
 def _server_line(server: RunbookServer) -> str:
@@ -88,10 +97,10 @@ def _server_line(server: RunbookServer) -> str:
     return f"- **{escaped(server.name)}** `{server.source_server_id}`, {server.replication_state}{lag}{changes}"
 
 
-def wave_table(waves: Iterable[WaveReport]) -> str:
-    """The waves with their states."""
-    return table(
-        ("wave", "name", "after", "state", "launched", "started", "ended", "approval", "why"),
+def wave_table(waves: Sequence[WaveReport]) -> str:
+    """The waves with their states, and why those that did not complete did not."""
+    rows = table(
+        ("wave", "name", "after", "state", "launched", "started UTC", "ended UTC", "approval"),
         (
             (
                 wave.wave_number,
@@ -102,17 +111,23 @@ def wave_table(waves: Iterable[WaveReport]) -> str:
                 clock_time(wave.started_at),
                 clock_time(wave.ended_at),
                 f"{wave.approval.decision} by {wave.approval.by}" if wave.approval else "—",
-                wave.reason or "",
             )
             for wave in waves
         ),
     )
+    why = (
+        f"- **{wave.wave_number} {escaped(wave.wave_name)}** {wave.status}: {escaped(wave.reason)}"
+        for wave in waves
+        if wave.reason
+    )
+    return _paragraphs(rows, "\n".join(why))
 
 
 def server_table(report: RecoveryReport) -> str:
-    """Every server with what became of it."""
-    return table(
-        ("wave", "server", "id", "state", "recovery instance", "job", "ended", "error"),
+    """Every server with what became of it, and the errors of those that failed."""
+    servers = [(wave, server) for wave in report.waves for server in wave.servers]
+    rows = table(
+        ("wave", "server", "id", "state", "recovery instance", "ended UTC"),
         (
             (
                 wave.wave_number,
@@ -120,14 +135,41 @@ def server_table(report: RecoveryReport) -> str:
                 server.source_server_id,
                 server.launch_status,
                 server.recovery_instance_id or "—",
-                ", ".join(job.job_id for job in wave.jobs if server.source_server_id in job.server_ids) or "—",
                 clock_time(server.ended_at),
-                server.error or "",
             )
-            for wave in report.waves
-            for server in wave.servers
+            for wave, server in servers
         ),
     )
+    errors = (
+        f"- **{escaped(server.name)}** `{server.source_server_id}`: {escaped(server.error)}"
+        for _, server in servers
+        if server.error
+    )
+    return _paragraphs(rows, "\n".join(errors))
+
+
+def job_table(report: RecoveryReport) -> str:
+    """Every job with its place in AWS; nothing where none was started."""
+    return table(
+        ("wave", "job", "account", "region", "servers", "started UTC", "ended UTC"),
+        (
+            (
+                wave.wave_number,
+                job.job_id,
+                job.account_id,
+                job.region,
+                len(job.server_ids),
+                clock_time(job.started_at),
+                clock_time(job.ended_at),
+            )
+            for wave in report.waves
+            for job in wave.jobs
+        ),
+    )
+
+
+def _paragraphs(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
 
 
 def clock_time(at: datetime | None) -> str:
@@ -146,14 +188,17 @@ def duration(seconds: float | None) -> str:
 
 
 def report_summary(report: RecoveryReport) -> str:
-    """The whole report as a page: how it ended, the waves, the servers."""
-    return "\n\n".join(
-        [
-            f"# {report.plan_name}: {report.mode} {report.status}",
-            f"Execution `{report.execution_id}`, RTO reached {duration(report.achieved_rto_seconds)}.",
-            "## Waves",
-            wave_table(report.waves),
-            "## Servers",
-            server_table(report),
-        ]
+    """The whole report as a page: how it ended, the waves, the servers, the jobs."""
+    reached = report.achieved_rto_seconds
+    rto = f"The last server was up {duration(reached)} after the start." if reached else "No server was launched."
+    jobs = job_table(report)
+    return _paragraphs(
+        f"# {escaped(report.plan_name)}: {report.mode} {report.status}",
+        f"Execution `{report.execution_id}`. {rto}",
+        "## Waves",
+        wave_table(report.waves),
+        "## Servers",
+        server_table(report),
+        "## Jobs in DRS" if jobs else "",
+        jobs,
     )

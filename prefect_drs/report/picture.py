@@ -79,13 +79,22 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
 def _box(wave: WaveReport, place: tuple[int, int], gate: bool) -> str:
     x, y = _corner(place)
     fill, line = COLOURS[wave.status]
-    title = f"{wave.wave_number} · {wave.wave_name}"
+    name = "".join(letter if letter.isprintable() else " " for letter in wave.wave_name)  # XML takes no control codes
+    title = f"{wave.wave_number} · {name}"
     shown = title if len(title) <= 30 else title[:29] + "…"
     count = f"{wave.launched}/{len(wave.servers)} launched"
-    lock = f'<text x="{x + BOX_WIDTH - 24}" y="{y + 46}">🔒</text>' if gate else ""
+    lock = _lock(x + BOX_WIDTH - 24, y + 33, line) if gate else ""
     return (
         f'<g><title>{escape(title)}</title><rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" '
         f'fill="{fill}" stroke="{line}" stroke-width="1.5"/>'
         f'<text x="{x + 12}" y="{y + 23}" font-weight="600" fill="#111827">{escape(shown)}</text>'
         f'<text x="{x + 12}" y="{y + 44}" fill="{line}">{wave.status} · {count}</text>{lock}</g>'
+    )
+
+
+def _lock(x: int, y: int, colour: str) -> str:
+    """A padlock of 12 by 13, drawn: as a letter it would be an empty box where no font has it."""
+    return (
+        f'<path d="M{x + 3} {y + 6} v-2 a3 3 0 0 1 6 0 v2" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+        f'<rect x="{x}" y="{y + 6}" width="12" height="7" rx="1.5" fill="{colour}"><title>gate</title></rect>'
     )
