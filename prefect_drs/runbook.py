@@ -8,10 +8,11 @@ nothing in any account, and what could not be checked is a finding that refuses 
 from __future__ import annotations
 
 import enum
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
@@ -24,7 +25,15 @@ from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError, PreflightRefusedError
 from prefect_drs.graph import WaveGraph
 from prefect_drs.plan.checks import Check, CheckModel, Hook, PlacedModel, check_type, hook_places
-from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, RecoveryMode, RecoveryPlan, Wave
+from prefect_drs.plan.model import (
+    LaunchSettings,
+    Manifest,
+    ProtectionGroup,
+    RecoveryMode,
+    RecoveryPlan,
+    Retry,
+    Wave,
+)
 
 READY_STATES = frozenset({"CONTINUOUS"})
 SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
@@ -86,6 +95,8 @@ class RunbookServer(RunbookModel):
 class RunbookWave(RunbookModel):
     """A wave with its exact servers, and its checks: their `servers` are source server ids of this wave.
 
+    `min_healthy`: how many of its servers must be up for it to count as COMPLETED; all where None.
+
     A hook that calls a service knows its account and region; a health check without them is made where its server is.
     """
 
@@ -94,6 +105,9 @@ class RunbookWave(RunbookModel):
     depends_on_waves: tuple[int, ...]
     gate: bool
     servers: tuple[RunbookServer, ...]
+    on_server_failure: Literal["fail", "continue"] = "fail"
+    min_healthy: int | None = None
+    retry: Retry = Retry()
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
     post_wave: tuple[Hook, ...] = ()
@@ -320,10 +334,24 @@ def _wave(
             for name in wave.groups
             for server in members[name]
         ),
+        on_server_failure=wave.on_server_failure,
+        min_healthy=_needed(wave, sum(len(members[name]) for name in wave.groups)),
+        retry=wave.retry,
         health_checks=tuple(_check_of_servers(wave, check, names, home, findings) for check in wave.health_checks),
         pre_wave=tuple(_hook(wave, hook, home, findings) for hook in wave.pre_wave),
         post_wave=tuple(_hook(wave, hook, home, findings) for hook in wave.post_wave),
     )
+
+
+def _needed(wave: Wave, servers: int) -> int:
+    """How many of a wave's servers must be up for it to count as COMPLETED."""
+    if wave.on_server_failure == "fail":
+        return servers
+    if wave.min_healthy is not None:
+        return min(servers, wave.min_healthy)
+    if wave.min_healthy_percent is not None:
+        return math.ceil(servers * wave.min_healthy_percent / 100)
+    return min(servers, 1)
 
 
 C = TypeVar("C", bound=CheckModel)
@@ -416,7 +444,7 @@ def _check(
                     Finding(
                         code="RECOVERY_INSTANCE_EXISTS",
                         severity=FindingSeverity.TOLD,
-                        message=f"{label} has recovery instance {server.recovery_instance_id}; DRS replaces it by this launch",
+                        message=f"{label} has recovery instance {server.recovery_instance_id}; DRS replaces it now",
                         account_id=where.account_id,
                         region=where.region,
                         source_server_id=server_id,

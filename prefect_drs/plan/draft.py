@@ -209,6 +209,12 @@ class DraftWave:
     references: tuple[GroupReference, ...]
     depends_on: tuple[Item, ...]
     checks: tuple[DraftCheck, ...] = ()
+    retry_subnets: tuple[Name, ...] = ()
+
+    @property
+    def retry(self) -> Entry | None:
+        """`retry`."""
+        return self.entry.entry("retry")
 
     @property
     def label(self) -> str:
@@ -223,8 +229,23 @@ class DraftWave:
             "groups": list(dict.fromkeys(reference.key for reference in self.references)),
             "pauseBeforeWave": self.entry.get("pauseBeforeWave", bool) or False,
             "dependsOnWaves": list(dict.fromkeys(item.value for item in self.depends_on)),
+            **self._failure_policy(),
             **{phase: [check.values() for check in self.checks if check.phase == phase] for phase in CHECK_LISTS},
         }
+
+    def _failure_policy(self) -> dict[str, Any]:
+        policy = {
+            name: self.entry.values[name]
+            for name in ("onServerFailure", "minHealthy", "minHealthyPercent")
+            if self.entry.values.get(name) is not None
+        }
+        if self.retry is not None:
+            policy["retry"] = {
+                **{name: self.retry.values[name] for name in ("attempts", "snapshot") if self.retry.values.get(name)},
+                "instanceTypes": [item.value for item in self.retry.items("instanceTypes")],
+                "subnetIds": [name.real for name in self.retry_subnets],
+            }
+        return policy
 
 
 @dataclass(frozen=True)
@@ -377,6 +398,7 @@ class Drafting:
     def _wave(self, entry: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftWave:
         references = tuple(self._references(entry, by_id, by_name))
         groups = [reference.group for reference in references if reference.group is not None]
+        retry = entry.entry("retry")
         return DraftWave(
             entry,
             entry.get("waveNumber", int),
@@ -388,6 +410,7 @@ class Drafting:
                 for phase in CHECK_LISTS
                 for position, check in enumerate(entry.entries(phase), start=1)
             ),
+            tuple(self._of_groups("subnets", item, groups) for item in retry.items("subnetIds")) if retry else (),
         )
 
     def _check(self, entry: Entry, phase: str, position: int, groups: list[DraftGroup]) -> DraftCheck:
@@ -396,16 +419,16 @@ class Drafting:
         if written is not None:
             account = self._resolved("accounts", written, entry.place("accountId"), account=None, region=None)
 
-        def server(item: Item) -> Name:
-            found = [
-                self._resolved("sourceServers", item.value, item.at, account=group.account, region=group.region)
-                for group in groups
-            ]
-            bound = (name for name in found if name.bound_at is not None)
-            return next(bound, Name(item.value, item.value, item.at))
-
-        servers = tuple(server(item) for item in entry.items("servers"))
+        servers = tuple(self._of_groups("sourceServers", item, groups) for item in entry.items("servers"))
         return DraftCheck(entry, phase, position, account, servers)
+
+    def _of_groups(self, kind: Kind, item: Item, groups: list[DraftGroup]) -> Name:
+        """What a wave's item stands for: as its groups' accounts and regions bind it, the first that does."""
+        found = [
+            self._resolved(kind, item.value, item.at, account=group.account, region=group.region) for group in groups
+        ]
+        bound = (name for name in found if name.bound_at is not None)
+        return next(bound, Name(item.value, item.value, item.at))
 
     def _references(
         self, wave: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]

@@ -22,6 +22,7 @@ from prefect_drs.plan.shape import (
     list_of,
     one_of,
     text_map,
+    whole_number,
 )
 
 _TEXT = Field(a_text)
@@ -97,6 +98,16 @@ GROUP = Shape(
     },
 )
 
+RETRY = Shape(
+    "retry",
+    {
+        "attempts": Field(whole_number(0, 5), required=True),
+        "snapshot": Field(one_of("latest", "previous")),
+        "instanceTypes": Field(list_of(a_text)),
+        "subnetIds": Field(list_of(a_text)),
+    },
+)
+
 WAVE = Shape(
     "a wave",
     {
@@ -109,6 +120,10 @@ WAVE = Shape(
         "groupId": _TEXT,
         "pauseBeforeWave": _FLAG,
         "dependsOnWaves": Field(list_of(a_wave_number)),
+        "onServerFailure": Field(one_of("fail", "continue")),
+        "minHealthy": Field(whole_number(0, 4000)),
+        "minHealthyPercent": Field(whole_number(0, 100)),
+        "retry": Field(RETRY),
         **CHECK_LISTS,
     },
 )

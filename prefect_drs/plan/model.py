@@ -114,6 +114,22 @@ class ProtectionGroup(PlanModel):
         return self.launch_config
 
 
+class Retry(PlanModel):
+    """What is tried for a server that did not come up, before its failure counts.
+
+    Args:
+        attempts: launches after the first, at most; each is a job of its own.
+        snapshot: `latest` launches from the latest point in time again, `previous` from the one before the last tried.
+        instance_types: tried in this order where the one before had no capacity.
+        subnet_ids: tried in this order where the one before had no capacity.
+    """
+
+    attempts: int = Field(default=0, ge=0, le=5)
+    snapshot: Literal["latest", "previous"] = "latest"
+    instance_types: tuple[str, ...] = ()
+    subnet_ids: tuple[str, ...] = ()
+
+
 class Wave(PlanModel):
     """One step of a plan: its groups, the waves it waits for, whether a person must approve it, and its checks.
 
@@ -126,6 +142,10 @@ class Wave(PlanModel):
     groups: tuple[str, ...]
     pause_before_wave: bool = False
     depends_on_waves: tuple[int, ...] = ()
+    on_server_failure: Literal["fail", "continue"] = "fail"
+    min_healthy: int | None = Field(default=None, ge=0)
+    min_healthy_percent: int | None = Field(default=None, ge=0, le=100)
+    retry: Retry = Retry()
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
     post_wave: tuple[Hook, ...] = ()

@@ -59,6 +59,8 @@ RULES: tuple[Rule, ...] = (
     waves.dependencies_exist,
     waves.dependencies_have_no_cycle,
     waves.groups_are_used,
+    waves.failure_policies_agree,
+    waves.retries_are_well_formed,
     # health checks and hooks
     checks.checks_are_of_schema_1_1,
     checks.check_names_are_unique,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from prefect_drs.plan.cycles import cycles
 from prefect_drs.plan.draft import SPELLINGS, Draft, DraftGroup, DraftPlan, DraftWave
 from prefect_drs.plan.finding import Finding, Place, choices, listed, quote, warning
+from prefect_drs.plan.rules.forms import INSTANCE_TYPE, SUBNET_ID, not_bound
 
 
 def plan_names_are_unique(draft: Draft) -> Iterator[Finding]:
@@ -232,3 +233,39 @@ def _unused(group: DraftGroup) -> Finding:
         "UNUSED_GROUP",
         f"no wave of any plan names group {quote(group.label)}, so it is never recovered",
     )
+
+
+def failure_policies_agree(draft: Draft) -> Iterator[Finding]:
+    """`minHealthy` is for a wave that goes on without some of its servers, and is given in one way."""
+    for plan in draft.plans:
+        for wave in plan.waves:
+            given = [name for name in ("minHealthy", "minHealthyPercent") if wave.entry.values.get(name) is not None]
+            if len(given) == 2:
+                yield Finding(
+                    wave.entry.place("minHealthy"),
+                    "CONTRADICTION",
+                    f"{wave.label} gives both minHealthy and minHealthyPercent; keep one of them",
+                )
+            if given and wave.entry.text("onServerFailure") != "continue":
+                yield Finding(
+                    wave.entry.place(given[0]),
+                    "CONTRADICTION",
+                    f"{wave.label} has {given[0]}, but any failed server fails it; add onServerFailure: continue",
+                )
+
+
+def retries_are_well_formed(draft: Draft) -> Iterator[Finding]:
+    """What a retry falls back on are EC2 subnet ids, once bindings have been applied, and instance types."""
+    for plan in draft.plans:
+        for wave in plan.waves:
+            for name in wave.retry_subnets:
+                if not SUBNET_ID.fullmatch(name.real):
+                    problem = "which is no EC2 subnet id (subnet- and 8 or 17 hexadecimal digits)"
+                    yield not_bound(name, "subnets", "INVALID_SUBNET_ID", problem)
+            for item in wave.retry.items("instanceTypes") if wave.retry else ():
+                if not INSTANCE_TYPE.fullmatch(item.value):
+                    yield Finding(
+                        item.at,
+                        "INVALID_INSTANCE_TYPE",
+                        f"{quote(item.value)} is no EC2 instance type, such as r7a.large",
+                    )
