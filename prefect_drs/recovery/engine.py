@@ -114,6 +114,8 @@ class Engine:
             self._locations[Location(request.account_id, request.region)].adopt_request(request)
         for job in standing.jobs.values():
             self._locations[Location(job.account_id, job.region)].adopt_job(job, over=job.job_id in standing.over)
+        # A wave that a former process began is carried on whether or not anybody hands it over again.
+        self._inbox.extend(n for n, wave in self._waves.items() if wave.begun and not wave.status.over)
 
     def _take_up(self, runbook: Runbook | None, holder: str) -> Standing:
         """Begin the execution, or take it up where its journal leaves it; from here on a former holder is fenced."""
@@ -325,16 +327,19 @@ class Engine:
 
     def _visit(self, location: Location, jobs: LocationJobs) -> float | None:
         """Read one account-region if it is time, and launch there what fits."""
-        wanting = any(wave.ready_servers(location) for wave in self._waves.values())
-        if jobs.seconds_to_next(wanting=wanting) == 0.0:
+        if jobs.seconds_to_next(wanting=self._wanting(location)) == 0.0:
             jobs.read()
-            wanting = any(wave.ready_servers(location) for wave in self._waves.values())
-        if wanting and not self._held and jobs.may_launch():
+        if self._wanting(location) and jobs.may_launch():
             for start in pack(self._demands(location), jobs.usage, self._limits):
                 if not jobs.launch(start):
                     break
-            wanting = any(wave.ready_servers(location) for wave in self._waves.values())
-        return jobs.seconds_to_next(wanting=wanting)
+        return jobs.seconds_to_next(wanting=self._wanting(location))
+
+    def _wanting(self, location: Location) -> bool:
+        """Whether servers there are to be launched as soon as there is room."""
+        if self._held or self._cancelled is not None:
+            return False
+        return any(wave.ready_servers(location) for wave in self._waves.values())
 
     def _demands(self, location: Location) -> list[Demand]:
         return [
@@ -354,11 +359,16 @@ class Engine:
         """Apply the launch settings of a wave that was handed over."""
         if wave.phase is not WavePhase.WAITING:
             return
-        if self._cancelled is not None:
+        if self._cancelled is not None and not wave.begun:
             self._end(wave, WaveStatus.CANCELLED, self._cancelled)
             return
         wave.phase, wave.status = WavePhase.PREPARING, WaveStatus.INITIATED
-        self.record(WaveStarted(at=self._clock.now(), wave_number=wave.number))
+        if not wave.begun:
+            wave.begun = True
+            self.record(WaveStarted(at=self._clock.now(), wave_number=wave.number))
+        if self._cancelled is not None:
+            wave.phase = WavePhase.LAUNCHING  # carried on only to watch what runs
+            return
         by_location: dict[Location, list[ServerRun]] = {}
         for run in wave.in_state(ServerState.READY):  # of a resumed wave, some are in jobs or up already
             by_location.setdefault(run.server.location, []).append(run)
@@ -392,9 +402,15 @@ class Engine:
             return
         faults = [f"{error}" for future in wave.preparations if (error := _expected_error(future))]
         wave.preparations = []
-        if faults:
-            self._end(wave, WaveStatus.FAILED, "launch settings could not be read: " + "; ".join(faults))
-        elif failed := [run for run in wave.servers.values() if run.state is ServerState.FAILED]:
+        told = "launch settings could not be read: " + "; ".join(faults)
+        failed = wave.in_state(ServerState.FAILED)
+        if wave.batches:  # carried on: part of it is launched already, so the rest that can be is launched too
+            for run in wave.in_state(ServerState.READY) if faults else ():
+                self._locations[run.server.location].fail(wave, run, told)
+            wave.phase = WavePhase.LAUNCHING
+        elif faults:
+            self._end(wave, WaveStatus.FAILED, told)
+        elif failed:
             self._end(wave, WaveStatus.FAILED, _failure_reason(failed))  # a wave is launched whole or not at all
         else:
             wave.phase = WavePhase.LAUNCHING

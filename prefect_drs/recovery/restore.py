@@ -30,6 +30,7 @@ from prefect_drs.report.events import (
     ServerRetried,
     ServerStatus,
     WaveEnded,
+    WaveStarted,
 )
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
@@ -77,6 +78,8 @@ class Standing:
                 self.answers[event.wave_number] = GateAnswer(
                     Decision(event.decision), event.by, event.answered_at, event.comment
                 )
+            case WaveStarted():
+                self.waves[event.wave_number].begun = True
             case JobRequested():
                 self.requests[event.batch] = event
                 wave = self.waves[event.wave_number]

@@ -53,7 +53,7 @@ class ServerRun:
 
 @dataclass(slots=True)
 class WaveRun:
-    """A wave, as this execution drives it."""
+    """A wave, as this execution drives it. `begun`: it was handed over, by this process or by a former one."""
 
     wave: RunbookWave
     servers: dict[str, ServerRun]
@@ -61,6 +61,7 @@ class WaveRun:
     status: WaveStatus = WaveStatus.PENDING
     reason: str = ""
     batches: int = 0
+    begun: bool = False
     preparations: list[Future[None]] = field(default_factory=list)
 
     @classmethod
@@ -103,6 +104,6 @@ class WaveRun:
 
     def reopen(self) -> None:
         """Let it be handed over once more, with the servers that did not come up."""
-        self.phase, self.status, self.reason = WavePhase.WAITING, WaveStatus.PENDING, ""
+        self.phase, self.status, self.reason, self.begun = WavePhase.WAITING, WaveStatus.PENDING, "", False
         for run in self.in_state(ServerState.FAILED):
             run.reopen()

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.report.model import ExecutionStatus
 from tests.recovery.test_engine import DIAMOND, launches_a_server, statuses
-from tests.rig import Rig, WaveSpec
+from tests.rig import REGION, Rig, WaveSpec
 
 
 def journal(folder: Path) -> StoredJournal:
@@ -119,3 +120,59 @@ def test_a_refusal_noted_just_before_the_stop_is_not_asked_for_again(
     assert rig.answers.asked == []
     assert report.status is ExecutionStatus.CANCELLED
     assert rig.jobs() == []
+
+
+TWO_REGIONS = WaveSpec(2, regions=(REGION, "eu-west-1"))
+
+
+def half_launched(rig: Rig, engine: Engine, *, ticks: int = 5) -> str:
+    """Carry wave 1 so far that its part in one region is under way, while the other refuses; the fault's id."""
+    fault = rig.sandbox.faults.add(
+        {"kind": "operation", "operation": "StartRecovery", "region": "eu-west-1", "effect": "throttle"}
+    )
+    engine.submit(1)
+    for _ in range(ticks):
+        rig.clock.wait(engine.tick())
+    assert len(rig.jobs(REGION)) == 1
+    assert rig.jobs("eu-west-1") == []
+    return fault
+
+
+def test_a_server_that_failed_before_the_stop_keeps_nobody_else_of_its_wave_from_being_launched(
+    rig: Rig, tmp_path: Path
+) -> None:
+    runbook = rig.runbook({1: TWO_REGIONS, 2: WaveSpec(1, (1,))})
+    victim = next(server.source_server_id for server in runbook.wave(1).servers if server.region == REGION)
+    rig.sandbox.faults.fail_server(victim, "snapshot")
+    former = rig.engine(runbook, journal=journal(tmp_path))
+    fault = half_launched(rig, former, ticks=60)
+    assert victim in {s.source_server_id for s in former.report().waves[0].servers if s.launch_status == "FAILED"}
+    rig.sandbox.faults.remove(fault)
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert statuses(report) == {1: "FAILED", 2: "SKIPPED"}
+    launched = {s.source_server_id for s in report.waves[0].servers if s.launch_status == "LAUNCHED"}
+    assert launched == {server.source_server_id for server in runbook.wave(1).servers} - {victim}
+
+
+def test_a_wave_under_way_when_the_execution_was_cancelled_is_watched_to_its_end_by_the_next_process_too(
+    rig: Rig, tmp_path: Path
+) -> None:
+    former = rig.engine(rig.runbook({1: WaveSpec(2), 2: WaveSpec(1, (1,))}), journal=journal(tmp_path))
+    former.submit(1)
+    rig.clock.wait(former.tick())
+    rig.clock.wait(former.tick())
+    former.cancel("somebody")
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert statuses(report) == {1: "COMPLETED", 2: "CANCELLED"}
+    assert {job["jobID"] for job in rig.jobs()} == {job.job_id for wave in report.waves for job in wave.jobs}
+
+
+def test_after_a_cancel_nothing_more_of_a_wave_is_launched_though_part_of_it_runs(rig: Rig) -> None:
+    engine = rig.engine(rig.runbook({1: TWO_REGIONS}))
+    fault = half_launched(rig, engine)
+    engine.cancel("somebody")
+    rig.sandbox.faults.remove(fault)
+    report = rig.run(engine)
+    assert rig.jobs("eu-west-1") == []
+    assert statuses(report) == {1: "CANCELLED"}
+    assert sorted(server.launch_status for server in report.waves[0].servers) == ["LAUNCHED"] * 2 + ["PENDING"] * 2
