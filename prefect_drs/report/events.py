@@ -178,6 +178,35 @@ class ExecutionEnded(EventModel):
     status: str
 
 
+class TerminationAsked(EventModel):
+    """Recovery instances are about to be terminated. Written before the call; from then on nothing is resumed."""
+
+    kind: Literal["TerminationAsked"] = "TerminationAsked"
+    by: str
+    account_id: str
+    region: str
+    recovery_instance_ids: tuple[str, ...]
+
+
+class TerminationStarted(EventModel):
+    """A TERMINATE job for instances of this execution exists in DRS, whoever started it."""
+
+    kind: Literal["TerminationStarted"] = "TerminationStarted"
+    job_id: str
+    account_id: str
+    region: str
+    recovery_instance_ids: tuple[str, ...]
+
+
+class InstancesTerminated(EventModel):
+    """DRS no longer has these instances."""
+
+    kind: Literal["InstancesTerminated"] = "InstancesTerminated"
+    account_id: str
+    region: str
+    recovery_instance_ids: tuple[str, ...]
+
+
 Event = Annotated[
     ExecutionStarted
     | ExecutionResumed
@@ -195,7 +224,10 @@ Event = Annotated[
     | ServerRetried
     | JobEnded
     | WaveEnded
-    | ExecutionEnded,
+    | ExecutionEnded
+    | TerminationAsked
+    | TerminationStarted
+    | InstancesTerminated,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

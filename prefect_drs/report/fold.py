@@ -13,6 +13,7 @@ from prefect_drs.report.events import (
     ExecutionStarted,
     GateAnswered,
     GateAsked,
+    InstancesTerminated,
     JobEnded,
     JobRefused,
     JobRequested,
@@ -22,6 +23,8 @@ from prefect_drs.report.events import (
     ServerRetried,
     ServerStatus,
     SettingsApplied,
+    TerminationAsked,
+    TerminationStarted,
     WaveEnded,
     WaveStarted,
 )
@@ -118,6 +121,8 @@ class ReportFold:
                 self._held = isinstance(event, PauseAsked)
             case JobRequested() | JobRefused() | SettingsApplied() | CancelAsked():
                 pass  # the journal's own business: nothing of the report changes
+            case TerminationAsked() | TerminationStarted() | InstancesTerminated():
+                pass  # what an execution reached stays reached
             case JobEnded():
                 wave = self._job_waves[event.job_id]
                 wave.jobs[event.job_id] = wave.jobs[event.job_id].model_copy(update={"ended_at": event.ended_at})

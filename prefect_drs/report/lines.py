@@ -10,6 +10,7 @@ from prefect_drs.report.events import (
     ExecutionStarted,
     GateAnswered,
     GateAsked,
+    InstancesTerminated,
     JobEnded,
     JobRefused,
     JobRequested,
@@ -19,6 +20,8 @@ from prefect_drs.report.events import (
     ServerRetried,
     ServerStatus,
     SettingsApplied,
+    TerminationAsked,
+    TerminationStarted,
     WaveEnded,
     WaveStarted,
 )
@@ -71,3 +74,11 @@ def event_line(event: Event) -> str | None:
             return f"wave {event.wave_number} {event.status}" + (f": {event.reason}" if event.reason else "")
         case ExecutionEnded():
             return f"execution {event.status}"
+        case TerminationAsked():
+            where = f"{event.account_id}/{event.region}"
+            return f"{event.by} terminates {len(event.recovery_instance_ids)} recovery instance(s) in {where}"
+        case TerminationStarted():
+            where = f"{event.account_id}/{event.region}"
+            return f"job {event.job_id} in {where} terminates {len(event.recovery_instance_ids)} recovery instance(s)"
+        case InstancesTerminated():
+            return f"terminated: {', '.join(event.recovery_instance_ids)}"
