@@ -1,7 +1,8 @@
 """Launch settings of a wave, written before its launch: only what differs, server by server.
 
 In: the servers of one wave in one account-region. Out: an event for each server whose settings were written, and the
-servers that could not be. A server whose settings cannot be written is never launched with others than the plan's.
+servers that could not be. A server whose settings cannot be written is never launched with others than the plan's. Of
+servers for which the plan sets nothing, nothing is read.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.recovery.waves import ServerRun
 from prefect_drs.report.events import Event, SettingsApplied
 
@@ -44,6 +46,7 @@ def apply_settings(
     Raises:
         AwsError: the settings could not be read; nothing was written.
     """
+    runs = [run for run in runs if run.server.settings != LaunchSettings()]
     ids = [run.server.source_server_id for run in runs]
     states = read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
 
