@@ -12,7 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
@@ -24,7 +24,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError, PreflightRefusedError
 from prefect_drs.graph import WaveGraph
-from prefect_drs.plan.checks import Check, CheckModel, Hook, PlacedModel, check_type, hook_places
+from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.model import (
     LaunchSettings,
     Manifest,
@@ -34,6 +34,7 @@ from prefect_drs.plan.model import (
     Retry,
     Wave,
 )
+from prefect_drs.runbook_checks import resolve_checks
 
 READY_STATES = frozenset({"CONTINUOUS"})
 SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
@@ -313,6 +314,8 @@ def _wave(
         if known
     }
     home = sorted({at[group] for group in wave.groups})
+    checks = resolve_checks(wave, names, home)
+    findings.extend(_refuse(refusal.code, refusal.message, home[0]) for refusal in checks.refusals)
     return RunbookWave(
         wave_number=wave.wave_number,
         wave_name=wave.wave_name,
@@ -337,9 +340,9 @@ def _wave(
         on_server_failure=wave.on_server_failure,
         min_healthy=_needed(wave, sum(len(members[name]) for name in wave.groups)),
         retry=wave.retry,
-        health_checks=tuple(_check_of_servers(wave, check, names, home, findings) for check in wave.health_checks),
-        pre_wave=tuple(_hook(wave, hook, home, findings) for hook in wave.pre_wave),
-        post_wave=tuple(_hook(wave, hook, home, findings) for hook in wave.post_wave),
+        health_checks=checks.health_checks,
+        pre_wave=checks.pre_wave,
+        post_wave=checks.post_wave,
     )
 
 
@@ -352,44 +355,6 @@ def _needed(wave: Wave, servers: int) -> int:
     if wave.min_healthy_percent is not None:
         return math.ceil(servers * wave.min_healthy_percent / 100)
     return min(servers, 1)
-
-
-C = TypeVar("C", bound=CheckModel)
-
-
-def _check_of_servers(
-    wave: Wave, check: C, names: Mapping[str, str], home: Sequence[Location], findings: list[Finding]
-) -> C:
-    """The check with its servers by source server id; one that names nobody of the wave refuses the execution."""
-    findings.extend(
-        _refuse(
-            "CHECK_NAMES_NO_SERVER",
-            f"wave {wave.wave_number} ({wave.wave_name}): health check {check.name or check_type(check)} is of server "
-            f"{reference!r}, which is not in the wave; correct its servers",
-            home[0],
-        )
-        for reference in check.servers
-        if reference not in names
-    )
-    servers = tuple(dict.fromkeys(names[reference] for reference in check.servers if reference in names))
-    return check.model_copy(update={"servers": servers})
-
-
-def _hook(wave: Wave, hook: C, home: Sequence[Location], findings: list[Finding]) -> C:
-    """The hook with its account and region; one that could run in several refuses the execution."""
-    if not isinstance(hook, PlacedModel) or (hook.account_id and hook.region):
-        return hook
-    accounts, regions = hook_places(home, hook.account_id, hook.region)
-    if len(accounts) > 1 or len(regions) > 1:
-        findings.append(
-            _refuse(
-                "HOOK_WITHOUT_PLACE",
-                f"wave {wave.wave_number} ({wave.wave_name}): hook {hook.name or check_type(hook)} could run in "
-                f"{', '.join(map(str, home))}; give it accountId and region",
-                home[0],
-            )
-        )
-    return hook.model_copy(update={"account_id": min(accounts), "region": min(regions)})
 
 
 def _check(

@@ -27,6 +27,9 @@ WAVE_VARIABLES = ("executionId", "planName", "mode", "waveNumber", "waveName", "
 SERVER_VARIABLES = ("privateIp", "publicIp", "instanceId", "name", "sourceServerId")
 """What a text of a health check may name besides: the recovery instance, and the server it was launched from."""
 
+ENTRY_POINT_GROUP = "prefect_drs.checks"
+"""Where callables of type `python` are found."""
+
 VARIABLE = re.compile(r"(?<!\$)\{([A-Za-z][A-Za-z0-9]*)\}")
 """`{word}`; `${word}` is the shell's own and is left alone."""
 

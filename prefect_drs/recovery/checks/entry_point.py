@@ -19,12 +19,10 @@ from pydantic import JsonValue
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError
-from prefect_drs.plan.checks import PythonCheck
+from prefect_drs.plan.checks import ENTRY_POINT_GROUP, PythonCheck
 from prefect_drs.recovery.checks.base import BaseProbe, NotYetError, refused
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target, WaveContext
 from prefect_drs.report.checks import CheckPhase
-
-GROUP = "prefect_drs.checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +61,11 @@ class PythonProbe(BaseProbe[PythonCheck]):
     def look_at(self, subject: Subject, attempt: int) -> Outcome:
         """Call it once."""
         try:
-            found = [point for point in entry_points(group=GROUP) if point.name == self.spec.entry_point]
+            found = [point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name == self.spec.entry_point]
             if not found:
-                there = ", ".join(sorted({point.name for point in entry_points(group=GROUP)})) or "none"
+                there = ", ".join(sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})) or "none"
                 return Outcome.failed(
-                    f"no entry point {self.spec.entry_point!r} in group {GROUP} (there are: {there}); "
+                    f"no entry point {self.spec.entry_point!r} in group {ENTRY_POINT_GROUP} (there are: {there}); "
                     "install its package"
                 )
             answer: Any = found[0].load()(self._context(subject, attempt))
