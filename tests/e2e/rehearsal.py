@@ -108,18 +108,15 @@ class Rehearsal:
 
     def drill(self, file: Path, bindings: Path, *arguments: str, **environment: str | None) -> Drill:
         """Begin `prefect-drs drill … --json` in a process of its own."""
+        return self._begin(["drill", str(file), "--bindings", str(bindings), "--json", *arguments], environment)
+
+    def resume(self, execution_id: str, *arguments: str, **environment: str | None) -> Drill:
+        """Begin `prefect-drs resume … --json` in a process of its own."""
+        return self._begin(["resume", execution_id, "--json", *arguments], environment)
+
+    def _begin(self, arguments: Sequence[str], environment: Mapping[str, str | None]) -> Drill:
         drill = Drill(
-            [
-                sys.executable,
-                "-m",
-                "prefect_drs.cli",
-                "drill",
-                str(file),
-                "--bindings",
-                str(bindings),
-                "--json",
-                *arguments,
-            ],
+            [sys.executable, "-m", "prefect_drs.cli", *arguments],
             self._environment(environment),
             self.folder / f"drill-{len(self.started)}",
         )
