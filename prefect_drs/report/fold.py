@@ -225,12 +225,15 @@ class ReportFold:
 def final_status(waves: Iterable[WaveReport]) -> ExecutionStatus:
     """How an execution whose waves are all over ended.
 
-    COMPLETED: every wave did. FAILED: a wave failed. PARTIAL: none failed, but some were cancelled after others had
-    completed. CANCELLED: nothing was launched.
+    COMPLETED: every wave did, with every server. FAILED: a wave failed. PARTIAL: none failed, but some servers did of
+    waves that go on without them, or some waves were cancelled after others had completed. CANCELLED: nothing was
+    launched.
     """
+    waves = tuple(waves)
     statuses = [wave.status for wave in waves]
     if all(status is WaveStatus.COMPLETED for status in statuses):
-        return ExecutionStatus.COMPLETED
+        whole = all(wave.launched == len(wave.servers) for wave in waves)
+        return ExecutionStatus.COMPLETED if whole else ExecutionStatus.PARTIAL
     if WaveStatus.FAILED in statuses:
         return ExecutionStatus.FAILED
     return ExecutionStatus.PARTIAL if WaveStatus.COMPLETED in statuses else ExecutionStatus.CANCELLED
