@@ -13,13 +13,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
-from prefect_drs.recovery.jobs import LocationJobs
+from prefect_drs.recovery.jobs import LocationJobs, passes
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.packing import Demand, Limits, pack, tails
 from prefect_drs.recovery.ports import Decision, GateAnswer
@@ -92,6 +92,8 @@ class Engine:
         self._executor = executor
         self._workers = workers
         self._limits = limits or Limits()
+        self._policy = policy or PollPolicy()
+        self._chance = random.Random(seed)  # noqa: S311 - jitter
         self._observers = observers
         self._lock = threading.RLock()  # events come from wave threads (gates) and from the tick
         self._fold = ReportFold()
@@ -107,7 +109,7 @@ class Engine:
         self._expected = dict(expected or {})
         self._tails = self._path_tails()
         self._locations = {
-            location: self._location_jobs(location, standing.started_at, policy or PollPolicy(), seed)
+            location: self._location_jobs(location, standing.started_at, self._policy, seed)
             for location in self.runbook.locations
         }
         for request in standing.requests.values():
@@ -369,6 +371,10 @@ class Engine:
         if self._cancelled is not None:
             wave.phase = WavePhase.LAUNCHING  # carried on only to watch what runs
             return
+        self._start_preparing(wave)
+
+    def _start_preparing(self, wave: WaveRun) -> None:
+        wave.prepare_again_at = None
         by_location: dict[Location, list[ServerRun]] = {}
         for run in wave.in_state(ServerState.READY):  # of a resumed wave, some are in jobs or up already
             by_location.setdefault(run.server.location, []).append(run)
@@ -398,10 +404,22 @@ class Engine:
                 self._end(wave, WaveStatus.CANCELLED, reason)
 
     def _finish_preparing(self, wave: WaveRun) -> None:
+        if wave.prepare_again_at is not None:
+            if self._cancelled is not None:
+                wave.phase = WavePhase.LAUNCHING  # nothing is launched any more: the next tick ends it
+            elif self._clock.now() >= wave.prepare_again_at:
+                self._start_preparing(wave)
+            return
         if not all(future.done() for future in wave.preparations):
             return
-        faults = [f"{error}" for future in wave.preparations if (error := _expected_error(future))]
+        errors = [error for future in wave.preparations if (error := _expected_error(future))]
         wave.preparations = []
+        if errors and all(passes(error) for error in errors):
+            wave.prepare_failures += 1
+            wait = self._policy.backoff(wave.prepare_failures, self._chance)
+            wave.prepare_again_at = self._clock.now() + timedelta(seconds=wait)
+            return
+        faults = [f"{error}" for error in errors]
         told = "launch settings could not be read: " + "; ".join(faults)
         failed = wave.in_state(ServerState.FAILED)
         if wave.batches:  # carried on: part of it is launched already, so the rest that can be is launched too

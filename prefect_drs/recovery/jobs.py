@@ -33,7 +33,7 @@ from prefect_drs.aws.errors import (
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError
+from prefect_drs.errors import AwsError, PrefectDrsError
 from prefect_drs.recovery.packing import JobStart, Usage
 from prefect_drs.recovery.watch import PollPolicy, Running
 from prefect_drs.recovery.waves import ServerRun, ServerState, WaveRun
@@ -51,6 +51,11 @@ SKEW = timedelta(minutes=10)  # how far this machine's clock and AWS's may be ap
 LAUNCH_TYPES = frozenset({"LAUNCH"})
 # Refusals that pass by themselves; everything else that DRS refuses is the input's fault and fails the servers.
 PASSING_REFUSALS = (ConflictError, QuotaExceededError, ThrottledError, CredentialsError, UnreachableError)
+
+
+def passes(error: PrefectDrsError) -> bool:
+    """Whether what failed so may go well later, with nothing changed by anybody."""
+    return isinstance(error, PASSING_REFUSALS) or is_ambiguous(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +376,7 @@ class LocationJobs:
             job = start_recovery(
                 self._sessions,
                 self.location,
-                dict.fromkeys(start.servers),
+                {server_id: wave.servers[server_id].server.snapshot_id for server_id in start.servers},
                 is_drill=self._is_drill,
                 tags={
                     EXECUTION_TAG: self._execution_id,

@@ -16,6 +16,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.model import LaunchSettings
+from prefect_drs.recovery.jobs import passes
 from prefect_drs.recovery.waves import ServerRun
 from prefect_drs.report.events import Event, SettingsApplied
 
@@ -44,17 +45,23 @@ def apply_settings(
         fail: called with each server whose settings could not be written, and why.
 
     Raises:
-        AwsError: the settings could not be read; nothing was written.
+        AwsError: settings could not be read, or some not be written, for a reason that may pass: call it again, and
+            what is written already is left as it is.
     """
     runs = [run for run in runs if run.server.settings != LaunchSettings()]
     ids = [run.server.source_server_id for run in runs]
     states = read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
+
+    passing: list[PrefectDrsError] = []
 
     def apply(run: ServerRun) -> None:
         server_id = run.server.source_server_id
         try:
             fields = _apply(sessions, run, states.get(server_id))
         except PrefectDrsError as error:
+            if passes(error):
+                passing.append(error)
+                return
             fail(run, f"launch settings could not be applied: {error.message}")
             return
         if fields:
@@ -63,9 +70,11 @@ def apply_settings(
     if workers == 1:
         for run in runs:
             apply(run)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="drs-settings") as pool:
-        list(pool.map(apply, runs))
+    else:
+        with ThreadPoolExecutor(workers, thread_name_prefix="drs-settings") as pool:
+            list(pool.map(apply, runs))
+    if passing:
+        raise passing[0]
 
 
 def _apply(sessions: Sessions, run: ServerRun, state: LaunchState | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from prefect_drs.aws.location import Location
 from prefect_drs.report.model import WaveStatus
@@ -63,6 +64,8 @@ class WaveRun:
     batches: int = 0
     begun: bool = False
     preparations: list[Future[None]] = field(default_factory=list)
+    prepare_failures: int = 0
+    prepare_again_at: datetime | None = None
 
     @classmethod
     def of(cls, wave: RunbookWave) -> WaveRun:
