@@ -126,6 +126,7 @@ class Sessions:
         session_name: names the assumed sessions in CloudTrail; give it the execution's id.
         workers: how many threads share a client: the size of its connection pool.
         role_name: the name of the role by convention.
+        attempts: how often botocore sends a reading call at most; 1 leaves trying again to the caller.
 
     Raises:
         UsageError: the same account is given twice.
@@ -146,6 +147,7 @@ class Sessions:
         session_name: str = "prefect-drs",
         workers: int = DEFAULT_WORKERS,
         role_name: str = DEFAULT_ROLE_NAME,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._accounts: dict[str, AccountAccess] = {}
         for access in accounts:
@@ -155,6 +157,7 @@ class Sessions:
         self.session_name = role_session_name(session_name)
         self.workers = workers
         self.role_name = role_name
+        self._attempts = attempts
         self._lock = threading.RLock()
         self._given = session
         self._sources: dict[SourceCredentials | None, boto3.Session] = {}
@@ -229,14 +232,14 @@ class Sessions:
                 )
             return self._clients[key]
 
-    def _config(self, *, retrying: bool, attempts: int = ATTEMPTS) -> Config:
+    def _config(self, *, retrying: bool, attempts: int | None = None) -> Config:
         return Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             max_pool_connections=self.workers,
             user_agent_extra=f"prefect-drs/{version('prefect-drs')}",
             retries=(
-                {"mode": "adaptive", "total_max_attempts": attempts}
+                {"mode": "adaptive", "total_max_attempts": attempts or self._attempts}
                 if retrying
                 else {"mode": "standard", "total_max_attempts": 1}
             ),
@@ -318,7 +321,7 @@ class Sessions:
                             "sts",
                             region_name=asked,
                             endpoint_url=endpoint_url,
-                            config=self._config(retrying=True, attempts=IDENTITY_ATTEMPTS),
+                            config=self._config(retrying=True, attempts=min(IDENTITY_ATTEMPTS, self._attempts)),
                         )
                     identity.account_id = str(sts.get_caller_identity()["Account"])
             return identity.account_id
