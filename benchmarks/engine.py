@@ -51,7 +51,7 @@ from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 from prefect_drs.recovery.runner import InlineExecutor, run_plainly
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
-from prefect_drs.simulator import Call, Sandbox, Throttle, mock_drs
+from prefect_drs.simulator import Sandbox, Throttle, mock_drs
 
 ACCOUNT = "123456789012"
 GIB = 2**30
