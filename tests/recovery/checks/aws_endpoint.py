@@ -1,7 +1,7 @@
 """A small AWS on 127.0.0.1 for what moto has not: SSM automations, commands that take their time, Lambda errors.
 
-It speaks the services' own wire to real boto3 clients: JSON 1.1 for SSM, REST for Lambda's `Invoke`. `lose` makes it
-carry a call out and hang up without an answer.
+It speaks the services' own wire to real boto3 clients: JSON 1.1 for SSM, REST for Lambda's `Invoke`. An operation in
+`lose` is carried out once without an answer: the line is cut.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.aws.function_error:
                 headers["X-Amz-Function-Error"] = self.aws.function_error
         if operation in self.aws.lose:
+            self.aws.lose.discard(operation)
             self.close_connection = True
             return
         self._answer(200, answer, headers)

@@ -111,13 +111,3 @@ def test_a_check_of_actions_that_a_server_does_not_have_fails(launched: Launched
     assert "nothing was checked" in launched.look(ACTIONS)[0].detail
     assert "backup" in launched.look({**ACTIONS, "actions": ["backup"]})[0].detail
     assert {outcome.verdict for outcome in launched.look(ACTIONS)} == {Verdict.FAILED}
-
-
-def test_a_refusal_that_passes_by_itself_is_looked_at_again(rig: Rig) -> None:
-    launched = Launched(rig, actions=({"name": "first"},))
-    fault = rig.sandbox.faults.add({"kind": "operation", "operation": "DescribeJobs", "effect": "error"})
-    outcomes = launched.look(ACTIONS)
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.PENDING}
-    assert "DescribeJobs failed" in outcomes[0].detail
-    rig.sandbox.faults.remove(fault)
-    assert launched.checking(ACTIONS).passed

@@ -38,7 +38,6 @@ def test_a_command_whose_answer_was_lost_is_looked_for_and_not_sent_again(one: L
     (probe,) = one.probes(COMMAND)
     look = {probe.subjects[0]: 1}
     assert probe.look(look)[probe.subjects[0]].at_work
-    aws.lose.clear()
     aws.status = "Success"
     assert probe.look(look)[probe.subjects[0]].verdict is Verdict.PASSED
     assert aws.calls["SendCommand"] == 1
@@ -97,10 +96,10 @@ def test_a_command_hook_whose_targets_match_no_instance_fails(one: Launched, aws
 
 
 def test_an_automation_is_started_once_an_attempt_in_whichever_process(one: Launched, aws: AwsEndpoint) -> None:
-    aws.lose.add("StartAutomationExecution")
+    aws.lose.add("StartAutomationExecution")  # botocore asks again by itself
     assert one.look(AUTOMATION)[0].at_work
-    aws.lose.clear()
     assert one.look(AUTOMATION)[0].at_work
+    assert aws.calls["StartAutomationExecution"] == 3
     aws.status = "Success"
     assert one.look(AUTOMATION)[0].verdict is Verdict.PASSED
     assert len(aws.automations) == 1
@@ -115,6 +114,17 @@ def test_an_automation_that_failed_tells_its_step(one: Launched, aws: AwsEndpoin
     (outcome,) = one.look(AUTOMATION)
     assert outcome.verdict is Verdict.FAILED
     assert "at step checkRows" in outcome.detail
+
+
+def test_an_expired_session_is_waited_out_without_a_second_start(one: Launched, aws: AwsEndpoint) -> None:
+    aws.refuse["GetAutomationExecution"] = "ExpiredTokenException"
+    (probe,) = one.probes(AUTOMATION)
+    look = {probe.subjects[0]: 1}
+    assert probe.look(look)[probe.subjects[0]].at_work
+    aws.refuse.clear()
+    aws.status = "Success"
+    assert probe.look(look)[probe.subjects[0]].verdict is Verdict.PASSED
+    assert aws.calls["StartAutomationExecution"] == 1
 
 
 def test_an_automation_limit_is_waited_out(one: Launched, aws: AwsEndpoint) -> None:
