@@ -25,6 +25,7 @@ from prefect_drs.gates import PendingGate
 from prefect_drs.graph import WaveGraph
 from prefect_drs.journals import open_journal
 from prefect_drs.plan.model import Manifest, RecoveryPlan
+from prefect_drs.points import LATEST_WORD, Points
 from prefect_drs.recovery.restore import standing_of
 from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.events import Event
@@ -53,8 +54,9 @@ def compile_plan(
 
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
-        name) and `gate_timeout_seconds`. It returns the RecoveryReport of a COMPLETED execution. A flow run that is
-        retried goes on from where AWS and the journal stand.
+        name), `gate_timeout_seconds`, `at` (`latest`, or the time that no server's snapshot may be newer than) and
+        `snapshots` (snapshot ids by server). It returns the RecoveryReport of a COMPLETED execution. A flow run that
+        is retried goes on from where AWS and the journal stand.
 
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
@@ -73,7 +75,10 @@ def compile_plan(
         mode: Literal["drill", "recovery"] = "drill",
         approved_by: str | None = None,
         gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+        at: str = LATEST_WORD,
+        snapshots: dict[str, str] | None = None,
     ) -> RecoveryReport:
+        points = Points.parse(at, snapshots)
         execution_id = current_execution_id()
         sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
         clock = configured_clock()
@@ -82,7 +87,7 @@ def compile_plan(
         )
         return execute(
             execution_id,
-            lambda: _read_accounts(manifest, chosen, mode, sessions, clock),
+            lambda: _read_accounts(manifest, chosen, mode, sessions, clock, points),
             sessions,
             clock,
             open_journal(execution_id),
@@ -157,13 +162,23 @@ def _task_runner(waves: int) -> TaskRunner[PrefectFuture[Any]]:
 
 @task(name="read the accounts", cache_policy=NO_CACHE, persist_result=False)
 def _resolve(
-    manifest: Manifest, plan: RecoveryPlan, mode: Literal["drill", "recovery"], sessions: Sessions, clock: Clock
+    manifest: Manifest,
+    plan: RecoveryPlan,
+    mode: Literal["drill", "recovery"],
+    sessions: Sessions,
+    clock: Clock,
+    points: Points,
 ) -> Runbook:
-    return resolve(manifest, plan, mode=mode, sessions=sessions, clock=clock).require_accepted()
+    return resolve(manifest, plan, mode=mode, sessions=sessions, clock=clock, points=points).require_accepted()
 
 
 def _read_accounts(
-    manifest: Manifest, plan: RecoveryPlan, mode: Literal["drill", "recovery"], sessions: Sessions, clock: Clock
+    manifest: Manifest,
+    plan: RecoveryPlan,
+    mode: Literal["drill", "recovery"],
+    sessions: Sessions,
+    clock: Clock,
+    points: Points,
 ) -> Runbook:
     """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
-    return _resolve(manifest, plan, mode, sessions, clock)
+    return _resolve(manifest, plan, mode, sessions, clock, points)

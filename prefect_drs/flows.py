@@ -13,6 +13,7 @@ from prefect import flow
 
 from prefect_drs.compile import compile_plan, compile_resume
 from prefect_drs.plan import load_manifest
+from prefect_drs.points import LATEST_WORD
 from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.model import RecoveryReport
 
@@ -25,6 +26,8 @@ def recover(
     bindings: Path | None = None,
     approved_by: str | None = None,
     gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+    at: str = LATEST_WORD,
+    snapshots: dict[str, str] | None = None,
 ) -> RecoveryReport:
     """Recover servers by a plan, wave by wave, with approvals in this UI.
 
@@ -35,6 +38,9 @@ def recover(
         bindings: the file that maps the manifest's names to this environment's ids.
         approved_by: approves every gate in advance, in this name. Leave empty to be asked.
         gate_timeout_seconds: how long a gate waits before it cancels its wave.
+        at: `latest`, or a time such as 2026-05-01T12:00:00Z: each server is launched from its newest snapshot that is
+            not after it.
+        snapshots: the snapshot ids of single servers, by source server id, name, hostname or instance id.
 
     Raises:
         FaultyInputError: the manifest or the bindings have faults.
@@ -42,7 +48,9 @@ def recover(
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
     """
     compiled = compile_plan(load_manifest(manifest, bindings), plan)
-    return compiled(mode=mode, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
+    return compiled(
+        mode=mode, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds, at=at, snapshots=snapshots
+    )
 
 
 @flow(name="resume-execution", flow_run_name="resume {execution_id}", persist_result=False)

@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -22,7 +23,7 @@ from prefect_drs.aws.launch_configuration import changes, read_launch_states
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError, PreflightRefusedError
+from prefect_drs.errors import AwsError, PreflightRefusedError, UsageError
 from prefect_drs.graph import WaveGraph
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.model import (
@@ -34,9 +35,11 @@ from prefect_drs.plan.model import (
     Retry,
     Wave,
 )
+from prefect_drs.points import LATEST, Asked, Choice, Points, choose, misnamed
 from prefect_drs.runbook_checks import resolve_checks
 
 READY_STATES = frozenset({"CONTINUOUS"})
+SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})  # launch from an older snapshot only (DRS user guide)
 SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
 
 
@@ -74,7 +77,10 @@ class Change(RunbookModel):
 
 
 class RunbookServer(RunbookModel):
-    """A source server of a wave, with its effective settings and what they change."""
+    """A source server of a wave, with its effective settings and what they change.
+
+    `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
+    """
 
     source_server_id: str
     name: str
@@ -86,6 +92,8 @@ class RunbookServer(RunbookModel):
     recovery_instance_id: str | None
     settings: LaunchSettings
     changes: tuple[Change, ...]
+    snapshot_id: str | None = None
+    snapshot_at: datetime | None = None
 
     @property
     def location(self) -> Location:
@@ -179,7 +187,15 @@ class _LocationReading:
     failure: AwsError | None = None
 
 
-def resolve(manifest: Manifest, plan: RecoveryPlan, *, mode: RecoveryMode, sessions: Sessions, clock: Clock) -> Runbook:
+def resolve(
+    manifest: Manifest,
+    plan: RecoveryPlan,
+    *,
+    mode: RecoveryMode,
+    sessions: Sessions,
+    clock: Clock,
+    points: Points = LATEST,
+) -> Runbook:
     """Read the accounts and work out what an execution of `plan` would do now. Changes nothing.
 
     Args:
@@ -188,8 +204,10 @@ def resolve(manifest: Manifest, plan: RecoveryPlan, *, mode: RecoveryMode, sessi
         mode: a drill leaves what runs; a recovery replaces former recovery instances.
         sessions: the way into the accounts.
         clock: the time, which bounds how far back active jobs are looked for.
+        points: what the servers are launched from; by default each one's latest state.
 
     Raises:
+        UsageError: the point in time that was asked for is still to come.
         AwsError: the caller's own identity could not be read. What fails in one account or region is a finding.
     """
     graph = WaveGraph.of(plan)
@@ -201,8 +219,9 @@ def resolve(manifest: Manifest, plan: RecoveryPlan, *, mode: RecoveryMode, sessi
     readings = {location: _read(sessions, location, clock, findings) for location in sorted(set(at.values()))}
     members = {name: _members(group, at[name], readings[at[name]], findings) for name, group in groups.items()}
     changed = _changes(sessions, groups, at, members, findings)
+    chosen = _choices(sessions, points, at, members, clock, findings)
     waves = tuple(
-        _wave(graph, wave, groups, at, members, changed, findings)
+        _wave(graph, wave, groups, at, members, changed, chosen, findings)
         for wave in (graph.wave(number) for number in graph.order)
     )
     _check(waves, readings, findings)
@@ -297,6 +316,48 @@ def _changes(
     return found
 
 
+def _choices(
+    sessions: Sessions,
+    points: Points,
+    at: Mapping[str, Location],
+    members: Mapping[str, Sequence[SourceServer]],
+    clock: Clock,
+    findings: list[Finding],
+) -> dict[str, Choice]:
+    """What each server is launched from, by source server id; without an entry, its latest state."""
+    if points.at is not None and points.at > clock.now():
+        raise UsageError(
+            f"--at {points.at:%Y-%m-%dT%H:%M:%SZ} is still to come; it is {clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        )
+    asked = {
+        server.source_server_id: Asked(
+            server.source_server_id,
+            at[name],
+            f"{server.name} ({server.source_server_id}) in {at[name]}",
+            frozenset(filter(None, (server.source_server_id, server.name, server.hostname, server.instance_id))),
+        )
+        for name, group in members.items()
+        for server in group
+    }
+    findings.extend(
+        Finding(code="SNAPSHOT_NAMES_NO_SERVER", severity=FindingSeverity.REFUSES, message=message)
+        for message in misnamed(points, asked.values())
+    )
+    chosen = choose(sessions, asked.values(), points)
+    findings.extend(
+        _refuse(choice.code, choice.message, asked[server_id].location, server_id)
+        for server_id, choice in chosen.items()
+        if choice.snapshot is None
+    )
+    return chosen
+
+
+def _snapshot(choice: Choice | None) -> dict[str, Any]:
+    if choice is None or choice.snapshot is None:
+        return {}
+    return {"snapshot_id": choice.snapshot.snapshot_id, "snapshot_at": choice.snapshot.at}
+
+
 def _wave(
     graph: WaveGraph,
     wave: Wave,
@@ -304,6 +365,7 @@ def _wave(
     at: Mapping[str, Location],
     members: Mapping[str, Sequence[SourceServer]],
     changed: Mapping[str, tuple[Change, ...]],
+    chosen: Mapping[str, Choice],
     findings: list[Finding],
 ) -> RunbookWave:
     names = {
@@ -333,6 +395,7 @@ def _wave(
                 recovery_instance_id=server.recovery_instance_id,
                 settings=_settings(groups[name], server),
                 changes=changed.get(server.source_server_id, ()),
+                **_snapshot(chosen.get(server.source_server_id)),
             )
             for name in wave.groups
             for server in members[name]
@@ -386,11 +449,13 @@ def _check(
                     )
                 )
             seen.setdefault(server_id, wave)
-            if server.replication_state not in READY_STATES:
+            older = server.replication_state in SNAPSHOT_STATES
+            if server.replication_state not in READY_STATES and not (older and server.snapshot_id):
                 findings.append(
                     _refuse(
                         "NOT_REPLICATING",
-                        f"{label} is {server.replication_state}, not CONTINUOUS; wait for it or repair its agent",
+                        f"{label} is {server.replication_state}, not CONTINUOUS; wait for it or repair its agent"
+                        + (", or launch it from an older snapshot with --at or --snapshot" if older else ""),
                         where,
                         server_id,
                     )

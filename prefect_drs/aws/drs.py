@@ -97,13 +97,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryInstance:
-    """An instance that a launch made, drill or recovery."""
+    """An instance that a launch made, drill or recovery. `point_in_time`: of the data it was launched from."""
 
     recovery_instance_id: str
     source_server_id: str
     job_id: str | None
     state: str
     is_drill: bool
+    point_in_time: datetime | None = None
 
 
 def instant(text: str) -> datetime:
@@ -227,13 +228,63 @@ def describe_snapshots(sessions: Sessions, location: Location, source_server_id:
     Raises:
         AwsError: DRS refused or could not be reached.
     """
+    return tuple(iterate_snapshots(sessions, location, source_server_id))
+
+
+def iterate_snapshots(
+    sessions: Sessions,
+    location: Location,
+    source_server_id: str,
+    *,
+    until: datetime | None = None,
+    newest_first: bool = True,
+) -> Iterator[Snapshot]:
+    """The points in time of one server, page by page as they are taken from the iterator.
+
+    Args:
+        until: leaves out those that DRS expected after that time.
+        newest_first: the order.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    filters: dict[str, Any] = {} if until is None else {"filters": {"toDateTime": drs_text(until)}}
     with aws_call("DescribeRecoverySnapshots", location.account_id, location.region, server=source_server_id):
         paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_recovery_snapshots")
-        return tuple(
-            Snapshot(item["snapshotID"], item["sourceServerID"], instant(item["expectedTimestamp"]))
-            for page in paginator.paginate(sourceServerID=source_server_id, order="DESC")
-            for item in page["items"]
-        )
+        pages = paginator.paginate(sourceServerID=source_server_id, order="DESC" if newest_first else "ASC", **filters)
+        for page in pages:
+            for item in page["items"]:
+                taken = item.get("timestamp") or item["expectedTimestamp"]
+                yield Snapshot(item["snapshotID"], item["sourceServerID"], instant(taken))
+
+
+def newest_snapshot(sessions: Sessions, location: Location, source_server_id: str, until: datetime) -> Snapshot | None:
+    """The newest point in time of a server that is not after `until`; None where there is none.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    there = iterate_snapshots(sessions, location, source_server_id, until=until)
+    return next((snapshot for snapshot in there if snapshot.at <= until), None)
+
+
+def oldest_snapshot(sessions: Sessions, location: Location, source_server_id: str) -> Snapshot | None:
+    """The oldest point in time of a server that DRS still keeps.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    return next(iterate_snapshots(sessions, location, source_server_id, newest_first=False), None)
+
+
+def find_snapshot(sessions: Sessions, location: Location, source_server_id: str, snapshot_id: str) -> Snapshot | None:
+    """A server's point in time of that id; None where DRS does not keep it (any more).
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    there = iterate_snapshots(sessions, location, source_server_id)
+    return next((snapshot for snapshot in there if snapshot.snapshot_id == snapshot_id), None)
 
 
 def describe_recovery_instances(
@@ -256,6 +307,9 @@ def describe_recovery_instances(
                         job_id=item.get("jobID"),
                         state=item.get("ec2InstanceState", "PENDING"),
                         is_drill=bool(item.get("isDrill")),
+                        point_in_time=instant(item["pointInTimeSnapshotDateTime"])
+                        if item.get("pointInTimeSnapshotDateTime")
+                        else None,
                     )
                     for item in page["items"]
                 )

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
 Plan = Annotated[str | None, Parameter(help="The plan's name; may be left out where the manifest has one.")]
+At = Annotated[
+    str,
+    Parameter(help="`latest`, or a time with its zone: launch from the newest snapshot that is not after it."),
+]
+Snapshots = Annotated[
+    list[str] | None,
+    Parameter(name="--snapshot", negative="", help="SERVER=pit-…: launch that server from this snapshot; repeatable."),
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 
 
@@ -35,6 +43,8 @@ def runbook(
     plan: Plan = None,
     bindings: Bindings = None,
     mode: Literal["drill", "recovery"] = "drill",
+    at: At = "latest",
+    snapshots: Snapshots = None,
     json: Json = False,
 ) -> int:
     """Read the accounts and print exactly what a run would do; change nothing.
@@ -45,11 +55,13 @@ def runbook(
     from prefect_drs.clock import configured_clock
     from prefect_drs.errors import PreflightRefusedError
     from prefect_drs.plan import load_manifest
+    from prefect_drs.points import Points
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
 
     manifest = load_manifest(file, bindings)
-    resolved = resolve(manifest, manifest.plan(plan), mode=mode, sessions=_sessions(), clock=configured_clock())
+    chosen, points = manifest.plan(plan), Points.parse(at, snapshots)
+    resolved = resolve(manifest, chosen, mode=mode, sessions=_sessions(), clock=configured_clock(), points=points)
     if json:
         print(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
@@ -64,10 +76,12 @@ def drill(
     plan: Plan = None,
     bindings: Bindings = None,
     yes: Annotated[bool, Parameter(name="--yes", negative="", help="Approve every gate, in your name.")] = False,
+    at: At = "latest",
+    snapshots: Snapshots = None,
     json: Json = False,
 ) -> int:
     """Launch drill instances, wave by wave; what runs in production is not touched."""
-    return _run(file, plan, bindings, "drill", approve=yes, json=json)
+    return _run(file, plan, bindings, "drill", at, snapshots, approve=yes, json=json)
 
 
 def recover(
@@ -80,12 +94,14 @@ def recover(
     yes_really: Annotated[
         bool, Parameter(name="--yes-really", negative="", help="Approve every gate, in your name.")
     ] = False,
+    at: At = "latest",
+    snapshots: Snapshots = None,
     json: Json = False,
 ) -> int:
     """Launch recovery instances, wave by wave; former recovery instances are replaced."""
     if yes and not yes_really:
         raise UsageError("recover launches for real: approve its gates one by one, or say --yes-really")
-    return _run(file, plan, bindings, "recovery", approve=yes_really, json=json)
+    return _run(file, plan, bindings, "recovery", at, snapshots, approve=yes_really, json=json)
 
 
 def _sessions() -> Sessions:
@@ -102,6 +118,8 @@ def _run(
     plan: str | None,
     bindings: Path | None,
     mode: Literal["drill", "recovery"],
+    at: str,
+    snapshots: list[str] | None,
     *,
     approve: bool,
     json: bool,
@@ -110,12 +128,17 @@ def _run(
 
     manifest = load_manifest(file, bindings)  # faults are told before Prefect is even imported
     manifest.plan(plan)
+    from prefect_drs.points import Points
+
+    points = Points.parse(at, snapshots)
     from prefect_drs.compile import compile_plan
 
     return carry_out(
         lambda screen: compile_plan(manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate),
         json=json,
         mode=mode,
+        at=at,
+        snapshots=dict(points.snapshots),
         approved_by=getpass.getuser() if approve else None,
     )
 

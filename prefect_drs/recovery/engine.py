@@ -22,6 +22,7 @@ from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.recovery.jobs import LocationJobs, passes
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.packing import Demand, Limits, pack, tails
+from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.restore import Standing, standing_of
 from prefect_drs.recovery.settings_sync import apply_settings
@@ -37,6 +38,7 @@ from prefect_drs.report.events import (
     GateAsked,
     PauseAsked,
     PauseEnded,
+    PointsReached,
     WaveEnded,
     WaveStarted,
 )
@@ -294,6 +296,9 @@ class Engine:
                 or self._cancelled
                 or "the execution was stopped before it began",
             )
+        launched = [run for wave in self._waves.values() for run in wave.in_state(ServerState.LAUNCHED)]
+        if points := points_reached(self._sessions, launched):
+            self.record(PointsReached(at=self._clock.now(), points=points))
         with self._lock:
             status = final_status(self._fold.report().waves)
         self.record(ExecutionEnded(at=self._clock.now(), status=status))

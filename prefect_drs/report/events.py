@@ -171,6 +171,13 @@ class WaveEnded(EventModel):
     reason: str = ""
 
 
+class PointsReached(EventModel):
+    """The points in time whose data the launched servers hold, by source server id, as DRS tells or as chosen."""
+
+    kind: Literal["PointsReached"] = "PointsReached"
+    points: dict[str, datetime]
+
+
 class ExecutionEnded(EventModel):
     """Nothing of the execution runs any more."""
 
@@ -224,6 +231,7 @@ Event = Annotated[
     | ServerRetried
     | JobEnded
     | WaveEnded
+    | PointsReached
     | ExecutionEnded
     | TerminationAsked
     | TerminationStarted

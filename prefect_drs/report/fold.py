@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prefect_drs.report.events import (
@@ -20,6 +20,7 @@ from prefect_drs.report.events import (
     JobStarted,
     PauseAsked,
     PauseEnded,
+    PointsReached,
     ServerRetried,
     ServerStatus,
     SettingsApplied,
@@ -79,7 +80,7 @@ class _Wave:
                 if server.launch_status not in {"LAUNCHED", "PENDING"}:
                     self.retry(server.source_server_id)
 
-    def report(self) -> WaveReport:
+    def report(self, points: Mapping[str, datetime], began: datetime) -> WaveReport:
         return WaveReport(
             wave_number=self.wave.wave_number,
             wave_name=self.wave.wave_name,
@@ -90,8 +91,18 @@ class _Wave:
             depends_on_waves=self.wave.depends_on_waves,
             approval=self.approval,
             jobs=tuple(self.jobs.values()),
-            servers=tuple(self.servers.values()),
+            servers=tuple(self._with_point(server, points, began) for server in self.servers.values()),
         )
+
+    def _with_point(self, server: ServerReport, points: Mapping[str, datetime], began: datetime) -> ServerReport:
+        """The server with its point in time and the age of its data; only of a server that is up."""
+        point = points.get(server.source_server_id) if server.launch_status == "LAUNCHED" else None
+        if point is None:
+            return server
+        asked = [job.started_at for job in self.jobs.values() if server.source_server_id in job.server_ids]
+        moment = began if point <= began else max(asked, default=began)
+        age = max(0.0, (moment - point).total_seconds())
+        return server.model_copy(update={"point_in_time": point, "rpo_seconds": age})
 
 
 class ReportFold:
@@ -104,6 +115,7 @@ class ReportFold:
         self._ended_at: datetime | None = None
         self._status: ExecutionStatus | None = None
         self._held = False
+        self._points: dict[str, datetime] = {}
 
     def apply(self, event: Event) -> None:
         """Take one more event, in the order it was appended."""
@@ -123,6 +135,8 @@ class ReportFold:
                 pass  # the journal's own business: nothing of the report changes
             case TerminationAsked() | TerminationStarted() | InstancesTerminated():
                 pass  # what an execution reached stays reached
+            case PointsReached():
+                self._points |= event.points
             case JobEnded():
                 wave = self._job_waves[event.job_id]
                 wave.jobs[event.job_id] = wave.jobs[event.job_id].model_copy(update={"ended_at": event.ended_at})
@@ -197,13 +211,14 @@ class ReportFold:
         """
         if self._start is None:
             raise ValueError("the journal holds no ExecutionStarted: nothing can be reported")
-        waves = tuple(wave.report() for wave in self._waves.values())
+        waves = tuple(wave.report(self._points, self._start.at) for wave in self._waves.values())
         launched = [
             server.ended_at
             for wave in waves
             for server in wave.servers
             if server.launch_status == "LAUNCHED" and server.ended_at is not None
         ]
+        ages = [s.rpo_seconds for wave in waves for s in wave.servers if s.launch_status == "LAUNCHED"]
         return RecoveryReport(
             execution_id=self._start.execution_id,
             plan_name=self._start.runbook.plan_name,
@@ -212,6 +227,7 @@ class ReportFold:
             started_at=self._start.at,
             ended_at=self._ended_at,
             achieved_rto_seconds=(max(launched) - self._start.at).total_seconds() if launched else None,
+            achieved_rpo_seconds=None if None in ages else max((age for age in ages if age is not None), default=None),
             waves=waves,
             findings=self._start.runbook.findings,
         )

@@ -17,6 +17,7 @@ from prefect_drs.report.events import (
     JobStarted,
     PauseAsked,
     PauseEnded,
+    PointsReached,
     ServerRetried,
     ServerStatus,
     SettingsApplied,
@@ -72,6 +73,8 @@ def event_line(event: Event) -> str | None:
             return f"job {event.job_id} ended"
         case WaveEnded():
             return f"wave {event.wave_number} {event.status}" + (f": {event.reason}" if event.reason else "")
+        case PointsReached():
+            return None
         case ExecutionEnded():
             return f"execution {event.status}"
         case TerminationAsked():

@@ -69,7 +69,11 @@ class JobReport(ReportModel):
 
 
 class ServerReport(ReportModel):
-    """A server of a wave. `attempts`: jobs it took part in."""
+    """A server of a wave. `attempts`: jobs it took part in.
+
+    `point_in_time`: whose data it holds, known once the execution has ended. `rpo_seconds`: how old that data was when
+    the execution began, or, where replication went on after that, when its launch job began.
+    """
 
     source_server_id: str
     name: str
@@ -78,6 +82,8 @@ class ServerReport(ReportModel):
     attempts: int
     started_at: datetime | None
     ended_at: datetime | None
+    point_in_time: datetime | None = None
+    rpo_seconds: float | None = None
     error: str | None = None
 
 
@@ -102,7 +108,11 @@ class WaveReport(ReportModel):
 
 
 class RecoveryReport(ReportModel):
-    """A whole execution. `achieved_rto_seconds`: from its start to the last server LAUNCHED, gates included."""
+    """A whole execution.
+
+    `achieved_rto_seconds`: from its start to the last server LAUNCHED, gates included. `achieved_rpo_seconds`: the
+    oldest data among the servers that are LAUNCHED; None until it is over, and where one of them is not known.
+    """
 
     execution_id: str
     plan_name: str
@@ -111,6 +121,7 @@ class RecoveryReport(ReportModel):
     started_at: datetime
     ended_at: datetime | None
     achieved_rto_seconds: float | None
+    achieved_rpo_seconds: float | None = None
     waves: tuple[WaveReport, ...]
     findings: tuple[Finding, ...] = ()
 

@@ -90,6 +90,7 @@ def headline(report: RecoveryReport) -> Text:
         styled(report.status),
         f"  execution {report.execution_id}",
         f"  RTO {duration(report.achieved_rto_seconds)}" if report.achieved_rto_seconds else "",
+        f"  RPO {duration(report.achieved_rpo_seconds)}" if report.achieved_rpo_seconds is not None else "",
     )
 
 
@@ -123,6 +124,7 @@ def runbook_view(runbook: Runbook) -> RenderableType:
                 Text.assemble(
                     (f"  {server.name}", "cyan"),
                     f"  {server.source_server_id}  {server.group}  {server.replication_state}{lag}",
+                    f"  from {server.snapshot_at:%Y-%m-%d %H:%M:%S} UTC" if server.snapshot_at else "",
                 )
             )
             parts.extend(Text(f"      {change_text(change)}") for change in server.changes)
