@@ -94,7 +94,8 @@ def _server_line(server: RunbookServer) -> str:
     """A server in the form's list; lists, since the dialog is narrow and cuts wide tables off."""
     lag = f", lag {server.lag}" if server.lag else ""
     changes = "".join(f"\n  - {escaped(change_text(change))}" for change in server.changes)
-    return f"- **{escaped(server.name)}** `{server.source_server_id}`, {server.replication_state}{lag}{changes}"
+    point = f", from {server.snapshot_at:%Y-%m-%d %H:%M:%S} UTC" if server.snapshot_at else ""
+    return f"- **{escaped(server.name)}** `{server.source_server_id}`, {server.replication_state}{lag}{point}{changes}"
 
 
 def wave_table(waves: Sequence[WaveReport]) -> str:
@@ -191,10 +192,12 @@ def report_summary(report: RecoveryReport) -> str:
     """The whole report as a page: how it ended, the waves, the servers, the jobs."""
     reached = report.achieved_rto_seconds
     rto = f"The last server was up {duration(reached)} after the start." if reached else "No server was launched."
+    age = report.achieved_rpo_seconds
+    rpo = f" The oldest data that was launched was {duration(age)} old (RPO)." if age is not None else ""
     jobs = job_table(report)
     return _paragraphs(
         f"# {escaped(report.plan_name)}: {report.mode} {report.status}",
-        f"Execution `{report.execution_id}`. {rto}",
+        f"Execution `{report.execution_id}`. {rto}{rpo}",
         "## Waves",
         wave_table(report.waves),
         "## Servers",
