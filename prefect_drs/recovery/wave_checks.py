@@ -37,6 +37,7 @@ def wave_checking(
     *,
     execution_id: str,
     started_at: datetime,
+    turn: int = 1,
     sessions: Sessions,
     clock: Clock,
     executor: Executor,
@@ -53,6 +54,7 @@ def wave_checking(
         targets: the wave's launched servers; hooks need none.
         execution_id: part of every attempt's id.
         started_at: when the execution began; nothing that its checks started is older.
+        turn: how often the wave was handed over, from 1; `finished` are results of this turn.
         sessions: the way into the accounts.
         clock: the time.
         executor: runs the looks.
@@ -62,7 +64,7 @@ def wave_checking(
     """
     wave = runbook.wave(wave_number)
     context = WaveContext(
-        execution_id, runbook.plan_name, runbook.mode, wave_number, wave.wave_name, started_at=started_at
+        execution_id, runbook.plan_name, runbook.mode, wave_number, wave.wave_name, started_at=started_at, turn=turn
     )
     probes = probes_for(checks_of(wave, phase), phase, context, targets, sessions=sessions, clock=clock)
     return Checking(

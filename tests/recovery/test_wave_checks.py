@@ -64,7 +64,7 @@ def test_a_wave_of_two_regions_is_checked_where_its_servers_are_and_goes_on_wher
         instance = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]
         targets.append(Target(server, instance["InstanceId"], "drsjob-00000000000000001"))
 
-    def checking(finished: Any = ()) -> Any:
+    def checking(finished: Any = (), turn: int = 1) -> Any:
         made = wave_checking(
             book,
             1,
@@ -76,6 +76,7 @@ def test_a_wave_of_two_regions_is_checked_where_its_servers_are_and_goes_on_wher
             clock=rig.clock,
             executor=InlineExecutor(),
             finished=finished,
+            turn=turn,
         )
         assert made.step() is None
         return made
@@ -84,11 +85,15 @@ def test_a_wave_of_two_regions_is_checked_where_its_servers_are_and_goes_on_wher
     assert first.passed, first.reason
     assert len(first.results) == 4
     assert checking(first.results[:2]).passed
-    sent = [
-        len(rig.sessions.client("ssm", region=server.region).list_commands()["Commands"])
-        for server in book.waves[0].servers
-    ]
-    assert sent == [1, 1]
+
+    def sent() -> list[int]:
+        servers = book.waves[0].servers
+        clients = [rig.sessions.client("ssm", region=server.region) for server in servers]
+        return [len(client.list_commands()["Commands"]) for client in clients]
+
+    assert sent() == [1, 1]
+    assert checking(turn=2).passed
+    assert sent() == [2, 2]
     assert isinstance(checks_of(book.waves[0], CheckPhase.HEALTH)[1], SsmCommandCheck)
 
 

@@ -117,7 +117,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class WaveContext:
-    """The wave that is checked, as templates and attempt ids need it. `started_at`: when the execution began."""
+    """The wave that is checked, as templates and attempt ids need it.
+
+    `started_at`: when the execution began. `turn`: how often the wave was handed over, from 1: a wave that is carried
+    out once more makes its checks anew, and finds nothing of its former turn.
+    """
 
     execution_id: str
     plan_name: str
@@ -125,8 +129,10 @@ class WaveContext:
     wave_number: int
     wave_name: str
     started_at: datetime
+    turn: int = 1
 
     def attempt_id(self, phase: CheckPhase, name: str, subject: Subject, attempt: int) -> str:
         """The same UUID for the same attempt in every process: what it starts in AWS is found again by it."""
-        key = "\n".join((self.execution_id, str(self.wave_number), phase, name, subject or "", str(attempt)))
+        wave = f"{self.wave_number}.{self.turn}"
+        key = "\n".join((self.execution_id, wave, phase, name, subject or "", str(attempt)))
         return str(uuid.uuid5(KEYS, key))
