@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,16 +27,17 @@ from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock, WallClock
 from prefect_drs.control import WishWatch
-from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError
+from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.executions import settle_former_runs
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
+from prefect_drs.history import expected_durations, recorded_here
 from prefect_drs.journals import holder
 from prefect_drs.lease import execution_lease, forget_lease
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.ports import Gate
 from prefect_drs.recovery.runner import EngineThread, pass_gate
-from prefect_drs.report.events import Event
+from prefect_drs.report.events import Event, TerminationAsked
 from prefect_drs.report.lines import event_line
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook, RunbookWave
@@ -80,7 +81,8 @@ class Options:
         take_over: do not wait for another process's lease, fence it.
         observers: called with every event, former ones first when an execution is resumed.
         on_waiting: called with each gate whose form is open.
-        expected: seconds each server's launch is expected to take, by source server id, where known.
+        expected: seconds each server's launch is expected to take, by source server id, where known; None takes
+            what former executions recorded.
     """
 
     approved_by: str | None
@@ -121,6 +123,7 @@ def execute(
 
     Raises:
         ExecutionBusyError: another process carries it out.
+        UsageError: its recovery instances were terminated.
         PreflightRefusedError: what the accounts hold does not allow it.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
     """
@@ -132,7 +135,10 @@ def execute(
     )
     with execution_lease(execution_id, take_over=options.take_over):
         settle_former_runs(execution_id, root_flow_run_id())
-        known = bool(journal.read())
+        former = journal.read()
+        _refuse_terminated(execution_id, former)
+        known = bool(former)
+        expected = expected_durations(recorded_here()) if options.expected is None else options.expected
         resolved = None if known else runbook()
         with (
             ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
@@ -146,7 +152,7 @@ def execute(
                 journal=journal,
                 executor=executor,
                 workers=SETTINGS_WORKERS,
-                expected=options.expected,
+                expected=expected,
                 holder=holder(),
                 observers=(publisher.observe, _log_events(clock.now()), *options.observers),
             )
@@ -161,6 +167,20 @@ def execute(
         publish_report(report, engine.runbook)
     forget_lease(execution_id)
     return _completed(report)
+
+
+def _refuse_terminated(execution_id: str, events: Iterable[Event]) -> None:
+    """What a wave rests on may be gone once somebody began to terminate the execution's instances.
+
+    Raises:
+        UsageError: somebody did.
+    """
+    asked = next((event for event in events if isinstance(event, TerminationAsked)), None)
+    if asked is not None:
+        raise UsageError(
+            f"{asked.by} began to terminate the recovery instances of execution {execution_id} at "
+            f"{asked.at:%Y-%m-%d %H:%M} UTC; it cannot be carried on: start a new one"
+        )
 
 
 def _run_waves(engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta) -> None:

@@ -18,7 +18,7 @@ from prefect_aws import S3Bucket
 
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.errors import UsageError
-from prefect_drs.recovery.journal import FolderStorage, Storage, StoredJournal
+from prefect_drs.recovery.journal import Archive, FolderStorage, StoredJournal
 from prefect_drs.settings import PrefectDrsSettings
 
 PRECONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
@@ -75,6 +75,17 @@ class S3Storage:
                 raise
         return True
 
+    def newest(self, limit: int) -> tuple[str, ...]:
+        """The ids of the executions that began last: Prefect's flow run ids begin with their time (UUIDv7)."""
+        prefix = self._key("").rstrip("/")
+        prefix = f"{prefix}/" if prefix else ""
+        with aws_call("ListObjectsV2", None, self._client.meta.region_name or "", bucket=self._bucket.bucket_name):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket.bucket_name, Prefix=prefix, Delimiter="/"
+            )
+            folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+        return tuple(sorted((folder[len(prefix) :].rstrip("/") for folder in folders), reverse=True)[:limit])
+
 
 class BlockStorage:
     """Objects on any other file-system block. It cannot create conditionally, so it looks before and after."""
@@ -96,8 +107,12 @@ class BlockStorage:
         self._block.write_path(name, content)
         return self.read(name) == content
 
+    def newest(self, limit: int) -> tuple[str, ...]:
+        """None: Prefect's file systems have no listing in common."""
+        return ()
 
-def journal_storage() -> Storage:
+
+def journal_storage() -> Archive:
     """The storage that the settings name.
 
     Raises:

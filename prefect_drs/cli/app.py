@@ -42,6 +42,7 @@ COMMANDS = (
     Command("validate", "prefect_drs.cli.plan:validate", "Check manifests; every fault with its line.", PLANS),
     Command("show", "prefect_drs.cli.plan:show", "Show a plan's waves, their order and gates.", PLANS),
     Command("runbook", "prefect_drs.cli.run:runbook", "Dry run: exactly what a run would do.", RECOVERY),
+    Command("forecast", "prefect_drs.cli.forecast:forecast", "How long a run would take, and why.", RECOVERY),
     Command("drill", "prefect_drs.cli.run:drill", "Run a plan as a drill, here and now.", RECOVERY),
     Command("recover", "prefect_drs.cli.run:recover", "Run a plan as a recovery, here and now.", RECOVERY),
     Command("status", "prefect_drs.cli.control:status", "Show executions, or one of them.", CONTROL),
@@ -50,6 +51,7 @@ COMMANDS = (
     Command("pause", "prefect_drs.cli.control:pause", "Launch nothing more for now.", CONTROL),
     Command("resume", "prefect_drs.cli.control:resume", "Go on with an execution that was interrupted.", CONTROL),
     Command("cancel", "prefect_drs.cli.control:cancel", "Launch nothing more; watch what runs to its end.", CONTROL),
+    Command("terminate", "prefect_drs.cli.terminate:terminate", "Terminate what an execution launched.", CONTROL),
     Command("sandbox", "prefect_drs.cli.sandbox:app", "The simulated AWS to rehearse in.", SANDBOX),
 )
 

@@ -16,11 +16,14 @@ import json
 import os
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from prefect_drs.errors import PrefectDrsError
 from prefect_drs.report.events import EVENT, Event
+
+FIRST = "00000001.json"  # every journal's first object
 
 
 class Journal(Protocol):
@@ -74,6 +77,14 @@ class Storage(Protocol):
         ...
 
 
+class Archive(Storage, Protocol):
+    """A storage that can tell which journals it holds."""
+
+    def newest(self, limit: int) -> tuple[str, ...]:
+        """The ids of at most `limit` executions, those that began last first; none where it cannot tell."""
+        ...
+
+
 class FolderStorage:
     """Objects as files under a folder; creation is atomic on any POSIX or Windows file system.
 
@@ -107,6 +118,14 @@ class FolderStorage:
         finally:
             draft.unlink()
         return True
+
+    def newest(self, limit: int) -> tuple[str, ...]:
+        """The ids of the executions whose journals began last."""
+        began: list[tuple[float, str]] = []
+        for first in self._folder.glob(f"*/{FIRST}"):
+            with suppress(FileNotFoundError):
+                began.append((first.stat().st_mtime, first.parent.name))
+        return tuple(name for _, name in sorted(began, reverse=True)[:limit])
 
 
 class StoredJournal:
