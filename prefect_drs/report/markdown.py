@@ -77,17 +77,23 @@ def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> 
             if runbook.mode == "drill"
             else "Approving launches **recovery** instances and replaces former ones."
         ),
-        "**So far**",
-        "\n".join(
-            f"- {STATE_MARKS[wave.status]} {wave.wave_number} {escaped(wave.wave_name)}: {wave.status}, "
-            f"{wave.launched}/{len(wave.servers)} LAUNCHED"
-            for wave in so_far.waves
-        ),
+        f"**So far:** {_so_far(so_far)}",
         "**To be launched**",
         "\n".join(_server_line(server) for server in shown),
         f"… and {hidden} more." if hidden else "",
     ]
     return _paragraphs(*parts)
+
+
+def _so_far(report: RecoveryReport) -> str:
+    """The waves that have begun or ended, in one paragraph: above it and below it a small window shows little."""
+    told = [
+        f"{STATE_MARKS[wave.status]} {wave.wave_number} {escaped(wave.wave_name)} {wave.status} "
+        f"{wave.launched}/{len(wave.servers)}"
+        for wave in report.waves
+        if wave.status is not WaveStatus.PENDING
+    ]
+    return " · ".join(told) or "nothing has been launched"
 
 
 def _server_line(server: RunbookServer) -> str:
@@ -99,9 +105,9 @@ def _server_line(server: RunbookServer) -> str:
 
 
 def wave_table(waves: Sequence[WaveReport]) -> str:
-    """The waves with their states, and why those that did not complete did not."""
+    """The waves with their states, who approved or rejected them, and why those that did not complete did not."""
     rows = table(
-        ("wave", "name", "after", "state", "launched", "started UTC", "ended UTC", "approval"),
+        ("wave", "name", "after", "state", "launched", "started UTC", "ended UTC"),
         (
             (
                 wave.wave_number,
@@ -111,17 +117,20 @@ def wave_table(waves: Sequence[WaveReport]) -> str:
                 f"{wave.launched}/{len(wave.servers)}",
                 clock_time(wave.started_at),
                 clock_time(wave.ended_at),
-                f"{wave.approval.decision} by {wave.approval.by}" if wave.approval else "—",
             )
             for wave in waves
         ),
     )
-    why = (
-        f"- **{wave.wave_number} {escaped(wave.wave_name)}** {wave.status}: {escaped(wave.reason)}"
-        for wave in waves
-        if wave.reason
-    )
-    return _paragraphs(rows, "\n".join(why))
+    return _paragraphs(rows, "\n".join(line for wave in waves for line in _wave_notes(wave)))
+
+
+def _wave_notes(wave: WaveReport) -> list[str]:
+    said = f"{wave.status}: {escaped(wave.reason)}" if wave.reason else ""
+    if approval := wave.approval:
+        comment = f": {escaped(approval.comment)}" if approval.comment else ""
+        answered = f"{approval.decision} by {escaped(approval.by)} at {clock_time(approval.at)}{comment}"
+        said = f"{answered}. {said}" if said else answered
+    return [f"- **{wave.wave_number} {escaped(wave.wave_name)}** {said}"] if said else []
 
 
 def server_table(report: RecoveryReport) -> str:
