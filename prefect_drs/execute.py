@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import prefect.runtime.flow_run
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
 from prefect.futures import PrefectFuture, wait
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
@@ -26,9 +28,10 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock, WallClock
-from prefect_drs.control import WishWatch
+from prefect_drs.control import WishWatch, is_cancel_wished
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.executions import settle_former_runs
+from prefect_drs.gate_runs import prefect_client
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.history import expected_durations, recorded_here
 from prefect_drs.journals import holder
@@ -41,8 +44,11 @@ from prefect_drs.report.events import Event, TerminationAsked
 from prefect_drs.report.lines import event_line
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook, RunbookWave
+from prefect_drs.settings import PrefectDrsSettings
+from prefect_drs.suspension import Aside, StandAsideError, SuspendingGate, dismiss_alarms, suspend, wake
 
 SETTINGS_WORKERS = 8
+CHECK_WORKERS = 16
 
 
 class InterruptedExecutionError(PrefectDrsError):
@@ -81,6 +87,7 @@ class Options:
         take_over: do not wait for another process's lease, fence it.
         observers: called with every event, former ones first when an execution is resumed.
         on_waiting: called with each gate whose form is open.
+        suspend: hold no process while all that is left waits at gates.
         expected: seconds each server's launch is expected to take, by source server id, where known; None takes
             what former executions recorded.
     """
@@ -90,6 +97,7 @@ class Options:
     take_over: bool = False
     observers: Sequence[Callable[[Event], None]] = ()
     on_waiting: Callable[[PendingGate], None] | None = None
+    suspend: bool = False
     expected: Mapping[str, float] | None = None
 
 
@@ -126,15 +134,13 @@ def execute(
         UsageError: its recovery instances were terminated.
         PreflightRefusedError: what the accounts hold does not allow it.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
+        Pause: Prefect's own word for a flow run that is Suspended; let it pass.
     """
     gate_clock = StoppableClock()
-    gate: Gate = (
-        AutomaticGate(by=options.approved_by)
-        if options.approved_by
-        else PrefectGate(clock=gate_clock, on_waiting=options.on_waiting)
-    )
+    gate = _gate(options, gate_clock)
     with execution_lease(execution_id, take_over=options.take_over):
-        settle_former_runs(execution_id, root_flow_run_id())
+        settle_former_runs(execution_id, root_flow_run_id(), prefect.runtime.flow_run.get_id())
+        dismiss_alarms(execution_id)
         former = journal.read()
         _refuse_terminated(execution_id, former)
         known = bool(former)
@@ -142,6 +148,7 @@ def execute(
         resolved = None if known else runbook()
         with (
             ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
+            ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
             ReportPublisher() as publisher,
         ):
             engine = Engine(
@@ -151,22 +158,54 @@ def execute(
                 clock=clock,
                 journal=journal,
                 executor=executor,
+                check_executor=check_executor,
                 workers=SETTINGS_WORKERS,
                 expected=expected,
                 holder=holder(),
                 observers=(publisher.observe, _log_events(clock.now()), *options.observers),
             )
-            with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()):
+            with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:
+                aside: Aside | None = None
                 try:
+                    if isinstance(gate, SuspendingGate):
+                        gate.attach(engine)
                     _run_waves(engine, thread, gate, options.gate_timeout)
+                    if isinstance(gate, SuspendingGate) and gate.aside():
+                        wishes.stand_aside()
+                        aside = gate.aside()
                 except BaseException:
                     gate_clock.stop()
                     thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
                     raise
-            report = engine.finish()
+            report = engine.report() if aside else engine.finish()
         publish_report(report, engine.runbook)
+    if aside is not None:
+        raise _suspended(aside)
     forget_lease(execution_id)
     return _completed(report)
+
+
+def _gate(options: Options, clock: Clock) -> Gate:
+    """How the execution's gates are passed."""
+    if options.approved_by:
+        return AutomaticGate(by=options.approved_by)
+    if not options.suspend:
+        return PrefectGate(clock=clock, on_waiting=options.on_waiting)
+    root, current = root_flow_run_id(), prefect.runtime.flow_run.get_id()
+    if root is None or root != current:
+        raise UsageError("gates: suspend works in an outermost flow run only, since Prefect suspends no other")
+    after = timedelta(seconds=PrefectDrsSettings().suspend_after_seconds)
+    return SuspendingGate(UUID(root), clock=clock, after=after, on_waiting=options.on_waiting)
+
+
+def _suspended(aside: Aside) -> Pause:
+    """Suspend the run; what was wished while that was done must not wait for an answer."""
+    get_run_logger().info("%s", aside)
+    pause = suspend(aside)
+    if is_cancel_wished(aside.execution_id):
+        with prefect_client() as client:
+            wake(client, aside.root_id)
+    return pause
 
 
 def _refuse_terminated(execution_id: str, events: Iterable[Event]) -> None:
@@ -200,7 +239,15 @@ def _wave_task(wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Ga
 
     @task(name=wave.wave_name, task_run_name=wave.wave_name, cache_policy=NO_CACHE, persist_result=False)
     def recover_wave() -> State[Any]:
-        if not engine.status(number).over and pass_gate(engine, gate, number, gate_timeout):
+        try:
+            begins = (
+                not engine.status(number).over
+                and not engine.cancelled
+                and pass_gate(engine, gate, number, gate_timeout)
+            )
+        except StandAsideError as aside:
+            return Cancelled(name="Suspended", message=aside.message)
+        if begins:
             engine.submit(number)
             with wave_progress(engine, wave) as show:
                 thread.wait(lambda: engine.status(number).over, meanwhile=show)

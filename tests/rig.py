@@ -29,13 +29,17 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class WaveSpec:
-    """A wave of a test's plan: how many servers, after which waves, behind a gate or not, in which regions."""
+    """A wave of a test's plan: how many servers, after which waves, behind a gate or not, in which regions.
+
+    `settings` are its groups' launch settings, `policy` further fields of the wave, as a manifest has them.
+    """
 
     servers: int = 2
     after: tuple[int, ...] = ()
     gate: bool = False
     regions: tuple[str, ...] = (REGION,)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Answers:
@@ -101,6 +105,7 @@ class Rig:
                                 "groups": [f"g{number}-{region}" for region in wave.regions],
                                 "dependsOnWaves": list(wave.after),
                                 "pauseBeforeWave": wave.gate,
+                                **wave.policy,
                             }
                             for number, wave in waves.items()
                         ],

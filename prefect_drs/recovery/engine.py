@@ -12,22 +12,22 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from datetime import datetime, timedelta
+from concurrent.futures import Executor
+from datetime import datetime
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
-from prefect_drs.errors import PrefectDrsError, UsageError
-from prefect_drs.recovery.jobs import LocationJobs, passes
+from prefect_drs.errors import UsageError
+from prefect_drs.recovery.course import Courses, Execution
+from prefect_drs.recovery.jobs import LocationJobs
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.packing import Demand, Limits, pack, tails
 from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.restore import Standing, standing_of
-from prefect_drs.recovery.settings_sync import apply_settings
 from prefect_drs.recovery.watch import PollPolicy
-from prefect_drs.recovery.waves import ServerRun, ServerState, WavePhase, WaveRun
+from prefect_drs.recovery.waves import ServerState, WavePhase
 from prefect_drs.report.events import (
     CancelAsked,
     Event,
@@ -39,8 +39,6 @@ from prefect_drs.report.events import (
     PauseAsked,
     PauseEnded,
     PointsReached,
-    WaveEnded,
-    WaveStarted,
 )
 from prefect_drs.report.fold import ReportFold, final_status
 from prefect_drs.report.model import RecoveryReport, WaveStatus
@@ -61,6 +59,7 @@ class Engine:
         clock: the time.
         journal: where events are kept.
         executor: runs the applying of launch settings, an account-region of a wave a call.
+        check_executor: runs hooks and health checks, which may hang; the same as `executor` where None.
         workers: threads that read and write launch settings side by side; 1 in virtual time.
         limits: DRS's quotas.
         policy: how often to look.
@@ -79,6 +78,7 @@ class Engine:
         clock: Clock,
         journal: Journal,
         executor: Executor,
+        check_executor: Executor | None = None,
         workers: int = 8,
         limits: Limits | None = None,
         policy: PollPolicy | None = None,
@@ -95,7 +95,6 @@ class Engine:
         self._workers = workers
         self._limits = limits or Limits()
         self._policy = policy or PollPolicy()
-        self._chance = random.Random(seed)  # noqa: S311 - jitter
         self._observers = observers
         self._lock = threading.RLock()  # events come from wave threads (gates) and from the tick
         self._fold = ReportFold()
@@ -114,6 +113,24 @@ class Engine:
             location: self._location_jobs(location, standing.started_at, self._policy, seed)
             for location in self.runbook.locations
         }
+        self._courses = Courses(
+            Execution(
+                execution_id,
+                self.runbook,
+                standing.started_at,
+                sessions,
+                clock,
+                executor,
+                check_executor or executor,
+                workers,
+                self._policy,
+                random.Random(seed),  # noqa: S311 - jitter
+                self.record,
+                self._wake,
+            ),
+            self._waves,
+            self._locations,
+        )
         for request in standing.requests.values():
             self._locations[Location(request.account_id, request.region)].adopt_request(request)
         for job in standing.jobs.values():
@@ -181,6 +198,12 @@ class Engine:
                 self._fold.apply(event)
                 for observer in self._observers:
                     observer(event)
+        with self.changed:
+            self.changed.notify_all()
+
+    def _wake(self) -> None:
+        """Something happened that waiters, and the next tick, should see at once."""
+        self.woken.set()
         with self.changed:
             self.changed.notify_all()
 
@@ -278,7 +301,7 @@ class Engine:
         wave = self._waves[wave_number]
         if wave.phase is not WavePhase.WAITING:
             raise UsageError(f"wave {wave_number} has begun and cannot be cancelled as if it had not")
-        self._end(wave, WaveStatus.CANCELLED, reason)
+        self._courses.end(wave, WaveStatus.CANCELLED, reason)
 
     def finish(self) -> RecoveryReport:
         """Settle the waves that never began, and end the execution. Call when nothing will be submitted any more."""
@@ -289,7 +312,7 @@ class Engine:
             upstream = [self._waves[n] for n in planned.depends_on_waves]
             blockers = [w for w in upstream if w.status is not WaveStatus.COMPLETED]
             cancelled = any(w.status is WaveStatus.CANCELLED for w in blockers) or not blockers
-            self._end(
+            self._courses.end(
                 wave,
                 WaveStatus.CANCELLED if cancelled else WaveStatus.SKIPPED,
                 "; ".join(f"wave {w.number} {w.wave.wave_name!r} {w.status}" for w in blockers)
@@ -311,26 +334,19 @@ class Engine:
         """Whether no wave is under way and every job of this execution is over."""
         return (
             not self._inbox
-            and not any(w.phase in {WavePhase.PREPARING, WavePhase.LAUNCHING} for w in self._waves.values())
+            and all(wave.phase in {WavePhase.WAITING, WavePhase.OVER} for wave in self._waves.values())
             and not any(jobs.busy for jobs in self._locations.values())
         )
 
     def tick(self) -> float:
         """Do everything that can be done now; answer how many seconds to wait before the next tick is worth it."""
         self.woken.clear()
-        while self._inbox:
-            self._begin(self._waves[self._inbox.popleft()])
-        if self._cancelled is not None:
-            self._abandon(self._cancelled)
-        for wave in self._waves.values():
-            if wave.phase is WavePhase.PREPARING:
-                self._finish_preparing(wave)
+        while self._inbox and not self._held:
+            self._courses.begin(self._waves[self._inbox.popleft()], self._cancelled)
+        self._courses.step(self._cancelled)
         waits = [self._visit(location, jobs) for location, jobs in self._locations.items()]
-        for wave in self._waves.values():
-            if wave.phase is WavePhase.LAUNCHING and wave.settled:
-                self._judge(wave)
-        preparing = any(wave.phase is WavePhase.PREPARING for wave in self._waves.values())
-        return min([wait for wait in waits if wait is not None] + [1.0 if preparing else IDLE])
+        waits.append(self._courses.step(self._cancelled))
+        return min((wait for wait in waits if wait is not None), default=IDLE)
 
     def _visit(self, location: Location, jobs: LocationJobs) -> float | None:
         """Read one account-region if it is time, and launch there what fits."""
@@ -359,109 +375,3 @@ class Engine:
             for wave in self._waves.values()
             if (servers := wave.ready_servers(location))
         ]
-
-    # A wave's way
-
-    def _begin(self, wave: WaveRun) -> None:
-        """Apply the launch settings of a wave that was handed over."""
-        if wave.phase is not WavePhase.WAITING:
-            return
-        if self._cancelled is not None and not wave.begun:
-            self._end(wave, WaveStatus.CANCELLED, self._cancelled)
-            return
-        wave.phase, wave.status = WavePhase.PREPARING, WaveStatus.INITIATED
-        if not wave.begun:
-            wave.begun = True
-            self.record(WaveStarted(at=self._clock.now(), wave_number=wave.number))
-        if self._cancelled is not None:
-            wave.phase = WavePhase.LAUNCHING  # carried on only to watch what runs
-            return
-        self._start_preparing(wave)
-
-    def _start_preparing(self, wave: WaveRun) -> None:
-        wave.prepare_again_at = None
-        by_location: dict[Location, list[ServerRun]] = {}
-        for run in wave.in_state(ServerState.READY):  # of a resumed wave, some are in jobs or up already
-            by_location.setdefault(run.server.location, []).append(run)
-        wave.preparations = [
-            self._executor.submit(self._prepare, wave, location, runs) for location, runs in sorted(by_location.items())
-        ]
-
-    def _prepare(self, wave: WaveRun, location: Location, runs: Sequence[ServerRun]) -> None:
-        jobs = self._locations[location]
-        apply_settings(
-            self._sessions,
-            self._clock,
-            wave.number,
-            location,
-            runs,
-            workers=self._workers,
-            record=self.record,
-            fail=lambda run, why: jobs.fail(wave, run, why),
-        )
-
-    def _abandon(self, reason: str) -> None:
-        """End every wave of which nothing runs in DRS; of the others, only what runs is waited for."""
-        for wave in self._waves.values():
-            if wave.phase is not WavePhase.LAUNCHING:
-                continue  # what is being prepared is looked at once its writing threads are done
-            if not wave.in_state(ServerState.REQUESTED, ServerState.IN_JOB) and wave.in_state(ServerState.READY):
-                self._end(wave, WaveStatus.CANCELLED, reason)
-
-    def _finish_preparing(self, wave: WaveRun) -> None:
-        if wave.prepare_again_at is not None:
-            if self._cancelled is not None:
-                wave.phase = WavePhase.LAUNCHING  # nothing is launched any more: the next tick ends it
-            elif self._clock.now() >= wave.prepare_again_at:
-                self._start_preparing(wave)
-            return
-        if not all(future.done() for future in wave.preparations):
-            return
-        errors = [error for future in wave.preparations if (error := _expected_error(future))]
-        wave.preparations = []
-        if errors and all(passes(error) for error in errors):
-            wave.prepare_failures += 1
-            wait = self._policy.backoff(wave.prepare_failures, self._chance)
-            wave.prepare_again_at = self._clock.now() + timedelta(seconds=wait)
-            return
-        faults = [f"{error}" for error in errors]
-        told = "launch settings could not be read: " + "; ".join(faults)
-        failed = wave.in_state(ServerState.FAILED)
-        if wave.batches:  # carried on: part of it is launched already, so the rest that can be is launched too
-            for run in wave.in_state(ServerState.READY) if faults else ():
-                self._locations[run.server.location].fail(wave, run, told)
-            wave.phase = WavePhase.LAUNCHING
-        elif faults:
-            self._end(wave, WaveStatus.FAILED, told)
-        elif failed:
-            self._end(wave, WaveStatus.FAILED, _failure_reason(failed))  # a wave is launched whole or not at all
-        else:
-            wave.phase = WavePhase.LAUNCHING
-
-    def _judge(self, wave: WaveRun) -> None:
-        """Every server is final: each one's launchStatus decides, never the job's."""
-        failed = [run for run in wave.servers.values() if run.state is not ServerState.LAUNCHED]
-        if failed:
-            self._end(wave, WaveStatus.FAILED, _failure_reason(failed))
-        else:
-            self._end(wave, WaveStatus.COMPLETED, "")
-
-    def _end(self, wave: WaveRun, status: WaveStatus, reason: str) -> None:
-        self.record(WaveEnded(at=self._clock.now(), wave_number=wave.number, status=status, reason=reason))
-        wave.end(status, reason)  # last: whoever sees it may rely on the journal holding it
-        with self.changed:
-            self.changed.notify_all()
-
-
-def _expected_error(future: Future[None]) -> PrefectDrsError | None:
-    """The error a preparation ended with, where it is of our own family; any other is a defect and is raised."""
-    error = future.exception()
-    if error is None or isinstance(error, PrefectDrsError):
-        return error
-    raise error
-
-
-def _failure_reason(failed: Sequence[ServerRun]) -> str:
-    told = [f"{run.server.name} ({run.server.source_server_id}): {run.error}" for run in failed[:5]]
-    more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
-    return f"{len(failed)} server(s) not launched: " + "; ".join(told) + more

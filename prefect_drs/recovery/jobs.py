@@ -282,6 +282,7 @@ class LocationJobs:
                 error = f"{told} (job {job.job_id})"
                 run.state = ServerState.FAILED
             run.launch_status, run.error = status, error
+            run.recovery_instance_id = server.recovery_instance_id
             self._noted.append(
                 ServerStatus(
                     at=self._clock.now(),
@@ -376,7 +377,7 @@ class LocationJobs:
             job = start_recovery(
                 self._sessions,
                 self.location,
-                {server_id: wave.servers[server_id].server.snapshot_id for server_id in start.servers},
+                {server_id: wave.servers[server_id].snapshot_id for server_id in start.servers},
                 is_drill=self._is_drill,
                 tags={
                     EXECUTION_TAG: self._execution_id,

@@ -16,6 +16,7 @@ from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.waves import ServerState, WaveRun
 from prefect_drs.report.events import (
     CancelAsked,
+    CheckDone,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -79,7 +80,9 @@ class Standing:
                     Decision(event.decision), event.by, event.answered_at, event.comment
                 )
             case WaveStarted():
-                self.waves[event.wave_number].begun = True
+                self.waves[event.wave_number].start()
+            case CheckDone():
+                self.waves[event.wave_number].check_results.append(event.result)
             case JobRequested():
                 self.requests[event.batch] = event
                 wave = self.waves[event.wave_number]
@@ -97,8 +100,10 @@ class Standing:
                 run = self.waves[event.wave_number].servers[event.source_server_id]
                 run.launch_status, run.error = event.launch_status, event.error or ""
                 run.state = FINAL.get(event.launch_status, run.state)
+                run.recovery_instance_id = event.recovery_instance_id
             case ServerRetried():
-                self.waves[event.wave_number].servers[event.source_server_id].reopen()
+                run = self.waves[event.wave_number].servers[event.source_server_id]
+                run.try_again(event.settings, event.snapshot_id)
             case JobEnded():
                 self.over.add(event.job_id)
             case WaveEnded():

@@ -48,7 +48,7 @@ def apply_settings(
         AwsError: settings could not be read, or some not be written, for a reason that may pass: call it again, and
             what is written already is left as it is.
     """
-    runs = [run for run in runs if run.server.settings != LaunchSettings()]
+    runs = [run for run in runs if run.settings != LaunchSettings()]
     ids = [run.server.source_server_id for run in runs]
     states = read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
 
@@ -82,7 +82,7 @@ def _apply(sessions: Sessions, run: ServerRun, state: LaunchState | None) -> tup
     server = run.server
     if state is None:
         raise UsageError(f"{server.location} holds no launch configuration of {server.source_server_id}")
-    differing = changes(state, server.settings)
+    differing = changes(state, run.settings)
     if differing:
-        apply_changes(sessions, server.account_id, server.region, state, server.settings)
+        apply_changes(sessions, server.account_id, server.region, state, run.settings)
     return tuple(change.field for change in differing)

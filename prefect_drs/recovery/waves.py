@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from prefect_drs.aws.location import Location
+from prefect_drs.plan.model import LaunchSettings
+from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import RunbookServer, RunbookWave
 
@@ -31,30 +33,63 @@ class WavePhase(enum.Enum):
     """What the engine does for a wave."""
 
     WAITING = "waiting"  # not handed to the engine yet
+    PRE_WAVE = "pre-wave hooks"
     PREPARING = "preparing"  # launch settings are being applied
     LAUNCHING = "launching"
+    HEALTH = "health checks"
+    POST_WAVE = "post-wave hooks"
     OVER = "over"
 
 
 @dataclass(slots=True)
 class ServerRun:
-    """A server of a wave, as this execution drives it. `attempts`: jobs it has been in."""
+    """A server of a wave, as this execution drives it.
+
+    Args:
+        server: as the runbook has it.
+        settings: what it is launched with; the runbook's, unless a former attempt failed for want of capacity.
+        snapshot_id: what it is launched from; None is the latest point in time.
+        tried: instance types and subnets that an attempt was made with.
+        exhausted: no older point in time is left to launch from.
+        attempts: jobs it has been in.
+    """
 
     server: RunbookServer
+    settings: LaunchSettings
+    snapshot_id: str | None
+    tried: set[str] = field(default_factory=set)
+    exhausted: bool = False
+    recovery_instance_id: str | None = None
     state: ServerState = ServerState.READY
     job_id: str | None = None
     launch_status: str = "PENDING"
     error: str = ""
     attempts: int = 0
 
+    @classmethod
+    def of(cls, server: RunbookServer) -> ServerRun:
+        """A server that nothing has happened to yet."""
+        return cls(server, server.settings, server.snapshot_id)
+
     def reopen(self) -> None:
         """Let it be launched once more."""
         self.state, self.job_id, self.launch_status, self.error = ServerState.READY, None, "PENDING", ""
+        self.recovery_instance_id = None
+
+    def try_again(self, settings: LaunchSettings, snapshot_id: str | None) -> None:
+        """Let it be launched once more, with these settings and from that point in time."""
+        self.reopen()
+        self.settings, self.snapshot_id = settings, snapshot_id
+        self.tried |= {known for known in (settings.instance_type, settings.subnet_id) if known}
 
 
 @dataclass(slots=True)
 class WaveRun:
-    """A wave, as this execution drives it. `begun`: it was handed over, by this process or by a former one."""
+    """A wave, as this execution drives it.
+
+    `begun`: it was handed over, by this process or by a former one. `turn`: how often it began; `check_results` are
+    this turn's. `unhealthy`: which checks did not pass of servers that it goes on without.
+    """
 
     wave: RunbookWave
     servers: dict[str, ServerRun]
@@ -63,6 +98,9 @@ class WaveRun:
     reason: str = ""
     batches: int = 0
     begun: bool = False
+    turn: int = 0
+    check_results: list[CheckResult] = field(default_factory=list)
+    unhealthy: str = ""
     preparations: list[Future[None]] = field(default_factory=list)
     prepare_failures: int = 0
     prepare_again_at: datetime | None = None
@@ -70,7 +108,7 @@ class WaveRun:
     @classmethod
     def of(cls, wave: RunbookWave) -> WaveRun:
         """A wave that nothing has happened to yet."""
-        return cls(wave, {server.source_server_id: ServerRun(server) for server in wave.servers})
+        return cls(wave, {server.source_server_id: ServerRun.of(server) for server in wave.servers})
 
     @property
     def number(self) -> int:
@@ -100,6 +138,13 @@ class WaveRun:
             for server_id, run in self.servers.items()
             if run.state is ServerState.READY and run.server.location == location
         )
+
+    def start(self) -> None:
+        """It begins, for the first time or once more."""
+        self.begun = True
+        self.turn += 1
+        self.check_results.clear()
+        self.unhealthy = ""
 
     def end(self, status: WaveStatus, reason: str) -> None:
         """It is over."""

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from prefect_drs.plan.model import LaunchSettings
+from prefect_drs.report.checks import CheckResult
 from prefect_drs.runbook import Runbook
 
 
@@ -146,12 +148,25 @@ class ServerStatus(EventModel):
 
 
 class ServerRetried(EventModel):
-    """A server that did not come up will be launched once more. `how`: what is done otherwise this time."""
+    """A server that did not come up will be launched once more.
+
+    `how`: what is done otherwise this time; `settings` and `snapshot_id`: what it is launched with and from.
+    """
 
     kind: Literal["ServerRetried"] = "ServerRetried"
     wave_number: int
     source_server_id: str
     how: str = ""
+    settings: LaunchSettings
+    snapshot_id: str | None = None
+
+
+class CheckDone(EventModel):
+    """A health check or hook has its result."""
+
+    kind: Literal["CheckDone"] = "CheckDone"
+    wave_number: int
+    result: CheckResult
 
 
 class JobEnded(EventModel):
@@ -229,6 +244,7 @@ Event = Annotated[
     | JobStarted
     | ServerStatus
     | ServerRetried
+    | CheckDone
     | JobEnded
     | WaveEnded
     | PointsReached

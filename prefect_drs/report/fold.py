@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.events import (
     CancelAsked,
+    CheckDone,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -53,6 +55,7 @@ class _Wave:
         self.ended_at: datetime | None = None
         self.approval: ApprovalReport | None = None
         self.jobs: dict[str, JobReport] = {}
+        self.checks: dict[object, CheckResult] = {}
         self.servers = {
             server.source_server_id: ServerReport(
                 source_server_id=server.source_server_id,
@@ -76,6 +79,7 @@ class _Wave:
         """What did not succeed is tried again."""
         if self.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}:
             self.status, self.reason, self.ended_at = WaveStatus.PENDING, "", None
+            self.checks.clear()
             for server in list(self.servers.values()):
                 if server.launch_status not in {"LAUNCHED", "PENDING"}:
                     self.retry(server.source_server_id)
@@ -92,6 +96,7 @@ class _Wave:
             approval=self.approval,
             jobs=tuple(self.jobs.values()),
             servers=tuple(self._with_point(server, points, began) for server in self.servers.values()),
+            checks=tuple(self.checks.values()),
         )
 
     def _with_point(self, server: ServerReport, points: Mapping[str, datetime], began: datetime) -> ServerReport:
@@ -148,7 +153,14 @@ class ReportFold:
     def _apply_to_wave(
         self,
         wave: _Wave,
-        event: GateAsked | GateAnswered | WaveStarted | JobStarted | ServerStatus | ServerRetried | WaveEnded,
+        event: GateAsked
+        | GateAnswered
+        | WaveStarted
+        | JobStarted
+        | ServerStatus
+        | ServerRetried
+        | CheckDone
+        | WaveEnded,
     ) -> None:
         match event:
             case GateAsked():
@@ -193,6 +205,8 @@ class ReportFold:
                 )
             case ServerRetried():
                 wave.retry(event.source_server_id)
+            case CheckDone():
+                wave.checks[event.result.key] = event.result
             case WaveEnded():
                 wave.status, wave.reason = WaveStatus(event.status), event.reason
                 wave.ended_at = event.at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect_drs.report.events import (
     CancelAsked,
+    CheckDone,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -69,6 +70,11 @@ def event_line(event: Event) -> str | None:
         case ServerRetried():
             how = f": {event.how}" if event.how else ""
             return f"wave {event.wave_number} {event.source_server_id} is launched once more{how}"
+        case CheckDone():
+            result = event.result
+            whose = f" of {result.source_server_id}" if result.source_server_id else ""
+            passed = "passed" if result.passed else "did not pass"
+            return f"wave {event.wave_number} {result.phase} {result.name}{whose} {passed}: {result.detail}"
         case JobEnded():
             return f"job {event.job_id} ended"
         case WaveEnded():

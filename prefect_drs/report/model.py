@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.report.checks import CheckResult
 from prefect_drs.runbook import Finding
 
 
@@ -100,6 +101,7 @@ class WaveReport(ReportModel):
     jobs: tuple[JobReport, ...]
     servers: tuple[ServerReport, ...]
     approval: ApprovalReport | None = None
+    checks: tuple[CheckResult, ...] = ()
 
     @property
     def launched(self) -> int:

@@ -35,6 +35,11 @@ class _WithoutImages:
 class RecoveryEC2Instance(Instance):
     """An instance that lets go of its volumes without a walk through all instances."""
 
+    @property
+    def instance_id(self) -> str:
+        """Its id; moto takes the name of this from the class's own, which is not that of moto's."""
+        return self.id
+
     def teardown_defaults(self) -> None:
         """Detach the volumes, and delete those that end with the instance."""
         for device, mapping in list(self.block_device_mapping.items()):

@@ -1,0 +1,71 @@
+"""The failure ladder: what is tried for a server that did not come up, and when its failure counts.
+
+In: a server with what it has tried, and its wave's policy. Out: the next rung, or none. Pure: reading an older point in
+time and writing other settings is the caller's. A rung is tried only where the former attempt surely failed: DRS said
+so of that server in that job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from prefect_drs.plan.model import LaunchSettings, Retry
+from prefect_drs.recovery.waves import ServerRun, ServerState, WaveRun
+
+NO_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported")
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One more attempt.
+
+    Args:
+        settings: what the server is launched with this time.
+        older_snapshot: from the point in time before the one that was tried last, instead of the latest.
+        how: told in the journal and the report.
+    """
+
+    settings: LaunchSettings
+    older_snapshot: bool
+    how: str
+
+
+def next_rung(run: ServerRun, retry: Retry) -> Rung | None:
+    """What to try next for a server that failed; None where nothing is left."""
+    if run.state is not ServerState.FAILED or run.job_id is None or run.exhausted or run.attempts > retry.attempts:
+        return None
+    again = f"attempt {run.attempts + 1} of {retry.attempts + 1}"
+    if any(code in run.error for code in NO_CAPACITY) and (other := _elsewhere(run, retry)) is not None:
+        settings, what = other
+        return Rung(settings, older_snapshot=False, how=f"{again}: {what}, for lack of capacity")
+    if retry.snapshot == "previous":
+        return Rung(run.settings, older_snapshot=True, how=f"{again}: from an older point in time")
+    return Rung(run.settings, older_snapshot=False, how=again)
+
+
+def _elsewhere(run: ServerRun, retry: Retry) -> tuple[LaunchSettings, str] | None:
+    """Another instance type, or else another subnet, than have been tried; a static address stays in its subnet."""
+    for instance_type in retry.instance_types:
+        if instance_type not in run.tried and instance_type != run.settings.instance_type:
+            return run.settings.model_copy(update={"instance_type": instance_type}), f"as {instance_type}"
+    if run.settings.static_private_ip is not None:
+        return None
+    for subnet_id in retry.subnet_ids:
+        if subnet_id not in run.tried and subnet_id != run.settings.subnet_id:
+            return run.settings.model_copy(update={"subnet_id": subnet_id}), f"in {subnet_id}"
+    return None
+
+
+def enough(wave: WaveRun, *, without: Collection[str] = (), counting_ready: bool = False) -> bool:
+    """Whether enough of a wave's servers are up for those that depend on it.
+
+    Args:
+        wave: the wave.
+        without: servers that are up and do not count, since their health checks did not pass.
+        counting_ready: count those that may still be launched, too.
+    """
+    states = (ServerState.LAUNCHED, ServerState.READY) if counting_ready else (ServerState.LAUNCHED,)
+    up = [run for run in wave.in_state(*states) if run.server.source_server_id not in without]
+    needed = len(wave.servers) if wave.wave.min_healthy is None else wave.wave.min_healthy
+    return len(up) >= needed
