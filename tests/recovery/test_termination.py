@@ -142,10 +142,15 @@ def test_what_a_dead_process_asked_for_is_not_asked_again_before_its_job_could_b
     assert unanswered_in(events) == {}
 
 
-def test_throttling_and_a_region_that_is_away_are_waited_out(rig: Rig) -> None:
+def test_throttling_and_expired_credentials_are_waited_out(rig: Rig) -> None:
     report = rig.drill({1: WaveSpec(2)})
     found = find_instances(report, rig.sessions)
-    rig.sandbox.faults.add({"kind": "region", "region": REGION, "forSeconds": 5})
+    rig.sandbox.faults.add(
+        {
+            "kind": "operation", "operation": "DescribeRecoveryInstances", "effect": "error",
+            "code": "ExpiredTokenException", "times": 2,
+        }
+    )  # fmt: skip
     rig.sandbox.faults.add(
         {"kind": "operation", "operation": "TerminateRecoveryInstances", "effect": "throttle", "times": 3}
     )
