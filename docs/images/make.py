@@ -6,6 +6,7 @@ Chromium at the first gate of the three-tier plan. Takes about two minutes. It t
 account but those that it starts.
 """
 
+# ruff: noqa: PLC0415 - Prefect reads its settings when it is imported, and they are made here first
 from __future__ import annotations
 
 import os
