@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
-from prefect_drs.runbook import Change, Runbook, RunbookServer
+from prefect_drs.runbook import Change, Runbook, RunbookServer, RunbookWave
 
 SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
 STATE_MARKS = {  # not emoji: a desktop without a colour font shows those as empty boxes
@@ -77,12 +77,50 @@ def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> 
             if runbook.mode == "drill"
             else "Approving launches **recovery** instances and replaces former ones."
         ),
+        "\n".join(f"- {escaped(line)}" for line in wave_promises(wave)),
         f"**So far:** {_so_far(so_far)}",
         "**To be launched**",
         "\n".join(_server_line(server) for server in shown),
         f"… and {hidden} more." if hidden else "",
     ]
     return _paragraphs(*parts)
+
+
+def wave_promises(wave: RunbookWave) -> list[str]:
+    """What the plan says of a wave beside its servers: hooks, health checks, and what is done about failures."""
+    lines = [
+        f"{when}: {', '.join(check.name or check.type for check in checks)}"
+        for when, checks in (
+            ("before it, hooks", wave.pre_wave),
+            ("done when healthy", wave.health_checks),
+            ("after it, hooks", wave.post_wave),
+        )
+        if checks
+    ]
+    if wave.retry.attempts:
+        lines.append(f"a server that fails is launched again, up to {wave.retry.attempts} time(s)")
+    if wave.on_server_failure == "continue":
+        lines.append(f"goes on with {wave.min_healthy} of {len(wave.servers)} servers")
+    return lines
+
+
+def check_table(report: RecoveryReport) -> str:
+    """Every health check and hook with its result."""
+    return table(
+        ("wave", "when", "check", "of", "result", "seen last"),
+        (
+            (
+                wave.wave_number,
+                result.phase,
+                result.name,
+                result.source_server_id or "the wave",
+                ("passed" if result.passed else "NOT PASSED") + ("" if result.required else " (not required)"),
+                result.detail,
+            )
+            for wave in report.waves
+            for result in wave.checks
+        ),
+    )
 
 
 def _so_far(report: RecoveryReport) -> str:
@@ -204,6 +242,7 @@ def report_summary(report: RecoveryReport) -> str:
     age = report.achieved_rpo_seconds
     rpo = f" The oldest data that was launched was {duration(age)} old (RPO)." if age is not None else ""
     jobs = job_table(report)
+    checks = check_table(report)
     return _paragraphs(
         f"# {escaped(report.plan_name)}: {report.mode} {report.status}",
         f"Execution `{report.execution_id}`. {rto}{rpo}",
@@ -211,6 +250,8 @@ def report_summary(report: RecoveryReport) -> str:
         wave_table(report.waves),
         "## Servers",
         server_table(report),
+        "## Checks" if checks else "",
+        checks,
         "## Jobs in DRS" if jobs else "",
         jobs,
     )

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from prefect_drs.report.markdown import change_text, clock_time, duration
+from prefect_drs.report.markdown import change_text, clock_time, duration, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import FindingSeverity, Runbook
 
@@ -99,9 +99,15 @@ def report_view(report: RecoveryReport) -> RenderableType:
     why = [
         Text(f"wave {wave.wave_number} {wave.wave_name}: {wave.status}: {wave.reason}", style="red")
         for wave in report.waves
-        if wave.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
+        if wave.reason or wave.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
     ]
-    return Group(headline(report), "", wave_rows(report), "", server_rows(report), *([""] if why else []), *why)
+    checks = [
+        Text(f"wave {wave.wave_number} checks: {sum(c.passed for c in wave.checks)} of {len(wave.checks)} passed")
+        for wave in report.waves
+        if wave.checks
+    ]
+    notes = [*checks, *why]
+    return Group(headline(report), "", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes)
 
 
 def live_view(report: RecoveryReport) -> RenderableType:
@@ -118,6 +124,7 @@ def runbook_view(runbook: Runbook) -> RenderableType:
         jobs = ", ".join(f"{size} in {location}" for location, size in wave.jobs)
         gate = "  [gate: a person approves]" if wave.gate else ""
         parts.append(Text(f"\nwave {wave.wave_number}  {wave.wave_name}{after}{gate}\njobs: {jobs or 'none'}", "bold"))
+        parts.extend(Text(f"  {line}") for line in wave_promises(wave))
         for server in wave.servers:
             lag = f", lag {server.lag}" if server.lag else ""
             parts.append(
