@@ -154,7 +154,7 @@ class Reader:
         return text
 
     def _execution(self, snippet: Snippet) -> str:
-        """The execution that waits before the wave spoken of; where there is none, the former again, once it is over."""
+        """The execution that waits before the wave spoken of; where none is, the former again, once it is over."""
         found = re.search(r"--wave (\d+)", snippet.text)
         if found is None:
             assert self._execution_before is not None, f"{snippet}: which execution is meant?"
