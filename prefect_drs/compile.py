@@ -31,6 +31,7 @@ from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.suspension import stand_in
 
 NOT_IN_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))  # Prefect refuses these in flow names
 
@@ -54,9 +55,10 @@ def compile_plan(
 
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
-        name), `gate_timeout_seconds`, `at` (`latest`, or the time that no server's snapshot may be newer than) and
-        `snapshots` (snapshot ids by server). It returns the RecoveryReport of a COMPLETED execution. A flow run that
-        is retried goes on from where AWS and the journal stand.
+        name), `gate_timeout_seconds`, `at` (`latest`, or the time that no server's snapshot may be newer than),
+        `snapshots` (snapshot ids by server) and `gates` (`hold` a process at them or `suspend` the run, which needs a
+        deployment). It returns the RecoveryReport of a COMPLETED execution. A flow run that is retried goes on from
+        where AWS and the journal stand.
 
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
@@ -68,7 +70,7 @@ def compile_plan(
         name=name,
         flow_run_name=name + " {mode}",
         description=f"{chosen.description or chosen.plan_name}\n\n```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
-        task_runner=_task_runner(len(chosen.waves)),
+        task_runner=threads_for(len(chosen.waves)),
         persist_result=False,
     )
     def recovery_plan(
@@ -77,13 +79,20 @@ def compile_plan(
         gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
         at: str = LATEST_WORD,
         snapshots: dict[str, str] | None = None,
+        gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
+        if (other := stand_in()) is not None:
+            return cast("RecoveryReport", other)
         points = Points.parse(at, snapshots)
         execution_id = current_execution_id()
         sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
         clock = configured_clock()
         options = Options(
-            approved_by, timedelta(seconds=gate_timeout_seconds), observers=observers, on_waiting=on_waiting
+            approved_by,
+            timedelta(seconds=gate_timeout_seconds),
+            observers=observers,
+            on_waiting=on_waiting,
+            suspend=gates == "suspend",
         )
         return execute(
             execution_id,
@@ -116,8 +125,8 @@ def compile_resume(
         on_waiting: as in `compile_plan`.
 
     Returns:
-        A flow with the parameters `approved_by`, `gate_timeout_seconds` and `take_over` (do not wait for the lease of
-        another process; fence it).
+        A flow with the parameters `approved_by`, `gate_timeout_seconds`, `take_over` (do not wait for the lease of
+        another process; fence it) and `gates` as in `compile_plan`.
 
     Raises:
         UsageError: there is no journal of that execution here.
@@ -133,15 +142,17 @@ def compile_resume(
     @flow(
         name=RESUME_FLOW,
         flow_run_name=f"{RESUME_FLOW} {execution_id}",
-        task_runner=_task_runner(len(runbook.waves)),
+        task_runner=threads_for(len(runbook.waves)),
         persist_result=False,
     )
     def resume_execution(
         approved_by: str | None = None,
         gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
         take_over: bool = False,
+        gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
-        options = Options(approved_by, timedelta(seconds=gate_timeout_seconds), take_over, observers, on_waiting)
+        timeout = timedelta(seconds=gate_timeout_seconds)
+        options = Options(approved_by, timeout, take_over, observers, on_waiting, suspend=gates == "suspend")
         return execute(
             execution_id,
             lambda: runbook,
@@ -154,8 +165,8 @@ def compile_resume(
     return resume_execution
 
 
-def _task_runner(waves: int) -> TaskRunner[PrefectFuture[Any]]:
-    """A thread for each wave, since one that waits, for its gate or for others, holds its own."""
+def threads_for(waves: int) -> TaskRunner[PrefectFuture[Any]]:
+    """A task runner with a thread for each wave, since one that waits, for its gate or for others, holds its own."""
     runner: Any = ThreadPoolTaskRunner(max_workers=waves + 1)  # its type is invariant in its futures
     return cast("TaskRunner[PrefectFuture[Any]]", runner)
 

@@ -13,20 +13,23 @@ import threading
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRunInput, State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_logger
 from prefect.states import Cancelled
 
 from prefect_drs.errors import UsageError
+from prefect_drs.executions import flow_runs_of
 from prefect_drs.gate_runs import pending_gates
 from prefect_drs.recovery.engine import Engine
+from prefect_drs.suspension import wake
 
 KEY = "prefect-drs-wish-"
+TAKEN_KEY = "prefect-drs-taken-"  # its value is the key of the last wish that a process took before it stood aside
 LOOK_EVERY = 3.0  # real seconds between two looks at the wishes
 
 _logger = get_logger("prefect_drs.control")
@@ -43,6 +46,8 @@ class Wish(enum.StrEnum):
 def express(execution_id: str, wish: Wish, *, by: str, reason: str = "") -> None:
     """Store a wish; the process that carries the execution out obeys within seconds, or when it is resumed.
 
+    A cancel resumes an execution that is Suspended at gates, so that it ends now.
+
     Raises:
         UsageError: this Prefect API knows no such execution.
     """
@@ -56,6 +61,27 @@ def express(execution_id: str, wish: Wish, *, by: str, reason: str = "") -> None
                 f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
             ) from None
         client.create_flow_run_input(run.id, f"{KEY}{now:%Y%m%d-%H%M%S-%f}", value)
+        if wish is Wish.CANCEL:
+            for carrier in flow_runs_of(client, execution_id):
+                wake(client, carrier.id)
+
+
+def is_cancel_wished(execution_id: str) -> bool:
+    """Whether somebody wished to cancel since the last process that stood aside looked."""
+    with get_client(sync_client=True) as client:
+        wishes = _wishes_after(client, UUID(execution_id), _taken(client, UUID(execution_id)) or "")
+    return any(json.loads(wish.value)["wish"] == Wish.CANCEL for wish in wishes)
+
+
+def _wishes_after(client: SyncPrefectClient, execution: UUID, key: str) -> list[FlowRunInput]:
+    stored = client.filter_flow_run_input(execution, key_prefix=KEY, limit=200, exclude_keys=set())
+    return sorted((wish for wish in stored if wish.key > key), key=lambda wish: wish.key)
+
+
+def _taken(client: SyncPrefectClient, execution: UUID) -> str | None:
+    """The key up to which wishes were taken when a process last stood aside; None where none ever did."""
+    marks = client.filter_flow_run_input(execution, key_prefix=TAKEN_KEY, limit=200, exclude_keys=set())
+    return max((str(json.loads(mark.value)) for mark in marks), default=None)
 
 
 def is_paused(execution_id: str) -> bool:
@@ -85,9 +111,25 @@ class WishWatch:
     def __enter__(self) -> Self:
         with get_client(sync_client=True) as client:
             former = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=200, exclude_keys=set())
-        self._seen = {wish.key for wish in former}  # what was wished before this process is in the journal
+            # What was wished of a process is in the journal; what was wished while none ran is not.
+            taken = _taken(client, self._execution)
+            self._seen = {wish.key for wish in former if taken is None or wish.key <= taken}
+            if taken is not None:
+                self._look(client)
+                self._mark_taken(client)
         self._thread.start()
         return self
+
+    def stand_aside(self) -> None:
+        """Take what was wished until now; what is wished later is for the process that comes next."""
+        with get_client(sync_client=True) as client:
+            self._look(client)
+            self._mark_taken(client)
+
+    def _mark_taken(self, client: SyncPrefectClient) -> None:
+        latest = max(self._seen, default=KEY)
+        if _taken(client, self._execution) != latest:
+            client.create_flow_run_input(self._execution, f"{TAKEN_KEY}{uuid4()}", json.dumps(latest))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -7,9 +7,10 @@ execution that another process takes up, the end of the flow runs that a dead pr
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterKey,
@@ -18,17 +19,18 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import Artifact, StateType
+from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from prefect_drs.artifacts import REPORT_KEY, report_key
 from prefect_drs.errors import UsageError
 from prefect_drs.report.model import RecoveryReport
+from prefect_drs.suspension import is_suspended
 
 RESUME_FLOW = "resume"
-UNSETTLED = [StateType.RUNNING, StateType.PENDING]
+UNSETTLED = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
 
 
 def read_report(execution_id: str) -> RecoveryReport:
@@ -77,28 +79,39 @@ def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
     return list(latest.values())
 
 
-def settle_former_runs(execution_id: str, current_run_id: str | None) -> None:
-    """Let the flow runs that carried this execution out before end visibly, where a dead process left them Running.
+def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
+    """The outermost flow runs that carry an execution out and have not ended: its own, and those that resumed it."""
+    runs = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNSETTLED)),
+        ),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=50,
+    )
+    with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
+        runs.append(client.read_flow_run(UUID(execution_id)))
+    return [run for run in runs if run.state is not None and run.state.type in UNSETTLED]
+
+
+def settle_former_runs(execution_id: str, *current_run_ids: str | None) -> None:
+    """Let the flow runs that carried this execution out before end visibly: Running ones, whose process is dead, and
+    those that are Suspended at gates, so that no answer starts them beside this one.
 
     Call it once the execution is held: nobody else carries it out any more.
 
     Args:
         execution_id: the execution.
-        current_run_id: the outermost flow run of this process, which is left alone.
+        current_run_ids: the flow runs of this process, the outermost first, which are left alone.
     """
     with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"]),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNSETTLED)),
-            ),
-            sort=FlowRunSort.START_TIME_DESC,
-            limit=50,
-        )
-        with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
-            runs.append(client.read_flow_run(UUID(execution_id)))
-        for run in runs:
-            if run.state is None or run.state.type not in UNSETTLED or str(run.id) == current_run_id:
+        for run in flow_runs_of(client, execution_id):
+            if str(run.id) in current_run_ids:
                 continue
-            told = f"Its process ended without a word; carried on by flow run {current_run_id}"
-            client.set_flow_run_state(run.id, Crashed(message=told), force=True)
+            carried_on = f"carried on by flow run {current_run_ids[0]}"
+            state: State[Any] = (
+                Cancelled(message=f"Suspended at a gate, then {carried_on}")
+                if is_suspended(run)
+                else Crashed(message=f"Its process ended without a word; {carried_on}")
+            )
+            client.set_flow_run_state(run.id, state, force=True)

@@ -4,21 +4,30 @@ In: parameters that the Prefect UI, `prefect deployment run` and the API can giv
 that says which faults, findings or waves stood in the way.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: `flow.serve` pickles flows by value, and Prefect then looks in vain for what
+# their parameters' types are called.
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
-from prefect import flow
+from prefect import Flow, flow
 
-from prefect_drs.compile import compile_plan, compile_resume
+from prefect_drs.compile import compile_plan, compile_resume, threads_for
 from prefect_drs.plan import load_manifest
 from prefect_drs.points import LATEST_WORD
 from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.model import RecoveryReport
+from prefect_drs.suspension import stand_in
+
+MOST_WAVES = 1000  # a wave that waits holds a thread, where a plan runs in the deployment's own flow run
 
 
-@flow(name="recover", flow_run_name="recover {plan} {mode}", persist_result=False)
+@flow(
+    name="recover",
+    flow_run_name="recover {plan} {mode}",
+    task_runner=threads_for(MOST_WAVES),
+    persist_result=False,
+)
 def recover(
     manifest: Path,
     plan: str | None = None,
@@ -28,6 +37,7 @@ def recover(
     gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
     at: str = LATEST_WORD,
     snapshots: dict[str, str] | None = None,
+    gates: Literal["hold", "suspend"] = "hold",
 ) -> RecoveryReport:
     """Recover servers by a plan, wave by wave, with approvals in this UI.
 
@@ -41,24 +51,40 @@ def recover(
         at: `latest`, or a time such as 2026-05-01T12:00:00Z: each server is launched from its newest snapshot that is
             not after it.
         snapshots: the snapshot ids of single servers, by source server id, name, hostname or instance id.
+        gates: `hold` keeps this process while somebody is asked; `suspend` ends it once all that is left waits for
+            people, and a worker goes on when a gate is answered. Choose that where approvals may take days.
 
     Raises:
         FaultyInputError: the manifest or the bindings have faults.
         PreflightRefusedError: what the accounts hold does not allow it.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
     """
+    if (other := stand_in()) is not None:
+        return cast("RecoveryReport", other)
     compiled = compile_plan(load_manifest(manifest, bindings), plan)
-    return compiled(
-        mode=mode, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds, at=at, snapshots=snapshots
+    return _carried_out(
+        compiled,
+        gates,
+        mode=mode,
+        approved_by=approved_by,
+        gate_timeout_seconds=gate_timeout_seconds,
+        at=at,
+        snapshots=snapshots,
     )
 
 
-@flow(name="resume-execution", flow_run_name="resume {execution_id}", persist_result=False)
+@flow(
+    name="resume-execution",
+    flow_run_name="resume {execution_id}",
+    task_runner=threads_for(MOST_WAVES),
+    persist_result=False,
+)
 def resume(
     execution_id: str,
     take_over: bool = False,
     approved_by: str | None = None,
     gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+    gates: Literal["hold", "suspend"] = "hold",
 ) -> RecoveryReport:
     """Go on with an execution that was interrupted, from where AWS and its journal stand.
 
@@ -67,12 +93,29 @@ def resume(
         take_over: do not wait for another process's lease. Use it where that process is known to be dead.
         approved_by: approves every gate in advance, in this name. Leave empty to be asked.
         gate_timeout_seconds: how long a gate waits before it cancels its wave.
+        gates: as in `recover`.
 
     Raises:
         UsageError: there is no journal of that execution here.
         ExecutionBusyError: another process carries it out.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
     """
-    return compile_resume(execution_id)(
-        approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds, take_over=take_over
+    if (other := stand_in()) is not None:
+        return cast("RecoveryReport", other)
+    return _carried_out(
+        compile_resume(execution_id),
+        gates,
+        approved_by=approved_by,
+        gate_timeout_seconds=gate_timeout_seconds,
+        take_over=take_over,
     )
+
+
+def _carried_out(compiled: Flow[..., RecoveryReport], gates: str, **parameters: object) -> RecoveryReport:
+    """Run the plan's flow as a child, or, where this run is to be suspended, in this run itself.
+
+    Prefect suspends outermost runs only, and a resumed run would take its former child's end for the answer.
+    """
+    if gates == "suspend":
+        return compiled.fn(gates=gates, **parameters)
+    return compiled(**parameters)

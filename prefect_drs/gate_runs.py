@@ -20,8 +20,6 @@ import httpx
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -40,13 +38,24 @@ from prefect.utilities.urls import url_for
 from pydantic import Field
 
 from prefect_drs.errors import PrefectDrsError, UsageError
-from prefect_drs.recovery.ports import Decision, GateAnswer
+from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 
 FLOW_NAME = "approve"
+GATE_TAG = "prefect-drs:gate"
 RESPONSE_KEY = "paused-approval-response"
+# Of gates that are flow runs of a deployment (`prefect_drs.suspension`), whose parameters are the deployment's.
+ROLE_LABEL = "prefect-drs.role"
+EXECUTION_LABEL = "prefect-drs.execution"
 # The server's own deadline lies this much later than ours: so that the waiting process settles the run, not the server,
 # and clocks that differ by seconds do not matter.
 GRACE = timedelta(seconds=30)
+_LABELS = {
+    "execution_id": EXECUTION_LABEL,
+    "plan_name": "prefect-drs.plan",
+    "mode": "prefect-drs.mode",
+    "wave_number": "prefect-drs.wave",
+    "wave_name": "prefect-drs.wave-name",
+}
 _PAGE = 200  # flow runs; the most that the API gives at once
 
 
@@ -166,7 +175,7 @@ def gate_runs(
     states: tuple[StateType, ...] = (),
 ) -> list[FlowRun]:
     """The gates' flow runs of an execution (of one wave, in certain states), the newest first."""
-    wanted = ["prefect-drs"] if execution_id is None else execution_tags(execution_id, wave_number)
+    wanted = [GATE_TAG] if execution_id is None else [GATE_TAG, *execution_tags(execution_id, wave_number)]
     run_filter = FlowRunFilter(tags=FlowRunFilterTags(all_=wanted))
     if states:
         run_filter.state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
@@ -178,7 +187,6 @@ def gate_runs(
 
 def _page_of_runs(client: SyncPrefectClient, run_filter: FlowRunFilter, offset: int) -> list[FlowRun]:
     return client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW_NAME])),
         flow_run_filter=run_filter,
         sort=FlowRunSort.START_TIME_DESC,
         limit=_PAGE,
@@ -247,7 +255,8 @@ def final_state(answer: GateAnswer) -> State[Any]:
 
 def pending_gate(run: FlowRun) -> PendingGate:
     """What a gate's flow run asks about."""
-    asked = run.parameters
+    labels = run.labels
+    asked = {field: labels[label] for field, label in _LABELS.items()} if is_of_deployment(run) else run.parameters
     return PendingGate(
         execution_id=str(asked["execution_id"]),
         plan_name=str(asked["plan_name"]),
@@ -258,6 +267,16 @@ def pending_gate(run: FlowRun) -> PendingGate:
         link=ui_link(run.id),
         until=deadline(run),
     )
+
+
+def gate_labels(request: GateRequest) -> dict[str, Any]:
+    """The labels that tell what a gate's flow run asks about, where its parameters are a deployment's."""
+    return {label: getattr(request, field) for field, label in _LABELS.items()}
+
+
+def is_of_deployment(run: FlowRun) -> bool:
+    """Whether a gate's flow run is a deployment's, which waits without a process."""
+    return ROLE_LABEL in run.labels
 
 
 def deadline(run: FlowRun) -> datetime | None:

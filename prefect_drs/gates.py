@@ -32,7 +32,7 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.input import keyset_from_paused_state
+from prefect.input import keyset_from_base_key
 from prefect.runtime import flow_run
 from prefect.states import Paused
 
@@ -40,6 +40,7 @@ from prefect_drs.clock import Clock, WallClock
 from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.gate_runs import (
     FLOW_NAME,
+    GATE_TAG,
     GRACE,
     RESPONSE_KEY,
     Approval,
@@ -107,11 +108,20 @@ class PrefectGate:
             if open_run is not None:
                 return conclude(client, open_run.id, self._wait(client, open_run.id, parent))
 
+        return self._ask_anew(request, parent)
+
+    def _ask_anew(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
+        """Open the form and wait."""
+
         def answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer:
-            _open_form(client, run_id, request, until=self._clock.now() + request.timeout)
+            until = self._clock.now() + request.timeout
+            open_form(client, run_id, request, Paused(pause_expiration_time=until + GRACE, pause_key=_PAUSE_KEY))
             return self._wait(client, run_id, parent)
 
         return _run_child(answer, request)
+
+    def _still_waiting(self, pending: PendingGate) -> None:
+        """Called each time that there is no answer yet; raises where it is not to be waited for any longer."""
 
     def _wait(self, client: SyncPrefectClient, run_id: UUID, parent: UUID | None) -> GateAnswer:
         """Watch the Paused run until it is answered, cancelled, or its time is over."""
@@ -125,6 +135,7 @@ class PrefectGate:
             try:
                 if (answer := _answer_so_far(client, run_id, parent, self._clock.now())) is not None:
                     return answer
+                self._still_waiting(pending)
             except (httpx.TransportError, PrefectHTTPStatusError) as error:
                 refused = isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500
                 # Prefect's server may restart while a person thinks; only past the deadline is that an error.
@@ -187,7 +198,7 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
         validate_parameters=False,
     )(approve)
     parameters = {k: v for k, v in asdict(request).items() if k not in {"summary", "timeout"}}
-    with tags(*execution_tags(request.execution_id, request.wave_number)):
+    with tags(GATE_TAG, *execution_tags(request.execution_id, request.wave_number)):
         state = child(**parameters, return_state=True)
     run_id = state.state_details.flow_run_id
     if run_id is None or not answers:
@@ -199,13 +210,18 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
         return conclude(client, run_id, answers[-1])
 
 
-def _open_form(client: SyncPrefectClient, run_id: UUID, request: GateRequest, until: datetime) -> None:
-    """Store the form, then pause: whoever sees the run Paused can answer it."""
-    pause: State[Any] = Paused(pause_expiration_time=until + GRACE, pause_key=_PAUSE_KEY)
-    keyset = keyset_from_paused_state(pause)
+def open_form(
+    client: SyncPrefectClient, run_id: UUID, request: GateRequest, pause: State[Any], *, force: bool = False
+) -> None:
+    """Store the form, then set the run to `pause`: whoever sees the run paused can answer it.
+
+    Raises:
+        PrefectDrsError: Prefect refused.
+    """
+    keyset = keyset_from_base_key(RESPONSE_KEY.removesuffix("-response"))
     pause.state_details.run_input_keyset = {str(k): v for k, v in keyset.items()}
     Approval.with_initial_data(description=request.summary).save(keyset, flow_run_id=run_id)
-    result = client.set_flow_run_state(run_id, pause)
+    result = client.set_flow_run_state(run_id, pause, force=force)
     if result.status is not SetStateStatus.ACCEPT:
         raise PrefectDrsError(f"Prefect refused to pause: {getattr(result.details, 'reason', result.status)}")
 

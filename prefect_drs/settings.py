@@ -34,6 +34,12 @@ class PrefectDrsSettings(PrefectBaseSettings):
         gt=0,
         description="How long an approval is waited for before its wave is cancelled, in seconds.",
     )
+    suspend_after_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long all that is left must have waited at gates before a flow run with gates: suspend gives "
+        "its process up.",
+    )
     home: Path = Field(
         default=Path("~/.prefect-drs"),
         description="Where this machine keeps journals, unless `journal` names a block, and the sandbox's particulars.",

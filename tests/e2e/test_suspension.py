@@ -1,0 +1,253 @@
+"""Gates that hold no process: a served deployment is suspended at them, and everything is stopped and started again."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.conftest import free_port
+from tests.e2e.rehearsal import ROOT, Rehearsal, base_environment, plan, until
+
+SPEED = 300
+SERVE = """
+from prefect.types.entrypoint import EntrypointType
+from prefect_drs.flows import recover
+
+recover.serve(name="rehearsed", entrypoint_type=EntrypointType.MODULE_PATH)
+"""
+SUSPENDED = ("PAUSED", "Suspended")
+
+
+class Program:
+    """A program that is stopped and started again."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+        self._command, self._environment, self.log = command, environment, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def stop(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+class Site:
+    """A Prefect server that keeps its database, a served deployment, and a sandbox."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.api = f"http://127.0.0.1:{port}/api"
+        environment = base_environment() | {
+            "PREFECT_API_URL": self.api,
+            "PREFECT_HOME": str(folder),
+            "PREFECT_DRS_HOME": str(folder / "drs"),
+            "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+            "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "1",
+            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+            "PREFECT_DRS_SUSPEND_AFTER_SECONDS": "1",
+            "DO_NOT_TRACK": "1",
+        }
+        self.rehearsal = Rehearsal(environment, folder)
+        started = self.rehearsal.cli("sandbox", "start", "--speed", str(SPEED))
+        assert started.returncode == 0, started.stderr
+        for name, value in re.findall(
+            r"^export (\w+)=(.*)$", self.rehearsal.cli("sandbox", "env").stdout, re.MULTILINE
+        ):
+            environment[name] = shlex.split(value)[0]
+        server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        self.server = Program(server, environment, folder / "server.log")
+        self.worker = Program([sys.executable, "-c", SERVE], environment, folder / "worker.log")
+
+    def start(self) -> None:
+        self.server.start()
+        until(self._healthy, "the Prefect server answers", 120)
+        self.worker.start()
+
+    def stop(self) -> None:
+        self.worker.stop()
+        self.server.stop()
+
+    def _healthy(self) -> bool | None:
+        try:
+            return httpx.get(f"{self.api}/health", timeout=5).status_code == 200 or None
+        except httpx.TransportError:
+            return None
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+        assert answer.status_code < 300, answer.text
+        return answer.json()
+
+    def begin(self, manifest: dict[str, Any], **parameters: Any) -> str:
+        """Run the deployment: the execution's id."""
+        file, bindings = self.rehearsal.seeded(manifest)
+        deployment = until(self._deployment, "the deployment is registered")
+        run = self.ask(
+            "POST",
+            f"/deployments/{deployment}/create_flow_run",
+            {"parameters": {"manifest": str(file), "bindings": str(bindings), "gates": "suspend", **parameters}},
+        )
+        return str(UUID(run["id"]))
+
+    def _deployment(self) -> str | None:
+        answer = httpx.get(f"{self.api}/deployments/name/recover/rehearsed", timeout=30)
+        return answer.json()["id"] if answer.status_code == 200 else None
+
+    def state(self, run_id: str) -> tuple[str, str]:
+        run = self.ask("GET", f"/flow_runs/{run_id}")
+        return run["state_type"], run["state_name"]
+
+    def comes_to(self, run_id: str, *states: tuple[str, str], seconds: float = 120) -> tuple[str, str]:
+        def look() -> tuple[str, str] | None:
+            state = self.state(run_id)
+            if state[0] in {"FAILED", "CRASHED"} and state not in states:
+                pytest.fail(f"{state}:\n{self.worker.log.read_text()[-5000:]}", pytrace=False)
+            return state if state in states else None
+
+        return until(look, f"flow run {run_id} is {states}", seconds)
+
+    def runs(self, *tags: str) -> list[dict[str, Any]]:
+        found = self.ask("POST", "/flow_runs/filter", {"flow_runs": {"tags": {"all_": list(tags)}}})
+        assert isinstance(found, list)
+        return found
+
+    def gates(self, execution_id: str) -> dict[str, dict[str, Any]]:
+        return {run["name"]: run for run in self.runs("prefect-drs:gate", f"prefect-drs:execution:{execution_id}")}
+
+    def report(self, execution_id: str) -> dict[str, Any]:
+        import json
+
+        told = self.rehearsal.cli("status", execution_id, "--json")
+        assert told.returncode == 0, told.stderr
+        report = json.loads(told.stdout)
+        assert isinstance(report, dict)
+        return report
+
+    def launches_a_server(self, region: str) -> set[int]:
+        jobs = self.rehearsal.jobs(region)
+        return set(Counter(s["sourceServerID"] for job in jobs for s in job["participatingServers"]).values())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        made.rehearsal.cli("sandbox", "stop")
+
+
+def wave_statuses(report: dict[str, Any]) -> list[str]:
+    return [wave["status"] for wave in report["waves"]]
+
+
+def test_a_gate_approved_after_worker_and_server_were_restarted_goes_on_and_nothing_is_launched_twice(
+    site: Site,
+) -> None:
+    region = "eu-west-1"
+    manifest = plan(
+        region,
+        {"Database": ["s-db1", "s-db2"], "Application": ["s-app1"], "Web": ["s-web1"]},
+        gates=["Application", "Web"],
+        after={"Application": ["Database"], "Web": ["Database"]},
+    )
+    execution_id = site.begin(manifest)
+    site.comes_to(execution_id, SUSPENDED)
+    report = site.report(execution_id)
+    assert report["status"] == "PAUSED"
+    assert wave_statuses(report) == ["COMPLETED", "PENDING", "PENDING"]
+    gates = site.gates(execution_id)
+    assert {name: run["state_name"] for name, run in gates.items()} == {
+        "approve Application": "Suspended",
+        "approve Web": "Suspended",
+    }
+
+    site.stop()
+    site.start()
+    # What the UI's form sends.
+    site.ask(
+        "POST",
+        f"/flow_runs/{gates['approve Web']['id']}/resume",
+        {"run_input": {"decision": "approve", "by": "Ada", "comment": "by the form"}},
+    )
+    until(lambda: len(site.rehearsal.jobs(region)) == 2 or None, "the approved wave is launched")
+    until(lambda: wave_statuses(site.report(execution_id))[2] == "COMPLETED" or None, "the approved wave is up")
+    site.comes_to(execution_id, SUSPENDED)  # at the other gate, once more without a process
+    assert wave_statuses(site.report(execution_id)) == ["COMPLETED", "PENDING", "COMPLETED"]
+
+    approved = site.rehearsal.cli("approve", execution_id, "--wave", "2", "--by", "Grace")
+
+    assert approved.returncode == 0, approved.stderr
+    assert site.comes_to(execution_id, ("COMPLETED", "Completed"))
+    report = site.report(execution_id)
+    assert report["status"] == "COMPLETED"
+    assert [wave.get("approval", {}).get("by") for wave in report["waves"]] == [None, "Grace", "Ada"]
+    assert len(site.rehearsal.jobs(region)) == 3
+    assert site.launches_a_server(region) == {1}
+    ended = {name: run["state_name"] for name, run in site.gates(execution_id).items()}
+    assert ended == {"approve Application": "Approved", "approve Web": "Approved"}
+    assert site.runs("prefect-drs:alarm", f"prefect-drs:execution:{execution_id}") == []
+
+
+def test_a_deadline_that_passes_while_no_process_waits_is_a_time_out_at_once(site: Site) -> None:
+    region = "eu-west-2"
+    manifest = plan(region, {"Database": ["t-db1"], "Web": ["t-web1"]}, gates=["Web"])
+    execution_id = site.begin(manifest, gate_timeout_seconds=20)
+    site.comes_to(execution_id, SUSPENDED)
+    deadline = site.runs("prefect-drs:alarm", f"prefect-drs:execution:{execution_id}")
+    assert [run["state_name"] for run in deadline] == ["Scheduled"]
+    assert datetime.fromisoformat(deadline[0]["expected_start_time"]) > datetime.now(UTC)
+
+    site.comes_to(execution_id, ("FAILED", "Failed"))
+
+    report = site.report(execution_id)
+    assert report["status"] == "PARTIAL"
+    assert wave_statuses(report) == ["COMPLETED", "CANCELLED"]
+    assert report["waves"][1]["approval"]["decision"] == "TIMED_OUT"
+    assert site.launches_a_server(region) == {1}
+
+
+def test_a_cancel_reaches_an_execution_that_has_no_process(site: Site) -> None:
+    region = "eu-west-3"
+    manifest = plan(region, {"Database": ["c-db1"], "Web": ["c-web1"]}, gates=["Web"])
+    execution_id = site.begin(manifest)
+    site.comes_to(execution_id, SUSPENDED)
+
+    cancelled = site.rehearsal.cli("cancel", execution_id, "--by", "Eva")
+
+    assert cancelled.returncode == 0, cancelled.stderr
+    site.comes_to(execution_id, ("FAILED", "Failed"))
+    report = site.report(execution_id)
+    assert report["status"] == "PARTIAL"
+    assert wave_statuses(report) == ["COMPLETED", "CANCELLED"]
+    assert "cancelled by Eva" in report["waves"][1]["reason"]
+    assert [run["state_name"] for run in site.gates(execution_id).values()] == ["Cancelled"]
+    assert len(site.rehearsal.jobs(region)) == 1
