@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -141,8 +142,6 @@ class Site:
         return {run["name"]: run for run in self.runs("prefect-drs:gate", f"prefect-drs:execution:{execution_id}")}
 
     def report(self, execution_id: str) -> dict[str, Any]:
-        import json
-
         told = self.rehearsal.cli("status", execution_id, "--json")
         assert told.returncode == 0, told.stderr
         report = json.loads(told.stdout)
