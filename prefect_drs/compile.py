@@ -25,7 +25,7 @@ from prefect_drs.gates import PendingGate
 from prefect_drs.graph import WaveGraph
 from prefect_drs.journals import open_journal
 from prefect_drs.plan.model import Manifest, RecoveryPlan
-from prefect_drs.points import LATEST_WORD, Points
+from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.recovery.restore import standing_of
 from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.events import Event

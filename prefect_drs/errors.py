@@ -87,9 +87,7 @@ class FaultyInputError(PrefectDrsError):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         errors = [f for f in faults if f.severity is Severity.ERROR]
         count = "1 fault" if len(errors) == 1 else f"{len(errors)} faults"
-        super().__init__(
-            "\n".join([f"{count} in the input:", *map(str, errors)]), faults=[asdict(f) for f in faults]
-        )
+        super().__init__("\n".join([f"{count} in the input:", *map(str, errors)]), faults=[asdict(f) for f in faults])
         self.faults = faults
 
 

@@ -14,7 +14,7 @@ from prefect import Flow, flow
 
 from prefect_drs.compile import compile_plan, compile_resume, threads_for
 from prefect_drs.plan import load_manifest
-from prefect_drs.points import LATEST_WORD
+from prefect_drs.runbook.points import LATEST_WORD
 from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.suspension import stand_in

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import boto3
 from botocore.config import Config
 
-from prefect_drs.aws.errors import aws_call
+from prefect_drs.aws.errors import UnreachableError, aws_call
 from prefect_drs.aws.regions import partition_of
 from prefect_drs.aws.roles import assumed_session, role_session_name
 from prefect_drs.errors import UsageError
@@ -179,6 +179,20 @@ class Sessions:
         """
         return self._account_of(None, None)
 
+    def caller_account_by(self, regions: Iterable[str]) -> str:
+        """The same, asked in `regions` too where the default region's STS does not answer: it may be what is down.
+
+        Raises:
+            AwsError: as `caller_account_id`, of the last region that was asked.
+        """
+        asked: list[str | None] = [None, *sorted(set(regions))]
+        for region in asked[:-1]:
+            try:
+                return self._account_of(None, None, region)
+            except UnreachableError:
+                continue  # the next region may answer; the last one's failure is the caller's
+        return self._account_of(None, None, asked[-1])
+
     @overload
     def client(
         self, service: Literal["drs"], *, account_id: str | None = None, region: str, retrying: bool = True
@@ -233,16 +247,14 @@ class Sessions:
             return self._clients[key]
 
     def _config(self, *, retrying: bool, attempts: int | None = None) -> Config:
+        sent = (attempts or self._attempts) if retrying else 1
         return Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             max_pool_connections=self.workers,
             user_agent_extra=f"prefect-drs/{version('prefect-drs')}",
-            retries=(
-                {"mode": "adaptive", "total_max_attempts": attempts or self._attempts}
-                if retrying
-                else {"mode": "standard", "total_max_attempts": 1}
-            ),
+            # Adaptive would hold requests back in real time even where each is sent once.
+            retries={"mode": "adaptive" if sent > 1 else "standard", "total_max_attempts": sent},
         )
 
     def _enter(self, account_id: str | None, access: AccountAccess | None, region: str) -> boto3.Session:

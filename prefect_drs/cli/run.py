@@ -55,7 +55,7 @@ def runbook(
     from prefect_drs.clock import configured_clock
     from prefect_drs.errors import PreflightRefusedError
     from prefect_drs.plan import load_manifest
-    from prefect_drs.points import Points
+    from prefect_drs.runbook.points import Points
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
 
@@ -128,7 +128,7 @@ def _run(
 
     manifest = load_manifest(file, bindings)  # faults are told before Prefect is even imported
     manifest.plan(plan)
-    from prefect_drs.points import Points
+    from prefect_drs.runbook.points import Points
 
     points = Points.parse(at, snapshots)
     from prefect_drs.compile import compile_plan

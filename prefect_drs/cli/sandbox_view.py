@@ -33,7 +33,7 @@ def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
     table = Table(title="Made", title_justify="left", title_style="bold")
     for column in ("account", "region"):
         table.add_column(column)
-    for column in ("VPCs", "subnets", "security groups", "source servers", "of these new"):
+    for column in ("VPCs", "subnets", "security groups", "source servers", "new things"):
         table.add_column(column, justify="right")
     for region in seeded["regions"]:
         counts = ("vpcs", "subnets", "securityGroups", "sourceServers", "new")

@@ -128,6 +128,10 @@ class FolderStorage:
         return tuple(name for _, name in sorted(began, reverse=True)[:limit])
 
 
+def _one_line(fault: Exception) -> str:
+    return " ".join(str(fault).split())[:200]
+
+
 class StoredJournal:
     """A journal in a storage, hash-chained.
 
@@ -164,10 +168,15 @@ class StoredJournal:
                 events.extend(EVENT.validate_python(event) for event in entry["events"])
             except (ValueError, KeyError, TypeError) as fault:
                 raise JournalDamagedError(
-                    f"journal object {self._name(number)} cannot be relied on: {fault}; "
+                    f"journal object {self._name(number)} cannot be relied on: {_one_line(fault)}; "
                     "restore it from a backup, or start a new execution after looking at DRS's jobs"
                 ) from None
             tip = hashlib.sha256(content).hexdigest()
+        if self._storage.read(self._name(number + 2)) is not None:
+            raise JournalDamagedError(
+                f"journal object {self._name(number + 1)} is missing, but there are later ones; restore it from a "
+                "backup, or start a new execution after looking at DRS's jobs"
+            )
         self._length, self._tip = number, tip
         return tuple(events)
 

@@ -7,175 +7,31 @@ nothing in any account, and what could not be checked is a finding that refuses 
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic.alias_generators import to_camel
+from typing import Any
 
 from prefect_drs.aws.drs import JOB_LIFETIME, Job, SourceServer, describe_jobs, describe_source_servers
 from prefect_drs.aws.launch_configuration import changes, read_launch_states
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError, PreflightRefusedError, UsageError
+from prefect_drs.errors import AwsError, UsageError
 from prefect_drs.graph import WaveGraph
-from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.model import (
     LaunchSettings,
     Manifest,
     ProtectionGroup,
     RecoveryMode,
     RecoveryPlan,
-    Retry,
     Wave,
 )
-from prefect_drs.points import LATEST, Asked, Choice, Points, choose, misnamed
-from prefect_drs.runbook_checks import resolve_checks
-
-READY_STATES = frozenset({"CONTINUOUS"})
-SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})  # launch from an older snapshot only (DRS user guide)
-SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
-
-
-class RunbookModel(BaseModel):
-    """The base of the runbook's parts: frozen, closed, camelCase in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class FindingSeverity(enum.StrEnum):
-    """REFUSES stops an execution before it begins; TOLD is shown and reported."""
-
-    REFUSES = "REFUSES"
-    TOLD = "TOLD"
-
-
-class Finding(RunbookModel):
-    """One thing the accounts hold that bears on this execution, and what to do about it."""
-
-    code: str
-    severity: FindingSeverity
-    message: str
-    account_id: str | None = None
-    region: str | None = None
-    source_server_id: str | None = None
-
-
-class Change(RunbookModel):
-    """One launch setting that would change: in DRS's own configuration or in the EC2 launch template."""
-
-    part: str
-    field: str
-    before: JsonValue
-    after: JsonValue
-
-
-class RunbookServer(RunbookModel):
-    """A source server of a wave, with its effective settings and what they change.
-
-    `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
-    """
-
-    source_server_id: str
-    name: str
-    account_id: str
-    region: str
-    group: str
-    replication_state: str
-    lag: str | None
-    recovery_instance_id: str | None
-    settings: LaunchSettings
-    changes: tuple[Change, ...]
-    snapshot_id: str | None = None
-    snapshot_at: datetime | None = None
-
-    @property
-    def location(self) -> Location:
-        """Its account and region."""
-        return Location(self.account_id, self.region)
-
-
-class RunbookWave(RunbookModel):
-    """A wave with its exact servers, and its checks: their `servers` are source server ids of this wave.
-
-    `min_healthy`: how many of its servers must be up for it to count as COMPLETED; all where None.
-
-    A hook that calls a service knows its account and region; a health check without them is made where its server is.
-    """
-
-    wave_number: int
-    wave_name: str
-    depends_on_waves: tuple[int, ...]
-    gate: bool
-    servers: tuple[RunbookServer, ...]
-    on_server_failure: Literal["fail", "continue"] = "fail"
-    min_healthy: int | None = None
-    retry: Retry = Retry()
-    health_checks: tuple[Check, ...] = ()
-    pre_wave: tuple[Hook, ...] = ()
-    post_wave: tuple[Hook, ...] = ()
-
-    @property
-    def jobs(self) -> tuple[tuple[Location, int], ...]:
-        """The sizes of the jobs this wave needs at least: at most 100 servers each, one account-region each."""
-        counts: dict[Location, int] = defaultdict(int)
-        for server in self.servers:
-            counts[server.location] += 1
-        return tuple(
-            (location, min(SERVERS_A_JOB, count - done))
-            for location, count in sorted(counts.items())
-            for done in range(0, count, SERVERS_A_JOB)
-        )
-
-
-class Runbook(RunbookModel):
-    """What one execution of a plan would do."""
-
-    plan_name: str
-    mode: RecoveryMode
-    waves: tuple[RunbookWave, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def refusals(self) -> tuple[Finding, ...]:
-        """The findings that refuse the execution."""
-        return tuple(f for f in self.findings if f.severity is FindingSeverity.REFUSES)
-
-    @property
-    def locations(self) -> tuple[Location, ...]:
-        """Every account-region that it touches, sorted."""
-        return tuple(sorted({server.location for wave in self.waves for server in wave.servers}))
-
-    def wave(self, number: int) -> RunbookWave:
-        """The wave of that number.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for wave in self.waves:
-            if wave.wave_number == number:
-                return wave
-        raise KeyError(number)
-
-    def require_accepted(self) -> Runbook:
-        """This runbook, where nothing refuses it.
-
-        Raises:
-            PreflightRefusedError: naming every finding that refuses.
-        """
-        if not self.refusals:
-            return self
-        lines = [f"{finding.code}: {finding.message}" for finding in self.refusals]
-        raise PreflightRefusedError(
-            "\n".join([f"preflight refused {self.plan_name}: {len(lines)} finding(s)", *lines]),
-            findings=[finding.model_dump(mode="json", by_alias=True) for finding in self.refusals],
-        )
+from prefect_drs.runbook.checks import resolve_checks
+from prefect_drs.runbook.model import Change, Finding, FindingSeverity, Runbook, RunbookServer, RunbookWave, refuse
+from prefect_drs.runbook.points import LATEST, Asked, Choice, Points, choose, misnamed
+from prefect_drs.runbook.preflight import Situation, preflight
 
 
 @dataclass(slots=True)
@@ -212,9 +68,8 @@ def resolve(
     """
     graph = WaveGraph.of(plan)
     groups = {name: manifest.group(name) for wave in plan.waves for name in wave.groups}
-    at = {
-        name: Location(group.account_id or sessions.caller_account_id, group.region) for name, group in groups.items()
-    }
+    own = sessions.caller_account_by(group.region for group in groups.values())
+    at = {name: Location(group.account_id or own, group.region) for name, group in groups.items()}
     findings: list[Finding] = []
     readings = {location: _read(sessions, location, clock, findings) for location in sorted(set(at.values()))}
     members = {name: _members(group, at[name], readings[at[name]], findings) for name, group in groups.items()}
@@ -224,7 +79,8 @@ def resolve(
         _wave(graph, wave, groups, at, members, changed, chosen, findings)
         for wave in (graph.wave(number) for number in graph.order)
     )
-    _check(waves, readings, findings)
+    jobs = {location: reading.jobs for location, reading in readings.items()}
+    findings.extend(preflight(Situation(waves, jobs, mode, sessions)))
     return Runbook(plan_name=plan.plan_name, mode=mode, waves=waves, findings=tuple(findings))
 
 
@@ -235,19 +91,8 @@ def _read(sessions: Sessions, location: Location, clock: Clock, findings: list[F
             jobs=describe_jobs(sessions, location, since=clock.now() - JOB_LIFETIME),
         )
     except AwsError as error:
-        findings.append(_refuse("UNCHECKED", f"{location}: {error.message}", location))
+        findings.append(refuse("UNCHECKED", f"{location}: {error.message}", location))
         return _LocationReading(failure=error)
-
-
-def _refuse(code: str, message: str, location: Location, server: str | None = None) -> Finding:
-    return Finding(
-        code=code,
-        severity=FindingSeverity.REFUSES,
-        message=message,
-        account_id=location.account_id,
-        region=location.region,
-        source_server_id=server,
-    )
 
 
 def _members(
@@ -262,7 +107,7 @@ def _members(
         if not members:
             tags = ", ".join(f"{key}={value}" for key, value in wanted)
             findings.append(
-                _refuse(
+                refuse(
                     "NO_SERVER_MATCHES",
                     f"group {group.group_name}: no source server in {location} carries {tags}; "
                     "tag them in DRS (or run tag sync), or change serverSelectionTags",
@@ -273,7 +118,7 @@ def _members(
     by_id = {server.source_server_id: server for server in reading.servers}
     for missing in (wanted for wanted in group.source_server_ids if wanted not in by_id):
         findings.append(
-            _refuse(
+            refuse(
                 "SERVER_NOT_FOUND",
                 f"group {group.group_name}: DRS has no source server {missing} in {location} "
                 f"({len(by_id)} there); check its id, account and region",
@@ -306,8 +151,11 @@ def _changes(
         try:
             states = read_launch_states(sessions, location.account_id, location.region, tuple(settings))
         except AwsError as error:
-            findings.append(_refuse("UNCHECKED", f"{location}: {error.message}", location))
+            findings.append(refuse("UNCHECKED", f"{location}: {error.message}", location))
             continue
+        for unread in sorted(settings.keys() - states.keys()):
+            told = f"{location}: the launch configuration of {unread} could not be read; check that DRS has it"
+            findings.append(refuse("UNCHECKED", told, location, unread))
         for server_id, state in states.items():
             found[server_id] = tuple(
                 Change(part=change.part, field=change.field, before=change.before, after=change.after)
@@ -345,7 +193,7 @@ def _choices(
     )
     chosen = choose(sessions, asked.values(), points)
     findings.extend(
-        _refuse(choice.code, choice.message, asked[server_id].location, server_id)
+        refuse(choice.code, choice.message, asked[server_id].location, server_id)
         for server_id, choice in chosen.items()
         if choice.snapshot is None
     )
@@ -377,7 +225,7 @@ def _wave(
     }
     home = sorted({at[group] for group in wave.groups})
     checks = resolve_checks(wave, names, home)
-    findings.extend(_refuse(refusal.code, refusal.message, home[0]) for refusal in checks.refusals)
+    findings.extend(refuse(refusal.code, refusal.message, home[0]) for refusal in checks.refusals)
     return RunbookWave(
         wave_number=wave.wave_number,
         wave_name=wave.wave_name,
@@ -418,78 +266,3 @@ def _needed(wave: Wave, servers: int) -> int:
     if wave.min_healthy_percent is not None:
         return math.ceil(servers * wave.min_healthy_percent / 100)
     return min(servers, 1)
-
-
-def _check(
-    waves: Iterable[RunbookWave],
-    readings: Mapping[Location, _LocationReading],
-    findings: list[Finding],
-) -> None:
-    """The checks before a launch that need the servers: replication, active jobs, twice in one plan."""
-    seen: dict[str, RunbookWave] = {}
-    busy = {
-        server.source_server_id: job
-        for reading in readings.values()
-        for job in reading.jobs
-        if job.active
-        for server in job.servers
-    }
-    for wave in waves:
-        for server in wave.servers:
-            where, server_id = server.location, server.source_server_id
-            label = f"{server.name} ({server_id}) in {where}"
-            if server_id in seen:
-                findings.append(
-                    _refuse(
-                        "SERVER_IN_TWO_WAVES",
-                        f"{label} is in wave {seen[server_id].wave_number} and in wave {wave.wave_number}; "
-                        "a server is launched once: take it out of one group",
-                        where,
-                        server_id,
-                    )
-                )
-            seen.setdefault(server_id, wave)
-            older = server.replication_state in SNAPSHOT_STATES
-            if server.replication_state not in READY_STATES and not (older and server.snapshot_id):
-                findings.append(
-                    _refuse(
-                        "NOT_REPLICATING",
-                        f"{label} is {server.replication_state}, not CONTINUOUS; wait for it or repair its agent"
-                        + (", or launch it from an older snapshot with --at or --snapshot" if older else ""),
-                        where,
-                        server_id,
-                    )
-                )
-            if job := busy.get(server_id):
-                findings.append(
-                    _refuse(
-                        "SERVER_IN_ACTIVE_JOB",
-                        f"{label} is in job {job.job_id} ({job.initiated_by}, {job.status}); wait until it has ended",
-                        where,
-                        server_id,
-                    )
-                )
-            if server.recovery_instance_id:
-                findings.append(
-                    Finding(
-                        code="RECOVERY_INSTANCE_EXISTS",
-                        severity=FindingSeverity.TOLD,
-                        message=f"{label} has recovery instance {server.recovery_instance_id}; DRS replaces it now",
-                        account_id=where.account_id,
-                        region=where.region,
-                        source_server_id=server_id,
-                    )
-                )
-
-
-def runbook_json(runbook: Runbook) -> dict[str, Any]:
-    """The runbook as camelCase JSON values, unset settings left out."""
-    data = runbook.model_dump(mode="json", by_alias=True)
-    for wave in data["waves"]:
-        for server in wave["servers"]:
-            server["settings"] = {k: v for k, v in server["settings"].items() if v is not None}
-        wave["jobs"] = [
-            {"accountId": location.account_id, "region": location.region, "servers": size}
-            for location, size in runbook.wave(wave["waveNumber"]).jobs
-        ]
-    return data

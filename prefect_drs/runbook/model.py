@@ -1,0 +1,181 @@
+"""A runbook's parts: plain frozen data that serialises to JSON; a dry run prints it, an execution carries it out.
+
+Nothing here reads an account or decides anything.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.aws.location import Location
+from prefect_drs.errors import PreflightRefusedError
+from prefect_drs.plan.checks import Check, Hook
+from prefect_drs.plan.model import LaunchSettings, RecoveryMode, Retry
+
+SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
+
+
+class RunbookModel(BaseModel):
+    """The base of the runbook's parts: frozen, closed, camelCase in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class FindingSeverity(enum.StrEnum):
+    """REFUSES stops an execution before it begins; TOLD is shown and reported."""
+
+    REFUSES = "REFUSES"
+    TOLD = "TOLD"
+
+
+class Finding(RunbookModel):
+    """One thing the accounts hold that bears on this execution, and what to do about it."""
+
+    code: str
+    severity: FindingSeverity
+    message: str
+    account_id: str | None = None
+    region: str | None = None
+    source_server_id: str | None = None
+
+
+class Change(RunbookModel):
+    """One launch setting that would change: in DRS's own configuration or in the EC2 launch template."""
+
+    part: str
+    field: str
+    before: JsonValue
+    after: JsonValue
+
+
+class RunbookServer(RunbookModel):
+    """A source server of a wave, with its effective settings and what they change.
+
+    `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
+    """
+
+    source_server_id: str
+    name: str
+    account_id: str
+    region: str
+    group: str
+    replication_state: str
+    lag: str | None
+    recovery_instance_id: str | None
+    settings: LaunchSettings
+    changes: tuple[Change, ...]
+    snapshot_id: str | None = None
+    snapshot_at: datetime | None = None
+
+    @property
+    def location(self) -> Location:
+        """Its account and region."""
+        return Location(self.account_id, self.region)
+
+
+class RunbookWave(RunbookModel):
+    """A wave with its exact servers, and its checks: their `servers` are source server ids of this wave.
+
+    `min_healthy`: how many of its servers must be up for it to count as COMPLETED; all where None.
+
+    A hook that calls a service knows its account and region; a health check without them is made where its server is.
+    """
+
+    wave_number: int
+    wave_name: str
+    depends_on_waves: tuple[int, ...]
+    gate: bool
+    servers: tuple[RunbookServer, ...]
+    on_server_failure: Literal["fail", "continue"] = "fail"
+    min_healthy: int | None = None
+    retry: Retry = Retry()
+    health_checks: tuple[Check, ...] = ()
+    pre_wave: tuple[Hook, ...] = ()
+    post_wave: tuple[Hook, ...] = ()
+
+    @property
+    def jobs(self) -> tuple[tuple[Location, int], ...]:
+        """The sizes of the jobs this wave needs at least: at most 100 servers each, one account-region each."""
+        counts: dict[Location, int] = defaultdict(int)
+        for server in self.servers:
+            counts[server.location] += 1
+        return tuple(
+            (location, min(SERVERS_A_JOB, count - done))
+            for location, count in sorted(counts.items())
+            for done in range(0, count, SERVERS_A_JOB)
+        )
+
+
+class Runbook(RunbookModel):
+    """What one execution of a plan would do."""
+
+    plan_name: str
+    mode: RecoveryMode
+    waves: tuple[RunbookWave, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """The findings that refuse the execution."""
+        return tuple(f for f in self.findings if f.severity is FindingSeverity.REFUSES)
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Every account-region that it touches, sorted."""
+        return tuple(sorted({server.location for wave in self.waves for server in wave.servers}))
+
+    def wave(self, number: int) -> RunbookWave:
+        """The wave of that number.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for wave in self.waves:
+            if wave.wave_number == number:
+                return wave
+        raise KeyError(number)
+
+    def require_accepted(self) -> Runbook:
+        """This runbook, where nothing refuses it.
+
+        Raises:
+            PreflightRefusedError: naming every finding that refuses.
+        """
+        if not self.refusals:
+            return self
+        lines = [f"{finding.code}: {finding.message}" for finding in self.refusals]
+        raise PreflightRefusedError(
+            "\n".join([f"preflight refused {self.plan_name}: {len(lines)} finding(s)", *lines]),
+            findings=[finding.model_dump(mode="json", by_alias=True) for finding in self.refusals],
+        )
+
+
+def refuse(code: str, message: str, location: Location, server: str | None = None) -> Finding:
+    """A finding that refuses the execution."""
+    return Finding(
+        code=code,
+        severity=FindingSeverity.REFUSES,
+        message=message,
+        account_id=location.account_id,
+        region=location.region,
+        source_server_id=server,
+    )
+
+
+def runbook_json(runbook: Runbook) -> dict[str, Any]:
+    """The runbook as camelCase JSON values, unset settings left out."""
+    data = runbook.model_dump(mode="json", by_alias=True)
+    for wave in data["waves"]:
+        for server in wave["servers"]:
+            server["settings"] = {k: v for k, v in server["settings"].items() if v is not None}
+        wave["jobs"] = [
+            {"accountId": location.account_id, "region": location.region, "servers": size}
+            for location, size in runbook.wave(wave["waveNumber"]).jobs
+        ]
+    return data
