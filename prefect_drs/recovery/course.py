@@ -90,7 +90,7 @@ class Courses:
             self._check(wave, WavePhase.PRE_WAVE, CheckPhase.PRE_WAVE)
 
     def step(self, cancelled: str | None) -> float | None:
-        """Bring every wave forward as far as it goes now. Seconds until that is worth doing again; None: not by itself."""
+        """Bring every wave forward as far as it goes now; seconds until doing so again is worth it, if it is."""
         waits: list[float] = []
         for wave in self._waves.values():
             wait = self._step(wave, cancelled)
@@ -203,6 +203,7 @@ class Courses:
             location,
             runs,
             workers=execution.workers,
+            singly=wave.prepare_failures > 0,
             record=execution.record,
             fail=lambda run, why: jobs.fail(wave, run, why),
         )
@@ -244,7 +245,9 @@ class Courses:
         errors = [error for future in wave.preparations if (error := _expected_error(future))]
         wave.preparations = []
         if errors and all(passes(error) for error in errors):
-            wave.prepare_failures += 1
+            prepared = sum(run.prepared for run in wave.servers.values())
+            wave.prepare_failures = 1 if prepared > wave.prepared else wave.prepare_failures + 1
+            wave.prepared = prepared
             wait = self._execution.policy.backoff(wave.prepare_failures, self._execution.chance)
             wave.prepare_again_at = now + timedelta(seconds=wait)
             return PREPARING_LOOK

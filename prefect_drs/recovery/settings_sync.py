@@ -20,6 +20,8 @@ from prefect_drs.recovery.jobs import passes
 from prefect_drs.recovery.waves import ServerRun
 from prefect_drs.report.events import Event, SettingsApplied
 
+FAILURES_A_TRY = 8  # after so many, AWS is left alone for the moment
+
 
 def apply_settings(
     sessions: Sessions,
@@ -29,6 +31,7 @@ def apply_settings(
     runs: Sequence[ServerRun],
     *,
     workers: int,
+    singly: bool = False,
     record: Callable[[Event], None],
     fail: Callable[[ServerRun, str], None],
 ) -> None:
@@ -41,29 +44,35 @@ def apply_settings(
         location: their account and region.
         runs: the servers.
         workers: threads that read and write side by side; 1 runs in the caller's thread alone.
+        singly: read server by server, so that what is done is done; together takes fewer calls where AWS is well.
         record: called with each event.
         fail: called with each server whose settings could not be written, and why.
 
     Raises:
-        AwsError: settings could not be read, or some not be written, for a reason that may pass: call it again, and
-            what is written already is left as it is.
+        AwsError: settings could not be read, or some not be written, for a reason that may pass: call it again. What
+            is written already is `prepared` and left as it is.
     """
-    runs = [run for run in runs if run.settings != LaunchSettings()]
-    ids = [run.server.source_server_id for run in runs]
-    states = read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
+    runs = [run for run in runs if run.settings != LaunchSettings() and not run.prepared]
 
+    def read(ids: Sequence[str], workers: int) -> dict[str, LaunchState]:
+        return read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
+
+    states = {} if singly else read([run.server.source_server_id for run in runs], workers)
     passing: list[PrefectDrsError] = []
 
     def apply(run: ServerRun) -> None:
+        if len(passing) >= FAILURES_A_TRY:
+            return
         server_id = run.server.source_server_id
         try:
-            fields = _apply(sessions, run, states.get(server_id))
+            fields = _apply(sessions, run, (read([server_id], 1) if singly else states).get(server_id))
         except PrefectDrsError as error:
             if passes(error):
                 passing.append(error)
                 return
             fail(run, f"launch settings could not be applied: {error.message}")
             return
+        run.prepared = True
         if fields:
             record(SettingsApplied(at=clock.now(), wave_number=wave_number, source_server_id=server_id, fields=fields))
 

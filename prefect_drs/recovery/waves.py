@@ -52,6 +52,7 @@ class ServerRun:
         tried: instance types and subnets that an attempt was made with.
         exhausted: no older point in time is left to launch from.
         attempts: jobs it has been in.
+        prepared: its launch settings are written.
     """
 
     server: RunbookServer
@@ -65,6 +66,7 @@ class ServerRun:
     launch_status: str = "PENDING"
     error: str = ""
     attempts: int = 0
+    prepared: bool = False
 
     @classmethod
     def of(cls, server: RunbookServer) -> ServerRun:
@@ -74,7 +76,7 @@ class ServerRun:
     def reopen(self) -> None:
         """Let it be launched once more."""
         self.state, self.job_id, self.launch_status, self.error = ServerState.READY, None, "PENDING", ""
-        self.recovery_instance_id = None
+        self.recovery_instance_id, self.prepared = None, False
 
     def try_again(self, settings: LaunchSettings, snapshot_id: str | None) -> None:
         """Let it be launched once more, with these settings and from that point in time."""
@@ -102,7 +104,8 @@ class WaveRun:
     check_results: list[CheckResult] = field(default_factory=list)
     unhealthy: str = ""
     preparations: list[Future[None]] = field(default_factory=list)
-    prepare_failures: int = 0
+    prepared: int = 0  # servers whose settings were written when a try last failed
+    prepare_failures: int = 0  # tries in a row that got no further
     prepare_again_at: datetime | None = None
 
     @classmethod
