@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from typing import Any
 
+import pytest
 from prefect.client.orchestration import get_client
 
 from tests.e2e.rehearsal import Rehearsal, plan
@@ -100,3 +102,23 @@ def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
 
     assert drill.ended() == 0
     assert len(rehearsal.jobs(region)) == 2
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_drill_that_is_told_to_stop_at_a_gate_stops_and_can_be_resumed(
+    rehearsal: Rehearsal, sent: signal.Signals
+) -> None:
+    region = {signal.SIGINT: "eu-central-1", signal.SIGTERM: "eu-north-1"}[sent]
+    manifest = plan(region, {"Database": ["s-db1"], "Application": ["s-app1"]}, gates=["Application"])
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    execution_id = drill.execution_id()
+    drill.says(f"prefect-drs approve {execution_id} --wave 2")
+
+    drill.process.send_signal(sent)
+
+    assert drill.process.wait(30) != 0
+    assert "Traceback" not in drill.stderr
+    resumed = rehearsal.cli("resume", execution_id, "--yes", "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["status"] == "COMPLETED"
+    assert launches_a_server(rehearsal.jobs(region)) == {1}
