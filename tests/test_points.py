@@ -138,6 +138,15 @@ def test_a_server_that_syncs_anew_may_be_launched_from_an_older_snapshot_only(ri
     assert (report.achieved_rpo_seconds or 0) >= 2 * 3600
 
 
+def test_a_snapshot_that_expires_before_its_launch_fails_its_server_and_is_told(rig: Rig) -> None:
+    runbook = resolved(rig, rig.manifest({1: WaveSpec(2)}), Points(rig.clock.now()))
+    rig.clock.advance(30 * 86400)  # a gate was waited at for that long
+    report = rig.run(rig.engine(runbook))
+    assert report.status is ExecutionStatus.FAILED
+    assert rig.jobs() == []
+    assert all("no longer there" in (server.error or "") for server in report.waves[0].servers)
+
+
 def test_snapshots_that_cannot_be_read_refuse(rig: Rig) -> None:
     manifest = rig.manifest({1: WaveSpec(1)})
     rig.sandbox.faults.add(

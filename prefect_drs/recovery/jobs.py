@@ -20,6 +20,7 @@ from prefect_drs.aws.drs import (
     describe_job_log,
     describe_jobs,
     describe_source_servers,
+    find_snapshot,
     start_recovery,
 )
 from prefect_drs.aws.errors import (
@@ -403,10 +404,26 @@ class LocationJobs:
 
     def _refused(self, request: _Request, error: AwsError) -> None:
         self._release(request, error.message)
+        if isinstance(error, ConflictError):
+            self._fail_expired(request)
         if isinstance(error, PASSING_REFUSALS):
             return
         for server_id in request.server_ids:
             self.fail(request.wave, request.wave.servers[server_id], error.message)
+
+    def _fail_expired(self, request: _Request) -> None:
+        """A chosen snapshot may expire while a gate is waited at; a conflict of that kind does not pass."""
+        for server_id in request.server_ids:
+            run = request.wave.servers[server_id]
+            if run.snapshot_id is None:
+                continue
+            try:
+                found = find_snapshot(self._sessions, self.location, server_id, run.snapshot_id)
+            except AwsError:
+                return  # not known: it is asked for once more
+            if found is None:
+                told = f"its snapshot {run.snapshot_id} is no longer there; start again from another point in time"
+                self.fail(request.wave, run, told)
 
     def fail(self, wave: WaveRun, run: ServerRun, error: str) -> None:
         """A server cannot be launched at all."""

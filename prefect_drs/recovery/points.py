@@ -20,7 +20,7 @@ from prefect_drs.recovery.waves import ServerRun
 def points_reached(sessions: Sessions, launched: Iterable[ServerRun]) -> dict[str, datetime]:
     """The point in time of each server's data, by source server id.
 
-    DRS's word is taken where it names the instance's; else the snapshot that the server's only launch asked for.
+    DRS's word is taken where it names the instance's; else the runbook's snapshot, where that was used.
     """
     runs: dict[Location, list[ServerRun]] = defaultdict(list)
     for run in launched:
@@ -29,7 +29,7 @@ def points_reached(sessions: Sessions, launched: Iterable[ServerRun]) -> dict[st
     for location, there in sorted(runs.items()):
         told = _told(sessions, location, [run.server.source_server_id for run in there])
         for run in there:
-            chosen = run.server.snapshot_at if run.attempts == 1 else None
+            chosen = run.server.snapshot_at if run.snapshot_id == run.server.snapshot_id else None
             point = told.get(run.server.source_server_id, chosen)
             if point is not None:
                 points[run.server.source_server_id] = point
