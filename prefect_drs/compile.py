@@ -25,12 +25,12 @@ from prefect_drs.gates import PendingGate
 from prefect_drs.graph import WaveGraph
 from prefect_drs.journals import open_journal
 from prefect_drs.plan.model import Manifest, RecoveryPlan
-from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.recovery.restore import standing_of
-from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook.points import LATEST_WORD, Points
+from prefect_drs.settings import PrefectDrsSettings
 from prefect_drs.suspension import stand_in
 
 NOT_IN_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))  # Prefect refuses these in flow names
@@ -76,7 +76,7 @@ def compile_plan(
     def recovery_plan(
         mode: Literal["drill", "recovery"] = "drill",
         approved_by: str | None = None,
-        gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+        gate_timeout_seconds: float | None = None,
         at: str = LATEST_WORD,
         snapshots: dict[str, str] | None = None,
         gates: Literal["hold", "suspend"] = "hold",
@@ -89,7 +89,7 @@ def compile_plan(
         clock = configured_clock()
         options = Options(
             approved_by,
-            timedelta(seconds=gate_timeout_seconds),
+            gate_timeout(gate_timeout_seconds),
             observers=observers,
             on_waiting=on_waiting,
             suspend=gates == "suspend",
@@ -147,11 +147,11 @@ def compile_resume(
     )
     def resume_execution(
         approved_by: str | None = None,
-        gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+        gate_timeout_seconds: float | None = None,
         take_over: bool = False,
         gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
-        timeout = timedelta(seconds=gate_timeout_seconds)
+        timeout = gate_timeout(gate_timeout_seconds)
         options = Options(approved_by, timeout, take_over, observers, on_waiting, suspend=gates == "suspend")
         return execute(
             execution_id,
@@ -171,7 +171,12 @@ def threads_for(waves: int) -> TaskRunner[PrefectFuture[Any]]:
     return cast("TaskRunner[PrefectFuture[Any]]", runner)
 
 
-@task(name="read the accounts", cache_policy=NO_CACHE, persist_result=False)
+def gate_timeout(seconds: float | None) -> timedelta:
+    """How long gates wait: as asked for, or as the settings say."""
+    return timedelta(seconds=PrefectDrsSettings().gate_timeout_seconds if seconds is None else seconds)
+
+
+@task(name="read the accounts", task_run_name="read the accounts", cache_policy=NO_CACHE, persist_result=False)
 def _resolve(
     manifest: Manifest,
     plan: RecoveryPlan,

@@ -14,9 +14,8 @@ from prefect import Flow, flow
 
 from prefect_drs.compile import compile_plan, compile_resume, threads_for
 from prefect_drs.plan import load_manifest
-from prefect_drs.runbook.points import LATEST_WORD
-from prefect_drs.recovery.runner import GATE_TIMEOUT
 from prefect_drs.report.model import RecoveryReport
+from prefect_drs.runbook.points import LATEST_WORD
 from prefect_drs.suspension import stand_in
 
 MOST_WAVES = 1000  # a wave that waits holds a thread, where a plan runs in the deployment's own flow run
@@ -34,7 +33,7 @@ def recover(
     mode: Literal["drill", "recovery"] = "drill",
     bindings: Path | None = None,
     approved_by: str | None = None,
-    gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+    gate_timeout_seconds: float | None = None,
     at: str = LATEST_WORD,
     snapshots: dict[str, str] | None = None,
     gates: Literal["hold", "suspend"] = "hold",
@@ -47,7 +46,8 @@ def recover(
         mode: `drill` launches drill instances; `recovery` launches for real and replaces former recovery instances.
         bindings: the file that maps the manifest's names to this environment's ids.
         approved_by: approves every gate in advance, in this name. Leave empty to be asked.
-        gate_timeout_seconds: how long a gate waits before it cancels its wave.
+        gate_timeout_seconds: how long a gate waits before it cancels its wave; PREFECT_DRS_GATE_TIMEOUT_SECONDS
+            (a week) where left out.
         at: `latest`, or a time such as 2026-05-01T12:00:00Z: each server is launched from its newest snapshot that is
             not after it.
         snapshots: the snapshot ids of single servers, by source server id, name, hostname or instance id.
@@ -83,7 +83,7 @@ def resume(
     execution_id: str,
     take_over: bool = False,
     approved_by: str | None = None,
-    gate_timeout_seconds: float = GATE_TIMEOUT.total_seconds(),
+    gate_timeout_seconds: float | None = None,
     gates: Literal["hold", "suspend"] = "hold",
 ) -> RecoveryReport:
     """Go on with an execution that was interrupted, from where AWS and its journal stand.
@@ -92,7 +92,8 @@ def resume(
         execution_id: the execution, as `prefect-drs status` lists it.
         take_over: do not wait for another process's lease. Use it where that process is known to be dead.
         approved_by: approves every gate in advance, in this name. Leave empty to be asked.
-        gate_timeout_seconds: how long a gate waits before it cancels its wave.
+        gate_timeout_seconds: how long a gate waits before it cancels its wave; PREFECT_DRS_GATE_TIMEOUT_SECONDS
+            (a week) where left out.
         gates: as in `recover`.
 
     Raises:
