@@ -11,10 +11,10 @@ from prefect_drs.aws.drs import describe_recovery_instances, describe_snapshots
 from prefect_drs.aws.location import Location
 from prefect_drs.errors import UsageError
 from prefect_drs.plan.model import Manifest
-from prefect_drs.runbook.points import LATEST, Points
 from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.report.model import ExecutionStatus, ServerReport
 from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook.points import LATEST, Points
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
 
 HERE = Location(ACCOUNT, REGION)

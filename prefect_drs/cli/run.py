@@ -55,9 +55,9 @@ def runbook(
     from prefect_drs.clock import configured_clock
     from prefect_drs.errors import PreflightRefusedError
     from prefect_drs.plan import load_manifest
-    from prefect_drs.runbook.points import Points
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
+    from prefect_drs.runbook.points import Points
 
     manifest = load_manifest(file, bindings)
     chosen, points = manifest.plan(plan), Points.parse(at, snapshots)
