@@ -176,3 +176,28 @@ def test_after_a_cancel_nothing_more_of_a_wave_is_launched_though_part_of_it_run
     assert rig.jobs("eu-west-1") == []
     assert statuses(report) == {1: "CANCELLED"}
     assert sorted(server.launch_status for server in report.waves[0].servers) == ["LAUNCHED"] * 2 + ["PENDING"] * 2
+
+
+@pytest.mark.parametrize("over", range(5))
+def test_a_cancel_at_any_wave_boundary_leaves_no_job_that_the_report_does_not_name(rig: Rig, over: int) -> None:
+    engine = rig.engine(rig.runbook(DIAMOND))
+    handed_over: set[int] = set()
+
+    def drive() -> None:
+        for wave in engine.runbook.waves:
+            ready = all(engine.status(n).value == "COMPLETED" for n in wave.depends_on_waves)
+            if ready and wave.wave_number not in handed_over:
+                handed_over.add(wave.wave_number)
+                engine.submit(wave.wave_number)
+        rig.clock.wait(engine.tick())
+
+    while sum(engine.status(n).over for n in DIAMOND) < over:
+        drive()
+    engine.cancel("somebody")
+    report = rig.run(engine)
+    jobs = rig.jobs()
+    assert {job["jobID"] for job in jobs} == {job.job_id for wave in report.waves for job in wave.jobs}
+    assert all(job["status"] == "COMPLETED" for job in jobs)
+    assert all(wave.status.over for wave in report.waves)
+    if over == 0:
+        assert jobs == []
