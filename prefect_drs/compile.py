@@ -6,7 +6,7 @@ that resolves the runbook (or reads it from the journal) and carries it out, see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, cast
 
@@ -30,6 +30,7 @@ from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.runbook.points import LATEST_WORD, Points
+from prefect_drs.runbook.waivers import parse_waivers
 from prefect_drs.settings import PrefectDrsSettings
 from prefect_drs.suspension import stand_in
 
@@ -56,9 +57,10 @@ def compile_plan(
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
         name), `gate_timeout_seconds`, `at` (`latest`, or the time that no server's snapshot may be newer than),
-        `snapshots` (snapshot ids by server) and `gates` (`hold` a process at them or `suspend` the run, which needs a
-        deployment). It returns the RecoveryReport of a COMPLETED execution. A flow run that is retried goes on from
-        where AWS and the journal stand.
+        `snapshots` (snapshot ids by server), `waivers` (reasons, by the code of the finding that is let pass) and
+        `gates` (`hold` a process at them or `suspend` the run, which needs a deployment). It returns the
+        RecoveryReport of a COMPLETED execution. A flow run that is retried goes on from where AWS and the journal
+        stand.
 
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
@@ -79,11 +81,12 @@ def compile_plan(
         gate_timeout_seconds: float | None = None,
         at: str = LATEST_WORD,
         snapshots: dict[str, str] | None = None,
+        waivers: dict[str, str] | None = None,
         gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
         if (other := stand_in()) is not None:
             return cast("RecoveryReport", other)
-        points = Points.parse(at, snapshots)
+        points, accepted = Points.parse(at, snapshots), parse_waivers(waivers)
         execution_id = current_execution_id()
         sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
         clock = configured_clock()
@@ -96,7 +99,7 @@ def compile_plan(
         )
         return execute(
             execution_id,
-            lambda: _read_accounts(manifest, chosen, mode, sessions, clock, points),
+            lambda: _read_accounts(manifest, chosen, mode, sessions, clock, points, accepted),
             sessions,
             clock,
             open_journal(execution_id),
@@ -184,8 +187,11 @@ def _resolve(
     sessions: Sessions,
     clock: Clock,
     points: Points,
+    waivers: Mapping[str, str],
 ) -> Runbook:
-    return resolve(manifest, plan, mode=mode, sessions=sessions, clock=clock, points=points).require_accepted()
+    return resolve(
+        manifest, plan, mode=mode, sessions=sessions, clock=clock, points=points, waivers=waivers
+    ).require_accepted()
 
 
 def _read_accounts(
@@ -195,6 +201,7 @@ def _read_accounts(
     sessions: Sessions,
     clock: Clock,
     points: Points,
+    waivers: Mapping[str, str],
 ) -> Runbook:
     """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
-    return _resolve(manifest, plan, mode, sessions, clock, points)
+    return _resolve(manifest, plan, mode, sessions, clock, points, waivers)

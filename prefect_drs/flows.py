@@ -36,6 +36,7 @@ def recover(
     gate_timeout_seconds: float | None = None,
     at: str = LATEST_WORD,
     snapshots: dict[str, str] | None = None,
+    waivers: dict[str, str] | None = None,
     gates: Literal["hold", "suspend"] = "hold",
 ) -> RecoveryReport:
     """Recover servers by a plan, wave by wave, with approvals in this UI.
@@ -51,6 +52,8 @@ def recover(
         at: `latest`, or a time such as 2026-05-01T12:00:00Z: each server is launched from its newest snapshot that is
             not after it.
         snapshots: the snapshot ids of single servers, by source server id, name, hostname or instance id.
+        waivers: findings of the preflight that are let pass, by code, each with the reason: NOT_REPLICATING where the
+            source region is down.
         gates: `hold` keeps this process while somebody is asked; `suspend` ends it once all that is left waits for
             people, and a worker goes on when a gate is answered. Choose that where approvals may take days.
 
@@ -70,6 +73,7 @@ def recover(
         gate_timeout_seconds=gate_timeout_seconds,
         at=at,
         snapshots=snapshots,
+        waivers=waivers,
     )
 
 

@@ -33,6 +33,10 @@ Snapshots = Annotated[
     list[str] | None,
     Parameter(name="--snapshot", negative="", help="SERVER=pit-…: launch that server from this snapshot; repeatable."),
 ]
+Waivers = Annotated[
+    list[str] | None,
+    Parameter(name="--waive", negative="", help="CODE=REASON: let that finding pass, and say why; repeatable."),
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 
 
@@ -45,6 +49,7 @@ def runbook(
     mode: Literal["drill", "recovery"] = "drill",
     at: At = "latest",
     snapshots: Snapshots = None,
+    waivers: Waivers = None,
     json: Json = False,
 ) -> int:
     """Read the accounts and print exactly what a run would do; change nothing.
@@ -58,10 +63,19 @@ def runbook(
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
     from prefect_drs.runbook.points import Points
+    from prefect_drs.runbook.waivers import parse_waivers
 
     manifest = load_manifest(file, bindings)
     chosen, points = manifest.plan(plan), Points.parse(at, snapshots)
-    resolved = resolve(manifest, chosen, mode=mode, sessions=_sessions(), clock=configured_clock(), points=points)
+    resolved = resolve(
+        manifest,
+        chosen,
+        mode=mode,
+        sessions=_sessions(),
+        clock=configured_clock(),
+        points=points,
+        waivers=parse_waivers(waivers),
+    )
     if json:
         print(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
@@ -78,10 +92,11 @@ def drill(
     yes: Annotated[bool, Parameter(name="--yes", negative="", help="Approve every gate, in your name.")] = False,
     at: At = "latest",
     snapshots: Snapshots = None,
+    waivers: Waivers = None,
     json: Json = False,
 ) -> int:
     """Launch drill instances, wave by wave; what runs in production is not touched."""
-    return _run(file, plan, bindings, "drill", at, snapshots, approve=yes, json=json)
+    return _run(file, plan, bindings, "drill", at, snapshots, waivers, approve=yes, json=json)
 
 
 def recover(
@@ -96,12 +111,13 @@ def recover(
     ] = False,
     at: At = "latest",
     snapshots: Snapshots = None,
+    waivers: Waivers = None,
     json: Json = False,
 ) -> int:
     """Launch recovery instances, wave by wave; former recovery instances are replaced."""
     if yes and not yes_really:
         raise UsageError("recover launches for real: approve its gates one by one, or say --yes-really")
-    return _run(file, plan, bindings, "recovery", at, snapshots, approve=yes_really, json=json)
+    return _run(file, plan, bindings, "recovery", at, snapshots, waivers, approve=yes_really, json=json)
 
 
 def _sessions() -> Sessions:
@@ -120,6 +136,7 @@ def _run(
     mode: Literal["drill", "recovery"],
     at: str,
     snapshots: list[str] | None,
+    waivers: list[str] | None,
     *,
     approve: bool,
     json: bool,
@@ -129,8 +146,9 @@ def _run(
     manifest = load_manifest(file, bindings)  # faults are told before Prefect is even imported
     manifest.plan(plan)
     from prefect_drs.runbook.points import Points
+    from prefect_drs.runbook.waivers import parse_waivers
 
-    points = Points.parse(at, snapshots)
+    points, accepted = Points.parse(at, snapshots), parse_waivers(waivers)
     from prefect_drs.compile import compile_plan
 
     return carry_out(
@@ -139,6 +157,7 @@ def _run(
         mode=mode,
         at=at,
         snapshots=dict(points.snapshots),
+        waivers=accepted,
         approved_by=getpass.getuser() if approve else None,
     )
 

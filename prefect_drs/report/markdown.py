@@ -246,6 +246,11 @@ def report_summary(report: RecoveryReport) -> str:
     return _paragraphs(
         f"# {escaped(report.plan_name)}: {report.mode} {report.status}",
         f"Execution `{report.execution_id}`. {rto}{rpo}",
+        "\n".join(
+            f"- **waived {finding.code}**: {escaped(finding.message)}. Because: {escaped(finding.waived_because)}"
+            for finding in report.findings
+            if finding.waived_because
+        ),
         "## Waves",
         wave_table(report.waves),
         "## Servers",

@@ -139,9 +139,9 @@ def runbook_view(runbook: Runbook) -> RenderableType:
                 parts.append(Text("      no launch setting changes", "dim"))
     for finding in runbook.findings:
         refuses = finding.severity is FindingSeverity.REFUSES
-        parts.append(
-            Text(f"{finding.severity}: {finding.code}: {finding.message}", "bold red" if refuses else "yellow")
-        )
+        waived = f" (waived: {finding.waived_because})" if finding.waived_because else ""
+        told = f"{finding.severity}: {finding.code}: {finding.message}{waived}"
+        parts.append(Text(told, "bold red" if refuses else "yellow"))
     return Group(*parts)
 
 

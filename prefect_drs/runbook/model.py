@@ -28,9 +28,10 @@ class RunbookModel(BaseModel):
 
 
 class FindingSeverity(enum.StrEnum):
-    """REFUSES stops an execution before it begins; TOLD is shown and reported."""
+    """REFUSES stops an execution before it begins; WAIVED would have, but for a person's word; TOLD is shown."""
 
     REFUSES = "REFUSES"
+    WAIVED = "WAIVED"
     TOLD = "TOLD"
 
 
@@ -43,6 +44,7 @@ class Finding(RunbookModel):
     account_id: str | None = None
     region: str | None = None
     source_server_id: str | None = None
+    waived_because: str | None = None
 
 
 class Change(RunbookModel):

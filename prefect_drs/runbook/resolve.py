@@ -32,6 +32,7 @@ from prefect_drs.runbook.checks import resolve_checks
 from prefect_drs.runbook.model import Change, Finding, FindingSeverity, Runbook, RunbookServer, RunbookWave, refuse
 from prefect_drs.runbook.points import LATEST, Asked, Choice, Points, choose, misnamed
 from prefect_drs.runbook.preflight import Situation, preflight
+from prefect_drs.runbook.waivers import waived
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ def resolve(
     sessions: Sessions,
     clock: Clock,
     points: Points = LATEST,
+    waivers: Mapping[str, str] | None = None,
 ) -> Runbook:
     """Read the accounts and work out what an execution of `plan` would do now. Changes nothing.
 
@@ -61,6 +63,7 @@ def resolve(
         sessions: the way into the accounts.
         clock: the time, which bounds how far back active jobs are looked for.
         points: what the servers are launched from; by default each one's latest state.
+        waivers: findings by code that a person lets pass, each with the reason.
 
     Raises:
         UsageError: the point in time that was asked for is still to come.
@@ -81,7 +84,7 @@ def resolve(
     )
     jobs = {location: reading.jobs for location, reading in readings.items()}
     findings.extend(preflight(Situation(waves, jobs, mode, sessions)))
-    return Runbook(plan_name=plan.plan_name, mode=mode, waves=waves, findings=tuple(findings))
+    return Runbook(plan_name=plan.plan_name, mode=mode, waves=waves, findings=waived(findings, waivers or {}))
 
 
 def _read(sessions: Sessions, location: Location, clock: Clock, findings: list[Finding]) -> _LocationReading:

@@ -95,7 +95,7 @@ def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
     assert rehearsal.cli("pause", execution_id).returncode == 0
     drill.says("pause asked by")
     assert rehearsal.cli("approve", execution_id, "--wave", "2").returncode == 0
-    drill.says("wave 2 started")
+    drill.says("wave 2 APPROVED by")
     assert len(rehearsal.jobs(region)) == 1
 
     assert rehearsal.cli("resume", execution_id).returncode == 0

@@ -1,0 +1,43 @@
+"""Waivers: a person lets an execution begin although a named finding refuses it, and says why.
+
+In: codes and reasons. Out: findings that no longer refuse, with the reason beside them; they stay in the runbook and in
+the report. Only what DRS itself can carry out may be waived: with the source region down, every server is DISCONNECTED or
+STALLED, and its latest point in time is still there to launch from. What could not be read, or what DRS would refuse,
+cannot be waived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from prefect_drs.errors import UsageError
+from prefect_drs.runbook.model import Finding, FindingSeverity
+
+WAIVABLE = ("NOT_REPLICATING",)
+
+
+def parse_waivers(waivers: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
+    """Reasons by code, from `CODE=REASON` texts or a mapping.
+
+    Raises:
+        UsageError: a code that cannot be waived, or no reason.
+    """
+    pairs = waivers.items() if isinstance(waivers, Mapping) else (text.partition("=")[::2] for text in waivers or ())
+    reasons: dict[str, str] = {}
+    for code, reason in pairs:
+        if code not in WAIVABLE:
+            raise UsageError(f"{code!r} cannot be waived; what can: {', '.join(WAIVABLE)}")
+        if not reason.strip():
+            raise UsageError(f"say why {code} is waived, as in --waive {code}='the source region is down'")
+        reasons[code] = reason.strip()
+    return reasons
+
+
+def waived(findings: Sequence[Finding], waivers: Mapping[str, str]) -> tuple[Finding, ...]:
+    """The findings, those that are waived among them with their reason."""
+    return tuple(
+        finding.model_copy(update={"severity": FindingSeverity.WAIVED, "waived_because": waivers[finding.code]})
+        if finding.severity is FindingSeverity.REFUSES and finding.code in waivers
+        else finding
+        for finding in findings
+    )
