@@ -1,9 +1,9 @@
 """Waivers: a person lets an execution begin although a named finding refuses it, and says why.
 
-In: codes and reasons. Out: findings that no longer refuse, with the reason beside them; they stay in the runbook and in
-the report. Only what DRS itself can carry out may be waived: with the source region down, every server is DISCONNECTED or
-STALLED, and its latest point in time is still there to launch from. What could not be read, or what DRS would refuse,
-cannot be waived.
+In: codes and reasons. Out: findings that no longer refuse, with the reason beside them; they stay in the runbook and
+in the report. Only what DRS itself can carry out may be waived: with the source region down, every server is
+DISCONNECTED or STALLED, and its latest point in time is still there to launch from. What could not be read, or what DRS
+would refuse, cannot be waived.
 """
 
 from __future__ import annotations
