@@ -123,7 +123,11 @@ def test_an_interrupt_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
     pipe = tmp_path / "plan.json"
     os.mkfifo(pipe)
     running = subprocess.Popen(
-        [sys.executable, "-m", "prefect_drs.cli", "validate", str(pipe)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "prefect_drs.cli", "validate", str(pipe)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell ignores it
     )
     with pipe.open("w"):  # opens once the command reads
         running.send_signal(signal.SIGINT)
