@@ -8,10 +8,11 @@ drew. Counted in: polling, the service's throttling (the simulator's token bucke
 events, and 0.1 s that each call to DRS takes. Left out: people at gates.
 
 Packing, side by side: the engine, the same with barriers between tiers, and one wave after another, each knowing what
-three earlier drills recorded, where a server's launches vary by 5 %; and the engine knowing the exact durations, which
-shows what of the rest is the records' fault. `--all` adds records that vary by 10 %, and none. Makespan is from the start of the execution to the last LAUNCHED, over
-the bound of `benchmarks.estates`. Quota violations are counted from the simulator's own state: ServiceQuotaExceeded
-answers, and the most jobs and servers that were at work at one moment.
+three earlier drills recorded, where a server's launches vary by 5 %; and the engine knowing the exact durations,
+which shows what of the rest is the records' fault. `--all` adds records that vary by 10 %, and none. Makespan is from
+the start of the execution to the last LAUNCHED, over the bound of `benchmarks.estates`. Quota violations are counted
+from the simulator's own state: ServiceQuotaExceeded answers, and the most jobs and servers that were at work at one
+moment.
 
 Watching: DRS reading calls a minute and account-region (all of DRS but StartRecovery; settings are not read here, as
 the estates set none), and for each wave with dependencies the seconds from the LAUNCHED of the last server that it
