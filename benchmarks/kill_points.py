@@ -4,12 +4,12 @@
     python -m benchmarks.kill_points --world 17 --at 23,61     # one run again, told in full
 
 from the repository's root. Plans and an AWS are drawn at random (`benchmarks/kill_worlds.py`) and carried out by the
-engine on the simulator in virtual time. A process can die at a *point*: before or after an AWS call (after: the call was
-carried out and its answer lost), before or after a journal entry, before or after a gate is asked. Each world is first
-carried out undisturbed, which counts its points; then again and again, stopped at each point in turn, and stopped many
-times in one run. After each stop the time of an outage passes and a new engine takes the execution up from the journal,
-to the end. A StartRecovery that was stopped before it may also reach AWS all the same, up to 90 seconds later: the
-process died while its request was under way.
+engine on the simulator in virtual time. A process can die at a *point*: before or after an AWS call (after: the call
+was carried out and its answer lost), before or after a journal entry, before or after a gate is asked. Each world is
+first carried out undisturbed, which counts its points; then again and again, stopped at each point in turn, and stopped
+many times in one run. After each stop the time of an outage passes and a new engine takes the execution up from the
+journal, to the end. A StartRecovery that was stopped before it may also reach AWS all the same, up to 90 seconds later:
+the process died while its request was under way. In some worlds each process's clock is up to two minutes off.
 
 What is checked after each run, against the simulator's own state:
 
@@ -20,9 +20,9 @@ What is checked after each run, against the simulator's own state:
 - the quotas given to the engine were kept;
 - a gate that was answered is never asked again, and the journal folds to the report that was returned;
 - the report is that of the undisturbed run in everything but times and ids: statuses of execution, waves and servers,
-  exit code, reasons and errors (job ids blanked), attempts, approvals (decision, by whom, comment), whether a server has
-  a recovery instance, and the jobs' account, region and servers. Where quotas bind, which servers share a job depends
-  on the moment, so that jobs are not compared there.
+  exit code, reasons and errors (job ids blanked), attempts, approvals (decision, by whom, comment), whether a server
+  has a recovery instance, and the jobs' account, region and servers. Where quotas bind, which servers share a job
+  depends on the moment, so that jobs are not compared there.
 
 Prints a table, and each broken promise with the run that shows it; exit code 1 where there is one.
 """
@@ -35,11 +35,12 @@ import os
 import random
 import re
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,6 +53,7 @@ from rich.table import Table
 
 from benchmarks.kill_worlds import ACCOUNT, Gatekeeper, World, draw_world, plant_faults, raised
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.clock import Clock
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.jobs import EXECUTION_TAG, WAVE_TAG
 from prefect_drs.recovery.journal import StoredJournal
@@ -62,15 +64,17 @@ from prefect_drs.report.events import Event, ExecutionEnded, GateAnswered, GateA
 from prefect_drs.report.fold import report_of
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
-from prefect_drs.simulator import DRSBackend, Sandbox, StepClock
+from prefect_drs.simulator import DEFAULT_START, DRSBackend, Sandbox, StepClock
 
 EXECUTION = "kill-points"
 POLLING = PollPolicy(near=60.0, far=60.0)  # as rarely as may be: a call is what a run costs
 OUTAGES = (0.0, 0.0, 1.0, 20.0, 40.0, 75.0, 130.0, 900.0, 7200.0)  # seconds between a death and the take-over
+LONGEST_EXECUTION = timedelta(days=20)  # outages of hours included
+MOST_POINTS = 10_000
 LONGEST_UNDER_WAY = 90.0  # seconds a request may take to reach AWS after its process died
 MOST_STOPS = 40  # in one run; then it goes on undisturbed, so that every run ends
-SINGLE_STOPS = 48  # of each world; every eighth world is stopped at every point
-TIMES_A_WORLD = 6  # runs of many stops each
+SINGLE_STOPS = 24  # of each world; every 16th world is stopped at every point
+TIMES_A_WORLD = 8  # runs of many stops each
 _JOB_ID = re.compile(r"drsjob-\w+")
 
 
@@ -78,12 +82,16 @@ class StoppedError(BaseException):
     """The process is dead. No `Exception`: nothing on the way may catch it."""
 
 
+class NeverEndsError(Exception):
+    """The engine goes round in circles."""
+
+
 @dataclass(slots=True)
 class Points:
     """Counts the points at which a process can die, and lets it die at those asked for."""
 
     stop_at: Sequence[int] = ()
-    passed: int = 0
+    passed: list[str] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
     armed: bool = False
 
@@ -95,27 +103,30 @@ class Points:
         """
         if not self.armed:
             return
-        self.passed += 1
-        if len(self.stops) < len(self.stop_at) and self.passed >= self.stop_at[len(self.stops)]:
+        self.passed.append(what)
+        if len(self.stops) < len(self.stop_at) and len(self.passed) >= self.stop_at[len(self.stops)]:
             self.stops.append(what)
             raise StoppedError(what)
+        if len(self.passed) > MOST_POINTS:
+            raise NeverEndsError(f"the execution passed {MOST_POINTS} points and has not come to its end")
 
 
 class Wire:
     """The way into AWS, shared by all worlds, with points before and after each HTTP request that botocore sends.
 
-    Only botocore's own events are used. Its retries are off, since they would sleep in real time: what fails reaches
-    the engine.
+    Only botocore's own events are used. It is told not to try again, since that would sleep in real time: what fails
+    reaches the engine.
     """
 
     def __init__(self) -> None:
         session = boto3.Session(
-            aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-west-2"  # noqa: S106
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106
+            region_name="us-west-2",
         )
         session.events.register_first("before-send", self._before)  # before moto, which answers in this event
         session.events.register_last("response-received", self._after)
-        session.events.register_first("needs-retry", self._no_retry)
-        self.sessions = Sessions(session=session)
+        self.sessions = Sessions(session=session, attempts=1)
         self.points = Points()
         self.stray: list[Any] = []  # requests that were on their way when their process died
         self.may_stray: Callable[[], bool] = lambda: False
@@ -133,9 +144,6 @@ class Wire:
     def _after(self, event_name: str, **_: Any) -> None:
         self.points(f"{event_name.rsplit('.', 1)[-1]} after")
 
-    def _no_retry(self, **_: Any) -> bool:
-        return False
-
 
 class ArrivalClock(StepClock):
     """A stepped clock under which stray requests reach AWS at their time."""
@@ -150,14 +158,36 @@ class ArrivalClock(StepClock):
         self._due.sort(key=lambda due: due[0])
 
     def advance(self, seconds: float) -> None:
-        """Step ahead; what is under way arrives on the way."""
+        """Step ahead; what is under way arrives on the way.
+
+        Raises:
+            NeverEndsError: an execution of hours has taken weeks.
+        """
         until = self.now() + timedelta(seconds=seconds)
+        if until - DEFAULT_START > LONGEST_EXECUTION:
+            raise NeverEndsError(f"the execution does not come to its end within {LONGEST_EXECUTION.days} days")
         while self._due and self._due[0][0] <= until:
             at, request = self._due.pop(0)
             super().advance(max(0.0, (at - self.now()).total_seconds()))
             with suppress(HTTPClientError):  # a lost answer to nobody
                 botocore_stubber.process_request(request)
         super().advance((until - self.now()).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class SkewedClock:
+    """The clock of one process's machine, so many seconds ahead of AWS's."""
+
+    true: StepClock
+    ahead: float
+
+    def now(self) -> datetime:
+        """What that machine's clock shows."""
+        return self.true.now() + timedelta(seconds=self.ahead)
+
+    def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
+        """Step ahead by `seconds`."""
+        self.true.wait(seconds, wake)
 
 
 class DyingStorage:
@@ -201,21 +231,39 @@ class Run:
 
     world: int
     stop_at: tuple[int, ...]
-    points: int
+    points: tuple[str, ...]
     stops: tuple[str, ...]
     essence: Any
     broken: tuple[str, ...]
 
 
-def carry_out(world: World, runbook: Runbook | None, wire: Wire, stop_at: Sequence[int] = ()) -> tuple[Run, Runbook]:
-    """Carry the world's plan out, dying at those points, to the end. `runbook`: None resolves it first."""
+def carry_out(
+    world: World,
+    runbook: Runbook | None,
+    wire: Wire,
+    stop_at: Sequence[int] = (),
+    afterwards: Callable[[Sandbox], object] = bool,
+) -> tuple[Run, Runbook]:
+    """Carry the world's plan out, dying at those points, to the end, and hold it against the promises.
+
+    Args:
+        world: what to carry out.
+        runbook: the world's runbook from a former run; None resolves it first.
+        wire: the way into AWS.
+        stop_at: the points to die at, counted over all processes of the run.
+        afterwards: done before anything is checked, so that a test can show that the checks see it.
+    """
     clock = ArrivalClock()
     points = wire.points = Points(tuple(stop_at))
     with raised(world, clock) as sandbox:
         if runbook is None:
             manifest = world.manifest()
             runbook = resolve(
-                manifest, manifest.plan(None), mode=world.mode, sessions=wire.sessions, clock=clock  # type: ignore[arg-type]
+                manifest,
+                manifest.plan(None),
+                mode=world.mode,
+                sessions=wire.sessions,
+                clock=clock,
             )
             runbook.require_accepted()
         plant_faults(world, sandbox)
@@ -228,7 +276,8 @@ def carry_out(world: World, runbook: Runbook | None, wire: Wire, stop_at: Sequen
         report: RecoveryReport | None = None
         while report is None:
             try:
-                report = _one_process(world, runbook, wire, clock, storage, gate)
+                skewed = SkewedClock(clock, chance.uniform(-world.skew, world.skew))
+                report = _one_process(world, runbook, wire, skewed, storage, gate)
             except StoppedError:
                 while wire.stray:
                     clock.send_later(wire.stray.pop(), chance.uniform(0.0, LONGEST_UNDER_WAY))
@@ -237,18 +286,19 @@ def carry_out(world: World, runbook: Runbook | None, wire: Wire, stop_at: Sequen
                 broken.append(f"the engine came to an error: {type(error).__name__}: {error}")
                 break
         points.armed = False
+        afterwards(sandbox)
         clock.advance(LONGEST_UNDER_WAY)  # whatever still was under way has arrived
         events = StoredJournal(storage, EXECUTION).read()
         if report is not None:
             broken += _broken_in_report(report, events)
             broken += _broken_in_aws(world, report, sandbox)
         essence = None if report is None else essence_of(report, with_jobs=not world.tight)
-    run = Run(world.seed, tuple(stop_at), points.passed, tuple(points.stops), essence, tuple(broken))
+    run = Run(world.seed, tuple(stop_at), tuple(points.passed), tuple(points.stops), essence, tuple(broken))
     return run, runbook
 
 
 def _one_process(
-    world: World, runbook: Runbook, wire: Wire, clock: StepClock, storage: DyingStorage, gate: DyingGate
+    world: World, runbook: Runbook, wire: Wire, clock: Clock, storage: DyingStorage, gate: DyingGate
 ) -> RecoveryReport:
     """What a process does: take the execution up, or begin it, and carry it to the end."""
     journal = StoredJournal(storage, EXECUTION)
@@ -397,14 +447,19 @@ def compared(baseline: Run, run: Run) -> Run:
     return Run(run.world, run.stop_at, run.points, run.stops, None, (*run.broken, *told))
 
 
-def stop_plans(world: int, points: int) -> Iterator[tuple[int, ...]]:
-    """Where to stop the runs of a world: once a run at single points, then many times a run."""
+def stop_plans(world: int, points: Sequence[str], singles: int = SINGLE_STOPS) -> Iterator[tuple[int, ...]]:
+    """Where to stop the runs of a world: at single points first, every kind in turn, then many times a run."""
     rng = random.Random(f"stops/{world}")  # noqa: S311 - a benchmark, not a secret
-    everywhere = range(1, points + 1)
-    singles = everywhere if world % 8 == 0 else rng.sample(everywhere, min(SINGLE_STOPS, points))
-    yield from ((point,) for point in singles)
+    by_kind: dict[str, list[int]] = {}
+    for number, what in enumerate(points, start=1):
+        by_kind.setdefault(what, []).append(number)
+    for numbers in by_kind.values():
+        rng.shuffle(numbers)
+    in_turn = [n for each in itertools.zip_longest(*by_kind.values()) for n in each if n is not None]
+    yield from ((number,) for number in (in_turn if world % 16 == 0 else in_turn[:singles]))
     for _ in range(TIMES_A_WORLD):
-        gap, at, stops = rng.randint(6, 40), 0, []
+        stops: list[int] = []
+        gap, at = rng.randint(6, 40), 0
         while len(stops) < MOST_STOPS:
             at += rng.randint(1, 2 * gap)
             stops.append(at)
@@ -422,11 +477,11 @@ def wire() -> Wire:
 
 
 def try_world(seed: int, most: int | None = None) -> list[Run]:
-    """All runs of one world, the undisturbed one first; at most about `most` stops."""
+    """All runs of one world, the undisturbed one first; `most`: a sample of so many stops, most of them in few runs."""
     world = draw_world(seed)
     baseline, runbook = carry_out(world, None, wire())
     runs, stops = [compared(baseline, baseline)], 0
-    for stop_at in stop_plans(seed, baseline.points):
+    for stop_at in stop_plans(seed, baseline.points, SINGLE_STOPS if most is None else most // 5):
         if most is not None and stops >= most:
             break
         if most is not None:
@@ -452,7 +507,7 @@ class Tally:
         self.worlds += 1
         self.runs += len(runs)
         for run in runs:
-            self.points += run.points
+            self.points += len(run.points)
             self.stops.update(run.stops)
             if run.broken:
                 self.broken.append(run)

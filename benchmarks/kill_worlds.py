@@ -1,11 +1,11 @@
 """The worlds that the kill-point benchmark runs in: small recovery plans and a simulated AWS, drawn by seed.
 
-In: a seed. Out: a `World` as data (2–8 waves on a random acyclic graph, 1–6 servers each in one to three regions; gates,
-launch settings, failing servers, tight quotas and an AWS that misbehaves in some), and `raised`, which puts it up on
-the simulator in virtual time. The same seed gives the same world. Nothing here knows the engine's inside.
+In: a seed. Out: a `World` as data (2–8 waves on a random acyclic graph, 1–6 servers each in one to three regions;
+gates, launch settings, failing servers, tight quotas and an AWS that misbehaves in some), and `raised`, which puts it
+up on the simulator in virtual time. The same seed gives the same world. Nothing here knows the engine's inside.
 
-What misbehaves is confined to calls whose failure the engine promises to ride out: StartRecovery (throttled, failed with
-500, lost on the way there or back), the readings it rests on, and jobs that DescribeJobs does not tell at first.
+What misbehaves is confined to calls whose failure the engine promises to ride out: StartRecovery (throttled, failed
+with 500, lost on the way there or back), the readings it rests on, and jobs that DescribeJobs does not tell at first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any
 
 from prefect_drs.clock import Clock
-from prefect_drs.plan.model import Manifest
+from prefect_drs.plan.model import Manifest, RecoveryMode
 from prefect_drs.recovery.packing import Limits
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 from prefect_drs.simulator import Sandbox, StepClock, mock_drs
@@ -26,6 +26,7 @@ from prefect_drs.simulator import Sandbox, StepClock, mock_drs
 ACCOUNT = "123456789012"  # moto's own
 REGIONS = ("us-west-2", "eu-west-1", "ap-southeast-2")
 GIB = 2**30
+MODES: tuple[RecoveryMode, ...] = ("drill", "recovery")
 STAGES = ("snapshot", "conversion", "launch")
 SETTINGS: tuple[Mapping[str, Any], ...] = (
     {"instanceType": "r6a.large"},
@@ -64,14 +65,16 @@ class World:
         failing: the stage in which a server fails at every attempt, by source server id.
         faults: what else goes wrong, in the simulator's words.
         limits: the quotas the engine is to keep.
+        skew: how many seconds the clocks of processes may be off, ahead or behind.
     """
 
     seed: int
-    mode: str
+    mode: RecoveryMode
     waves: tuple[DrawnWave, ...]
     failing: Mapping[str, str]
     faults: tuple[Mapping[str, Any], ...]
     limits: Limits
+    skew: float
 
     @property
     def tight(self) -> bool:
@@ -114,13 +117,14 @@ def draw_world(seed: int) -> World:
         earlier = range(1, number)
         count = rng.choice((0, 1, 1, 1, 2, 2, 3))
         places = rng.sample(regions, rng.randint(1, len(regions)))
-        spread = [rng.choice(places) for _ in range(rng.randint(1, 6))]
+        settings = rng.choice(SETTINGS) if configured and rng.random() < 0.5 else {}
+        spread = [rng.choice(places) for _ in range(rng.randint(1, 3 if settings else 6))]
         waves.append(
             DrawnWave(
                 number=number,
                 after=tuple(sorted(rng.sample(earlier, min(count, len(earlier))))),
                 servers={region: spread.count(region) for region in regions if region in spread},
-                settings=rng.choice(SETTINGS) if configured and rng.random() < 0.5 else {},
+                settings=settings,
                 gate=_answer(rng) if gated and rng.random() < 0.4 else None,
             )
         )
@@ -128,11 +132,12 @@ def draw_world(seed: int) -> World:
     failing = rng.sample(ids, min(len(ids), rng.randint(1, 2))) if rng.random() < 0.3 else []
     return World(
         seed=seed,
-        mode=rng.choice(("drill", "recovery")),
+        mode=rng.choice(MODES),
         waves=tuple(waves),
         failing={server: rng.choice(STAGES) for server in failing},
         faults=_misbehaviour(rng),
         limits=TIGHT if rng.random() < 0.2 else Limits(),
+        skew=rng.choice((0.0, 0.0, 0.0, 5.0, 120.0)),
     )
 
 
