@@ -17,6 +17,7 @@ from prefect_drs.aws.drs import (
     FINAL_LAUNCH_STATUSES,
     JOB_LIFETIME,
     Job,
+    ParticipatingServer,
     describe_job_log,
     describe_jobs,
     describe_source_servers,
@@ -61,12 +62,13 @@ def passes(error: PrefectDrsError) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A launch that was asked for and not answered yet."""
+    """A launch that was asked for and not answered yet. `missed_since`: from when on its job is looked for in vain."""
 
     wave: WaveRun
     batch: str
     server_ids: tuple[str, ...]
     asked_at: datetime
+    missed_since: datetime
 
 
 class LocationJobs:
@@ -209,9 +211,13 @@ class LocationJobs:
             self._record(*noted)
 
     def adopt_request(self, event: JobRequested) -> None:
-        """Take over a launch that a former process asked for and whose answer the journal does not hold."""
-        wave = self._waves[event.wave_number]
-        self._hold(_Request(wave, event.batch, event.server_ids, event.at))
+        """Take over a launch that a former process asked for and whose answer the journal does not hold.
+
+        The former process's clock may be off: unless its request is old by any clock, the wait for it begins now.
+        """
+        now = self._clock.now()
+        missed_since = event.at if now - event.at > SKEW + VISIBILITY else now
+        self._hold(_Request(self._waves[event.wave_number], event.batch, event.server_ids, event.at, missed_since))
 
     def adopt_job(self, event: JobStarted, *, over: bool) -> None:
         """Take over a job that a former process started; the first reading says how it stands."""
@@ -222,7 +228,7 @@ class LocationJobs:
             initiated_by="",
             started_at=event.started_at,
             ended_at=None,
-            servers=(),
+            servers=tuple(ParticipatingServer(server_id, "PENDING", None) for server_id in event.server_ids),
             tags={BATCH_TAG: event.batch, WAVE_TAG: str(event.wave_number)},
         )
 
@@ -311,7 +317,7 @@ class LocationJobs:
     def _settle_lost(self, jobs: Sequence[Job]) -> None:
         """Decide about launches whose answer was lost and that still show in no reading."""
         now = self._clock.now()
-        overdue = [request for request in self._requests.values() if now - request.asked_at >= VISIBILITY]
+        overdue = [request for request in self._requests.values() if now - request.missed_since >= VISIBILITY]
         if not overdue:
             return
         visible = {job.job_id for job in jobs}
@@ -357,7 +363,8 @@ class LocationJobs:
     def launch(self, start: JobStart) -> bool:
         """Start one job, asked for exactly once. False where nothing more should be asked for before a new reading."""
         wave = self._waves[start.wave_number]
-        request = _Request(wave, wave.next_batch(), start.servers, self._clock.now())
+        now = self._clock.now()
+        request = _Request(wave, wave.next_batch(), start.servers, now, now)
         self._record(
             JobRequested(
                 at=request.asked_at,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from benchmarks.kill_points import SkewedClock
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer
@@ -201,3 +203,22 @@ def test_a_cancel_at_any_wave_boundary_leaves_no_job_that_the_report_does_not_na
     assert all(wave.status.over for wave in report.waves)
     if over == 0:
         assert jobs == []
+
+
+@pytest.mark.parametrize("ahead", [300.0, -300.0])
+def test_a_launch_without_an_answer_is_waited_for_though_the_next_process_has_another_clock(
+    rig: Rig, tmp_path: Path, ahead: float
+) -> None:
+    fault = rig.sandbox.faults.add({"kind": "operation", "operation": "StartRecovery", "effect": "time-out"})
+    former = rig.engine(rig.runbook({1: WaveSpec(2)}), journal=journal(tmp_path))
+    former.submit(1)
+    rig.clock.wait(former.tick())
+    rig.clock.wait(former.tick())
+    rig.sandbox.faults.remove(fault)
+    asked = [call.at for call in rig.sandbox.calls if call.operation == "StartRecovery"]
+    assert len(asked) == 1
+    rig.clock = SkewedClock(rig.clock, ahead)
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    again = [call.at for call in rig.sandbox.calls if call.operation == "StartRecovery"][1:]
+    assert [at - asked[0] >= timedelta(minutes=2) for at in again] == [True]
+    assert report.status is ExecutionStatus.COMPLETED
