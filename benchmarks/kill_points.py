@@ -13,7 +13,8 @@ the process died while its request was under way. In some worlds each process's 
 
 What is checked after each run, against the simulator's own state:
 
-- no server is in two launch jobs;
+- no server is in two launch jobs, and DRS never had to prevent it (ConflictException): that is the second line of
+  defence, and would hide a broken first;
 - no job was created before every server of the waves it depends on was LAUNCHED, in a job that exists;
 - every launch job in DRS is in the report, with its servers, and no other; likewise each server's launch status and
   recovery instance;
@@ -385,6 +386,9 @@ def _broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> It
     told = {job.job_id: job for wave in report.waves for job in wave.jobs}
     for job_id in {job.job_id for _, job in jobs} ^ set(told):
         yield f"job {job_id} is in {'the report' if job_id in told else 'DRS'} only"
+    for call in sandbox.calls:
+        if call.operation == "StartRecovery" and call.code == "ConflictException":
+            yield f"DRS had to refuse a launch of servers that are in an active job, at {call.at:%H:%M:%S}"
     launches = Counter(participant.server_id for _, job in jobs for participant in job.participants.values())
     for server_id, count in launches.items():
         if count > 1:
