@@ -270,19 +270,25 @@ def carry_out(
         plant_faults(world, sandbox)
         storage = DyingStorage(points)
         gate = DyingGate(Gatekeeper(world, clock), points)
-        chance = random.Random(f"{world.seed}/{stop_at}")  # noqa: S311 - a benchmark, not a secret
-        wire.may_stray = lambda: chance.random() < 0.5
+
+        def chance(of: str) -> random.Random:
+            """Settled by the world and by how far the run has come, so that a run's beginning can be repeated."""
+            return random.Random(f"{of}/{world.seed}/{len(points.passed)}")  # noqa: S311 - a benchmark, not a secret
+
+        wire.may_stray = lambda: chance("stray").random() < 0.5
         points.armed = True
         broken: list[str] = []
         report: RecoveryReport | None = None
         while report is None:
             try:
-                skewed = SkewedClock(clock, chance.uniform(-world.skew, world.skew))
+                skewed = SkewedClock(clock, chance("skew").uniform(-world.skew, world.skew))
                 report = _one_process(world, runbook, wire, skewed, storage, gate)
             except StoppedError:
+                rng = chance("outage")
+                outage = rng.choice(OUTAGES)
                 while wire.stray:
-                    clock.send_later(wire.stray.pop(), chance.uniform(0.0, LONGEST_UNDER_WAY))
-                clock.advance(chance.choice(OUTAGES))
+                    clock.send_later(wire.stray.pop(), rng.uniform(0.0, LONGEST_UNDER_WAY))
+                clock.advance(outage)
             except Exception as error:
                 broken.append(f"the engine came to an error: {type(error).__name__}: {error}")
                 break

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from prefect_drs.aws.drs import (
@@ -242,6 +242,7 @@ class LocationJobs:
             wave = self._waves[int(job.tags[WAVE_TAG])]
             if known is None:
                 self._found(wave, job)
+                self._known[job.job_id] = replace(job, status="PENDING")  # found once, even if following it fails now
             self._follow(wave, job)
             self._known[job.job_id] = job
 

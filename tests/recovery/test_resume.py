@@ -222,3 +222,21 @@ def test_a_launch_without_an_answer_is_waited_for_though_the_next_process_has_an
     again = [call.at for call in rig.sandbox.calls if call.operation == "StartRecovery"][1:]
     assert [at - asked[0] >= timedelta(minutes=2) for at in again] == [True]
     assert report.status is ExecutionStatus.COMPLETED
+
+
+def test_a_job_that_was_found_counts_once_though_its_log_cannot_be_read_at_first(rig: Rig, tmp_path: Path) -> None:
+    runbook = rig.runbook({1: WaveSpec(1)})
+    rig.sandbox.faults.fail_server(runbook.wave(1).servers[0].source_server_id, "snapshot")
+    rig.sandbox.faults.add({"kind": "operation", "operation": "StartRecovery", "effect": "lose-answer", "times": 1})
+    former = rig.engine(runbook, journal=journal(tmp_path))
+    former.submit(1)
+    rig.clock.wait(former.tick())
+    assert len(rig.jobs()) == 1
+    rig.clock.advance(3600)
+    rig.sandbox.faults.add(
+        {"kind": "operation", "operation": "DescribeJobLogItems", "effect": "error", "code": "AccessDeniedException",
+         "times": 2}
+    )  # fmt: skip
+    report = rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert [server.attempts for server in report.waves[0].servers] == [1]
+    assert statuses(report) == {1: "FAILED"}
