@@ -49,6 +49,7 @@ class ResumeDialog:
     def table(self) -> list[list[str]]:
         """The description's table, row by row, the heading first."""
         rows = self.markdown().locator("table tr")
+        rows.first.wait_for()  # the page renders its Markdown a moment after the dialog is there
         return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows.all()]
 
     def choose(self, title: str, option: str) -> None:
