@@ -101,7 +101,11 @@ class Site:
             return None
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+        def once() -> httpx.Response | None:
+            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+            return None if answer.status_code == 503 else answer  # SQLite was busy; Prefect's own client asks again too
+
+        answer = until(once, f"{method} {path} is answered")
         assert answer.status_code < 300, answer.text
         return answer.json()
 
