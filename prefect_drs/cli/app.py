@@ -36,7 +36,7 @@ class Command(NamedTuple):
     group: str
 
 
-PLANS, RECOVERY, CONTROL, SANDBOX = "Plans (offline)", "Recovery", "Control", "Sandbox"
+PLANS, RECOVERY, CONTROL, OPERATIONS, SANDBOX = "Plans (offline)", "Recovery", "Control", "Operations", "Sandbox"
 
 COMMANDS = (
     Command("validate", "prefect_drs.cli.plan:validate", "Check manifests; every fault with its line.", PLANS),
@@ -52,6 +52,7 @@ COMMANDS = (
     Command("resume", "prefect_drs.cli.control:resume", "Go on with an execution that was interrupted.", CONTROL),
     Command("cancel", "prefect_drs.cli.control:cancel", "Launch nothing more; watch what runs to its end.", CONTROL),
     Command("terminate", "prefect_drs.cli.terminate:terminate", "Terminate what an execution launched.", CONTROL),
+    Command("op", "prefect_drs.cli.op:op", "Carry out one operation, JSON in and out.", OPERATIONS),
     Command("sandbox", "prefect_drs.cli.sandbox:app", "The simulated AWS to rehearse in.", SANDBOX),
 )
 
@@ -66,7 +67,7 @@ def build_app() -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    groups = {heading: Group.create_ordered(heading) for heading in (PLANS, RECOVERY, CONTROL, SANDBOX)}
+    groups = {heading: Group.create_ordered(heading) for heading in (PLANS, RECOVERY, CONTROL, OPERATIONS, SANDBOX)}
     for command in COMMANDS:
         app.command(command.target, name=command.name, help=command.help, group=groups[command.group])
     return app

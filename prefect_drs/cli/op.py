@@ -1,0 +1,76 @@
+"""`op`: one operation, its body in JSON, its answer in JSON on stdout; a failure's body too, with the exit code.
+
+In: an operation's name and its body. Out: JSON values on stdout.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from prefect_drs.errors import PrefectDrsError, UsageError
+
+
+def op(
+    name: str | None = None,
+    /,
+    *,
+    body: Annotated[str, Parameter(allow_leading_hyphen=True)] = "{}",
+    list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
+) -> int:
+    """Carry out one operation and print its answer as JSON.
+
+    Parameters
+    ----------
+    name
+        The operation's name; `prefect-drs op --list` shows all.
+    body
+        Its parameters: JSON, `@FILE`, or `-` for standard input.
+    list_
+        List the operations and what each does.
+    """
+    if name is None or list_:
+        return _list(name, list_)
+    given = _body(body)
+    from prefect_drs.operations import error_body, invoke
+
+    try:
+        answer = invoke(name, given)
+    except PrefectDrsError as error:
+        print(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
+        raise
+    print(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _list(name: str | None, listed: bool) -> int:
+    if name is None and not listed:
+        raise UsageError("name an operation; `prefect-drs op --list` shows all")
+    from prefect_drs.operations import OPERATIONS
+
+    width = max(len(operation.name) for operation in OPERATIONS)
+    for operation in sorted(OPERATIONS, key=lambda operation: operation.name):
+        print(f"{operation.name:<{width}}  {operation.kind.value:<9}  {operation.help}")
+    return 0
+
+
+def _body(text: str) -> dict[str, Any]:
+    source = "--body"
+    try:
+        if text == "-":
+            source, text = "standard input", sys.stdin.read()
+        elif text.startswith("@"):
+            source = text[1:]
+            text = Path(source).read_text(encoding="utf-8")
+        value = jsonlib.loads(text)
+    except OSError as error:
+        raise UsageError(f"{source} could not be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{source} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UsageError(f"{source} holds no JSON object of parameters")
+    return value

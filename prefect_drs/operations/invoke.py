@@ -1,0 +1,118 @@
+"""Carry out one operation: unwrap the event, check the body, call the function, make JSON values of the answer.
+
+In: what a caller sent. Out: JSON values. A body's faults are told all at once, each with the field it concerns, before
+anything is called; a value that was given is never quoted, since it may be a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from prefect_drs.errors import PrefectDrsError
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.registry import RequestModel, operation
+from prefect_drs.plan.finding import did_you_mean
+
+BODY_KEYS = ("body", "queryParams", "parameters")
+
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+class InvalidInvocationError(PrefectDrsError):
+    """What was sent is no call of an operation."""
+
+    code = "INVALID_INVOCATION"
+    exit_code = 2
+
+
+class InvalidRequestError(PrefectDrsError):
+    """The body of a call has faults; `details["faults"]` names each field."""
+
+    code = "VALIDATION_ERROR"
+    exit_code = 1
+
+
+class MissingParameterError(InvalidRequestError):
+    """All that is wrong with the body is what it leaves out."""
+
+    code = "MISSING_PARAMETER"
+
+
+def unwrap(event: object) -> tuple[str, dict[str, Any]]:
+    """The operation's name and body of an event: the body stands under `body`, `queryParams` or `parameters`, or at the
+    top level beside `operation`.
+
+    Raises:
+        InvalidInvocationError: the event is no such object.
+    """
+    if not isinstance(event, Mapping) or not isinstance(event.get("operation"), str):
+        raise InvalidInvocationError(
+            'a call is an object with the name of its operation: {"operation": "…", "body": {}}'
+        )
+    name: str = event["operation"]
+    keys = [key for key in BODY_KEYS if key in event]
+    rest = {key: value for key, value in event.items() if key not in {"operation", *BODY_KEYS}}
+    if not keys:
+        return name, rest
+    if rest or len(keys) > 1:
+        raise InvalidInvocationError(f"{name}: give the parameters once, under {', '.join(keys)} alone")
+    body = event[keys[0]]
+    if body is None:
+        return name, {}
+    if not isinstance(body, Mapping):
+        raise InvalidInvocationError(f"{name}: {keys[0]} is an object of parameters")
+    return name, dict(body)
+
+
+def invoke(name: str, body: Mapping[str, Any] | None = None, *, context: Context | None = None) -> Any:
+    """Carry out an operation.
+
+    Args:
+        name: the operation.
+        body: its parameters, camelCase.
+        context: who calls, and when; by default this machine's user, now.
+
+    Returns:
+        JSON values.
+
+    Raises:
+        InvalidOperationError: there is no such operation.
+        InvalidRequestError: the body has faults; all of them are told.
+        PrefectDrsError: what the operation itself raises.
+    """
+    chosen = operation(name)
+    request = _checked(name, chosen.request, body or {})
+    answer = chosen.function(context or Context(), request)
+    if isinstance(answer, BaseModel):
+        return answer.model_dump(mode="json", by_alias=True)
+    return _ANY.dump_python(answer, mode="json", by_alias=True)
+
+
+def _checked(name: str, model: type[RequestModel], body: Mapping[str, Any]) -> RequestModel:
+    try:
+        return model.model_validate(dict(body))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+    known = [field.alias or key for key, field in model.model_fields.items()]
+    faults = [
+        {
+            "field": (path := ".".join(map(str, problem["loc"]))),
+            "message": f"is not known{did_you_mean(path, known)}"
+            if problem["type"] == "extra_forbidden"
+            else "is missing"
+            if problem["type"] == "missing"
+            else problem["msg"],
+        }
+        for problem in problems
+    ]
+    kind = MissingParameterError if all(p["type"] == "missing" for p in problems) else InvalidRequestError
+    told = "; ".join(f"{fault['field'] or 'body'} {fault['message']}" for fault in faults)
+    raise kind(f"{name}: {told}", faults=faults)
+
+
+def error_body(error: PrefectDrsError) -> dict[str, Any]:
+    """An error as callers get it: `{"error": CODE, "message": …, "details": {…}}`."""
+    return {"error": error.code, "message": error.message, "details": error.details}
