@@ -216,6 +216,7 @@ def aws_error(
         account_id=account_id,
         region=region,
         ambiguous=is_ambiguous(error),
+        remedy=remedy,
         **details,
     )
 

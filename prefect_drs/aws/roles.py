@@ -220,4 +220,5 @@ class _RoleRefresh:
             role_arn=self.role_arn,
             external_id_sent=self.external_id is not None,
             ambiguous=False,
+            remedy=told.details["remedy"],
         )
