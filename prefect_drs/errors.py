@@ -27,11 +27,11 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a file, where it stands, and what to do about it.
+    """One thing wrong with what a person wrote, where it stands, and what to do about it.
 
     Args:
-        path: the file, as the person named it.
-        line: the line it stands on, from 1.
+        path: the file, as the person named it; what was not given as a file has the place, such as `groups.db.region`.
+        line: the line it stands on, from 1; 0 where there is no file.
         code: stable, upper snake case (`DUPLICATE_ADDRESS`).
         message: what is wrong and the remedy, one line.
         severity: ERROR refuses the file.
@@ -45,7 +45,8 @@ class Fault:
 
     def __str__(self) -> str:
         prefix = "warning: " if self.severity is Severity.WARNING else ""
-        return f"{self.path}:{self.line}: {self.code}: {prefix}{self.message}"
+        where = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{where}: {self.code}: {prefix}{self.message}"
 
 
 class PrefectDrsError(Exception):

@@ -5,7 +5,8 @@ that keeps the `rules`, and so a `model`.
 """
 
 from prefect_drs.plan.bindings import Bindings, Bound, load_bindings, write_bindings
-from prefect_drs.plan.load import Reading, check_manifest, load_manifest
+from prefect_drs.plan.export import export_manifest, manifest_text
+from prefect_drs.plan.load import Reading, check_manifest, check_values, load_manifest
 from prefect_drs.plan.model import (
     LaunchSettings,
     Licensing,
@@ -30,7 +31,10 @@ __all__ = [
     "ServerEntry",
     "Wave",
     "check_manifest",
+    "check_values",
+    "export_manifest",
     "load_bindings",
     "load_manifest",
+    "manifest_text",
     "write_bindings",
 ]

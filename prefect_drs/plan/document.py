@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_drs.errors import Fault, Severity
-from prefect_drs.plan.finding import Finding, Place
+from prefect_drs.plan.finding import Finding, Place, quote
 from prefect_drs.plan.json_text import TextFault, json_lines, read_json
 
 BYTES_AT_MOST = 64 * 1024 * 1024
@@ -57,6 +57,54 @@ class Document:
             )
             for f in every
         )
+
+
+class GivenValues(Document):
+    """Values that are no file. Their faults have places for paths, which name groups and plans instead of numbering
+    them.
+    """
+
+    __slots__ = ()
+
+    def faults_of(self, findings: Iterable[Finding]) -> tuple[Fault, ...]:
+        """The findings as faults that tell their places."""
+        return tuple(
+            Fault(
+                self._path(f.at),
+                0,
+                f.code,
+                f.message if f.first is None else f"{f.message} (first at {self._path(f.first)})",
+                f.severity,
+            )
+            for f in findings
+        )
+
+    def _path(self, place: Place) -> str:
+        words = ""
+        value = self.value
+        for depth, step in enumerate(place):
+            value = _inner(value, step)
+            if depth == 0 and step in _LISTS:
+                words = _LISTS[str(step)][0]
+            elif isinstance(step, int):
+                name = _inner(value, _LISTS[str(place[0])][1]) if depth == 1 and place[0] in _LISTS else None
+                words += f".{name}" if isinstance(name, str) and name.isprintable() and name else f"[{step}]"
+            else:
+                name = step if step.isprintable() else quote(step)
+                words += f".{name}" if words else name
+        return words or "manifest"
+
+
+_LISTS = {"protectionGroups": ("groups", "groupName"), "recoveryPlans": ("plans", "planName")}
+"""What a place calls the lists of a manifest, and the field that names an item."""
+
+
+def _inner(value: Any, step: str | int) -> Any:
+    """What stands there; None where nothing does."""
+    try:
+        return value[step]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def read_document(path: str | os.PathLike[str]) -> Document:

@@ -1,7 +1,7 @@
 """From a manifest file to a checked `Manifest`, with every fault of the file at once.
 
-In: a path, and bindings. Out: a `Reading`, or the manifest alone. Never reaches AWS, Prefect or the network, and
-whatever the file holds, what comes out is faults with lines, never another exception.
+In: a path (or values that never were a file), and bindings. Out: a `Reading`, or the manifest alone. Never reaches AWS,
+Prefect or the network, and whatever the file holds, what comes out is faults with lines, never another exception.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from prefect_drs.errors import Fault, FaultyInputError, Severity
 from prefect_drs.plan.bindings import Bindings, read_bindings
-from prefect_drs.plan.document import Document, read_document
+from prefect_drs.plan.document import Document, GivenValues, read_document
 from prefect_drs.plan.draft import Draft, Drafting
 from prefect_drs.plan.fields import MANIFEST
 from prefect_drs.plan.finding import FINDINGS_AT_MOST, Finding, quote
@@ -79,7 +79,24 @@ def check_manifest(
         rehearsal: leave names that nothing resolves (groups, servers, subnets, security groups, accounts) as they are
             written: for showing a plan, and for making an estate that has them.
     """
-    document = read_document(path)
+    return _check(read_document(path), bindings, rehearsal=rehearsal)
+
+
+def check_values(value: object, bindings: BindingsSource | None = None, *, rehearsal: bool = False) -> Reading:
+    """Check a manifest that is no file but JSON values; the same rules. Raises nothing, whatever they are.
+
+    A fault has, for its path, the place where it is found: `groups.NAME.launchConfig.subnetId`,
+    `plans.NAME.waves[2].dependsOnWaves[0]`.
+
+    Args:
+        value: what the file would hold.
+        bindings: as in `check_manifest`.
+        rehearsal: as in `check_manifest`.
+    """
+    return _check(GivenValues("", value), bindings, rehearsal=rehearsal)
+
+
+def _check(document: Document, bindings: BindingsSource | None, *, rehearsal: bool) -> Reading:
     bound, bound_document, faults = _bindings(bindings)
     manifest: Manifest | None = None
     if document.value is not None or not document.faults:
@@ -96,8 +113,11 @@ def check_manifest(
             manifest, unexpected = _build(draft, document)
             faults += unexpected
     faults += document.faults
-    here = os.fspath(path)
-    return Reading(manifest, tuple(sorted(faults, key=lambda f: (f.path != here, f.path, f.line, f.severity, f.code))))
+    elsewhere = bound_document.path if bound_document is not None else None
+    return Reading(
+        manifest,
+        tuple(sorted(faults, key=lambda f: (f.path == elsewhere, f.path, f.line, f.severity, f.code))),
+    )
 
 
 def _bindings(source: BindingsSource | None) -> tuple[Bindings, Document | None, tuple[Fault, ...]]:
