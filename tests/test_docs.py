@@ -196,6 +196,7 @@ def test_the_settings_are_there_with_the_defaults_told() -> None:
         ("### Server", "SERVER"),
         ("### Launch settings", "LAUNCH_CONFIG"),
         ("### Recovery plan", "PLAN"),
+        ("### Notify", "NOTIFY"),
         ("### Wave", "WAVE"),
         ("### Retry", "RETRY"),
     ],

@@ -256,6 +256,16 @@ class DraftPlan:
     name: str | None
     waves: tuple[DraftWave, ...]
 
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        notify = self.entry.entry("notify")
+        return {
+            "planName": self.name,
+            "description": self.entry.text("description"),
+            "waves": [wave.values() for wave in self.waves],
+            "notify": {name: [item.value for item in notify.items(name)] for name in notify.values} if notify else {},
+        }
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -287,14 +297,7 @@ class Draft:
             {
                 **{field: self.metadata_field(field)[0] for field in METADATA_FIELDS},
                 "protectionGroups": [group.values() for group in self.groups],
-                "recoveryPlans": [
-                    {
-                        "planName": plan.name,
-                        "description": plan.entry.text("description"),
-                        "waves": [wave.values() for wave in plan.waves],
-                    }
-                    for plan in self.plans
-                ],
+                "recoveryPlans": [plan.values() for plan in self.plans],
             }
         )
 

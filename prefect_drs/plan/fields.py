@@ -11,6 +11,7 @@ from typing import Any, get_args
 from prefect_drs.plan.check_fields import CHECK_LISTS
 from prefect_drs.plan.finding import Finding, Place
 from prefect_drs.plan.model import LaunchDisposition, RightSizingMethod
+from prefect_drs.plan.notify import Milestone
 from prefect_drs.plan.shape import (
     Field,
     Shape,
@@ -128,12 +129,24 @@ WAVE = Shape(
     },
 )
 
+NOTIFY = Shape(
+    "notify",
+    {
+        "topics": Field(list_of(a_text)),
+        "blocks": Field(list_of(a_text)),
+        "emails": Field(list_of(a_text)),
+        "eventBuses": Field(list_of(a_text)),
+        "milestones": Field(list_of(one_of(*Milestone))),
+    },
+)
+
 PLAN = Shape(
     "a recovery plan",
     {
         "planName": _NEEDED_TEXT,
         "description": Field(any_text),
         "waves": Field(list_of(WAVE), required=True),
+        "notify": Field(NOTIFY),
     },
 )
 

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.errors import UsageError
 from prefect_drs.plan.checks import Check, Hook
+from prefect_drs.plan.notify import Notify
 
 SCHEMA_VERSIONS = ("1.0", "1.1")
 
@@ -157,6 +158,7 @@ class RecoveryPlan(PlanModel):
     plan_name: str
     description: str | None = None
     waves: tuple[Wave, ...]
+    notify: Notify = Notify()
 
 
 class Manifest(PlanModel):

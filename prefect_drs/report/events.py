@@ -26,19 +26,27 @@ class EventModel(BaseModel):
 
 
 class ExecutionStarted(EventModel):
-    """An execution began, with the runbook it carries out to its end, however often it is resumed."""
+    """An execution began, with the runbook it carries out to its end, however often it is resumed.
+
+    `asked`: what the call that began it is known by.
+    """
 
     kind: Literal["ExecutionStarted"] = "ExecutionStarted"
     execution_id: str
     runbook: Runbook
+    asked: str = ""
 
 
 class ExecutionResumed(EventModel):
-    """Another process took the execution over. `again`: it had ended, and what failed is tried again."""
+    """Another process took the execution over. `again`: it had ended, and what failed is tried again.
+
+    `asked`: what the call to carry it on is known by; each opens an execution that had ended once at most.
+    """
 
     kind: Literal["ExecutionResumed"] = "ExecutionResumed"
     by: str
     again: bool = False
+    asked: str = ""
 
 
 class CancelAsked(EventModel):
@@ -200,6 +208,20 @@ class ExecutionEnded(EventModel):
     status: str
 
 
+class Notified(EventModel):
+    """A milestone was told through a channel, or, where there is an `error`, could not be.
+
+    `occasion` tells milestones of one kind and wave apart: the time of what happened, or the gate's flow run.
+    """
+
+    kind: Literal["Notified"] = "Notified"
+    milestone: str
+    occasion: str
+    wave_number: int | None = None
+    channel: str
+    error: str | None = None
+
+
 class TerminationAsked(EventModel):
     """Recovery instances are about to be terminated. Written before the call; from then on nothing is resumed."""
 
@@ -249,6 +271,7 @@ Event = Annotated[
     | WaveEnded
     | PointsReached
     | ExecutionEnded
+    | Notified
     | TerminationAsked
     | TerminationStarted
     | InstancesTerminated,

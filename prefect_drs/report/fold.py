@@ -20,6 +20,7 @@ from prefect_drs.report.events import (
     JobRefused,
     JobRequested,
     JobStarted,
+    Notified,
     PauseAsked,
     PauseEnded,
     PointsReached,
@@ -35,8 +36,10 @@ from prefect_drs.report.model import (
     ApprovalReport,
     ExecutionStatus,
     JobReport,
+    NotificationsReport,
     RecoveryReport,
     ServerReport,
+    UnsentNotification,
     WaveReport,
     WaveStatus,
 )
@@ -121,6 +124,8 @@ class ReportFold:
         self._status: ExecutionStatus | None = None
         self._held = False
         self._points: dict[str, datetime] = {}
+        self._notified = 0
+        self._unsent: list[UnsentNotification] = []
 
     def apply(self, event: Event) -> None:
         """Take one more event, in the order it was appended."""
@@ -142,6 +147,8 @@ class ReportFold:
                 pass  # what an execution reached stays reached
             case PointsReached():
                 self._points |= event.points
+            case Notified():
+                self._apply_notified(event)
             case JobEnded():
                 wave = self._job_waves[event.job_id]
                 wave.jobs[event.job_id] = wave.jobs[event.job_id].model_copy(update={"ended_at": event.ended_at})
@@ -149,6 +156,20 @@ class ReportFold:
                 self._ended_at, self._status = event.at, ExecutionStatus(event.status)
             case _:
                 self._apply_to_wave(self._waves[event.wave_number], event)
+
+    def _apply_notified(self, event: Notified) -> None:
+        if event.error is None:
+            self._notified += 1
+            return
+        self._unsent.append(
+            UnsentNotification(
+                milestone=event.milestone,
+                wave_number=event.wave_number,
+                channel=event.channel,
+                error=event.error,
+                at=event.at,
+            )
+        )
 
     def _apply_to_wave(
         self,
@@ -244,6 +265,7 @@ class ReportFold:
             achieved_rpo_seconds=None if None in ages else max((age for age in ages if age is not None), default=None),
             waves=waves,
             findings=self._start.runbook.findings,
+            notifications=NotificationsReport(sent=self._notified, failed=tuple(self._unsent)),
         )
 
     def _running_status(self, waves: tuple[WaveReport, ...]) -> ExecutionStatus:

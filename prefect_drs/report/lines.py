@@ -16,6 +16,7 @@ from prefect_drs.report.events import (
     JobRefused,
     JobRequested,
     JobStarted,
+    Notified,
     PauseAsked,
     PauseEnded,
     PointsReached,
@@ -83,6 +84,8 @@ def event_line(event: Event) -> str | None:
             return None
         case ExecutionEnded():
             return f"execution {event.status}"
+        case Notified():
+            return f"not told: {event.milestone} to {event.channel}: {event.error}" if event.error else None
         case TerminationAsked():
             where = f"{event.account_id}/{event.region}"
             return f"{event.by} terminates {len(event.recovery_instance_ids)} recovery instance(s) in {where}"

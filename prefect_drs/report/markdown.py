@@ -216,6 +216,15 @@ def job_table(report: RecoveryReport) -> str:
     )
 
 
+def unsent_lines(report: RecoveryReport) -> list[str]:
+    """What nobody was told, a line each."""
+    return [
+        f"not sent: {unsent.milestone}{'' if unsent.wave_number is None else f' of wave {unsent.wave_number}'} "
+        f"to {unsent.channel}: {unsent.error}"
+        for unsent in report.notifications.failed
+    ]
+
+
 def _paragraphs(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
@@ -259,4 +268,6 @@ def report_summary(report: RecoveryReport) -> str:
         checks,
         "## Jobs in DRS" if jobs else "",
         jobs,
+        "## Notifications that were not sent" if report.notifications.failed else "",
+        "\n".join(f"- {escaped(line)}" for line in unsent_lines(report)),
     )

@@ -109,6 +109,23 @@ class WaveReport(ReportModel):
         return sum(server.launch_status == "LAUNCHED" for server in self.servers)
 
 
+class UnsentNotification(ReportModel):
+    """A milestone that could not be told through a channel, and why."""
+
+    milestone: str
+    wave_number: int | None
+    channel: str
+    error: str
+    at: datetime
+
+
+class NotificationsReport(ReportModel):
+    """What became of the notifications: how many were taken by their channels, and which were not sent."""
+
+    sent: int = 0
+    failed: tuple[UnsentNotification, ...] = ()
+
+
 class RecoveryReport(ReportModel):
     """A whole execution.
 
@@ -126,6 +143,7 @@ class RecoveryReport(ReportModel):
     achieved_rpo_seconds: float | None = None
     waves: tuple[WaveReport, ...]
     findings: tuple[Finding, ...] = ()
+    notifications: NotificationsReport = NotificationsReport()
 
     @property
     def exit_code(self) -> int:

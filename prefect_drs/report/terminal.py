@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from prefect_drs.report.markdown import change_text, clock_time, duration, wave_promises
+from prefect_drs.report.markdown import change_text, clock_time, duration, unsent_lines, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import FindingSeverity, Runbook
 
@@ -95,7 +95,7 @@ def headline(report: RecoveryReport) -> Text:
 
 
 def report_view(report: RecoveryReport) -> RenderableType:
-    """The whole report: headline, waves, servers, and why what failed did."""
+    """The whole report: headline, waves, servers, why what failed did, and what nobody was told."""
     why = [
         Text(f"wave {wave.wave_number} {wave.wave_name}: {wave.status}: {wave.reason}", style="red")
         for wave in report.waves
@@ -106,7 +106,7 @@ def report_view(report: RecoveryReport) -> RenderableType:
         for wave in report.waves
         if wave.checks
     ]
-    notes = [*checks, *why]
+    notes = [*checks, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
     return Group(headline(report), "", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes)
 
 

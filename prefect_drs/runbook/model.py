@@ -17,6 +17,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.errors import PreflightRefusedError
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.model import LaunchSettings, RecoveryMode, Retry
+from prefect_drs.plan.notify import Notify
 
 SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
 
@@ -121,6 +122,7 @@ class Runbook(RunbookModel):
     mode: RecoveryMode
     waves: tuple[RunbookWave, ...]
     findings: tuple[Finding, ...]
+    notify: Notify = Notify()
 
     @property
     def refusals(self) -> tuple[Finding, ...]:

@@ -84,7 +84,13 @@ def resolve(
     )
     jobs = {location: reading.jobs for location, reading in readings.items()}
     findings.extend(preflight(Situation(waves, jobs, mode, sessions)))
-    return Runbook(plan_name=plan.plan_name, mode=mode, waves=waves, findings=waived(findings, waivers or {}))
+    return Runbook(
+        plan_name=plan.plan_name,
+        mode=mode,
+        waves=waves,
+        findings=waived(findings, waivers or {}),
+        notify=plan.notify,
+    )
 
 
 def _read(sessions: Sessions, location: Location, clock: Clock, findings: list[Finding]) -> _LocationReading:

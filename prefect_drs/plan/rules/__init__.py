@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from prefect_drs.plan.draft import Draft
 from prefect_drs.plan.finding import Finding
-from prefect_drs.plan.rules import addresses, checks, groups, launch, names, waves
+from prefect_drs.plan.rules import addresses, checks, groups, launch, names, subscriptions, waves
 
 Rule = Callable[[Draft], Iterator[Finding]]
 
@@ -61,6 +61,12 @@ RULES: tuple[Rule, ...] = (
     waves.groups_are_used,
     waves.failure_policies_agree,
     waves.retries_are_well_formed,
+    # subscriptions
+    subscriptions.subscriptions_are_of_schema_1_1,
+    subscriptions.topics_are_well_formed,
+    subscriptions.event_buses_are_well_formed,
+    subscriptions.blocks_are_well_formed,
+    subscriptions.emails_are_well_formed,
     # health checks and hooks
     checks.checks_are_of_schema_1_1,
     checks.check_names_are_unique,
