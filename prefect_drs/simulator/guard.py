@@ -23,12 +23,14 @@ from xml.sax.saxutils import escape
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.request import Request
 from moto.core.responses import ActionResult
+from moto.ec2.responses import EC2Response
 from moto.iam.models import get_account_id_from
 from moto.sts.responses import TokenResponse
 
 from . import assume_role, connection
 from .exceptions import ExpiredTokenException
 from .faults import OperationFault
+from .launch_templates import SandboxEC2Response
 from .models import drs_backends
 from .runtime import LOCK, current
 from .sessions import Session
@@ -44,12 +46,11 @@ Handler = Callable[[Request, str, Any], TYPE_RESPONSE]
 
 def guard_services() -> None:
     """Put the checks in front of moto's services. Made once a process, by `install`."""
+    ours = {TokenResponse.dispatch: SandboxTokenResponse.dispatch, EC2Response.dispatch: SandboxEC2Response.dispatch}
     for service in GUARDED:
         urls = importlib.import_module(f"moto.{service}.urls")
         for path, handler in list(urls.url_paths.items()):
-            if handler == TokenResponse.dispatch:
-                handler = SandboxTokenResponse.dispatch  # noqa: PLW2901 # the one handler that is replaced
-            urls.url_paths[path] = guarded(handler, service)
+            urls.url_paths[path] = guarded(ours.get(handler, handler), service)
 
 
 def guarded(handler: Handler, service: str) -> Handler:
