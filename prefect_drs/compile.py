@@ -60,7 +60,7 @@ def compile_plan(
         `snapshots` (snapshot ids by server), `waivers` (reasons, by the code of the finding that is let pass) and
         `gates` (`hold` a process at them or `suspend` the run, which needs a deployment). It returns the
         RecoveryReport of a COMPLETED execution. A flow run that is retried goes on from where AWS and the journal
-        stand.
+        stand; where the execution had ended, only a person's retry tries again what failed.
 
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.

@@ -30,7 +30,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock, WallClock
 from prefect_drs.control import WishWatch, is_cancel_wished
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
-from prefect_drs.executions import settle_former_runs
+from prefect_drs.executions import current_ask, settle_former_runs
 from prefect_drs.gate_runs import prefect_client
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.history import expected_durations, recorded_here
@@ -39,8 +39,10 @@ from prefect_drs.lease import execution_lease, forget_lease
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.ports import Gate
+from prefect_drs.recovery.restore import standing_of
 from prefect_drs.recovery.runner import EngineThread, pass_gate
 from prefect_drs.report.events import Event, TerminationAsked
+from prefect_drs.report.fold import report_of
 from prefect_drs.report.lines import event_line
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook, RunbookWave
@@ -121,6 +123,9 @@ def execute(
 ) -> RecoveryReport:
     """Carry an execution out, or on, within the running flow.
 
+    An execution that has ended is tried again once for each time that somebody asks: `prefect-drs resume`, or a retry
+    by a person in Prefect. Where Prefect itself runs the flow once more, it ends as it did.
+
     Args:
         execution_id: what its jobs are tagged with.
         runbook: resolves what to do; called only where the journal does not tell of the execution yet.
@@ -136,53 +141,75 @@ def execute(
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
         Pause: Prefect's own word for a flow run that is Suspended; let it pass.
     """
-    gate_clock = StoppableClock()
-    gate = _gate(options, gate_clock)
+    asked = current_ask(current_execution_id())
     with execution_lease(execution_id, take_over=options.take_over):
         settle_former_runs(execution_id, root_flow_run_id(), prefect.runtime.flow_run.get_id())
         dismiss_alarms(execution_id)
         former = journal.read()
-        _refuse_terminated(execution_id, former)
-        known = bool(former)
-        expected = expected_durations(recorded_here()) if options.expected is None else options.expected
-        resolved = None if known else runbook()
-        with (
-            ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
-            ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
-            ReportPublisher() as publisher,
-        ):
-            engine = Engine(
-                execution_id,
-                resolved,
-                sessions,
-                clock=clock,
-                journal=journal,
-                executor=executor,
-                check_executor=check_executor,
-                workers=SETTINGS_WORKERS,
-                expected=expected,
-                holder=holder(),
-                observers=(publisher.observe, _log_events(clock.now()), *options.observers),
-            )
-            with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:
-                aside: Aside | None = None
-                try:
-                    if isinstance(gate, SuspendingGate):
-                        gate.attach(engine)
-                    _run_waves(engine, thread, gate, options.gate_timeout)
-                    if isinstance(gate, SuspendingGate) and gate.aside():
-                        wishes.stand_aside()
-                        aside = gate.aside()
-                except BaseException:
-                    gate_clock.stop()
-                    thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
-                    raise
-            report = engine.report() if aside else engine.finish()
-        publish_report(report, engine.runbook)
+        standing = standing_of(former)
+        aside: Aside | None = None
+        if standing is not None and standing.is_concluded(asked):
+            get_run_logger().info("It has ended; to try again what failed: prefect-drs resume %s", execution_id)
+            report = report_of(former)
+            publish_report(report, standing.runbook)
+        else:
+            _refuse_terminated(execution_id, former)
+            resolved = runbook() if standing is None else None
+            report, aside = _carry_out(execution_id, resolved, sessions, clock, journal, options, asked)
     if aside is not None:
         raise _suspended(aside)
     forget_lease(execution_id)
     return _completed(report)
+
+
+def _carry_out(
+    execution_id: str,
+    runbook: Runbook | None,
+    sessions: Sessions,
+    clock: Clock,
+    journal: Journal,
+    options: Options,
+    asked: str,
+) -> tuple[RecoveryReport, Aside | None]:
+    """Drive the engine until all is over, or until all that is left waits without a process."""
+    gate_clock = StoppableClock()
+    gate = _gate(options, gate_clock)
+    expected = expected_durations(recorded_here()) if options.expected is None else options.expected
+    with (
+        ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
+        ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
+        ReportPublisher() as publisher,
+    ):
+        engine = Engine(
+            execution_id,
+            runbook,
+            sessions,
+            clock=clock,
+            journal=journal,
+            executor=executor,
+            check_executor=check_executor,
+            workers=SETTINGS_WORKERS,
+            expected=expected,
+            holder=holder(),
+            asked=asked,
+            observers=(publisher.observe, _log_events(clock.now()), *options.observers),
+        )
+        with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:
+            aside: Aside | None = None
+            try:
+                if isinstance(gate, SuspendingGate):
+                    gate.attach(engine)
+                _run_waves(engine, thread, gate, options.gate_timeout)
+                if isinstance(gate, SuspendingGate) and gate.aside():
+                    wishes.stand_aside()
+                    aside = gate.aside()
+            except BaseException:
+                gate_clock.stop()
+                thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
+                raise
+        report = engine.report() if aside else engine.finish()
+    publish_report(report, engine.runbook)
+    return report, aside
 
 
 def _gate(options: Options, clock: Clock) -> Gate:

@@ -7,6 +7,7 @@ execution that another process takes up, the end of the flow runs that a dead pr
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -92,6 +93,20 @@ def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
     with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
         runs.append(client.read_flow_run(UUID(execution_id)))
     return [run for run in runs if run.state is not None and run.state.type in UNSETTLED]
+
+
+def current_ask(flow_run_id: str) -> str:
+    """What the call to carry an execution out is known by, which this flow run stands for.
+
+    A flow run is asked for when it is made, and anew when somebody retries it after its end: then it goes from a
+    terminal state to a Scheduled one (`HandleFlowTerminalStateTransitions` in Prefect's core_policy). What Prefect or
+    the infrastructure does of its own accord is no such step: a flow's own retries go from Running to AwaitingRetry
+    (`RetryFailedFlows` rejects the Failed), and a container that is started again goes on from Running or Crashed.
+    """
+    with get_client(sync_client=True) as client:
+        states = sorted(client.read_flow_run_states(UUID(flow_run_id)), key=lambda state: state.timestamp)
+    asked = [str(after.id) for before, after in pairwise(states) if before.is_final() and after.is_scheduled()]
+    return asked[-1] if asked else flow_run_id
 
 
 def settle_former_runs(execution_id: str, *current_run_ids: str | None) -> None:

@@ -118,7 +118,13 @@ class Rig:
         manifest = self.manifest(waves)
         return resolve(manifest, manifest.plan(None), mode=mode, sessions=self.sessions, clock=self.clock)  # type: ignore[arg-type]
 
-    def engine(self, runbook: Runbook | None, execution_id: str = "exec-1", journal: Journal | None = None) -> Engine:
+    def engine(
+        self,
+        runbook: Runbook | None,
+        execution_id: str = "exec-1",
+        journal: Journal | None = None,
+        **options: Any,
+    ) -> Engine:
         return Engine(
             execution_id,
             runbook,
@@ -128,6 +134,7 @@ class Rig:
             executor=InlineExecutor(),
             workers=1,
             seed=1,
+            **options,
         )
 
     def run(self, engine: Engine) -> RecoveryReport:

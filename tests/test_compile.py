@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.flow_engine import run_flow
+from prefect.states import Scheduled
 
 from prefect_drs.compile import compile_plan
 from prefect_drs.errors import PreflightRefusedError, RecoveryNotCompletedError, UsageError
 from prefect_drs.executions import list_reports, read_artifacts, read_report
-from prefect_drs.report.model import ExecutionStatus
+from prefect_drs.journals import open_journal
+from prefect_drs.recovery.journal import Journal
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from tests.conftest import PrefectServer
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
 
@@ -69,6 +75,40 @@ def test_a_failed_wave_fails_the_flow_and_its_dependents_never_start(rig: Rig) -
     assert states["wave 2"] == "Failed"
     assert states["wave 3"] == "NotReady"
     assert {job["tags"]["prefect-drs:wave"] for job in rig.jobs()} == {"1", "2"}
+
+
+def failing_drill(rig: Rig, **options: Any) -> tuple[Flow[..., RecoveryReport], str, Journal]:
+    """A plan whose only server fails, carried out once: its flow, its execution and the journal."""
+    manifest = rig.manifest({1: WaveSpec(1)})
+    rig.sandbox.faults.fail_server(manifest.protection_groups[0].source_server_ids[0])
+    compiled = compile_plan(manifest).with_options(**options)
+    with pytest.raises(RecoveryNotCompletedError, match="wave 1: FAILED") as ended:
+        compiled(mode="drill")
+    return compiled, ended.value.report.execution_id, open_journal(ended.value.report.execution_id)
+
+
+def test_a_retry_by_prefect_itself_ends_as_the_execution_did_and_launches_nothing(rig: Rig) -> None:
+    _, execution_id, journal = failing_drill(rig, retries=1)
+    with get_client(sync_client=True) as client:
+        assert client.read_flow_run(UUID(execution_id)).run_count == 2
+    assert len(rig.jobs()) == 1
+    assert [event.kind for event in journal.read()].count("ExecutionEnded") == 1
+    assert read_report(execution_id).status is ExecutionStatus.FAILED
+
+
+def test_a_retry_by_a_person_tries_again_what_failed_once(rig: Rig) -> None:
+    compiled, execution_id, journal = failing_drill(rig)
+    parameters = {"mode": "drill"}
+    for _ in range(2):  # what a container does that is started again: the same ask, and no second heeding
+        with get_client(sync_client=True) as client:
+            run = client.read_flow_run(UUID(execution_id))
+            if run.run_count == 1:  # what `prefect flow-run retry` does for a run without a deployment
+                client.set_flow_run_state(run.id, Scheduled(message="Retried via CLI"), force=True)
+            run = client.read_flow_run(run.id)
+        with pytest.raises(RecoveryNotCompletedError):
+            run_flow(compiled, flow_run=run, parameters=parameters)
+        assert len(rig.jobs()) == 2
+    assert [event.kind for event in journal.read()].count("ExecutionEnded") == 2
 
 
 def test_a_refused_preflight_fails_the_flow_before_any_job(rig: Rig) -> None:

@@ -66,6 +66,8 @@ class Engine:
         observers: told every event after it is safe in the journal; must not raise.
         expected: seconds that each server's launch is expected to take, by source server id, where known.
         holder: who carries it out, for the journal.
+        asked: what the call to carry it out is known by, so that an execution that has ended is tried again once for
+            each call; empty where every call is a new one.
         seed: of the jitter.
     """
 
@@ -85,6 +87,7 @@ class Engine:
         observers: Sequence[Callable[[Event], None]] = (),
         expected: Mapping[str, float] | None = None,
         holder: str = "",
+        asked: str = "",
         seed: int | None = None,
     ) -> None:
         self.execution_id = execution_id
@@ -101,7 +104,7 @@ class Engine:
         self._inbox: deque[int] = deque()
         self.woken = threading.Event()
         self.changed = threading.Condition()
-        standing = self._take_up(runbook, holder)
+        standing = self._take_up(runbook, holder, asked)
         self.runbook = standing.runbook
         self._waves = standing.waves
         self._answers = standing.answers
@@ -138,8 +141,12 @@ class Engine:
         # A wave that a former process began is carried on whether or not anybody hands it over again.
         self._inbox.extend(n for n, wave in self._waves.items() if wave.begun and not wave.status.over)
 
-    def _take_up(self, runbook: Runbook | None, holder: str) -> Standing:
-        """Begin the execution, or take it up where its journal leaves it; from here on a former holder is fenced."""
+    def _take_up(self, runbook: Runbook | None, holder: str, asked: str) -> Standing:
+        """Begin the execution, or take it up where its journal leaves it; from here on a former holder is fenced.
+
+        Raises:
+            UsageError: there is nothing to take up, or it has ended and nobody asked anew.
+        """
         now = self._clock.now()
         events = self._journal.read()
         standing = standing_of(events)
@@ -147,13 +154,19 @@ class Engine:
             if runbook is None:
                 raise UsageError(f"execution {self.execution_id} has no journal here: there is nothing to resume")
             runbook.require_accepted()
-            self.record(ExecutionStarted(at=now, execution_id=self.execution_id, runbook=runbook))
-            return Standing.fresh(runbook, now)
+            started = ExecutionStarted(at=now, execution_id=self.execution_id, runbook=runbook, asked=asked)
+            self.record(started)
+            return Standing.fresh(started)
+        if standing.is_concluded(asked):
+            raise UsageError(
+                f"execution {self.execution_id} has ended; to try again what failed: "
+                f"prefect-drs resume {self.execution_id}"
+            )
         for event in events:
             self._fold.apply(event)
             for observer in self._observers:
                 observer(event)
-        resumed = ExecutionResumed(at=now, by=holder, again=standing.ended)
+        resumed = ExecutionResumed(at=now, by=holder, again=standing.ended, asked=asked)
         self.record(resumed)
         standing.apply(resumed)
         return standing

@@ -54,6 +54,7 @@ class Standing:
         cancelled: why nothing more is to be launched, where somebody asked for that.
         held: whether launching is paused.
         ended: whether it came to its end; carrying it on then means trying again what failed.
+        asks: the calls to carry it out that were heeded; none of them opens it again once it has ended.
     """
 
     runbook: Runbook
@@ -66,11 +67,18 @@ class Standing:
     cancelled: str | None = None
     held: bool = False
     ended: bool = False
+    asks: set[str] = field(default_factory=set)
 
     @classmethod
-    def fresh(cls, runbook: Runbook, started_at: datetime) -> Standing:
+    def fresh(cls, start: ExecutionStarted) -> Standing:
         """An execution that nothing has happened to yet."""
-        return cls(runbook, started_at, {wave.wave_number: WaveRun.of(wave) for wave in runbook.waves})
+        waves = {wave.wave_number: WaveRun.of(wave) for wave in start.runbook.waves}
+        # Its own flow run, which bears its id, asked for its beginning, whatever an older journal says.
+        return cls(start.runbook, start.at, waves, asks={start.execution_id, start.asked})
+
+    def is_concluded(self, asked: str) -> bool:
+        """Whether it has ended, and this call has been heeded: it is not to be tried again."""
+        return self.ended and asked != "" and asked in self.asks
 
     def apply(self, event: Event) -> None:
         """Take one more event, in the order it was appended."""
@@ -115,6 +123,7 @@ class Standing:
             case ExecutionEnded():
                 self.ended = True
             case ExecutionResumed():
+                self.asks.add(event.asked)
                 if event.again:
                     self.try_again()
             case _:
@@ -142,7 +151,7 @@ def standing_of(events: Iterable[Event]) -> Standing | None:
         return None
     if not isinstance(first, ExecutionStarted):
         raise PrefectDrsError(f"the journal begins with {first.kind}, not with ExecutionStarted; it is not whole")
-    standing = Standing.fresh(first.runbook, first.at)
+    standing = Standing.fresh(first)
     for event in remaining:
         standing.apply(event)
     return standing

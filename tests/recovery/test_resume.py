@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kill_points import SkewedClock
+from prefect_drs.errors import UsageError
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer
@@ -243,3 +244,19 @@ def test_a_job_that_was_found_counts_once_though_its_log_cannot_be_read_at_first
     report = engine.report()
     assert [server.attempts for server in report.waves[0].servers] == [1]
     assert statuses(report) == {1: "FAILED"}
+
+
+def test_an_execution_that_has_ended_is_opened_again_once_for_each_call_and_never_for_one_that_was_heeded(
+    rig: Rig, tmp_path: Path
+) -> None:
+    runbook = rig.runbook({1: WaveSpec(1)})
+    rig.sandbox.faults.fail_server(runbook.wave(1).servers[0].source_server_id)
+    rig.run(rig.engine(runbook, journal=journal(tmp_path), asked="the flow run"))
+    for heeded in ("the flow run", "exec-1"):  # the id of an execution is that of its own flow run
+        with pytest.raises(UsageError, match="prefect-drs resume exec-1"):
+            rig.engine(None, journal=journal(tmp_path), asked=heeded)
+    assert len(rig.jobs()) == 1
+    rig.run(rig.engine(None, journal=journal(tmp_path), asked="somebody's retry"))
+    with pytest.raises(UsageError, match="has ended"):
+        rig.engine(None, journal=journal(tmp_path), asked="somebody's retry")
+    assert len(rig.jobs()) == 2
