@@ -236,7 +236,7 @@ class DraftWave:
     def _failure_policy(self) -> dict[str, Any]:
         policy = {
             name: self.entry.values[name]
-            for name in ("onServerFailure", "minHealthy", "minHealthyPercent")
+            for name in ("onServerFailure", "minHealthy", "minHealthyPercent", "maxLag")
             if self.entry.values.get(name) is not None
         }
         if self.retry is not None:
@@ -263,6 +263,7 @@ class DraftPlan:
             "planName": self.name,
             "description": self.entry.text("description"),
             "waves": [wave.values() for wave in self.waves],
+            "maxLag": self.entry.text("maxLag"),
             "notify": {name: [item.value for item in notify.items(name)] for name in notify.values} if notify else {},
         }
 

@@ -124,6 +124,7 @@ WAVE = Shape(
         "onServerFailure": Field(one_of("fail", "continue")),
         "minHealthy": Field(whole_number(0, 4000)),
         "minHealthyPercent": Field(whole_number(0, 100)),
+        "maxLag": _TEXT,
         "retry": Field(RETRY),
         **CHECK_LISTS,
     },
@@ -146,6 +147,7 @@ PLAN = Shape(
         "planName": _NEEDED_TEXT,
         "description": Field(any_text),
         "waves": Field(list_of(WAVE), required=True),
+        "maxLag": _TEXT,
         "notify": Field(NOTIFY),
     },
 )

@@ -107,12 +107,17 @@ class ProtectionGroup(PlanModel):
     launch_config: LaunchSettings = LaunchSettings()
     servers: tuple[ServerEntry, ...] = ()
 
-    def settings_for(self, *references: str) -> LaunchSettings:
-        """The effective settings of the server known by any of `references` (DRS id, instance id, Name tag)."""
+    def override_for(self, *references: str) -> LaunchSettings | None:
+        """The own settings of the server known by any of `references`; None where it uses the group's alone."""
         for entry in self.servers:
             if entry.reference in references and not entry.use_group_defaults:
-                return self.launch_config.merged_with(entry.launch_template)
-        return self.launch_config
+                return entry.launch_template
+        return None
+
+    def settings_for(self, *references: str) -> LaunchSettings:
+        """The effective settings of the server known by any of `references` (DRS id, instance id, Name tag)."""
+        override = self.override_for(*references)
+        return self.launch_config if override is None else self.launch_config.merged_with(override)
 
 
 class Retry(PlanModel):
@@ -136,6 +141,7 @@ class Wave(PlanModel):
 
     `groups` holds group *names*, whichever spelling the file used. `pre_wave` and `post_wave` run once, one after the
     other, before the wave's launches and after its health checks passed; `health_checks` say when it is done.
+    `max_lag`: how far its servers' replication may lag behind (ISO 8601 duration), instead of what the plan says.
     """
 
     wave_number: int = Field(ge=0)
@@ -146,6 +152,7 @@ class Wave(PlanModel):
     on_server_failure: Literal["fail", "continue"] = "fail"
     min_healthy: int | None = Field(default=None, ge=0)
     min_healthy_percent: int | None = Field(default=None, ge=0, le=100)
+    max_lag: str | None = None
     retry: Retry = Retry()
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
@@ -153,11 +160,16 @@ class Wave(PlanModel):
 
 
 class RecoveryPlan(PlanModel):
-    """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.graph`)."""
+    """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.graph`).
+
+    `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
+    `PT15M`; None does not ask.
+    """
 
     plan_name: str
     description: str | None = None
     waves: tuple[Wave, ...]
+    max_lag: str | None = None
     notify: Notify = Notify()
 
 

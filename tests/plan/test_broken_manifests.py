@@ -197,6 +197,13 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
         "CYCLE",
         "wave 1 waits for wave 3, wave 3 waits for wave 2, wave 2 waits for wave 1",
     ),
+    "a lag of a month": (set_(*WAVES, 0, "maxLag", to="P1M"), "INVALID_DURATION", "PT15M"),
+    "a lag for the plan in words": (set_("recoveryPlans", 0, "maxLag", to="15 min"), "INVALID_DURATION", "PT15M"),
+    "tags among those of another group": (
+        add("protectionGroups", item={**OTHER_GROUP, "serverSelectionTags": {"tier": "web", "env": "prod"}}),
+        "OVERLAPPING_SELECTIONS",
+        'group "Web" too',
+    ),
     "dependencies as a number": (set_(*WAVES, 1, "dependsOnWaves", to=1), "WRONG_TYPE", "list"),
 }
 

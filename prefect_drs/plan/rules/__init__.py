@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     groups.source_server_ids_are_well_formed,
     groups.a_server_is_in_one_group_once,
     groups.tags_of_a_selection_are_possible,
+    groups.selections_do_not_overlap,
     groups.server_entries_have_one_name,
     groups.server_entries_are_members,
     groups.server_entries_are_unique,
@@ -60,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     waves.dependencies_have_no_cycle,
     waves.groups_are_used,
     waves.failure_policies_agree,
+    waves.lags_are_durations,
     waves.retries_are_well_formed,
     # subscriptions
     subscriptions.subscriptions_are_of_schema_1_1,

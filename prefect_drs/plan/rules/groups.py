@@ -154,6 +154,26 @@ def tags_of_a_selection_are_possible(draft: Draft) -> Iterator[Finding]:
         yield from impossible_tags(group.selection_tags, at, what=f"group {quote(group.label)}")
 
 
+def selections_do_not_overlap(draft: Draft) -> Iterator[Finding]:
+    """No two groups of an account and region select by tags of which one set holds the other: whoever carries the
+    larger set is in both. Sets that only may meet in one server are looked at when the plan runs.
+    """
+    selecting = [group for group in draft.groups if group.selection_tags]
+    for index, group in enumerate(selecting):
+        wanted = group.selection_tags.items()
+        for former in selecting[:index]:
+            tags = former.selection_tags.items()
+            if former.where == group.where and (tags <= wanted or wanted <= tags):
+                yield Finding(
+                    group.entry.place("serverSelectionTags"),
+                    "OVERLAPPING_SELECTIONS",
+                    f"whoever is selected by group {quote(group.label if wanted >= tags else former.label)} is "
+                    f"selected by group {quote(former.label if wanted >= tags else group.label)} too; a server is in "
+                    "one group: add a tag that tells them apart",
+                    first=former.entry.place("serverSelectionTags"),
+                )
+
+
 def server_entries_have_one_name(draft: Draft) -> Iterator[Finding]:
     """An entry of `servers` is named by exactly one of `sourceServerId`, `instanceId` and `name`."""
     for group in draft.groups:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from prefect_drs.plan.cycles import cycles
 from prefect_drs.plan.draft import SPELLINGS, Draft, DraftGroup, DraftPlan, DraftWave
+from prefect_drs.plan.duration import parse_duration
 from prefect_drs.plan.finding import Finding, Place, choices, listed, quote, warning
 from prefect_drs.plan.rules.forms import INSTANCE_TYPE, SUBNET_ID, not_bound
 
@@ -251,6 +252,19 @@ def failure_policies_agree(draft: Draft) -> Iterator[Finding]:
                     wave.entry.place(given[0]),
                     "CONTRADICTION",
                     f"{wave.label} has {given[0]}, but any failed server fails it; add onServerFailure: continue",
+                )
+
+
+def lags_are_durations(draft: Draft) -> Iterator[Finding]:
+    """`maxLag` of a plan or wave is an ISO 8601 duration of fixed length."""
+    for plan in draft.plans:
+        for entry in (plan.entry, *(wave.entry for wave in plan.waves)):
+            text = entry.text("maxLag")
+            if text is not None and parse_duration(text) is None:
+                yield Finding(
+                    entry.place("maxLag"),
+                    "INVALID_DURATION",
+                    f"maxLag {quote(text)} is no ISO 8601 duration; write it like PT15M or P1DT2H",
                 )
 
 

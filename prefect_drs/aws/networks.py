@@ -1,0 +1,173 @@
+"""What an account-region's network holds: subnets, security groups, addresses in use, instance types on offer.
+
+In: `Sessions`, a `Location` and the ids in question. Out: an `AccountFacts` of plain values, read in batches of 200;
+what does not exist is simply not in it, and what could not be read is told beside it. Reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+from prefect_drs.aws.drs import batches
+from prefect_drs.aws.errors import aws_call
+from prefect_drs.aws.iam import existing_profiles
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.errors import AwsError
+
+VALUES_A_FILTER = 200  # EC2 user guide, "List and filter your resources": up to 200 values a filter
+RESULTS_A_PAGE = 1000  # MaxResults of these operations: 5 to 1000
+ADDRESSES_ONE_BY_ONE_UP_TO = 1000  # addresses asked for by value; more are read by subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet: its VPC, its IPv4 block (None where it is IPv6 only) and its zone."""
+
+    subnet_id: str
+    vpc_id: str
+    block: IPv4Network | None
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a private address: the network interface, and the instance it is attached to."""
+
+    interface_id: str
+    instance_id: str | None
+    description: str
+
+    def __str__(self) -> str:
+        whose = f" of instance {self.instance_id}" if self.instance_id else ""
+        return f"network interface {self.interface_id}{whose}" + (f" ({self.description})" if self.description else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What launch settings name in one account and region.
+
+    Args:
+        subnet_ids: subnets.
+        security_group_ids: security groups.
+        addresses: static private addresses.
+        instance_types: instance types.
+        profiles: names of instance profiles.
+    """
+
+    subnet_ids: frozenset[str] = frozenset()
+    security_group_ids: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    instance_types: frozenset[str] = frozenset()
+    profiles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What one account and region has of what was wanted.
+
+    Args:
+        location: the account and region.
+        subnets: by id.
+        security_groups: the VPC of each, by id.
+        holders: who holds an address now, by VPC and address.
+        offered: pairs of zone and instance type.
+        profiles: instance profiles that exist; None where IAM could not be asked.
+        failures: what could not be read: EC2's in the account and region.
+        iam_failure: why IAM could not be asked.
+    """
+
+    location: Location
+    subnets: Mapping[str, Subnet] = field(default_factory=dict)
+    security_groups: Mapping[str, str] = field(default_factory=dict)
+    holders: Mapping[tuple[str, str], Holder] = field(default_factory=dict)
+    offered: frozenset[tuple[str, str]] = frozenset()
+    profiles: frozenset[str] | None = frozenset()
+    failures: tuple[AwsError, ...] = ()
+    iam_failure: AwsError | None = None
+
+
+def read_facts(sessions: Sessions, location: Location, wanted: Wanted) -> AccountFacts:
+    """What that account and region has of what is wanted. Makes no call for what nobody wants.
+
+    Never raises an `AwsError`: what could not be read is in the answer.
+    """
+    reading = _Reading(sessions, location)
+    try:
+        subnets = reading.subnets(wanted.subnet_ids)
+        groups = reading.security_groups(wanted.security_group_ids)
+        holders = reading.holders(wanted.addresses, subnets)
+        offered = reading.offered(wanted.instance_types)
+    except AwsError as error:
+        return AccountFacts(location, failures=(error,))
+    try:
+        profiles: frozenset[str] | None = (
+            existing_profiles(sessions, location, wanted.profiles) if wanted.profiles else frozenset()
+        )
+    except AwsError as error:
+        return AccountFacts(location, subnets, groups, holders, offered, None, iam_failure=error)
+    return AccountFacts(location, subnets, groups, holders, offered, profiles)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """EC2's paginated answers in one account and region."""
+
+    sessions: Sessions
+    location: Location
+
+    def _items(self, operation: str, member: str, **arguments: Any) -> Iterator[Any]:
+        client = self.sessions.client("ec2", **self.location._asdict())
+        word = "".join(part.title() for part in operation.split("_"))
+        with aws_call(word, self.location.account_id, self.location.region):
+            paginator: Any = client.get_paginator(operation)  # type: ignore[call-overload]
+            for page in paginator.paginate(**arguments, PaginationConfig={"PageSize": RESULTS_A_PAGE}):
+                yield from page[member]
+
+    def _filtered(self, operation: str, member: str, name: str, values: Collection[str], **more: Any) -> Iterator[Any]:
+        for batch in batches(sorted(values), VALUES_A_FILTER):
+            yield from self._items(operation, member, Filters=[{"Name": name, "Values": batch}], **more)
+
+    def subnets(self, subnet_ids: Collection[str]) -> dict[str, Subnet]:
+        return {
+            item["SubnetId"]: Subnet(
+                item["SubnetId"],
+                item["VpcId"],
+                IPv4Network(item["CidrBlock"]) if item.get("CidrBlock") else None,
+                item["AvailabilityZone"],
+            )
+            for item in self._filtered("describe_subnets", "Subnets", "subnet-id", subnet_ids)
+        }
+
+    def security_groups(self, group_ids: Collection[str]) -> dict[str, str]:
+        found = self._filtered("describe_security_groups", "SecurityGroups", "group-id", group_ids)
+        return {item["GroupId"]: item.get("VpcId", "") for item in found}
+
+    def holders(self, addresses: Collection[str], subnets: Mapping[str, Subnet]) -> dict[tuple[str, str], Holder]:
+        if len(addresses) > ADDRESSES_ONE_BY_ONE_UP_TO:
+            name, values = "subnet-id", frozenset(subnets)
+        else:
+            name, values = "addresses.private-ip-address", frozenset(addresses)
+        return {
+            (item.get("VpcId", ""), address["PrivateIpAddress"]): Holder(
+                item["NetworkInterfaceId"],
+                (item.get("Attachment") or {}).get("InstanceId"),
+                item.get("Description") or "",
+            )
+            for item in self._filtered("describe_network_interfaces", "NetworkInterfaces", name, values)
+            for address in item.get("PrivateIpAddresses", [])
+            if address["PrivateIpAddress"] in addresses
+        }
+
+    def offered(self, instance_types: Collection[str]) -> frozenset[tuple[str, str]]:
+        found = self._filtered(
+            "describe_instance_type_offerings",
+            "InstanceTypeOfferings",
+            "instance-type",
+            instance_types,
+            LocationType="availability-zone",
+        )
+        return frozenset((item["Location"], item["InstanceType"]) for item in found)

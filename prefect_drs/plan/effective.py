@@ -1,0 +1,102 @@
+"""A server's effective launch settings, value by value, with where each comes from.
+
+In: a group, the names a server goes by, and what its account holds already. Out: values by the manifest's words, each
+with its origin. What a setting brings along (a static address ends `copyPrivateIp`, an instance type ends right-sizing,
+a new subnet ends the address of the old one) is of origin `rule`. Nothing here reads an account.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+
+from pydantic import JsonValue
+
+from prefect_drs.plan.model import LaunchSettings, PlanModel, ProtectionGroup
+
+_NOTHING = LaunchSettings()
+
+
+class Origin(enum.StrEnum):
+    """Where a value comes from: what the account holds, the group's defaults, the server's own, or a rule."""
+
+    ACCOUNT = "account"
+    GROUP = "group"
+    SERVER = "server"
+    RULE = "rule"
+
+
+class EffectiveValue(PlanModel):
+    """A setting's value and its origin; None where a rule takes a value of the account away."""
+
+    value: JsonValue
+    origin: Origin
+
+
+def effective(
+    group: ProtectionGroup, *references: str, account: LaunchSettings = _NOTHING
+) -> dict[str, EffectiveValue]:
+    """The effective settings of the server known by any of `references` (DRS id, instance id, Name tag).
+
+    Args:
+        group: its protection group.
+        references: the names it goes by.
+        account: what its launch configuration and launch template hold now.
+
+    Returns:
+        Values by the manifest's word (`subnetId`); tags one by one (`tags.tier`), and `licensing.osByol`.
+    """
+    override = group.override_for(*references)
+    values: dict[str, EffectiveValue] = {}
+    for settings, origin in (
+        (account, Origin.ACCOUNT),
+        (group.launch_config, Origin.GROUP),
+        (override or _NOTHING, Origin.SERVER),
+    ):
+        values |= {word: EffectiveValue(value=value, origin=origin) for word, value in _words(settings)}
+    planned = group.launch_config.merged_with(override) if override else group.launch_config
+    for word, value in _brought_along(planned, account):
+        if word not in values or values[word].value != value:
+            values[word] = EffectiveValue(value=value, origin=Origin.RULE)
+    return dict(sorted(values.items()))
+
+
+def _brought_along(planned: LaunchSettings, account: LaunchSettings) -> Iterator[tuple[str, JsonValue]]:
+    """What the plan's settings settle beside themselves."""
+    if planned.static_private_ip is not None:
+        yield "copyPrivateIp", False
+    if planned.instance_type is not None:
+        yield "targetInstanceTypeRightSizingMethod", "NONE"
+    leaves = planned.subnet_id is not None and planned.subnet_id != account.subnet_id
+    if leaves and planned.static_private_ip is None and account.static_private_ip is not None:
+        yield "staticPrivateIp", None
+
+
+def _words(settings: LaunchSettings) -> Iterator[tuple[str, JsonValue]]:
+    """The values that are given, by the manifest's words."""
+    for name, field in LaunchSettings.model_fields.items():
+        word, value = field.alias or name, getattr(settings, name)
+        if value is None:
+            continue
+        if name == "tags":
+            yield from ((f"{word}.{key}", text) for key, text in value.items())
+        elif name == "licensing":
+            if value.os_byol is not None:
+                yield f"{word}.osByol", value.os_byol
+        else:
+            yield word, list(value) if isinstance(value, tuple) else value
+
+
+def settings_of(values: Mapping[str, EffectiveValue]) -> LaunchSettings:
+    """Effective values as launch settings again."""
+    plain: dict[str, JsonValue] = {}
+    tags: dict[str, JsonValue] = {}
+    for word, found in values.items():
+        head, _, rest = word.partition(".")
+        if head == "tags":
+            tags[rest] = found.value
+        elif head == "licensing":
+            plain[head] = {rest: found.value}
+        else:
+            plain[word] = found.value
+    return LaunchSettings.model_validate({**plain, "tags": tags or None})
