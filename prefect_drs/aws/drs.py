@@ -30,7 +30,10 @@ FINAL_LAUNCH_STATUSES = frozenset({"LAUNCHED", "FAILED", "TERMINATED"})
 
 @dataclass(frozen=True, slots=True)
 class SourceServer:
-    """A server that replicates. `lag` is the RPO at this moment (ISO 8601 duration), None where DRS does not say."""
+    """A server that replicates. `lag` is the RPO at this moment (ISO 8601 duration), None where DRS does not say.
+
+    `origin_account_id` and `origin_region` are where the EC2 instance that it replicates from runs; None elsewhere.
+    """
 
     source_server_id: str
     arn: str
@@ -46,6 +49,8 @@ class SourceServer:
     staging_account_id: str | None
     os: str
     disk_bytes: int
+    origin_account_id: str | None = None
+    origin_region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ def _source_server(item: Mapping[str, Any]) -> SourceServer:
     replication = item.get("dataReplicationInfo", {})
     tags = dict(item.get("tags", {}))
     last_launch = item.get("lifeCycle", {}).get("lastLaunch", {}).get("initiated", {})
+    origin = item.get("sourceCloudProperties", {})
     hostname = hints.get("hostname") or hints.get("fqdn") or ""
     return SourceServer(
         source_server_id=item["sourceServerID"],
@@ -167,6 +173,8 @@ def _source_server(item: Mapping[str, Any]) -> SourceServer:
         staging_account_id=item.get("stagingArea", {}).get("stagingAccountID"),
         os=properties.get("os", {}).get("fullString", ""),
         disk_bytes=sum(disk.get("bytes", 0) for disk in properties.get("disks", [])),
+        origin_account_id=origin.get("originAccountID"),
+        origin_region=origin.get("originRegion"),
     )
 
 
@@ -288,18 +296,21 @@ def find_snapshot(sessions: Sessions, location: Location, source_server_id: str,
 
 
 def describe_recovery_instances(
-    sessions: Sessions, location: Location, source_server_ids: Sequence[str]
+    sessions: Sessions, location: Location, source_server_ids: Sequence[str] | None = None
 ) -> tuple[RecoveryInstance, ...]:
-    """The recovery instances that stand for those source servers now.
+    """The recovery instances that stand now for those source servers, or for all.
 
     Raises:
         AwsError: DRS refused or could not be reached.
     """
+    filters: list[dict[str, Any]] = [{}]
+    if source_server_ids is not None:
+        filters = [{"filters": {"sourceServerIDs": batch}} for batch in batches(source_server_ids, IDS_A_FILTER)]
     instances: list[RecoveryInstance] = []
     with aws_call("DescribeRecoveryInstances", location.account_id, location.region):
         paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_recovery_instances")
-        for batch in batches(source_server_ids, IDS_A_FILTER):
-            for page in paginator.paginate(filters={"sourceServerIDs": batch}):
+        for arguments in filters:
+            for page in paginator.paginate(**arguments):
                 instances.extend(
                     RecoveryInstance(
                         recovery_instance_id=item["recoveryInstanceID"],

@@ -17,15 +17,15 @@ brings copyPrivateIp false.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import JsonValue
 
 from prefect_drs.aws.errors import NotFoundError, aws_call
 from prefect_drs.aws.launch_template import request_form, template_differences, with_settings
+from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import DEFAULT_WORKERS, Sessions
 from prefect_drs.errors import AwsError
 from prefect_drs.plan.model import LaunchSettings
@@ -41,8 +41,6 @@ WRITE_ATTEMPTS = 3  # of a template that others write at the same moment
 VERSION_DESCRIPTION = "Launch settings of a recovery plan, written by prefect-drs"
 
 _logger = logging.getLogger(__name__)
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ def read_launch_states(
             return None
 
     drs = sessions.client("drs", account_id=account_id, region=region)
-    answers = dict(zip(server_ids, _each(configuration, server_ids, workers), strict=True))
+    answers = dict(zip(server_ids, each(configuration, server_ids, workers), strict=True))
     found = {server_id: answer for server_id, answer in answers.items() if answer is not None}
     templates = _default_versions(
         sessions.client("ec2", account_id=account_id, region=region),
@@ -186,17 +184,6 @@ def read_launch_states(
         workers,
     )
     return {server_id: _state(server_id, answer, templates) for server_id, answer in found.items()}
-
-
-def _each(function: Callable[[_In], _Out], items: Iterable[_In], workers: int) -> list[_Out]:
-    """The function of each item, several at a time; the first failure ends it without starting the rest."""
-    if workers <= 1:
-        return [function(item) for item in items]
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="drs-read")
-    try:
-        return list(pool.map(function, items))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _default_versions(
@@ -224,7 +211,7 @@ def _default_versions(
             return None
 
     missing = sorted(template_ids - found.keys())
-    for template_id, version in zip(missing, _each(by_id, missing, workers), strict=True):
+    for template_id, version in zip(missing, each(by_id, missing, workers), strict=True):
         if version is not None:
             found[template_id] = version
     return found

@@ -12,18 +12,19 @@ import re
 import threading
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import boto3
 from botocore.config import Config
 
+from prefect_drs.aws.call_count import CallCount
 from prefect_drs.aws.errors import UnreachableError, aws_call
-from prefect_drs.aws.regions import partition_of
+from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.roles import assumed_session, role_session_name
 from prefect_drs.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mypy_boto3_drs.client import DrsClient
     from mypy_boto3_ec2.client import EC2Client
@@ -79,6 +80,7 @@ class AccountAccess:
         source: the credentials to assume the role with; None is the process's own.
         name: what people call the account.
         regions: where its servers may be recovered to; empty is every region of DRS.
+        staging_accounts: how the accounts are entered that replicate servers for this one.
 
     Raises:
         UsageError: the account id or the ExternalId has a form that AWS does not accept.
@@ -92,6 +94,7 @@ class AccountAccess:
     source: SourceCredentials | None = None
     name: str | None = None
     regions: tuple[str, ...] = ()
+    staging_accounts: tuple[AccountAccess, ...] = ()
 
     def __post_init__(self) -> None:
         if not _ACCOUNT_ID.fullmatch(self.account_id):
@@ -108,20 +111,29 @@ def orchestration_role_arn(account_id: str, partition: str = "aws", *, role_name
     return f"arn:{partition}:iam::{account_id}:role/{role_name}"
 
 
+class Caller(NamedTuple):
+    """Whose credentials are: the account, and the partition it is in."""
+
+    account_id: str
+    partition: str
+
+
 @dataclass(slots=True)
 class _Identity:
-    """Whose account some base credentials belong to, asked once."""
+    """Whose some base credentials are, asked once."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    account_id: str | None = None
+    caller: Caller | None = None
 
 
 class Sessions:
     """Clients for any service in any account and region. Safe to share between threads.
 
+    `calls` counts what they send, retries included; AssumeRole and GetCallerIdentity are not in it.
+
     Args:
-        accounts: how accounts are entered; one that is not here is entered by the role by convention, without
-            an ExternalId.
+        accounts: how accounts are entered, their staging accounts included; one that is not here is entered by the
+            role by convention, without an ExternalId.
         session: the caller's own boto3 session; None is boto3's default chain.
         session_name: names the assumed sessions in CloudTrail; give it the execution's id.
         workers: how many threads share a client: the size of its connection pool.
@@ -129,7 +141,7 @@ class Sessions:
         attempts: how often botocore sends a reading call at most; 1 leaves trying again to the caller.
 
     Raises:
-        UsageError: the same account is given twice.
+        UsageError: the same account is given twice, or is a staging account of two that enter it differently.
 
     Example:
         ```python
@@ -154,9 +166,11 @@ class Sessions:
             if access.account_id in self._accounts:
                 raise UsageError(f"account {access.account_id} is given twice; keep one way into it")
             self._accounts[access.account_id] = access
+        self._ways = self._accounts | _staging_ways(self._accounts)
         self.session_name = role_session_name(session_name)
         self.workers = workers
         self.role_name = role_name
+        self.calls = CallCount()
         self._attempts = attempts
         self._lock = threading.RLock()
         self._given = session
@@ -169,6 +183,11 @@ class Sessions:
     def accounts(self) -> tuple[AccountAccess, ...]:
         """The accounts that were given, in the order given."""
         return tuple(self._accounts.values())
+
+    @property
+    def region_name(self) -> str | None:
+        """The region that the caller's own credentials are configured with; it tells the partition."""
+        return self._source(None, None).region_name
 
     @property
     def caller_account_id(self) -> str:
@@ -192,6 +211,20 @@ class Sessions:
             except UnreachableError:
                 continue  # the next region may answer; the last one's failure is the caller's
         return self._account_of(None, None, asked[-1])
+
+    def regions(self, account_id: str) -> tuple[str, ...]:
+        """The regions of an account: those it is given with, or all that botocore lists for DRS in its partition, which
+        is that of its role's ARN or else of the credentials that enter it: no role is assumed across partitions.
+
+        Raises:
+            AwsError: the credentials' partition could not be read.
+        """
+        access = self._ways.get(account_id)
+        if access is not None and access.regions:
+            return access.regions
+        if access is not None and access.role_arn is not None:
+            return drs_regions(access.role_arn.split(":")[1])
+        return drs_regions(self._caller_of(access.source if access else None, access).partition)
 
     @overload
     def client(
@@ -233,7 +266,7 @@ class Sessions:
             if (known := self._clients.get(key)) is not None:
                 return known
         partition_of(region)
-        access = self._accounts.get(account_id) if account_id is not None else None
+        access = self._ways.get(account_id) if account_id is not None else None
         session = self._enter(account_id, access, region)
         create: Any = session.client  # its stubs know literal service names only
         with self._lock, aws_call(f"making a client for {service}", account_id, region):
@@ -244,6 +277,7 @@ class Sessions:
                     endpoint_url=access.endpoint_url if access else None,
                     config=self._config(retrying=retrying),
                 )
+                self.calls.watch(self._clients[key])
             return self._clients[key]
 
     def _config(self, *, retrying: bool, attempts: int | None = None) -> Config:
@@ -319,12 +353,17 @@ class Sessions:
     def _account_of(
         self, credentials: SourceCredentials | None, access: AccountAccess | None, region: str | None = None
     ) -> str:
+        return self._caller_of(credentials, access, region).account_id
+
+    def _caller_of(
+        self, credentials: SourceCredentials | None, access: AccountAccess | None, region: str | None = None
+    ) -> Caller:
         session = self._source(credentials, region)
         endpoint_url = access.endpoint_url if access else None  # another AWS, such as the sandbox, knows them otherwise
         with self._lock:
             identity = self._identities.setdefault((credentials, endpoint_url), _Identity())
         with identity.lock:
-            if identity.account_id is None:
+            if identity.caller is None:
                 asked = region or session.region_name or GLOBAL_REGION
                 create: Any = session.client
                 with aws_call("GetCallerIdentity", None, asked):
@@ -335,5 +374,22 @@ class Sessions:
                             endpoint_url=endpoint_url,
                             config=self._config(retrying=True, attempts=min(IDENTITY_ATTEMPTS, self._attempts)),
                         )
-                    identity.account_id = str(sts.get_caller_identity()["Account"])
-            return identity.account_id
+                    answer = sts.get_caller_identity()
+                    identity.caller = Caller(answer["Account"], answer.get("Arn", "arn:aws").split(":")[1])
+            return identity.caller
+
+
+def _staging_ways(accounts: Mapping[str, AccountAccess]) -> dict[str, AccountAccess]:
+    """How the staging accounts are entered that are not given as accounts themselves."""
+    ways: dict[str, AccountAccess] = {}
+    for access in accounts.values():
+        for staging in access.staging_accounts:
+            if staging.account_id in accounts:
+                continue
+            if ways.setdefault(staging.account_id, staging) != staging:
+                raise UsageError(
+                    f"staging account {staging.account_id} is entered in two ways (one is that of account "
+                    f"{access.account_id}); give both the same role and ExternalId, or save it as a target account",
+                    account_id=staging.account_id,
+                )
+    return ways
