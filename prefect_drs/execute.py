@@ -199,7 +199,7 @@ def _carry_out(
             try:
                 if isinstance(gate, SuspendingGate):
                     gate.attach(engine)
-                _run_waves(engine, thread, gate, options.gate_timeout)
+                _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)
                 if isinstance(gate, SuspendingGate) and gate.aside():
                     wishes.stand_aside()
                     aside = gate.aside()
@@ -249,18 +249,20 @@ def _refuse_terminated(execution_id: str, events: Iterable[Event]) -> None:
         )
 
 
-def _run_waves(engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta) -> None:
+def _run_waves(engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta, clock: Clock) -> None:
     """Start a task for every wave and wait until all are over and no job runs any more."""
     futures: dict[int, PrefectFuture[Any]] = {}
     for wave in engine.runbook.waves:  # in topological order
-        futures[wave.wave_number] = _wave_task(wave, engine, thread, gate, gate_timeout).submit(
+        futures[wave.wave_number] = _wave_task(wave, engine, thread, gate, gate_timeout, clock).submit(
             wait_for=[futures[number] for number in wave.depends_on_waves]
         )
     wait(list(futures.values()))
     thread.wait(lambda: engine.idle)
 
 
-def _wave_task(wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta) -> Any:
+def _wave_task(
+    wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta, clock: Clock
+) -> Any:
     """The task that stands for a wave: it asks the gate, hands the wave to the engine and waits for its end."""
     number = wave.wave_number
 
@@ -270,7 +272,7 @@ def _wave_task(wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Ga
             begins = (
                 not engine.status(number).over
                 and not engine.cancelled
-                and pass_gate(engine, gate, number, gate_timeout)
+                and pass_gate(engine, gate, number, gate_timeout, clock=clock)
             )
         except StandAsideError as aside:
             return Cancelled(name="Suspended", message=aside.message)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -108,6 +108,8 @@ class PrefectGate:
             if open_run is not None:
                 return conclude(client, open_run.id, self._wait(client, open_run.id, parent))
 
+        if request.timeout <= timedelta():
+            return nobody_answered(self._clock.now())
         return self._ask_anew(request, parent)
 
     def _ask_anew(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
@@ -237,15 +239,20 @@ def _answer_so_far(client: SyncPrefectClient, run_id: UUID, parent: UUID | None,
             return GateAnswer(Decision.REJECTED, by="", at=above.timestamp, comment="the execution was cancelled")
     until = deadline(run)
     if until is not None and now >= until:
-        return GateAnswer(Decision.TIMED_OUT, by="", at=now, comment="nobody answered in time")
+        return nobody_answered(now)
     return None
+
+
+def nobody_answered(at: datetime) -> GateAnswer:
+    """The answer of a gate whose time is over."""
+    return GateAnswer(Decision.TIMED_OUT, by="", at=at, comment="nobody answered in time")
 
 
 def _unanswered(state: State[Any] | None) -> GateAnswer:
     """A run that left Paused without a stored answer: never an approval."""
     at = datetime.now(UTC) if state is None else state.timestamp
     if state is not None and state.is_failed():  # Prefect's FailExpiredPauses service was faster
-        return GateAnswer(Decision.TIMED_OUT, by="", at=at, comment="nobody answered in time")
+        return nobody_answered(at)
     what = "was cancelled" if state is not None and (state.is_cancelled() or state.is_cancelling()) else "went on"
     return GateAnswer(
         Decision.REJECTED, by="", at=at, comment=f"the approval's flow run {what} in Prefect without an answer"

@@ -57,9 +57,9 @@ from prefect_drs.gate_runs import (
     prefect_client,
     recorded_answer,
 )
-from prefect_drs.gates import PrefectGate, open_form
+from prefect_drs.gates import PrefectGate, nobody_answered, open_form
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+from prefect_drs.recovery.ports import GateAnswer, GateRequest
 from prefect_drs.report.model import WaveStatus
 
 ROOT_LABEL = "prefect-drs.root"
@@ -145,8 +145,7 @@ class SuspendingGate(PrefectGate):
         with prefect_client() as client:
             former = gate_runs(client, request.execution_id, request.wave_number)
             if former and _is_expired(former[0], self._clock.now()):
-                late = GateAnswer(Decision.TIMED_OUT, by="", at=self._clock.now(), comment="nobody answered in time")
-                return conclude(client, former[0].id, late)
+                return conclude(client, former[0].id, nobody_answered(self._clock.now()))
         try:
             return super().ask(request)
         finally:

@@ -200,6 +200,14 @@ def test_a_gate_that_nobody_answers_times_out_leaves_no_open_form_and_is_asked_a
     assert endings(client, execution) == [timed_out, ("approve Database", "COMPLETED/Approved", "Approved by ada")]
 
 
+def test_a_gate_whose_time_was_over_while_nobody_waited_is_not_opened_again(
+    execution: str, client: SyncPrefectClient, gate: Gate, beside: Beside
+) -> None:
+    answer = result_of(beside(ask_in_tasks, gate, request(execution, seconds=0)))[1]
+    assert answer.decision is Decision.TIMED_OUT
+    assert gate_runs(client, execution) == []
+
+
 DYING_PROCESS = """
 import sys
 from datetime import timedelta

@@ -108,6 +108,7 @@ class Engine:
         self.runbook = standing.runbook
         self._waves = standing.waves
         self._answers = standing.answers
+        self._deadlines = standing.deadlines
         self._cancelled = standing.cancelled
         self._held = standing.held
         self._expected = dict(expected or {})
@@ -249,9 +250,11 @@ class Engine:
 
     # What the waves' tasks say
 
-    def gate_asked(self, wave_number: int) -> None:
-        """A person is being asked about a wave."""
-        self.record(GateAsked(at=self._clock.now(), wave_number=wave_number))
+    def gate_asked(self, wave_number: int, until: datetime) -> datetime:
+        """A person is being asked about a wave, by now until then; the deadline that counts is the first one's."""
+        until = self._deadlines.setdefault(wave_number, until)
+        self.record(GateAsked(at=self._clock.now(), wave_number=wave_number, until=until))
+        return until
 
     def gate_answered(self, wave_number: int, answer: GateAnswer) -> None:
         """A person, or the time-out, decided about a wave."""
@@ -266,6 +269,7 @@ class Engine:
             )
         )
         self._answers[wave_number] = answer
+        self._deadlines.pop(wave_number, None)
 
     def submit(self, wave_number: int) -> None:
         """Hand a wave over: from now on its servers may be launched. Handing it over again changes nothing.

@@ -36,7 +36,8 @@ class GateRequest:
         wave_number: the wave that waits.
         wave_name: its name, as the plan gives it.
         summary: Markdown for the form: servers, changes, what has run.
-        timeout: how long the gate waits; then the answer is TIMED_OUT.
+        timeout: how long the gate waits; then the answer is TIMED_OUT. Nothing where its time was over while no process
+            waited: then only an answer that was given in time counts.
     """
 
     execution_id: str

@@ -22,6 +22,7 @@ from prefect_drs.report.events import (
     ExecutionResumed,
     ExecutionStarted,
     GateAnswered,
+    GateAsked,
     JobEnded,
     JobRefused,
     JobRequested,
@@ -51,6 +52,7 @@ class Standing:
         jobs: every job so far, by job id.
         over: the ids of those that are known to be over.
         answers: what was decided about the waves behind gates, by wave number; answers given stay given.
+        deadlines: until when the gates that are open wait, by wave number.
         cancelled: why nothing more is to be launched, where somebody asked for that.
         held: whether launching is paused.
         ended: whether it came to its end; carrying it on then means trying again what failed.
@@ -63,6 +65,7 @@ class Standing:
     requests: dict[str, JobRequested] = field(default_factory=dict)
     jobs: dict[str, JobStarted] = field(default_factory=dict)
     answers: dict[int, GateAnswer] = field(default_factory=dict)
+    deadlines: dict[int, datetime] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
     cancelled: str | None = None
     held: bool = False
@@ -83,7 +86,11 @@ class Standing:
     def apply(self, event: Event) -> None:
         """Take one more event, in the order it was appended."""
         match event:
+            case GateAsked():
+                if event.until is not None:
+                    self.deadlines[event.wave_number] = event.until
             case GateAnswered():
+                self.deadlines.pop(event.wave_number, None)
                 self.answers[event.wave_number] = GateAnswer(
                     Decision(event.decision), event.by, event.answered_at, event.comment
                 )

@@ -98,17 +98,26 @@ class EngineThread:
                 return
 
 
-def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta = GATE_TIMEOUT) -> bool:
+def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta = GATE_TIMEOUT, *, clock: Clock) -> bool:
     """Ask about a wave, note the answer, and cancel the wave where it is not an approval. True: it may begin.
 
-    An answer that the journal holds already, approval or not, is not asked for again.
+    An answer that the journal holds already, approval or not, is not asked for again. A gate that a former process
+    opened keeps its deadline.
+
+    Args:
+        engine: whose wave it is.
+        gate: asks and waits.
+        wave_number: the wave.
+        timeout: how long the gate waits, from when it is first asked.
+        clock: what that is measured by: people's time, where the engine's is a simulated one.
     """
     wave = engine.runbook.wave(wave_number)
     if not wave.gate:
         return True
     answer = engine.answer(wave_number)
     if answer is None:
-        engine.gate_asked(wave_number)
+        now = clock.now()
+        left = engine.gate_asked(wave_number, now + timeout) - now
         answer = gate.ask(
             GateRequest(
                 execution_id=engine.execution_id,
@@ -117,7 +126,7 @@ def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta =
                 wave_number=wave_number,
                 wave_name=wave.wave_name,
                 summary=gate_summary(engine.runbook, wave_number, engine.report()),
-                timeout=timeout,
+                timeout=max(left, timedelta()),
             )
         )
         engine.gate_answered(wave_number, answer)
@@ -155,7 +164,7 @@ def run_plainly(engine: Engine, gate: Gate, clock: Clock, **options: Any) -> Rec
                 del waiting[number]
             elif all(status is WaveStatus.COMPLETED for status in statuses):
                 del waiting[number]
-                if pass_gate(engine, gate, number, **options):
+                if pass_gate(engine, gate, number, clock=clock, **options):
                     engine.submit(number)
         wait = engine.tick()
         ready = any(all(engine.status(n).over for n in dependencies) for dependencies in waiting.values())

@@ -77,10 +77,11 @@ class PauseEnded(EventModel):
 
 
 class GateAsked(EventModel):
-    """A wave waits for a person."""
+    """A wave waits for a person. `until`: when it no longer does, however often the execution is resumed meanwhile."""
 
     kind: Literal["GateAsked"] = "GateAsked"
     wave_number: int
+    until: datetime | None = None
 
 
 class GateAnswered(EventModel):

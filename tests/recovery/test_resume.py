@@ -11,8 +11,10 @@ from benchmarks.kill_points import SkewedClock
 from prefect_drs.errors import UsageError
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
-from prefect_drs.recovery.ports import Decision, GateAnswer
+from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+from prefect_drs.recovery.runner import run_plainly
 from prefect_drs.report.model import ExecutionStatus
+from prefect_drs.runbook import Runbook
 from tests.recovery.test_engine import DIAMOND, launches_a_server, statuses
 from tests.rig import REGION, Rig, WaveSpec
 
@@ -39,7 +41,7 @@ def test_an_approval_given_before_the_stop_is_not_asked_for_again(rig: Rig, tmp_
     engine = rig.engine(rig.runbook(waves), journal=journal(tmp_path))
     from prefect_drs.recovery.runner import pass_gate
 
-    assert pass_gate(engine, rig.answers, 1)
+    assert pass_gate(engine, rig.answers, 1, clock=rig.clock)
     rig.run(rig.engine(None, journal=journal(tmp_path)))
     assert [request.wave_number for request in rig.answers.asked] == [1, 2]
 
@@ -117,7 +119,7 @@ def test_a_refusal_noted_just_before_the_stop_is_not_asked_for_again(
     rig: Rig, tmp_path: Path, decision: Decision
 ) -> None:
     engine = rig.engine(rig.runbook({1: WaveSpec(1, gate=True)}), journal=journal(tmp_path))
-    engine.gate_asked(1)
+    engine.gate_asked(1, rig.clock.now() + timedelta(hours=1))
     engine.gate_answered(1, GateAnswer(decision, "tester", rig.clock.now()))
     report = rig.run(rig.engine(None, journal=journal(tmp_path)))
     assert rig.answers.asked == []
@@ -260,3 +262,26 @@ def test_an_execution_that_has_ended_is_opened_again_once_for_each_call_and_neve
     with pytest.raises(UsageError, match="has ended"):
         rig.engine(None, journal=journal(tmp_path), asked="somebody's retry")
     assert len(rig.jobs()) == 2
+
+
+class DiesWaiting:
+    """A gate whose process dies while it waits."""
+
+    def ask(self, request: GateRequest) -> GateAnswer:
+        raise KeyboardInterrupt
+
+
+def test_a_gate_keeps_its_deadline_however_often_the_execution_is_resumed(rig: Rig, tmp_path: Path) -> None:
+    runbook: Runbook | None = rig.runbook({1: WaveSpec(1, gate=True)})
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run_plainly(
+                rig.engine(runbook, journal=journal(tmp_path)), DiesWaiting(), rig.clock, timeout=timedelta(hours=1)
+            )
+        runbook = None
+        rig.clock.advance(40 * 60)
+    rig.answers.answers = {1: Decision.TIMED_OUT}
+    rig.run(rig.engine(None, journal=journal(tmp_path)))
+    assert [request.timeout for request in rig.answers.asked] == [timedelta()]
+    rig.run(rig.engine(None, journal=journal(tmp_path)))  # it had ended; what timed out is asked anew
+    assert rig.answers.asked[1].timeout == timedelta(hours=1)
