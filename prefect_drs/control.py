@@ -24,11 +24,11 @@ from prefect.states import Cancelled
 
 from prefect_drs.errors import UsageError
 from prefect_drs.executions import flow_runs_of
+from prefect_drs.gate_runs import WISH_KEY as KEY
 from prefect_drs.gate_runs import pending_gates
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.suspension import wake
 
-KEY = "prefect-drs-wish-"
 TAKEN_KEY = "prefect-drs-taken-"  # its value is the key of the last wish that a process took before it stood aside
 LOOK_EVERY = 3.0  # real seconds between two looks at the wishes
 

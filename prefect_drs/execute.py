@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,7 @@ from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.history import expected_durations, recorded_here
 from prefect_drs.journals import holder
 from prefect_drs.lease import execution_lease, forget_lease
+from prefect_drs.milestones import open_gate, open_notifier
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.ports import Gate
@@ -155,7 +156,7 @@ def execute(
         else:
             _refuse_terminated(execution_id, former)
             resolved = runbook() if standing is None else None
-            report, aside = _carry_out(execution_id, resolved, sessions, clock, journal, options, asked)
+            report, aside = _carry_out(execution_id, resolved, sessions, clock, journal, options, asked, former)
     if aside is not None:
         raise _suspended(aside)
     forget_lease(execution_id)
@@ -170,10 +171,18 @@ def _carry_out(
     journal: Journal,
     options: Options,
     asked: str,
+    former: Sequence[Event],
 ) -> tuple[RecoveryReport, Aside | None]:
     """Drive the engine until all is over, or until all that is left waits without a process."""
     gate_clock = StoppableClock()
-    gate = _gate(options, gate_clock)
+    notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
+
+    def on_waiting(pending: PendingGate) -> None:
+        notifier.waiting(open_gate(pending))
+        if options.on_waiting is not None:
+            options.on_waiting(pending)
+
+    gate = _gate(replace(options, on_waiting=on_waiting), gate_clock)
     expected = expected_durations(recorded_here()) if options.expected is None else options.expected
     with (
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
@@ -192,22 +201,25 @@ def _carry_out(
             expected=expected,
             holder=holder(),
             asked=asked,
-            observers=(publisher.observe, _log_events(clock.now()), *options.observers),
+            observers=(publisher.observe, _log_events(clock.now()), notifier.observe, *options.observers),
         )
-        with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:
-            aside: Aside | None = None
-            try:
-                if isinstance(gate, SuspendingGate):
-                    gate.attach(engine)
-                _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)
-                if isinstance(gate, SuspendingGate) and gate.aside():
-                    wishes.stand_aside()
-                    aside = gate.aside()
-            except BaseException:
-                gate_clock.stop()
-                thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
-                raise
-        report = engine.report() if aside else engine.finish()
+        with notifier.telling(engine.record):
+            with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:
+                aside: Aside | None = None
+                try:
+                    if isinstance(gate, SuspendingGate):
+                        gate.attach(engine)
+                    _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)
+                    if isinstance(gate, SuspendingGate) and gate.aside():
+                        wishes.stand_aside()
+                        aside = gate.aside()
+                except BaseException:
+                    gate_clock.stop()
+                    thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
+                    raise
+            if aside is None:
+                engine.finish()
+        report = engine.report()
     publish_report(report, engine.runbook)
     return report, aside
 

@@ -46,6 +46,7 @@ RESPONSE_KEY = "paused-approval-response"
 # Of gates that are flow runs of a deployment (`prefect_drs.suspension`), whose parameters are the deployment's.
 ROLE_LABEL = "prefect-drs.role"
 EXECUTION_LABEL = "prefect-drs.execution"
+WISH_KEY = "prefect-drs-wish-"  # of what `prefect_drs.control` stores with an execution's flow run, and then a time
 # The server's own deadline lies this much later than ours: so that the waiting process settles the run, not the server,
 # and clocks that differ by seconds do not matter.
 GRACE = timedelta(seconds=30)

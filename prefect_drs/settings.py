@@ -48,3 +48,20 @@ class PrefectDrsSettings(PrefectBaseSettings):
         default="",
         description="The file-system block that journals are kept on, as `type/name`; empty for a folder under `home`.",
     )
+    notify_topics: str = Field(
+        default="",
+        description="ARNs of SNS topics that every execution's milestones are published to, separated by commas.",
+    )
+    notify_blocks: str = Field(
+        default="",
+        description="Prefect notification blocks that are told likewise, as `type/name`, separated by commas.",
+    )
+    notify_event_buses: str = Field(
+        default="",
+        description="ARNs of EventBridge buses that get an event for each milestone, separated by commas.",
+    )
+    api_url: str = Field(
+        default="",
+        description="The Prefect API's address as people reach it, for the commands in messages, where that is not "
+        "PREFECT_API_URL; it ends in /api.",
+    )

@@ -1,0 +1,141 @@
+"""Which events are milestones, and the message that each makes.
+
+In: an execution's events in order, and the gates that wait. Out: at most one `Message` for each of them. The same
+events make the same messages, whether they happen or are read back from a journal.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from prefect_drs.notifications import text
+from prefect_drs.notifications.commands import Reach
+from prefect_drs.notifications.message import Message, OpenGate, subject_line
+from prefect_drs.notifications.payload import FAILED_SERVERS_AT_MOST, PAYLOADS
+from prefect_drs.plan.notify import Milestone
+from prefect_drs.report.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, WaveEnded
+from prefect_drs.report.fold import ReportFold
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.runbook import Runbook
+
+ENDS = {
+    ExecutionStatus.COMPLETED: Milestone.COMPLETED,
+    ExecutionStatus.PARTIAL: Milestone.PARTIAL,
+    ExecutionStatus.FAILED: Milestone.FAILED,
+    ExecutionStatus.CANCELLED: Milestone.CANCELLED,
+}
+WAVE_ENDS = {WaveStatus.COMPLETED: Milestone.WAVE_COMPLETED, WaveStatus.FAILED: Milestone.WAVE_FAILED}
+
+
+class Milestones:
+    """Folds events and makes messages of those that are milestones.
+
+    Args:
+        reach: how people reach the execution.
+    """
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._fold = ReportFold()
+        self._runbook: Runbook | None = None
+
+    def take(self, event: Event) -> Message | None:
+        """Take one more event in: the message, where it is a milestone."""
+        self._fold.apply(event)
+        match event:
+            case ExecutionStarted():
+                self._runbook = event.runbook
+                return self._of_execution(Milestone.STARTED, event.at)
+            case PauseAsked():
+                return self._of_execution(Milestone.PAUSED, event.at, by=event.by)
+            case WaveEnded() if (milestone := WAVE_ENDS.get(WaveStatus(event.status))) is not None:
+                return self._of_wave(milestone, event.at, event.wave_number)
+            case ExecutionEnded():
+                return self._of_execution(ENDS[ExecutionStatus(event.status)], event.at)
+            case _:
+                return None
+
+    def waiting(self, gate: OpenGate, at: datetime) -> Message:
+        """The message that a wave waits for an approval.
+
+        Args:
+            gate: the open gate.
+            at: when it was found open.
+        """
+        return self._of_wave(Milestone.WAVE_PAUSED, at, gate.wave_number, gate)
+
+    def _told(self) -> tuple[Runbook, RecoveryReport]:
+        if self._runbook is None:
+            raise ValueError("a journal begins with ExecutionStarted; nothing can be told before it")
+        return self._runbook, self._fold.report()
+
+    def _of_execution(self, milestone: Milestone, at: datetime, by: str = "") -> Message:
+        runbook, report = self._told()
+        about = f"{report.mode} of {report.plan_name}"
+        values = self._common(milestone, at, report)
+        match milestone:
+            case Milestone.STARTED:
+                said, body = f"{about} started", text.started(runbook, report, self._reach)
+            case Milestone.PAUSED:
+                said, body = f"{about} was paused by {by}", text.paused(report, by, self._reach)
+                values["by"] = by
+            case _:
+                said, body = f"{about} {report.status}", text.ended(report, self._reach)
+                values |= {
+                    "ended_at": at,
+                    "achieved_rto_seconds": report.achieved_rto_seconds,
+                    "achieved_rpo_seconds": report.achieved_rpo_seconds,
+                    "failed_waves": tuple(w.wave_number for w in report.waves if w.status is not WaveStatus.COMPLETED),
+                }
+        return self._message(milestone, at.isoformat(), said, body, values)
+
+    def _of_wave(self, milestone: Milestone, at: datetime, wave_number: int, gate: OpenGate | None = None) -> Message:
+        runbook, report = self._told()
+        wave = next(wave for wave in report.waves if wave.wave_number == wave_number)
+        about = f"{report.mode} of {report.plan_name}: wave {wave_number} {wave.wave_name}"
+        values = self._common(milestone, at, report) | {
+            "wave_number": wave_number,
+            "wave_name": wave.wave_name,
+            "wave_status": wave.status,
+            "wave_servers": len(wave.servers),
+            "wave_launched": wave.launched,
+            "reason": wave.reason,
+            "failed_servers": tuple(
+                server.source_server_id for server in wave.servers if server.launch_status in {"FAILED", "TERMINATED"}
+            )[:FAILED_SERVERS_AT_MOST],
+        }
+        if gate is not None:
+            values |= {"gate_flow_run_id": gate.flow_run_id, "gate_link": gate.link, "until": gate.until}
+            body = text.wave_paused(runbook, report, gate, self._reach)
+            return self._message(
+                milestone, gate.flow_run_id, f"{about} waits for your approval", body, values, wave_number
+            )
+        body = text.wave_ended(report, wave, self._reach)
+        return self._message(milestone, at.isoformat(), f"{about} {wave.status}", body, values, wave_number)
+
+    def _common(self, milestone: Milestone, at: datetime, report: RecoveryReport) -> dict[str, Any]:
+        return {
+            "milestone": milestone,
+            "at": at,
+            "execution_id": report.execution_id,
+            "plan_name": report.plan_name,
+            "mode": report.mode,
+            "status": report.status,
+            "started_at": report.started_at,
+            "servers": sum(len(wave.servers) for wave in report.waves),
+            "launched": sum(wave.launched for wave in report.waves),
+            "link": self._reach.link,
+        }
+
+    def _message(
+        self,
+        milestone: Milestone,
+        occasion: str,
+        said: str,
+        body: str,
+        values: dict[str, Any],
+        wave_number: int | None = None,
+    ) -> Message:
+        payload = PAYLOADS[milestone](**values)
+        return Message(milestone, occasion, subject_line(f"[prefect-drs] {said}"), body, payload, wave_number)
