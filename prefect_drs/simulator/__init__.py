@@ -23,6 +23,7 @@ What there is
   an engine can be handed the very same clock.
 - `DRSBackend.seed_source_server(…)`: a source server with its launch configuration, EC2 launch template and points in
   time. `backend.stall_replication(server)`, `resume_replication`, `next_event_at()`, `advance()`.
+- `plant_role(account_id, external_id=…, missing_actions=…)`: a role that the caller may assume.
 - `faults.add({...})`, `faults.fail_server("db01", "conversion")`, `faults.remove(id)`, `faults.clear()`; `load_faults`
   reads a YAML document (the schema is in `prefect_drs.simulator.faults`).
 - For a server: `set_runtime(Runtime(clock=…, seed=…))`, `current_runtime()`, `LOCK` (hold it to read or change state),
@@ -47,6 +48,7 @@ from .faults import AnyFault, Faults, load_faults
 from .launching import seeded_ec2
 from .models import DRSBackend, drs_backends
 from .registration import install
+from .roles import plant_role
 from .runtime import LOCK, Call, Runtime, use
 from .runtime import current as current_runtime
 from .runtime import set_current as set_runtime
@@ -70,6 +72,7 @@ __all__ = [
     "install",
     "load_faults",
     "mock_drs",
+    "plant_role",
     "set_runtime",
 ]
 
@@ -124,7 +127,8 @@ def mock_drs(
         seed: settles all ids and durations of DRS, and the ids that moto gives to what is made one after another.
         faults: planted from the beginning.
         throttle: token buckets; none where left out.
-        checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId.
+        checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId, and whether a call by
+            its session asks for the role's policies.
         needs_initialization: whether an account has to call InitializeService first.
         default_images: whether moto's EC2 has its 1,300 images, which cost 70 ms and 4 MB an account and region.
     """

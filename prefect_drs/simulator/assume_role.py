@@ -1,21 +1,22 @@
 """AssumeRole as AWS decides it: the role exists, its trust policy names the caller, its conditions hold.
 
 moto gives a session to anybody for any role; this stands in front of it. In: who calls, which role, which ExternalId.
-Out: nothing, or `AssumeRoleDeniedError` in the words of STS. What a policy asks that is not known here (a condition
-on anything but sts:ExternalId) is never taken to hold.
+Out: nothing, or `AssumeRoleDeniedError` in the words of STS. Of the request's context only sts:ExternalId is known.
 """
 
 from __future__ import annotations
 
-import json
-from fnmatch import fnmatchcase
+import re
 from typing import Any
-from urllib.parse import unquote
 
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.sts.models import STSBackend
 from moto.utilities.utils import get_partition
+
+from .faults import OptInFault
+from .policies import conditions_hold, listed, matches, statements
+from .runtime import current
 
 
 class AssumeRoleDeniedError(Exception):
@@ -23,6 +24,12 @@ class AssumeRoleDeniedError(Exception):
 
     code = "AccessDenied"
     status = 403
+
+
+class RegionDisabledError(AssumeRoleDeniedError):
+    """STS's RegionDisabledException: it is the role's account for which the region must be enabled."""
+
+    code = "RegionDisabledException"
 
 
 class SessionTooLongError(AssumeRoleDeniedError):
@@ -39,6 +46,7 @@ def check(
 
     Raises:
         AssumeRoleDeniedError: no such role, not trusted, or another ExternalId than the policy asks for.
+        RegionDisabledError: STS of a region that is not enabled for the role's account was asked.
         SessionTooLongError: more seconds than the role allows.
     """
     _, caller_arn, caller_account = backend.get_caller_identity(access_key, region)
@@ -52,39 +60,34 @@ def check(
         role = iam_backends[parts[4]][get_partition(region)].get_role_by_arn(role_arn)
     except NotFoundException:
         raise denied from None
-    document = role.assume_role_policy_document
-    policy = json.loads(unquote(document)) if isinstance(document, str) else document
-    if not trusts(policy, caller_arn, caller_account, external_id):
+    if not trusts(str(role.assume_role_policy_document), caller_arn, caller_account, external_id):
         raise denied
+    if current().faults.hit(OptInFault, parts[4], region) is not None:
+        raise RegionDisabledError(
+            f"STS is not activated in this region for account:{parts[4]}. Your account administrator can activate STS "
+            "in this region using the IAM Console."
+        )
     if seconds > int(role.max_session_duration or 3600):
         raise SessionTooLongError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 
 
-def trusts(policy: Any, caller_arn: str, caller_account: str, external_id: str | None) -> bool:
+def trusts(policy: str, caller_arn: str, caller_account: str, external_id: str | None) -> bool:
     """Whether a trust policy lets a caller in: an Allow that holds, and no Deny that does."""
-    statements = policy.get("Statement", []) if isinstance(policy, dict) else []
-    allowed = False
-    for statement in statements if isinstance(statements, list) else [statements]:
-        if not any(fnmatchcase("sts:AssumeRole", action) for action in _listed(statement.get("Action"))):
-            continue
-        if not _names(statement.get("Principal"), caller_arn, caller_account):
-            continue
-        if not _conditions_hold(statement.get("Condition") or {}, external_id):
-            continue
-        if statement.get("Effect") == "Deny":
-            return False
-        allowed = allowed or statement.get("Effect") == "Allow"
-    return allowed
-
-
-def _listed(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [] if value is None else [str(value)]
+    context = {} if external_id is None else {"sts:externalid": [external_id]}
+    effects = {
+        statement.get("Effect")
+        for statement in statements(policy)
+        if any(matches(action, "sts:AssumeRole", re.IGNORECASE) for action in listed(statement.get("Action")))
+        and _names(statement.get("Principal"), caller_arn, caller_account)
+        and conditions_hold(statement.get("Condition"), context)
+    }
+    return effects == {"Allow"}
 
 
 def _names(principal: Any, caller_arn: str, caller_account: str) -> bool:
     if principal == "*":
         return True
-    for named in _listed(principal.get("AWS") if isinstance(principal, dict) else None):
+    for named in listed(principal.get("AWS") if isinstance(principal, dict) else None):
         if named in ("*", caller_account, caller_arn):
             return True
         if named.endswith(f"::{caller_account}:root"):
@@ -103,21 +106,3 @@ def _role_of(arn: str) -> tuple[str, str] | None:
     if kind == "assumed-role":
         return account, rest.split("/", 1)[0]
     return None
-
-
-def _conditions_hold(conditions: dict[str, dict[str, Any]], external_id: str | None) -> bool:
-    for operator, asked in conditions.items():
-        for key, values in asked.items():
-            if key.lower() != "sts:externalid" or external_id is None:
-                return False
-            if operator in {"StringEquals", "ForAnyValue:StringEquals"}:
-                holds = external_id in _listed(values)
-            elif operator in {"StringLike", "ForAnyValue:StringLike"}:
-                holds = any(fnmatchcase(external_id, pattern) for pattern in _listed(values))
-            elif operator == "StringNotEquals":
-                holds = external_id not in _listed(values)
-            else:
-                holds = False
-            if not holds:
-                return False
-    return True

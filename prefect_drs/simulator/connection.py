@@ -1,4 +1,6 @@
-"""What stands before any service: whether the region answers, whether the session lives, and how a call gets no answer.
+"""What stands before any service: whether the region answers and is enabled, whether the session lives and may do this.
+
+How a call gets no answer is here too.
 
 In: a request and who sent it. Out: nothing, or an error of AWS, or `NoAnswerError`. Within `mock_aws` no answer is
 botocore's own connection error, raised at once; over HTTP the connection is closed, which botocore tells the same way.
@@ -12,8 +14,9 @@ from typing import Any
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from moto.core.common_types import TYPE_RESPONSE
 
-from .exceptions import ExpiredTokenException
-from .faults import CredentialsFault, RegionFault
+from . import permissions
+from .exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
+from .faults import CredentialsFault, OptInFault, RegionFault
 from .runtime import current
 
 
@@ -30,11 +33,15 @@ def check(request: Any, service: str, operation: str, account: str, region: str,
 
     Raises:
         NoAnswerError: the region is unreachable.
+        UnrecognizedClientException: the region is not enabled for the account.
         ExpiredTokenException: the session that signed it is over.
+        AccessDeniedException: the policies of its role do not allow it.
     """
     runtime = current()
     if runtime.faults.hit(RegionFault, account, region) is not None:
         raise NoAnswerError("unreachable")
+    if runtime.faults.hit(OptInFault, account, region) is not None:
+        raise UnrecognizedClientException()
     session = runtime.sessions.get(access_key)
     if session is None:
         return
@@ -42,8 +49,15 @@ def check(request: Any, service: str, operation: str, account: str, region: str,
     if runtime.faults.hit(CredentialsFault, account, region, role=(role, session.role_arn)) is not None:
         runtime.sessions.expire(access_key)
         session = runtime.sessions.get(access_key)
-    if session is not None and session.expires_at <= runtime.now():
+    if session is None:
+        return
+    if session.expires_at <= runtime.now():
         raise ExpiredTokenException()
+    if runtime.checks_assume_role and operation:
+        try:
+            permissions.check(session, service, operation, region)
+        except permissions.NotPermittedError as denied:
+            raise AccessDeniedException(str(denied)) from None
 
 
 def drop(request: Any, silence: NoAnswerError) -> TYPE_RESPONSE:

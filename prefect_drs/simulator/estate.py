@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
@@ -19,6 +19,7 @@ from prefect_drs.plan.bindings import Bindings
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, ServerEntry
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
+    Circumstances,
     Estate,
     RegionSpec,
     RoleSpec,
@@ -50,19 +51,25 @@ _ZONE_NUMBER = re.compile(r"az-?(\d)(?!\d)", re.IGNORECASE)
 _ZONE_LETTER = re.compile(r"(?:\d|-|_)([a-f])$")
 
 
-def estate_for(*manifests: Manifest, external_id: str | None = None, caller: str = CALLER_ACCOUNT) -> Estate:
+def estate_for(
+    *manifests: Manifest,
+    external_id: str | None = None,
+    caller: str = CALLER_ACCOUNT,
+    accounts: Mapping[str, Circumstances] | None = None,
+) -> Estate:
     """The estate that all `manifests` together ask for.
 
     Args:
         manifests: read with `check_manifest(..., rehearsal=True)`.
         external_id: what the roles in other accounts demand; nothing where left out.
         caller: the account that runs the plan; a group without an account lies there.
+        accounts: what of some accounts no manifest says, by the account's id or the manifest's name for it.
     """
-    draft = _Draft(caller)
+    draft = _Draft(caller, external_id, {account_number(name): told for name, told in (accounts or {}).items()})
     for manifest in manifests:
         for group in manifest.protection_groups:
             draft.add_group(group, manifest)
-    accounts = tuple(draft.account(account, external_id) for account in draft.account_ids())
+    built = tuple(draft.account(account) for account in draft.account_ids())
     guesses = [guess for manifest in manifests for guess in match_groups(manifest)]
     for guess in guesses:
         if guess.group_name is None:
@@ -70,7 +77,7 @@ def estate_for(*manifests: Manifest, external_id: str | None = None, caller: str
         else:
             draft.bound["protection_groups"].setdefault(guess.reference, {})["", ""] = guess.group_name
     return Estate(
-        accounts=accounts,
+        accounts=built,
         bindings=draft.bindings(),
         guesses=tuple(guesses),
         remarks=tuple(dict.fromkeys(draft.remarks)),
@@ -103,6 +110,8 @@ class _Draft:
     """Reads groups one after another; every name met becomes a thing with an id, and a binding where it was none."""
 
     caller: str
+    external_id: str | None
+    circumstances: Mapping[str, Circumstances]
     remarks: list[str] = field(default_factory=list)
     places: dict[tuple[str, str], _Place] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -189,17 +198,22 @@ class _Draft:
             instance_id=instance_id or (known.instance_id if known else None),
             source_account=account_number(manifest.source_account or account) if instance_id else None,
             source_region=(manifest.source_region or group.region) if instance_id else None,
+            staging_account=self._told_of(account).staging_account,
         )
         place.landing[server_id] = (settings.subnet_id, settings.static_private_ip)
 
     def _bind(self, kind: str, account: str, region: str, name: str, real: str) -> None:
         self.bound[kind].setdefault(name, {})[account, region] = real
 
-    def account_ids(self) -> list[str]:
-        """All accounts met, in order of appearance."""
-        return list(dict.fromkeys(account for account, _ in self.places))
+    def _told_of(self, account: str) -> Circumstances:
+        return self.circumstances.get(account) or Circumstances()
 
-    def account(self, account: str, external_id: str | None) -> AccountSpec:
+    def account_ids(self) -> list[str]:
+        """All accounts met, in order of appearance, then those of which only the circumstances tell."""
+        staging = [told.staging_account for told in self.circumstances.values() if told.staging_account]
+        return list(dict.fromkeys([*(account for account, _ in self.places), *self.circumstances, *staging]))
+
+    def account(self, account: str) -> AccountSpec:
         """All that was collected for an account."""
         profiles = []
         for name in self.profiles[account]:
@@ -207,16 +221,23 @@ class _Draft:
             if real != name:
                 self.bound["instance_profiles"].setdefault(name, {})["", ""] = real
             profiles.append(real)
+        told = self._told_of(account)
+        role = RoleSpec(
+            name=ORCHESTRATION_ROLE,
+            external_id=told.external_id or self.external_id,
+            missing_actions=told.missing_actions,
+        )
         return AccountSpec(
             account_id=account,
-            name=self.names[account],
-            role=None if account == self.caller else RoleSpec(name=ORCHESTRATION_ROLE, external_id=external_id),
+            name=self.names.get(account, account),
+            role=None if account == self.caller or not told.has_role else role,
             instance_profiles=tuple(profiles),
             regions=tuple(
                 self._region(account, region, place)
                 for (owner, region), place in self.places.items()
                 if owner == account
             ),
+            disabled_regions=told.disabled_regions,
         )
 
     def _region(self, account: str, region: str, place: _Place) -> RegionSpec:
@@ -235,6 +256,7 @@ class _Draft:
             default_security_groups=tuple(groups[name] for name in networks.loose_security_groups),
             source_servers=tuple(_with_addresses(place, vpcs)),
             instance_types=tuple(place.types),
+            initialized=region not in self._told_of(account).uninitialized_regions,
         )
 
     def _vpcs(

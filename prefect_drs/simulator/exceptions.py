@@ -58,6 +58,16 @@ class AccessDeniedException(DRSError):  # noqa: N818 # named as the service name
     status = 403
 
 
+class UnrecognizedClientException(DRSError):  # noqa: N818 # named as the service names it
+    """403: the credentials are not known here, as in a region that is not enabled for the account (a common error)."""
+
+    code = "UnrecognizedClientException"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is invalid.")
+
+
 class ExpiredTokenException(DRSError):  # noqa: N818 # named as the service names it
     """403: the session is over (a common error of all AWS services)."""
 

@@ -20,6 +20,9 @@ questions ("does this server fail in this stage?"). Faults never reach into stat
         region: eu-west-1
       - kind: credentials       # sessions of the account have expired
         account: "222222222222"
+      - kind: opt-in            # the region is not enabled for the account
+        account: "222222222222"
+        region: ap-east-1
       - kind: capacity          # EC2 has no room for an instance type in a zone
         instanceType: m5.*
         zone: us-east-1a
@@ -108,6 +111,12 @@ class CredentialsFault(Fault):
     role: str = "*"
 
 
+class OptInFault(Fault):
+    """The region is not enabled for the account: its credentials are unknown there, and no role can be assumed."""
+
+    kind: Literal["opt-in"] = "opt-in"
+
+
 class CapacityFault(Fault):
     """EC2 answers InsufficientInstanceCapacity for an instance type in a zone."""
 
@@ -117,7 +126,7 @@ class CapacityFault(Fault):
 
 
 AnyFault = Annotated[
-    ServerFault | JobFault | OperationFault | RegionFault | CredentialsFault | CapacityFault,
+    ServerFault | JobFault | OperationFault | RegionFault | CredentialsFault | OptInFault | CapacityFault,
     Field(discriminator="kind"),
 ]
 F = TypeVar("F", bound=Fault)

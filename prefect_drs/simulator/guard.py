@@ -1,8 +1,9 @@
 """The sandbox's own checks in front of moto's services: regions, sessions, faults, and AssumeRole.
 
-In: moto's handlers of EC2, IAM, STS, SSM and SNS. Out: the same handlers behind the checks that DRS has too: an
-unreachable region gives no answer, an expired session is refused, an operation fault of that service hits. moto's
-AssumeRole is put behind `assume_role`.
+In: moto's handlers of EC2, IAM, STS, SSM, SNS, SQS and EventBridge. Out: the same handlers behind the checks that DRS
+has too: an unreachable region gives no answer, an expired session is refused, so is an action that the role lacks, an
+operation fault of that service hits; each refusal in the service's own form. moto's AssumeRole is put behind
+`assume_role`.
 
 Before EC2 is asked, the launches that have come due are carried out. All of it holds within `mock_aws` and over HTTP
 alike, since both go through the handlers in moto's `urls` modules.
@@ -25,28 +26,53 @@ from moto.core.request import Request
 from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 from moto.iam.models import get_account_id_from
+from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
 from . import assume_role, connection
-from .exceptions import ExpiredTokenException
+from .exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
 from .faults import OperationFault
 from .launch_templates import SandboxEC2Response
 from .models import drs_backends
+from .permissions import SandboxIAMResponse
 from .runtime import LOCK, current
 from .sessions import Session
 
-GUARDED = ("ec2", "iam", "sts", "ssm", "sns")
+GUARDED = ("ec2", "iam", "sts", "ssm", "sns", "sqs", "events")
 LOCKED = frozenset({"ec2", "iam", "sts"})
 """Services whose state launches change or read: their calls take turns with DRS's."""
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
-_EXPIRED = {"ec2": "RequestExpired", "ssm": "ExpiredTokenException"}
-_THROTTLED = {"ec2": ("RequestLimitExceeded", 503), "ssm": ("ThrottlingException", 400)}
+_IN_JSON = {
+    "ssm": "application/x-amz-json-1.1",
+    "events": "application/x-amz-json-1.1",
+    "sqs": "application/x-amz-json-1.0",
+}
+"""Services that answer in JSON; the others do in XML."""
+_Code = tuple[str, int]
+_EXPIRED: dict[str, _Code] = {"ec2": ("RequestExpired", 400), **dict.fromkeys(_IN_JSON, ("ExpiredTokenException", 400))}
+_NOT_ENABLED: dict[str, _Code] = {
+    "ec2": ("AuthFailure", 401),
+    **dict.fromkeys(_IN_JSON, ("UnrecognizedClientException", 400)),
+}
+_DENIED: dict[str, _Code] = {
+    "ec2": ("UnauthorizedOperation", 403),
+    "sns": ("AuthorizationError", 403),
+    **dict.fromkeys(_IN_JSON, ("AccessDeniedException", 400)),
+}
+_THROTTLED: dict[str, _Code] = {
+    "ec2": ("RequestLimitExceeded", 503),
+    **dict.fromkeys(_IN_JSON, ("ThrottlingException", 400)),
+}
 Handler = Callable[[Request, str, Any], TYPE_RESPONSE]
 
 
 def guard_services() -> None:
     """Put the checks in front of moto's services. Made once a process, by `install`."""
-    ours = {TokenResponse.dispatch: SandboxTokenResponse.dispatch, EC2Response.dispatch: SandboxEC2Response.dispatch}
+    ours = {
+        TokenResponse.dispatch: SandboxTokenResponse.dispatch,
+        EC2Response.dispatch: SandboxEC2Response.dispatch,
+        IamResponse.dispatch: SandboxIAMResponse.dispatch,
+    }
     for service in GUARDED:
         urls = importlib.import_module(f"moto.{service}.urls")
         for path, handler in list(urls.url_paths.items()):
@@ -76,8 +102,15 @@ def guarded(handler: Handler, service: str) -> Handler:
             if fault is not None:
                 raise connection.NoAnswerError("lose-answer")
         except ExpiredTokenException as error:
-            code = _EXPIRED.get(service, "ExpiredToken")
-            return _refusal(service, 400 if service == "ec2" else error.status, code, error.message)
+            code, status = _EXPIRED.get(service, ("ExpiredToken", 403))
+            return _refusal(service, status, code, error.message)
+        except UnrecognizedClientException as error:
+            code, status = _NOT_ENABLED.get(service, ("InvalidClientTokenId", 403))
+            return _refusal(service, status, code, error.message)
+        except AccessDeniedException as error:
+            code, status = _DENIED.get(service, ("AccessDenied", 403))
+            told = f"You are not authorized to perform this operation. {error.message}"
+            return _refusal(service, status, code, told if service == "ec2" else error.message)
         except assume_role.AssumeRoleDeniedError as denied:
             return _refusal(service, denied.status, denied.code, str(denied))
         except connection.NoAnswerError as silence:
@@ -118,8 +151,8 @@ def _operation(request: Request) -> str:
 
 
 def _refusal(service: str, status: int, code: str, message: str) -> TYPE_RESPONSE:
-    if service == "ssm":
-        headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": code}
+    if service in _IN_JSON:
+        headers = {"content-type": _IN_JSON[service], "x-amzn-errortype": code}
         return status, headers, json.dumps({"__type": code, "message": message})
     error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
     if service == "ec2":
@@ -147,5 +180,13 @@ class SandboxTokenResponse(TokenResponse):
             session = result["Credentials"]
             expires_at = runtime.now() + timedelta(seconds=seconds)
             session.expiration = runtime.clock.wall(expires_at)
-            runtime.sessions.add(Session(session.access_key_id, role_arn.split(":")[4], role_arn, expires_at))
+            runtime.sessions.add(
+                Session(
+                    session.access_key_id,
+                    role_arn.split(":")[4],
+                    role_arn,
+                    expires_at,
+                    str(self._get_param("RoleSessionName")),
+                )
+            )
             return answer

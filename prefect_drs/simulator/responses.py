@@ -1,8 +1,8 @@
 """The wire of DRS: which operation a request is, its input checked against the model, its answer or error as JSON.
 
-Every call passes, in this order: region reachable, session alive, operation faults, input against the model, throttle,
-account initialised, state brought up to now, the operation itself. DRS speaks REST with JSON whose members carry the
-model's own names, so answers are written as they are; that is what keeps a call short.
+Every call passes, in this order: region reachable and enabled, session alive, action allowed, operation faults, input
+against the model, throttle, account initialised, state brought up to now, the operation itself. DRS speaks REST with
+JSON whose members carry the model's own names, so answers are written as they are; that is what keeps a call short.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ class Runtime:
         faults: what is to go wrong.
         throttle: token buckets an operation; `None` never throttles.
         sessions: the sessions that AssumeRole gave out.
-        checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId.
+        checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId, and whether a call by
+            its session asks for the role's policies.
         needs_initialization: whether an account answers UninitializedAccountException before InitializeService.
     """
 

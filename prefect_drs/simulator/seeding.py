@@ -7,7 +7,6 @@ is made; then nothing is. Seeding the same estate again changes nothing. Works i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
@@ -28,16 +27,19 @@ from prefect_drs.simulator.estate_model import (
     Estate,
     EstateModel,
     RegionSpec,
-    RoleSpec,
     SecurityGroupSpec,
     SourceServerSpec,
     SubnetSpec,
     VpcSpec,
 )
+from prefect_drs.simulator.faults import OptInFault
+from prefect_drs.simulator.identifiers import identifier
+from prefect_drs.simulator.instances import run_instance
 from prefect_drs.simulator.launching import seeded_ec2
 from prefect_drs.simulator.matching import GroupGuess
 from prefect_drs.simulator.networks import VPC_BLOCKS, may_hold
-from prefect_drs.simulator.runtime import LOCK
+from prefect_drs.simulator.roles import plant_role
+from prefect_drs.simulator.runtime import LOCK, current
 
 
 class SeededRegion(EstateModel):
@@ -77,13 +79,23 @@ def seed_estate(estate: Estate) -> Seeded:
                 + ". Seed both files in one command into a fresh sandbox, so that one network is planned for both."
             )
         remarks = list(estate.remarks)
-        regions, roles = [], []
+        regions, roles, instances = [], [], _Instances()
         for account in estate.accounts:
             if account.role is not None:
-                roles.append(_ensure_role(account, account.role))
+                role = account.role
+                roles.append(
+                    plant_role(
+                        account.account_id,
+                        role.name,
+                        external_id=role.external_id,
+                        missing_actions=role.missing_actions,
+                        trusted_account=CALLER_ACCOUNT,
+                    )
+                )
+            _disable_regions(account)
             for profile in account.instance_profiles:
                 _ensure_instance_profile(account.account_id, profile)
-            regions += [_build_region(account.account_id, region, remarks) for region in account.regions]
+            regions += [_build_region(account.account_id, region, remarks, instances) for region in account.regions]
     return Seeded(
         bindings=estate.bindings,
         regions=tuple(regions),
@@ -140,14 +152,23 @@ def _subnet(ec2: Any, subnet_id: str) -> Any | None:
     return next((by_id[subnet_id] for by_id in ec2.subnets.values() if subnet_id in by_id), None)
 
 
-def _build_region(account: str, spec: RegionSpec, remarks: list[str]) -> SeededRegion:
+def _disable_regions(account: AccountSpec) -> None:
+    faults = current().faults
+    planted = {(one.fault.account, one.fault.region) for one in faults if isinstance(one.fault, OptInFault)}
+    for region in account.disabled_regions:
+        if (account.account_id, region) not in planted:
+            faults.add(OptInFault(account=account.account_id, region=region))
+
+
+def _build_region(account: str, spec: RegionSpec, remarks: list[str], instances: _Instances) -> SeededRegion:
     ec2 = ec2_backends[account][spec.region]
     remarks += _missing_types(account, spec)
     new = sum(_ensure_vpc(ec2, account, spec.region, vpc, remarks) for vpc in spec.vpcs)
     new += sum(_ensure_security_group(ec2, group, ec2.default_vpc.id) for group in spec.default_security_groups)
     drs = drs_backends[account][spec.region]
-    drs.initialize_service()
-    new += sum(_ensure_source_server(drs, account, server) for server in spec.source_servers)
+    if spec.initialized:
+        drs.initialize_service()
+    new += sum(_ensure_source_server(drs, account, server, instances) for server in spec.source_servers)
     return SeededRegion(
         account_id=account,
         region=spec.region,
@@ -236,17 +257,29 @@ def _ensure_security_group(ec2: Any, spec: SecurityGroupSpec, vpc_id: str) -> in
     return 1
 
 
-def _ensure_source_server(drs: Any, account: str, spec: SourceServerSpec) -> int:
+def _ensure_source_server(drs: Any, account: str, spec: SourceServerSpec, instances: _Instances) -> int:
     existing = drs.servers.get(spec.source_server_id)
     if spec.instance_id and spec.source_region:
-        _ensure_instance(spec.source_account or account, spec.source_region, spec)
+        instances.ensure(spec.source_account or account, spec.source_region, spec)
     if existing is not None:
         for key, value in spec.tags.items():
             existing.tags.setdefault(key, value)
         return 0
+    if spec.staging_account is None:
+        _seed(drs, spec, spec.source_server_id)
+        return 1
+    staging = drs_backends[spec.staging_account][drs.region_name]
+    staging.initialize_service()
+    original_id = identifier("s-", "staging", spec.staging_account, spec.source_server_id)
+    original = staging.servers.get(original_id) or _seed(staging, spec, original_id)
+    drs.extend(original, spec.staging_account, spec.tags, server_id=spec.source_server_id)
+    return 1
+
+
+def _seed(drs: Any, spec: SourceServerSpec, server_id: str) -> Any:
     machine = spec.machine
-    drs.seed_source_server(
-        source_server_id=spec.source_server_id,
+    return drs.seed_source_server(
+        source_server_id=server_id,
         hostname=spec.hostname,
         tags=spec.tags,
         os=machine.os_name,
@@ -259,50 +292,30 @@ def _ensure_source_server(drs: Any, account: str, spec: SourceServerSpec) -> int
         source_instance_type=machine.instance_type if spec.instance_id else None,
         private_ips=[spec.private_ip] if spec.private_ip else [],
     )
-    return 1
 
 
-def _ensure_instance(account: str, region: str, spec: SourceServerSpec) -> None:
-    """The EC2 instance that the source server replicates from, under exactly its id, with its tags."""
-    ec2 = ec2_backends[account][region]
-    if any(instance.id == spec.instance_id for r in ec2.reservations.values() for instance in r.instances):
-        return
-    with seeded_ec2("instance", account, region, spec.instance_id):
-        reservation = ec2.run_instances(
-            "",
-            1,
-            None,
-            [],
-            instance_type=spec.machine.instance_type,
-            is_instance_type_default=False,
-            region_name=region,
-            security_group_ids=[],
-            tags={},
-            block_device_mappings=[],
-        )
-    instance = reservation.instances[0]
-    instance.id = str(spec.instance_id)
-    instance.add_tags(spec.tags)
+class _Instances:
+    """The EC2 instances that source servers replicate from."""
 
+    def __init__(self) -> None:
+        self._there: dict[tuple[str, str], set[str]] = {}
 
-def _ensure_role(account: AccountSpec, role: RoleSpec) -> str:
-    """The role that the caller assumes; its trust names the caller's account, and the ExternalId where there is one."""
-    statement: dict[str, Any] = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{CALLER_ACCOUNT}:root"},
-        "Action": "sts:AssumeRole",
-    }
-    if role.external_id is not None:
-        statement["Condition"] = {"StringEquals": {"sts:ExternalId": role.external_id}}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam = iam_backends[account.account_id]["aws"]
-    existing = next((found for found in iam.get_roles() if found.name == role.name), None)
-    if existing is not None:
-        existing.assume_role_policy_document = trust
-        return str(existing.arn)
-    with seeded_ec2("role", account.account_id, role.name):
-        made = iam.create_role(role.name, trust, "/", None, "made by prefect-drs sandbox seed", [], "3600")
-    return str(made.arn)
+    def ensure(self, account: str, region: str, spec: SourceServerSpec) -> None:
+        """The instance under exactly its id, with its tags."""
+        ec2 = ec2_backends[account][region]
+        if (account, region) not in self._there:
+            held = ec2.reservations.values()
+            self._there[account, region] = {one.id for reservation in held for one in reservation.instances}
+        wanted = str(spec.instance_id)
+        if wanted in self._there[account, region]:
+            return
+        self._there[account, region].add(wanted)
+        with seeded_ec2("instance", account, region, wanted):
+            instance = run_instance(
+                ec2, groups=[], disks=[], tags={}, instance_type=spec.machine.instance_type, region_name=region
+            )
+        instance.id = wanted
+        instance.add_tags(spec.tags if spec.instance_tags is None else spec.instance_tags)
 
 
 def _ensure_instance_profile(account: str, name: str) -> None:

@@ -13,12 +13,13 @@ _PAST = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session taken with AssumeRole."""
+    """A session taken with AssumeRole; `name` is its RoleSessionName."""
 
     access_key: str
     account_id: str
     role_arn: str
     expires_at: datetime
+    name: str = "session"
 
 
 @dataclass(slots=True)

@@ -79,11 +79,13 @@ class StagingBackend(FailbackBackend):
         server = self.extend(original, account_id, dict(params.get("tags") or {}))
         return {"sourceServer": server.wire(self.now())}
 
-    def extend(self, original: SourceServer, staging_account: str, tags: dict[str, str]) -> SourceServer:
-        """Make the extension of a staging server here."""
+    def extend(
+        self, original: SourceServer, staging_account: str, tags: dict[str, str], *, server_id: str | None = None
+    ) -> SourceServer:
+        """Make the extension of a staging server here; its id follows from the original's where none is given."""
         server: SourceServer = self.seed_source_server(
             hostname=original.hostname,
-            source_server_id=self.identifier("s-", "extension", original.arn),
+            source_server_id=server_id or self.identifier("s-", "extension", original.arn),
             tags={**original.tags, **tags},
             os=original.operating_system,
             ram_bytes=original.ram_bytes,
@@ -92,6 +94,7 @@ class StagingBackend(FailbackBackend):
             ec2_instance_id=original.ec2_instance_id,
             source_region=original.source_region,
             source_account=original.source_account,
+            source_instance_type=original.source_instance_type,
             private_ips=original.private_ips,
         )
         server.replication = original.replication

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
 import threading
@@ -22,7 +21,7 @@ from prefect_drs.aws.sessions import (
     orchestration_role_arn,
 )
 from prefect_drs.errors import AwsError, UsageError
-from prefect_drs.simulator import Sandbox, mock_drs
+from prefect_drs.simulator import Sandbox, mock_drs, plant_role
 from tests.aws.conftest import Endpoint
 
 CALLER = "123456789012"
@@ -37,24 +36,7 @@ IDENTITY = (
 
 def make_role(name: str, external_id: str | None, account_id: str = TARGET) -> None:
     """A role in another account that the caller's account may assume."""
-    statement: dict[str, object] = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{CALLER}:root"},
-        "Action": "sts:AssumeRole",
-    }
-    if external_id is not None:
-        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
-    from moto.iam.models import iam_backends
-
-    iam_backends[account_id]["aws"].create_role(
-        role_name=name,
-        assume_role_policy_document=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-        path="/",
-        permissions_boundary=None,
-        description="",
-        tags=[],
-        max_session_duration="3600",
-    )
+    plant_role(account_id, name, external_id=external_id)
 
 
 def identity(sessions: Sessions, account_id: str | None, region: str = REGION) -> str:

@@ -6,7 +6,6 @@ engine's own and none of it is spent in real time. What counts is told by the si
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +21,8 @@ from prefect_drs.recovery.packing import Limits
 from prefect_drs.recovery.runner import InlineExecutor
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
-from tests.rig import ACCOUNT, GIB, REGION, Rig, WaveSpec
+from prefect_drs.simulator import plant_role
+from tests.rig import GIB, REGION, Rig, WaveSpec
 
 PLAN = {
     1: WaveSpec(9),
@@ -188,16 +188,11 @@ def test_every_kind_of_answer_lost_at_once(storm: Rig) -> None:
 
 
 TARGET = "222222222222"
-ROLE = "DRSOrchestrationRole"
 
 
 def across_accounts(rig: Rig) -> Runbook:
     """Two waves in another account, entered by its role."""
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
-    from moto.iam.models import iam_backends
-
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    iam_backends[TARGET]["aws"].create_role(ROLE, document, "/", None, "", [], "3600")
+    plant_role(TARGET)
     backend = rig.sandbox.backend(TARGET, REGION)
     backend.initialize_service()
     groups = []

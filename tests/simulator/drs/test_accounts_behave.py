@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from prefect_drs.simulator import mock_drs
+from prefect_drs.simulator import mock_drs, plant_role
 from prefect_drs.simulator.assume_role import trusts
 
 from .documented import documented
@@ -28,7 +28,8 @@ def make_role(principal: Any = "arn:aws:iam::123456789012:root", condition: Any 
     if condition is not None:
         statement["Condition"] = condition
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam_backends[TARGET]["aws"].create_role("DRSOrchestrationRole", policy, "/", None, "", [], "3600")
+    plant_role(TARGET)
+    iam_backends[TARGET]["aws"].get_role("DRSOrchestrationRole").assume_role_policy_document = policy
 
 
 def session(rig: Rig, **more: Any) -> boto3.Session:
@@ -148,4 +149,4 @@ def policy(effect: str = "Allow", **more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_trust_policy_is_read_as_iam_reads_it(document: dict[str, Any], holds: bool) -> None:
-    assert trusts(document, *CALLER, external_id="abc") is holds
+    assert trusts(json.dumps(document), *CALLER, external_id="abc") is holds

@@ -18,6 +18,7 @@ MODULES = {
     "test_recovery_plans_behave": "AWS-native recovery plans",
     "test_wire_behaves": "The wire",
     "test_accounts_behave": "Accounts and sessions",
+    "test_permissions_behave": "Permissions and regions",
 }
 HEAD = """# What the simulator does as AWS does
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,10 +10,9 @@ import boto3
 import pytest
 import requests
 from botocore.exceptions import ConnectionClosedError
-from moto.iam.models import iam_backends
 from moto.server import ThreadedMotoServer
 
-from prefect_drs.simulator import Runtime, Sandbox, StepClock, install
+from prefect_drs.simulator import Runtime, Sandbox, StepClock, install, plant_role
 from prefect_drs.simulator.runtime import use
 
 from .rig import ACCOUNT, GIB, NO_RETRIES, REGION, refused
@@ -79,12 +77,7 @@ def test_a_session_is_checked_and_ends_over_http_too(http: tuple[Sandbox, str]) 
     sts = client(endpoint, "sts")
     with refused("AccessDenied"):
         sts.assume_role(RoleArn=arn, RoleSessionName="test")
-    statement = {
-        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-        "Condition": {"StringEquals": {"sts:ExternalId": "right"}},
-    }  # fmt: skip
-    policy = json.dumps({"Statement": [statement]})
-    iam_backends["222222222222"]["aws"].create_role("DRSOrchestrationRole", policy, "/", None, "", [], "3600")
+    plant_role("222222222222", external_id="right")
     with refused("AccessDenied"):
         sts.assume_role(RoleArn=arn, RoleSessionName="test", ExternalId="wrong")
     got = sts.assume_role(RoleArn=arn, RoleSessionName="test", ExternalId="right")["Credentials"]

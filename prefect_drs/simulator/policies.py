@@ -1,0 +1,163 @@
+"""What IAM policies decide: Allow, Deny, wildcards and conditions, for one action on one resource.
+
+In: policy documents, an action, a resource, and what is known of the request. Out: a `Decision`, in the words of
+SimulatePrincipalPolicy. An explicit Deny wins; without any Allow it is an implicit one. A condition whose operator is
+not known here never holds. Permissions boundaries, session policies and resource policies are not looked at.
+
+Sources: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements" and "Condition operators".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
+
+Context = Mapping[str, Sequence[str]]
+"""Values by condition key, the key in lower case: keys are not case-sensitive."""
+
+
+class Decision(StrEnum):
+    """`PolicyEvaluationDecisionType` of IAM."""
+
+    ALLOWED = "allowed"
+    EXPLICIT_DENY = "explicitDeny"
+    IMPLICIT_DENY = "implicitDeny"
+
+
+class UnknownPrincipalError(LookupError):
+    """There is no such user or role."""
+
+
+def decide(documents: Iterable[str], action: str, resource: str | None, context: Context) -> Decision:
+    """What these policies together say.
+
+    Args:
+        documents: identity policies, as JSON.
+        action: such as `drs:StartRecovery`.
+        resource: an ARN or `*`; None where the resource of a call is not known: then an Allow counts for whatever
+            resources, and a Deny only where it is for all.
+        context: what is known of the request.
+    """
+    decision = Decision.IMPLICIT_DENY
+    for document in documents:
+        for statement in statements(document):
+            if not _concerns(statement, "Action", action, re.IGNORECASE):
+                continue
+            if not _holds_for(statement, resource) or not conditions_hold(statement.get("Condition"), context):
+                continue
+            if statement.get("Effect") == "Deny":
+                return Decision.EXPLICIT_DENY
+            decision = Decision.ALLOWED
+    return decision
+
+
+@lru_cache(maxsize=1024)
+def statements(document: str) -> tuple[Mapping[str, Any], ...]:
+    """The statements of a policy document, however it is quoted."""
+    policy = json.loads(document if document.lstrip().startswith("{") else unquote(document))
+    found = policy.get("Statement", []) if isinstance(policy, dict) else []
+    return tuple(one for one in listed(found) if isinstance(one, dict))
+
+
+def listed(value: Any) -> list[Any]:
+    """A value that may stand alone as the list it may be instead."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def matches(pattern: str, text: str, flags: int = 0) -> bool:
+    """Whether a text fits a pattern of IAM: `*` is any characters, `?` is one."""
+    return _compiled(pattern, flags).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), flags | re.DOTALL)
+
+
+def _concerns(statement: Mapping[str, Any], element: str, value: str, flags: int = 0) -> bool:
+    if f"Not{element}" in statement:
+        return not any(matches(str(pattern), value, flags) for pattern in listed(statement[f"Not{element}"]))
+    return any(matches(str(pattern), value, flags) for pattern in listed(statement.get(element)))
+
+
+def _holds_for(statement: Mapping[str, Any], resource: str | None) -> bool:
+    if resource is not None:
+        return _concerns(statement, "Resource", resource)
+    return statement.get("Effect") != "Deny" or "*" in listed(statement.get("Resource"))
+
+
+def conditions_hold(conditions: Mapping[str, Any] | None, context: Context) -> bool:
+    """Whether all conditions of a statement hold."""
+    return all(
+        _condition_holds(operator, [str(value) for value in listed(values)], context.get(key.lower()))
+        for operator, asked in (conditions or {}).items()
+        for key, values in asked.items()
+    )
+
+
+def _condition_holds(operator: str, wanted: list[str], given: Sequence[str] | None) -> bool:
+    kind = operator.removeprefix("ForAnyValue:")
+    if kind == "Null":
+        return (given is None) == (wanted == ["true"])
+    optional = kind.endswith("IfExists")
+    kind = kind.removesuffix("IfExists")
+    if given is None:
+        return optional or kind in _NEGATED
+    if (positive := _NEGATED.get(kind)) is not None:
+        return not any(_equals(positive, value, one) for value in wanted for one in given)
+    return any(_equals(kind, value, one) for value in wanted for one in given)
+
+
+_NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+}
+
+
+def _equals(operator: str, wanted: str, given: str) -> bool:
+    if operator == "StringEquals":
+        return wanted == given
+    if operator in {"StringEqualsIgnoreCase", "Bool"}:
+        return wanted.casefold() == given.casefold()
+    if operator in {"StringLike", "ArnLike", "ArnEquals"}:
+        return matches(wanted, given)
+    return False
+
+
+def policies_of(arn: str) -> list[str]:
+    """The documents of the identity policies of a user (its groups' too) or a role, inline and attached.
+
+    Raises:
+        UnknownPrincipalError: there is none of that ARN.
+    """
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[4].isdigit():
+        raise UnknownPrincipalError(arn)
+    iam = iam_backends[parts[4]][parts[1]]
+    if parts[5].startswith("role/"):
+        try:
+            return list(_documents(iam.get_role_by_arn(arn)))
+        except NotFoundException:
+            raise UnknownPrincipalError(arn) from None
+    user = next((user for user in iam.users.values() if user.arn == arn), None)
+    if user is None:
+        raise UnknownPrincipalError(arn)
+    owners = [user, *(group for group in iam.groups.values() if user in group.users)]
+    return [document for owner in owners for document in _documents(owner)]
+
+
+def _documents(owner: Any) -> Iterator[str]:
+    yield from owner.policies.values()
+    for managed in owner.managed_policies.values():
+        yield from (version.document for version in managed.versions if version.is_default)
