@@ -158,11 +158,38 @@ def test_the_statuses_are_those_of_the_code() -> None:
 
 def test_the_findings_are_those_of_the_code() -> None:
     from prefect_drs.runbook import FindingSeverity
-    from prefect_drs.runbook.preflight import READY_STATES, SNAPSHOT_STATES
+    from prefect_drs.runbook.rules import RULES
 
-    sources = [path for path in (ROOT / "prefect_drs/runbook").glob("*.py") if path.name != "points.py"]
-    codes = set().union(*map(codes_in, sources)) - READY_STATES - SNAPSHOT_STATES - set(FindingSeverity)
-    assert first_column(section("docs/operating.md", "## A drill from the command line")) == codes
+    form = r"^\| `(\w+)` \| preflight \| (\w+) \| (.*?) \| (.*?) \|$"
+    rows = re.findall(form, section("docs/preflight.md", "## The rules"), re.MULTILINE)
+    words = {FindingSeverity.REFUSES: "refuses", FindingSeverity.TOLD: "told"}
+    assert rows == [(rule.code, words[rule.severity], rule.what, rule.remedy) for rule in RULES]
+    assert len({rule.code for rule in RULES}) == len(RULES)
+
+
+def test_the_waivable_findings_are_those_of_the_code() -> None:
+    from prefect_drs.runbook.waivers import WAIVABLE
+
+    assert first_column(section("docs/preflight.md", "## Waivers")) == set(WAIVABLE)
+
+
+def test_the_policy_allows_what_the_preflight_asks_for_and_nothing_else() -> None:
+    import json
+
+    from prefect_drs.aws.permissions import PURPOSES
+
+    policy, trust = (json.loads(s.text) for s in snippets("docs/permissions.md") if s.language == "json")
+    told = {statement["Sid"]: statement for statement in policy["Statement"]}
+    assert list(told) == [purpose.sid for purpose in PURPOSES]
+    for purpose in PURPOSES:
+        statement = told[purpose.sid]
+        assert tuple(statement["Action"]) == purpose.actions == tuple(sorted(purpose.actions))
+        assert ("Condition" in statement) == purpose.via_drs
+    (letting_in,) = trust["Statement"]
+    assert letting_in["Action"] == "sts:AssumeRole"
+    assert "sts:ExternalId" in letting_in["Condition"]["StringEquals"]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", section("docs/permissions.md", "## What it is for"), re.MULTILINE)
+    assert rows == [(purpose.sid, purpose.why) for purpose in PURPOSES]
 
 
 def test_the_fields_of_an_account_are_those_of_the_block() -> None:
@@ -220,7 +247,7 @@ def test_the_codes_of_faults_are_those_of_the_rules() -> None:
 
     values = {*get_args(LaunchDisposition), *get_args(RightSizingMethod), "FALSE"}
     every = set().union(*(codes_in(path) for path in (ROOT / "prefect_drs/plan").rglob("*.py"))) - values
-    assert first_column(section("docs/manifest.md", "## Rules")) == every
+    assert first_column(section("docs/preflight.md", "## Offline")) == every
 
 
 def test_every_rule_has_its_codes_in_the_table() -> None:
@@ -229,7 +256,7 @@ def test_every_rule_has_its_codes_in_the_table() -> None:
 
     from prefect_drs.plan.rules import RULES
 
-    told = first_column(section("docs/manifest.md", "## Rules"))
+    told = first_column(section("docs/preflight.md", "## Offline"))
     for rule in RULES:
         assert codes_of(textwrap.dedent(inspect.getsource(rule))) <= told | {"BASIC", "IN_AWS", "STOPPED"}, (
             rule.__name__

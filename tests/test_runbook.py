@@ -181,24 +181,39 @@ def test_servers_that_are_not_there_are_each_named(rig: Rig) -> None:
     assert names(runbook) == ["web"]
 
 
-@pytest.mark.parametrize("state", ["STALLED", "DISCONNECTED", "STOPPED", "INITIAL_SYNC"])
-def test_a_server_that_is_not_ready_refuses(state: str, rig: Rig) -> None:
+@pytest.mark.parametrize(
+    ("state", "codes"),
+    [
+        ("STALLED", ["NOT_REPLICATING"]),
+        ("DISCONNECTED", ["NOT_REPLICATING"]),
+        ("STOPPED", ["NOT_REPLICATING", "NO_SNAPSHOT"]),  # as seeded, nothing was ever replicated
+        ("INITIAL_SYNC", ["NOT_REPLICATING", "NO_SNAPSHOT"]),
+    ],
+)
+def test_a_server_that_is_not_ready_refuses(state: str, codes: list[str], rig: Rig) -> None:
     runbook = resolved(rig, {"sourceServerIds": [seed(rig, "web", replication_state=state)]})
-    (finding,) = runbook.refusals
-    assert finding.code == "NOT_REPLICATING"
-    assert state in finding.message
+    assert [finding.code for finding in runbook.refusals] == codes
+    assert all(state in finding.message for finding in runbook.refusals)
     with pytest.raises(PreflightRefusedError, match="NOT_REPLICATING") as refused:
         runbook.require_accepted()
     assert refused.value.exit_code == 5
     assert refused.value.details["findings"][0]["code"] == "NOT_REPLICATING"
 
 
-def test_a_server_in_two_waves_refuses(rig: Rig) -> None:
+def test_a_server_in_two_groups_refuses(rig: Rig) -> None:
     server = seed(rig, "web")
     runbook = resolved(rig, {"sourceServerIds": [server]}, {"sourceServerIds": [server]})
     (finding,) = runbook.refusals
-    assert finding.code == "SERVER_IN_TWO_WAVES"
-    assert "wave 1 and in wave 2" in finding.message
+    assert finding.code == "SERVER_IN_TWO_GROUPS"
+    assert "groups group 1 and group 2 (in wave 1 and in wave 2)" in finding.message
+
+
+def test_tags_of_two_groups_that_select_one_server_refuse(rig: Rig) -> None:
+    seed(rig, "both", tags={"tier": "web", "env": "prod"})
+    runbook = resolved(rig, {"serverSelectionTags": {"tier": "web"}}, {"serverSelectionTags": {"env": "prod"}})
+    (finding,) = runbook.refusals
+    assert finding.code == "SERVER_IN_TWO_GROUPS"
+    assert "both" in finding.message
 
 
 def test_a_server_in_somebody_elses_job_refuses_until_that_is_over(rig: Rig) -> None:

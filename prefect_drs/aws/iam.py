@@ -32,14 +32,15 @@ class Principal:
 
     Args:
         arn: as STS tells it.
-        policy_source: the user or role whose policies decide; None for the account's root user, who may do all, and
-            for a federated user, whose policies cannot be simulated.
-        is_root: the account's root user.
+        policy_source: the user or role whose policies decide; None where none do, or where IAM cannot simulate them
+            (federated users).
+        unrestricted: no policy decides: the account's root user, or made-up keys of a simulator, which STS tells as
+            `arn:…:sts::…:user/…`, a form that AWS has not.
     """
 
     arn: str
     policy_source: str | None
-    is_root: bool = False
+    unrestricted: bool = False
 
 
 def principal_in(sessions: Sessions, location: Location) -> Principal:
@@ -52,10 +53,10 @@ def principal_in(sessions: Sessions, location: Location) -> Principal:
     """
     with aws_call("GetCallerIdentity", location.account_id, location.region):
         arn = str(sessions.client("sts", **location._asdict()).get_caller_identity()["Arn"])
-    _, partition, _, _, account, resource = arn.split(":", 5)
+    _, partition, service, _, account, resource = arn.split(":", 5)
     kind, _, rest = resource.partition("/")
-    if resource == "root":
-        return Principal(arn, None, is_root=True)
+    if resource == "root" or (service, kind) == ("sts", "user"):
+        return Principal(arn, None, unrestricted=True)
     if kind != "assumed-role":
         return Principal(arn, arn if kind in {"user", "role"} else None)
     name = rest.split("/", 1)[0]

@@ -163,6 +163,16 @@ _READERS: dict[str, Callable[[Data], JsonValue]] = {
 }
 
 
+def template_values(data: Data) -> dict[str, Any]:
+    """What the template holds, by the fields of `LaunchSettings`; the tags are those of instances."""
+    values: dict[str, Any] = {name: read(data) for name, read in _READERS.items()}
+    groups = values["security_group_ids"]
+    return values | {
+        "security_group_ids": None if groups is None else tuple(groups),
+        "tags": _tags_of(data, "instance") or None,
+    }
+
+
 def _word(name: str) -> str:
     return LaunchSettings.model_fields[name].alias or name
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import JsonValue
 
-from prefect_drs.plan.model import LaunchSettings, PlanModel, ProtectionGroup
+from prefect_drs.plan.model import LaunchSettings, Licensing, PlanModel, ProtectionGroup
 
 _NOTHING = LaunchSettings()
+_NAMES = {field.alias or name: name for name, field in LaunchSettings.model_fields.items()}
 
 
 class Origin(enum.StrEnum):
@@ -88,15 +90,15 @@ def _words(settings: LaunchSettings) -> Iterator[tuple[str, JsonValue]]:
 
 
 def settings_of(values: Mapping[str, EffectiveValue]) -> LaunchSettings:
-    """Effective values as launch settings again."""
-    plain: dict[str, JsonValue] = {}
-    tags: dict[str, JsonValue] = {}
+    """Effective values as launch settings again; not checked, since what an account holds need not be a plan's."""
+    plain: dict[str, Any] = {}
+    tags: dict[str, Any] = {}
     for word, found in values.items():
         head, _, rest = word.partition(".")
         if head == "tags":
             tags[rest] = found.value
         elif head == "licensing":
-            plain[head] = {rest: found.value}
+            plain["licensing"] = Licensing.model_validate({rest: found.value})
         else:
-            plain[word] = found.value
-    return LaunchSettings.model_validate({**plain, "tags": tags or None})
+            plain[_NAMES[word]] = tuple(found.value) if isinstance(found.value, list) else found.value
+    return LaunchSettings.model_construct(**plain, tags=tags or None)

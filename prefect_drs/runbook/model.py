@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.quotas import SERVERS_A_JOB
 from prefect_drs.errors import PreflightRefusedError
 from prefect_drs.plan.checks import Check, Hook
+from prefect_drs.plan.effective import EffectiveValue
 from prefect_drs.plan.model import LaunchSettings, RecoveryMode, Retry
 from prefect_drs.plan.notify import Notify
-
-SERVERS_A_JOB = 100  # AWS General Reference, "AWS Elastic Disaster Recovery quotas": servers in a single job
 
 
 class RunbookModel(BaseModel):
@@ -58,8 +58,9 @@ class Change(RunbookModel):
 
 
 class RunbookServer(RunbookModel):
-    """A source server of a wave, with its effective settings and what they change.
+    """A source server of a wave, with the settings that a plan gives it and what they change.
 
+    `effective` is all that it is launched with, what the account holds included, each value with its origin.
     `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
     """
 
@@ -73,6 +74,7 @@ class RunbookServer(RunbookModel):
     recovery_instance_id: str | None
     settings: LaunchSettings
     changes: tuple[Change, ...]
+    effective: dict[str, EffectiveValue] = {}
     snapshot_id: str | None = None
     snapshot_at: datetime | None = None
 
@@ -85,7 +87,8 @@ class RunbookServer(RunbookModel):
 class RunbookWave(RunbookModel):
     """A wave with its exact servers, and its checks: their `servers` are source server ids of this wave.
 
-    `min_healthy`: how many of its servers must be up for it to count as COMPLETED; all where None.
+    `min_healthy`: how many of its servers must be up for it to count as COMPLETED; all where None. `max_lag`: how far
+    the replication of its servers may lag behind (ISO 8601 duration); None does not ask.
 
     A hook that calls a service knows its account and region; a health check without them is made where its server is.
     """
@@ -97,6 +100,7 @@ class RunbookWave(RunbookModel):
     servers: tuple[RunbookServer, ...]
     on_server_failure: Literal["fail", "continue"] = "fail"
     min_healthy: int | None = None
+    max_lag: str | None = None
     retry: Retry = Retry()
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
@@ -158,18 +162,6 @@ class Runbook(RunbookModel):
             "\n".join([f"preflight refused {self.plan_name}: {len(lines)} finding(s)", *lines]),
             findings=[finding.model_dump(mode="json", by_alias=True) for finding in self.refusals],
         )
-
-
-def refuse(code: str, message: str, location: Location, server: str | None = None) -> Finding:
-    """A finding that refuses the execution."""
-    return Finding(
-        code=code,
-        severity=FindingSeverity.REFUSES,
-        message=message,
-        account_id=location.account_id,
-        region=location.region,
-        source_server_id=server,
-    )
 
 
 def runbook_json(runbook: Runbook) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Waivers: a person lets an execution begin although a named finding refuses it, and says why.
 
 In: codes and reasons. Out: findings that no longer refuse, with the reason beside them; they stay in the runbook and
-in the report. Only what DRS itself can carry out may be waived: with the source region down, every server is
-DISCONNECTED or STALLED, and its latest point in time is still there to launch from. What could not be read, or what DRS
-would refuse, cannot be waived.
+in the report. Only what DRS itself can carry out may be waived, which its rule says: with the source region down, every
+server is DISCONNECTED or STALLED, and its latest point in time is still there to launch from. What could not be read of
+DRS, or what it would refuse, cannot be waived.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prefect_drs.errors import UsageError
 from prefect_drs.runbook.model import Finding, FindingSeverity
+from prefect_drs.runbook.rules import RULES
 
-WAIVABLE = ("NOT_REPLICATING",)
+WAIVABLE = tuple(rule.code for rule in RULES if rule.waivable)
 
 
 def parse_waivers(waivers: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:

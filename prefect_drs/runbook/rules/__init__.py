@@ -1,0 +1,61 @@
+"""The rules of the preflight: each a function with a name and a code, all of them in `RULES`.
+
+In: a `Situation`, read before. Out: findings, all at once. A rule looks at what is there and asks nobody; what could
+not be read is a finding of its own. `docs/preflight.md` is the same list for people.
+"""
+
+from __future__ import annotations
+
+from prefect_drs.runbook.model import Finding
+from prefect_drs.runbook.rules import access, activity, membership, plan, replication, settings
+from prefect_drs.runbook.rules.rule import Rule
+from prefect_drs.runbook.situation import Situation
+
+RULES: tuple[Rule, ...] = (
+    # the accounts could be looked at
+    access.everything_could_be_read,
+    access.roles_may_do_what_is_needed,
+    access.iam_could_be_asked,
+    # who is in the plan
+    membership.servers_exist,
+    membership.selections_find_servers,
+    membership.a_server_is_in_one_group,
+    plan.hooks_have_a_place,
+    plan.checks_name_servers_of_the_wave,
+    plan.checks_are_installed,
+    plan.snapshots_are_of_servers_of_the_plan,
+    plan.snapshots_exist,
+    # what there is to launch from
+    replication.servers_replicate,
+    replication.there_is_a_point_in_time,
+    replication.all_points_in_time_were_looked_at,
+    replication.lags_are_within_the_maximum,
+    replication.lags_are_known,
+    # what else goes on
+    activity.servers_are_in_no_active_job,
+    activity.servers_are_in_no_other_execution,
+    activity.recovery_instances_are_told,
+    activity.waves_fit_beside_what_runs,
+    activity.accounts_have_room,
+    # launch settings
+    settings.templates_exist,
+    settings.templates_take_the_settings,
+    settings.subnet_exists,
+    settings.security_groups_exist,
+    settings.security_groups_are_of_the_vpc,
+    settings.address_has_a_subnet,
+    settings.address_is_in_the_subnet,
+    settings.address_is_not_reserved,
+    settings.addresses_are_free,
+    settings.addresses_are_given_once,
+    settings.address_excludes_a_copy,
+    settings.instance_type_is_offered,
+    settings.instance_profile_exists,
+    settings.retried_types_are_offered,
+    settings.retried_subnets_can_be_used,
+)
+
+
+def preflight(situation: Situation) -> tuple[Finding, ...]:
+    """What all rules find, in the order of the rules."""
+    return tuple(finding for each in RULES for finding in each(situation))

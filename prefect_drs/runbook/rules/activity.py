@@ -1,0 +1,129 @@
+"""What else goes on in the accounts: other jobs, other executions, former instances, quotas and capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect_drs.aws.capacity import CapacityLevel, count_capacity
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS
+from prefect_drs.runbook.model import FindingSeverity
+from prefect_drs.runbook.rules.rule import Observation, rule
+from prefect_drs.runbook.situation import Situation, named
+
+
+@rule(
+    "SERVER_IN_ACTIVE_JOB",
+    what="another DRS job, whoever started it, has the server",
+    remedy="wait until that job has ended",
+)
+def servers_are_in_no_active_job(situation: Situation) -> Iterator[Observation]:
+    """DRS takes a server in one active job at a time (ConflictException otherwise), whoever started it."""
+    busy = {
+        server.source_server_id: job
+        for jobs in situation.jobs.values()
+        for job in jobs
+        if job.active
+        for server in job.servers
+    }
+    for _, server in situation.launched():
+        if job := busy.get(server.source_server_id):
+            yield Observation(
+                f"{named(server)} is in job {job.job_id} ({job.type}, {job.status}), which is not over; "
+                "wait for it to end",
+                server.location,
+                server.source_server_id,
+            )
+
+
+@rule(
+    "SERVER_IN_OTHER_EXECUTION",
+    what="another execution that has not ended, such as one that waits at a gate, holds the server",
+    remedy="let it end, or cancel it: `prefect-drs cancel EXECUTION`",
+    waivable=True,
+)
+def servers_are_in_no_other_execution(situation: Situation) -> Iterator[Observation]:
+    """A server is in one execution at a time; what another has launched must not be replaced under its hands."""
+    holders = {server: other for other in situation.others for server in other.source_server_ids}
+    for _, server in situation.launched():
+        if other := holders.get(server.source_server_id):
+            yield Observation(
+                f"{named(server)} is in execution {other.execution_id} of {other.plan_name}, which is {other.status}; "
+                f"let it end, resume it, or cancel it: prefect-drs cancel {other.execution_id}",
+                server.location,
+                server.source_server_id,
+            )
+
+
+@rule(
+    "RECOVERY_INSTANCE_EXISTS",
+    what="the server has a recovery instance from before, which this launch replaces",
+    remedy="nothing, or keep what is on it first",
+    severity=FindingSeverity.TOLD,
+)
+def recovery_instances_are_told(situation: Situation) -> Iterator[Observation]:
+    """What a launch replaces, a person should know."""
+    for _, server in situation.launched():
+        if server.recovery_instance_id:
+            yield Observation(
+                f"{named(server)} has recovery instance {server.recovery_instance_id}; this launch replaces it",
+                server.location,
+                server.source_server_id,
+            )
+
+
+@rule(
+    "JOBS_MUST_WAIT",
+    what=f"with the jobs that run already, a wave does not fit into DRS's {CONCURRENT_JOBS} jobs and "
+    f"{SERVERS_IN_JOBS} servers at once",
+    remedy="nothing: what does not fit is started as soon as there is room; it only takes longer",
+    severity=FindingSeverity.TOLD,
+)
+def waves_fit_beside_what_runs(situation: Situation) -> Iterator[Observation]:
+    """Jobs are at most 100 servers, so every wave can be carried out some time; told is which has to wait."""
+    for wave in situation.waves:
+        wanted: dict[Location, list[int]] = {}
+        for location, size in wave.jobs:
+            wanted.setdefault(location, []).append(size)
+        for location, sizes in sorted(wanted.items()):
+            running = [job for job in situation.jobs.get(location, ()) if job.active]
+            held = sum(len(job.servers) for job in running)
+            if len(running) + len(sizes) > CONCURRENT_JOBS or held + sum(sizes) > SERVERS_IN_JOBS:
+                yield Observation(
+                    f"{location}: wave {wave.wave_number} launches {sum(sizes)} servers in {len(sizes)} job(s), and "
+                    f"{len(running)} other job(s) with {held} servers run there; DRS takes {CONCURRENT_JOBS} jobs and "
+                    f"{SERVERS_IN_JOBS} servers at once, so part of the wave waits for room",
+                    location,
+                )
+
+
+@rule(
+    "CAPACITY",
+    what="an account and region is near a quota of DRS: 300 replicating servers (INFO from 240, WARNING from 250, "
+    "CRITICAL from 280; a staging account's count there) or 4,000 source servers (from 80, 90 and 100 %)",
+    remedy="replicate further servers in a staging account; have the 4,000 raised",
+    severity=FindingSeverity.TOLD,
+)
+def accounts_have_room(situation: Situation) -> Iterator[Observation]:
+    """How near the quotas on servers are, wherever the plan looks."""
+    extended: dict[Location, int] = {}
+    for location, servers in sorted(situation.servers.items()):
+        capacity = count_capacity(location, servers)
+        for usage in capacity.usages:
+            if usage.level is not CapacityLevel.OK:
+                yield Observation(
+                    f"{usage.level}: {location} has {usage.used} of {usage.quota.limit} {usage.quota.name}", location
+                )
+        for staging, count in capacity.extended.items():
+            there = Location(staging, location.region)
+            if there not in situation.servers:  # else it was counted itself
+                extended[there] = extended.get(there, 0) + count
+    for location, count in sorted(extended.items()):
+        quota = count_capacity(location, ()).usages[0].quota
+        level = quota.level(count)
+        if level is not CapacityLevel.OK:
+            yield Observation(
+                f"{level}: staging account {location} replicates {count} of {quota.limit} {quota.name} for the "
+                "accounts of this plan alone",
+                location,
+            )

@@ -1,0 +1,50 @@
+"""What was found while the plan was resolved: hooks, checks and snapshots that cannot be had here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect_drs.runbook.rules.rule import Observation, Rule, rule
+from prefect_drs.runbook.situation import Situation
+
+
+def _complaints(code: str, name: str, *, what: str, remedy: str) -> Rule:
+    def look(situation: Situation) -> Iterator[Observation]:
+        for complaint in situation.complaints:
+            if complaint.code == code:
+                yield Observation(complaint.message, complaint.location, complaint.source_server_id)
+
+    look.__name__ = name
+    return rule(code, what=what, remedy=remedy)(look)
+
+
+hooks_have_a_place = _complaints(
+    "HOOK_WITHOUT_PLACE",
+    "hooks_have_a_place",
+    what="a hook could run in several accounts or regions",
+    remedy="give it `accountId` and `region`",
+)
+checks_name_servers_of_the_wave = _complaints(
+    "CHECK_NAMES_NO_SERVER",
+    "checks_name_servers_of_the_wave",
+    what="a health check is of a server that the wave does not have",
+    remedy="correct its `servers`",
+)
+checks_are_installed = _complaints(
+    "CHECK_NOT_INSTALLED",
+    "checks_are_installed",
+    what="the package of a `python` check is not installed here",
+    remedy="install it where the flow runs",
+)
+snapshots_are_of_servers_of_the_plan = _complaints(
+    "SNAPSHOT_NAMES_NO_SERVER",
+    "snapshots_are_of_servers_of_the_plan",
+    what="`--snapshot` is for a server that the plan does not have, or whose name two servers bear",
+    remedy="name a server of the plan, by its id where a name is not enough",
+)
+snapshots_exist = _complaints(
+    "SNAPSHOT_NOT_FOUND",
+    "snapshots_exist",
+    what="the snapshot that `--snapshot` asks for is not there; it may have expired",
+    remedy="choose one of `aws drs describe-recovery-snapshots`",
+)

@@ -1,0 +1,116 @@
+"""What there is to launch from: replication, its lag, and points in time.
+
+Sources: AWS DRS user guide, "Data replication status" (states), `DataReplicationInfo` in the API reference (lag).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect_drs.plan.duration import parse_duration
+from prefect_drs.runbook.model import FindingSeverity, RunbookServer, RunbookWave
+from prefect_drs.runbook.rules.rule import Observation, rule
+from prefect_drs.runbook.situation import Situation, named
+
+READY_STATES = frozenset({"CONTINUOUS"})
+SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})
+"""States in which a server is launched from an older point in time only."""
+
+
+@rule(
+    "NOT_REPLICATING",
+    what="the server's replication is not `CONTINUOUS`: there may be nothing current to launch from",
+    remedy="mend the replication, or, in `INITIAL_SYNC` and `RESCAN`, launch an older point in time with `--at` or "
+    "`--snapshot`. With the source region down every server says so; a waiver launches what was replicated last",
+    waivable=True,
+)
+def servers_replicate(situation: Situation) -> Iterator[Observation]:
+    """A server launches from its latest state where it replicates, else only from an older snapshot, or not at all."""
+    for _, server in situation.launched():
+        older = server.replication_state in SNAPSHOT_STATES
+        if server.replication_state not in READY_STATES and not (older and server.snapshot_id):
+            yield Observation(
+                f"{named(server)} is {server.replication_state}, not CONTINUOUS; wait for it or repair its agent"
+                + (", or launch it from an older snapshot with --at or --snapshot" if older else ""),
+                server.location,
+                server.source_server_id,
+            )
+
+
+@rule(
+    "NO_SNAPSHOT",
+    what="the server has no point in time to launch from, or none as old as `--at` asks for",
+    remedy="wait until its first synchronisation has ended; with `--at`, ask for the time that is named or a later one",
+)
+def there_is_a_point_in_time(situation: Situation) -> Iterator[Observation]:
+    """A server that does not replicate has a point in time."""
+    for _, server in situation.launched():
+        if situation.snapshots.get(server.source_server_id) is False:
+            yield Observation(
+                f"{named(server)} is {server.replication_state} and has no point in time to launch from; "
+                "wait until its first synchronisation has ended",
+                server.location,
+                server.source_server_id,
+            )
+    for complaint in situation.complaints:
+        if complaint.code == "NO_SNAPSHOT":
+            yield Observation(complaint.message, complaint.location, complaint.source_server_id)
+
+
+@rule(
+    "SNAPSHOTS_NOT_LOOKED_AT",
+    what="more servers do not replicate than points in time are asked for (25 an account and region, a call each)",
+    remedy="`aws drs describe-recovery-snapshots` tells of the others; mend the replication",
+    severity=FindingSeverity.TOLD,
+)
+def all_points_in_time_were_looked_at(situation: Situation) -> Iterator[Observation]:
+    """Points in time are asked for of a few servers only, since that takes a call each."""
+    for location, count in sorted(situation.snapshots_unread.items()):
+        yield Observation(
+            f"{location}: whether there is a point in time to launch from was not asked of {count} more server(s) "
+            "that do not replicate",
+            location,
+        )
+
+
+def _asked(situation: Situation) -> Iterator[tuple[RunbookWave, RunbookServer]]:
+    """Servers whose lag counts: not those for which a person chose the point in time."""
+    return ((wave, server) for wave, server in situation.launched() if wave.max_lag and not server.snapshot_id)
+
+
+@rule(
+    "LAG_ABOVE_MAXIMUM",
+    what="the replication lags behind by more than `maxLag`",
+    remedy="wait until it has caught up, or raise `maxLag` of the plan or wave",
+    waivable=True,
+)
+def lags_are_within_the_maximum(situation: Situation) -> Iterator[Observation]:
+    """No server's data is older than the plan allows."""
+    for wave, server in _asked(situation):
+        most, lag = parse_duration(wave.max_lag or ""), parse_duration(server.lag or "")
+        if most is not None and lag is not None and lag > most:
+            yield Observation(
+                f"{named(server)} lags behind by {server.lag}, more than the {wave.max_lag} that wave "
+                f"{wave.wave_number} allows (maxLag); wait until it has caught up, or raise maxLag",
+                server.location,
+                server.source_server_id,
+            )
+
+
+@rule(
+    "LAG_UNKNOWN",
+    what="the plan has a `maxLag`, and DRS does not say how far the replication lags behind",
+    remedy="mend the replication; see the server's data replication in DRS",
+    waivable=True,
+)
+def lags_are_known(situation: Situation) -> Iterator[Observation]:
+    """Where the plan asks for the lag, DRS tells it."""
+    for wave, server in _asked(situation):
+        if parse_duration(server.lag or "") is None:
+            told = f"only {server.lag!r}" if server.lag else "nothing"
+            yield Observation(
+                f"{named(server)}: DRS says {told} of its lag, but wave {wave.wave_number} allows {wave.max_lag} at "
+                "most (maxLag); see its data replication in DRS",
+                server.location,
+                server.source_server_id,
+            )

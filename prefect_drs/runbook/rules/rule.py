@@ -1,0 +1,76 @@
+"""What a preflight rule is: a named function over a `Situation`, with its code, what it asks and the remedy.
+
+In: functions that yield `Observation`s. Out: `Rule`s, which make `Finding`s of them. A rule reads nothing: it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prefect_drs.aws.location import Location
+from prefect_drs.runbook.model import Finding, FindingSeverity
+from prefect_drs.runbook.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a rule found: the sentence, where, and of which server."""
+
+    message: str
+    location: Location | None = None
+    source_server_id: str | None = None
+
+
+Look = Callable[[Situation], Iterator[Observation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the preflight.
+
+    Args:
+        name: the function's.
+        code: of its findings; stable, upper snake case.
+        what: when it finds something, for the table in the documentation.
+        remedy: what to do then, likewise.
+        severity: REFUSES, or TOLD.
+        waivable: whether a person may let it pass: DRS itself would carry such a launch out.
+        look: the function.
+    """
+
+    name: str
+    code: str
+    what: str
+    remedy: str
+    severity: FindingSeverity
+    waivable: bool
+    look: Look
+
+    def __call__(self, situation: Situation) -> Iterator[Finding]:
+        """Its findings."""
+        for seen in self.look(situation):
+            yield Finding(
+                code=self.code,
+                severity=self.severity,
+                message=seen.message,
+                account_id=seen.location.account_id if seen.location else None,
+                region=seen.location.region if seen.location else None,
+                source_server_id=seen.source_server_id,
+            )
+
+
+def rule(
+    code: str,
+    *,
+    what: str,
+    remedy: str,
+    severity: FindingSeverity = FindingSeverity.REFUSES,
+    waivable: bool = False,
+) -> Callable[[Look], Rule]:
+    """Make a function a rule."""
+
+    def made(look: Look) -> Rule:
+        return Rule(look.__name__, code, what, remedy, severity, waivable, look)
+
+    return made

@@ -1,0 +1,219 @@
+"""Launch settings against the account: the checks of `launch_settings`, server by server, and what servers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect_drs.aws.location import Location
+from prefect_drs.runbook import launch_settings as checks
+from prefect_drs.runbook.launch_settings import Problem
+from prefect_drs.runbook.rules.rule import Observation, Rule, rule
+from prefect_drs.runbook.situation import Landing, Situation, named
+
+
+def _observed(landing: Landing, problem: Problem) -> Observation:
+    server = landing.server
+    found = server.effective.get(problem.setting)
+    origin = f" (from the {found.origin})" if found else ""
+    return Observation(
+        f"{named(server)}: {problem.setting} {problem.value}{origin}: {problem.message}",
+        server.location,
+        server.source_server_id,
+    )
+
+
+def _of_each_server(code: str, check: checks.Check, *, what: str, remedy: str) -> Rule:
+    """The rule that puts one check to every server."""
+
+    def look(situation: Situation) -> Iterator[Observation]:
+        for landing, facts in situation.landed:
+            yield from (_observed(landing, problem) for problem in check(landing.settings, facts))
+
+    look.__name__ = check.__name__
+    return rule(code, what=what, remedy=remedy)(look)
+
+
+subnet_exists = _of_each_server(
+    "SUBNET_NOT_FOUND",
+    checks.subnet_exists,
+    what="the subnet is not in that account and region",
+    remedy="name one that is",
+)
+security_groups_exist = _of_each_server(
+    "SECURITY_GROUP_NOT_FOUND",
+    checks.security_groups_exist,
+    what="a security group is not in that account and region",
+    remedy="name one that is",
+)
+security_groups_are_of_the_vpc = _of_each_server(
+    "SECURITY_GROUP_IN_OTHER_VPC",
+    checks.security_groups_are_of_the_vpc,
+    what="a security group is of another VPC than the subnet",
+    remedy="name security groups of the subnet's VPC",
+)
+address_has_a_subnet = _of_each_server(
+    "ADDRESS_WITHOUT_SUBNET",
+    checks.address_has_a_subnet,
+    what="a static address, and no subnet: neither the server's, nor its group's, nor its launch template's",
+    remedy="add `subnetId`",
+)
+address_is_in_the_subnet = _of_each_server(
+    "ADDRESS_OUTSIDE_SUBNET",
+    checks.address_is_in_the_subnet,
+    what="a static address outside the subnet's block",
+    remedy="choose one of the range that is named, or another subnet",
+)
+address_is_not_reserved = _of_each_server(
+    "ADDRESS_RESERVED",
+    checks.address_is_not_reserved,
+    what="a static address that AWS keeps: the subnet's first four and its last",
+    remedy="choose one of the range that is named",
+)
+address_excludes_a_copy = _of_each_server(
+    "ADDRESS_AND_COPY",
+    checks.address_excludes_a_copy,
+    what="a static address in the launch template, and `copyPrivateIp` as well",
+    remedy="set `copyPrivateIp: false`, or give `staticPrivateIp` in the plan",
+)
+instance_type_is_offered = _of_each_server(
+    "INSTANCE_TYPE_NOT_OFFERED",
+    checks.instance_type_is_offered,
+    what="the instance type is not on offer in the subnet's zone (without a subnet: in the region)",
+    remedy="another instance type, or a subnet in one of the zones that are named",
+)
+instance_profile_exists = _of_each_server(
+    "INSTANCE_PROFILE_NOT_FOUND",
+    checks.instance_profile_exists,
+    what="the instance profile is not in that account",
+    remedy="make it, or name another",
+)
+
+
+@rule(
+    "ADDRESS_IN_USE",
+    what="a network interface holds the static address now; in a recovery, one of the server's own former recovery "
+    "instance does not count, since it is replaced",
+    remedy="free the address or choose another; where a former drill holds it: `prefect-drs terminate EXECUTION`",
+)
+def addresses_are_free(situation: Situation) -> Iterator[Observation]:
+    """A static address is free when the server lands."""
+    for landing, facts in situation.landed:
+        former = landing.server.recovery_instance_id
+        replaced = former if situation.mode == "recovery" else None
+        for problem in checks.address_is_free(landing.settings, facts, replaced_instance_id=replaced):
+            seen = _observed(landing, problem)
+            if former is not None and former in problem.message:
+                told = f"{seen.message}: terminate the former drill, which left it: prefect-drs terminate EXECUTION"
+                seen = Observation(told, seen.location, seen.source_server_id)
+            yield seen
+
+
+@rule(
+    "DUPLICATE_ADDRESS",
+    what="one static address for two servers that land in the same VPC, in whichever groups and waves",
+    remedy="give each its own",
+)
+def addresses_are_given_once(situation: Situation) -> Iterator[Observation]:
+    """No two servers of a runbook land on one address of a VPC."""
+    first: dict[tuple[Location, str, str], Landing] = {}
+    for landing, facts in situation.landed:
+        settings, server = landing.settings, landing.server
+        subnet = facts.subnets.get(settings.subnet_id or "")
+        if subnet is None or settings.static_private_ip is None:
+            continue
+        other = first.setdefault((server.location, subnet.vpc_id, settings.static_private_ip), landing)
+        if other.server.source_server_id != server.source_server_id:
+            yield Observation(
+                f"{named(server)}: staticPrivateIp {settings.static_private_ip} is given to {named(other.server)} "
+                f"(wave {other.wave.wave_number}) too, and both land in {subnet.vpc_id}; give each its own",
+                server.location,
+                server.source_server_id,
+            )
+
+
+@rule(
+    "TEMPLATE_NOT_FOUND",
+    what="the server's EC2 launch template does not exist",
+    remedy="have DRS make one (DRS console: the server's launch settings)",
+)
+def templates_exist(situation: Situation) -> Iterator[Observation]:
+    """There is a template to launch from."""
+    for landing in situation.landings:
+        if not landing.template_exists and not landing.into_instance:
+            yield Observation(
+                f"{named(landing.server)}: its launch template {landing.template_id or '(DRS names none)'} does not "
+                "exist; have DRS make one (DRS console: the server's launch settings)",
+                landing.server.location,
+                landing.server.source_server_id,
+            )
+
+
+@rule(
+    "TEMPLATE_NOT_WRITABLE",
+    what="the launch template attaches an existing network interface, or names security groups by name, and the plan "
+    "asks for a network of its own",
+    remedy="take it out of the template, or the settings out of the plan",
+)
+def templates_take_the_settings(situation: Situation) -> Iterator[Observation]:
+    """What the plan changes can be written into the launch template."""
+    for landing in situation.landings:
+        if landing.unwritable:
+            yield Observation(
+                f"{named(landing.server)}: {landing.unwritable}",
+                landing.server.location,
+                landing.server.source_server_id,
+            )
+
+
+@rule(
+    "RETRY_TYPE_NOT_OFFERED",
+    what="an instance type of `retry.instanceTypes` is not on offer in the zone of a server's subnet",
+    remedy="another instance type, or leave it out",
+)
+def retried_types_are_offered(situation: Situation) -> Iterator[Observation]:
+    """What a retry falls back on would be launched in the server's own subnet."""
+    told: set[tuple[int, Location, str, str | None]] = set()
+    for landing, facts in situation.landed:
+        subnet = facts.subnets.get(landing.settings.subnet_id or "")
+        for instance_type in landing.wave.retry.instance_types:
+            key = (landing.wave.wave_number, landing.server.location, instance_type, subnet.zone if subnet else None)
+            if key in told:
+                continue
+            for problem in checks.type_problem(instance_type, subnet, facts):
+                told.add(key)
+                yield Observation(
+                    f"wave {landing.wave.wave_number} ({landing.wave.wave_name}), for {named(landing.server)} and "
+                    f"others like it: retry.instanceTypes {instance_type}: {problem.message}",
+                    landing.server.location,
+                )
+
+
+@rule(
+    "RETRY_SUBNET_UNUSABLE",
+    what="a subnet of `retry.subnetIds` is not in a server's account and region, is of another VPC than its security "
+    "groups, or its zone does not offer the instance type",
+    remedy="another subnet, or leave it out; a server with a static address is never moved and does not count",
+)
+def retried_subnets_can_be_used(situation: Situation) -> Iterator[Observation]:
+    """A server without a static address could be launched in each of the subnets that a retry falls back on."""
+    told: set[tuple[int, Location, str, str]] = set()
+    for landing, facts in situation.landed:
+        if landing.settings.static_private_ip:
+            continue
+        for subnet_id in landing.wave.retry.subnet_ids:
+            moved = landing.settings.model_copy(update={"subnet_id": subnet_id})
+            for check in (
+                checks.subnet_exists,
+                checks.security_groups_are_of_the_vpc,
+                checks.instance_type_is_offered,
+            ):
+                for problem in check(moved, facts):
+                    key = (landing.wave.wave_number, landing.server.location, subnet_id, problem.message)
+                    if key not in told:
+                        told.add(key)
+                        yield Observation(
+                            f"wave {landing.wave.wave_number} ({landing.wave.wave_name}), for {named(landing.server)} "
+                            f"and others like it: retry.subnetIds {subnet_id}: {problem.setting} {problem.value}: "
+                            f"{problem.message}",
+                            landing.server.location,
+                        )
