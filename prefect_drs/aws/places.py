@@ -164,12 +164,11 @@ def fleet_of(answers: Mapping[Location, tuple[SourceServer, ...] | AwsError]) ->
 
 
 def failures_of(errors: Mapping[Location, AwsError]) -> tuple[Failure, ...]:
-    """One failure an account-region; one for an account whose role is denied, since that holds in all of them."""
-    told: dict[tuple[str, str], Failure] = {}
-    for place, error in sorted(errors.items(), key=lambda pair: pair[0]):
-        region = None if is_denied_role(error) else place.region
-        told.setdefault((place.account_id, region or ""), Failure.of(error, place.account_id, region))
-    return tuple(told[key] for key in sorted(told))
+    """One failure an account-region; that of a denied role stands for its whole account."""
+    denied = {place.account_id: error for place, error in errors.items() if is_denied_role(error)}
+    whole = [Failure.of(error, account_id, None) for account_id, error in denied.items()]
+    single = [Failure.of(error, *place) for place, error in errors.items() if place.account_id not in denied]
+    return tuple(sorted((*whole, *single), key=lambda failure: (failure.account_id, failure.region or "")))
 
 
 def is_denied_role(error: AwsError) -> bool:

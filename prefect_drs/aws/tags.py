@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from prefect_drs.aws.drs import batches
-from prefect_drs.aws.ec2 import INSTANCES_A_FILTER
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.networks import VALUES_A_FILTER
 from prefect_drs.aws.sessions import Sessions
 
 _GONE = frozenset({"terminated", "shutting-down"})
@@ -29,7 +29,7 @@ def instance_tags(sessions: Sessions, origin: Location, instance_ids: Iterable[s
     found: dict[str, dict[str, str]] = {}
     with aws_call("DescribeInstances", origin.account_id, origin.region):
         paginator = sessions.client("ec2", **origin._asdict()).get_paginator("describe_instances")
-        for batch in batches(instance_ids, INSTANCES_A_FILTER):
+        for batch in batches(instance_ids, VALUES_A_FILTER):
             for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": batch}]):
                 for reservation in page["Reservations"]:
                     for instance in reservation["Instances"]:
