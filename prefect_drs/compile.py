@@ -6,7 +6,7 @@ that resolves the runbook (or reads it from the journal) and carries it out, see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, cast
 
@@ -20,7 +20,7 @@ from prefect_drs.blocks import open_sessions
 from prefect_drs.clock import Clock, configured_clock
 from prefect_drs.errors import UsageError
 from prefect_drs.execute import Options, current_execution_id, execute
-from prefect_drs.executions import RESUME_FLOW
+from prefect_drs.executions import RESUME_FLOW, others_than
 from prefect_drs.gates import PendingGate
 from prefect_drs.graph import WaveGraph
 from prefect_drs.journals import open_journal
@@ -28,7 +28,7 @@ from prefect_drs.plan.model import Manifest, RecoveryPlan
 from prefect_drs.recovery.restore import standing_of
 from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
-from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook import Other, Runbook, resolve
 from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
 from prefect_drs.settings import PrefectDrsSettings
@@ -99,7 +99,7 @@ def compile_plan(
         )
         return execute(
             execution_id,
-            lambda: _read_accounts(manifest, chosen, mode, sessions, clock, points, accepted),
+            lambda: _resolve(manifest, chosen, mode, sessions, clock, points, accepted, others_than(execution_id)),
             sessions,
             clock,
             open_journal(execution_id),
@@ -188,20 +188,9 @@ def _resolve(
     clock: Clock,
     points: Points,
     waivers: Mapping[str, str],
-) -> Runbook:
-    return resolve(
-        manifest, plan, mode=mode, sessions=sessions, clock=clock, points=points, waivers=waivers
-    ).require_accepted()
-
-
-def _read_accounts(
-    manifest: Manifest,
-    plan: RecoveryPlan,
-    mode: Literal["drill", "recovery"],
-    sessions: Sessions,
-    clock: Clock,
-    points: Points,
-    waivers: Mapping[str, str],
+    others: Collection[Other],
 ) -> Runbook:
     """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
-    return _resolve(manifest, plan, mode, sessions, clock, points, waivers)
+    return resolve(
+        manifest, plan, mode=mode, sessions=sessions, clock=clock, points=points, waivers=waivers, others=others
+    ).require_accepted()

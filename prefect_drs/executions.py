@@ -28,10 +28,12 @@ from prefect.states import Cancelled, Crashed
 from prefect_drs.artifacts import REPORT_KEY, report_key
 from prefect_drs.errors import UsageError
 from prefect_drs.report.model import RecoveryReport
+from prefect_drs.runbook import Other
 from prefect_drs.suspension import is_suspended
 
 RESUME_FLOW = "resume"
 UNSETTLED = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+RUNS_A_PAGE = 200  # the Prefect API's own limit
 
 
 def read_report(execution_id: str) -> RecoveryReport:
@@ -71,6 +73,26 @@ def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
     return Artifact.model_validate_list(answer.json())
 
 
+def others_than(execution_id: str | None) -> tuple[Other, ...]:
+    """The executions that have not ended, as the preflight asks for them: those that hold servers.
+
+    Args:
+        execution_id: the one that is about to begin, which does not stand in its own way; None for a dry run.
+    """
+    with get_client(sync_client=True) as client:
+        reports = active_reports(client)
+    return tuple(
+        Other(
+            report.execution_id,
+            report.plan_name,
+            str(report.status),
+            frozenset(server.source_server_id for wave in report.waves for server in wave.servers),
+        )
+        for report in reports
+        if report.execution_id != execution_id
+    )
+
+
 def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
     latest: dict[str, RecoveryReport] = {}
     for artifact in read_artifacts(key, limit):
@@ -78,6 +100,29 @@ def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
             report = RecoveryReport.model_validate_json(artifact.data)
             latest.setdefault(report.execution_id, report)
     return list(latest.values())
+
+
+def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
+    """The reports of executions that have not ended, as last published.
+
+    One whose process died is among them, since it may be resumed, until its flow run is settled: resumed to its end, or
+    cancelled in the UI.
+    """
+    runs: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNSETTLED))),
+            sort=FlowRunSort.START_TIME_DESC,
+            limit=RUNS_A_PAGE,
+            offset=len(runs),
+        )
+        runs.extend(page)
+        if len(page) < RUNS_A_PAGE:
+            break
+    resumes = f"{RESUME_FLOW} "
+    executions = {run.name.removeprefix(resumes) if run.name.startswith(resumes) else str(run.id) for run in runs}
+    found = (_reports(ArtifactFilterKey(any_=[report_key(execution)]), limit=1) for execution in sorted(executions))
+    return [report for reports in found for report in reports if report.ended_at is None]
 
 
 def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:

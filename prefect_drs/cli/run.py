@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prefect_drs.aws.sessions import Sessions
     from prefect_drs.cli.screen import Screen
     from prefect_drs.report.model import RecoveryReport
+    from prefect_drs.runbook import Other
 
 Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
 Plan = Annotated[str | None, Parameter(help="The plan's name; may be left out where the manifest has one.")]
@@ -75,6 +76,7 @@ def runbook(
         clock=configured_clock(),
         points=points,
         waivers=parse_waivers(waivers),
+        others=_others(),
     )
     if json:
         print(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
@@ -127,6 +129,15 @@ def _sessions() -> Sessions:
     from prefect_drs.blocks import open_sessions
 
     return open_sessions(None if PREFECT_API_URL.value() else ())
+
+
+def _others() -> tuple[Other, ...]:
+    """The executions that have not ended, where a Prefect API is configured."""
+    from prefect.settings import PREFECT_API_URL
+
+    from prefect_drs.executions import others_than
+
+    return others_than(None) if PREFECT_API_URL.value() else ()
 
 
 def _run(

@@ -1,7 +1,8 @@
 """The resolved form of a plan: exact servers, settings, jobs and gates of one execution.
 
-`model` is the data, `resolve` makes it from a plan and what the accounts hold, `preflight` says what refuses it;
-`points` chooses snapshots, `checks` places health checks and hooks.
+`model` is the data, `resolve` makes it from a plan and what the accounts hold (`reading`), `rules` say what refuses it:
+they look at a `situation` that was read before. `launch_settings` are the checks of settings against an account,
+`points` chooses snapshots, `checks` places health checks and hooks, `waivers` let findings pass.
 """
 
 from prefect_drs.runbook.model import (
@@ -14,11 +15,13 @@ from prefect_drs.runbook.model import (
     runbook_json,
 )
 from prefect_drs.runbook.resolve import resolve
+from prefect_drs.runbook.situation import Other
 
 __all__ = [
     "Change",
     "Finding",
     "FindingSeverity",
+    "Other",
     "Runbook",
     "RunbookServer",
     "RunbookWave",
