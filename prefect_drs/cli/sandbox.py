@@ -111,6 +111,7 @@ def seed(
     *,
     bindings: Annotated[Path, Parameter(name=["--bindings", "-b"])],
     external_id: str | None = None,
+    accounts: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -126,6 +127,9 @@ def seed(
         The file to write.
     external_id
         What the orchestration roles of other accounts demand.
+    accounts
+        A file, YAML or JSON, that says what no manifest does of some accounts: an ExternalId of its own, no role,
+        missing actions, regions that are not enabled or not initialised, a staging account.
     overwrite
         Write the bindings even over a file that `sandbox seed` did not write.
     json
@@ -144,6 +148,7 @@ def seed(
     body = {
         "manifests": [manifest.model_dump(mode="json", by_alias=True) for manifest in manifests],
         "externalId": external_id,
+        "accounts": _read_accounts(accounts) if accounts else {},
     }
     seeded = require_running().ask("POST", "/seed", body, timeout=600)
     bound = Bindings.model_validate(seeded["bindings"])
@@ -163,6 +168,20 @@ def seed(
     for fault in left:
         print(fault, file=sys.stderr)
     return 1 if left else 0
+
+
+def _read_accounts(file: Path) -> Any:
+    """What stands under `accounts` in a file; the sandbox itself says what is wrong with it."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+    except (OSError, YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error
+    if not isinstance(found, dict) or set(found) != {"accounts"} or not isinstance(found["accounts"], dict):
+        raise UsageError(f"{file} must hold `accounts:`, and under it each account's id or name; see docs/sandbox.md")
+    return {str(name).zfill(12) if isinstance(name, int) else name: told for name, told in found["accounts"].items()}
 
 
 @app.command

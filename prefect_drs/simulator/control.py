@@ -11,7 +11,8 @@ that begins so. Whoever reaches the port controls the sandbox, which is why it i
     DELETE /_sandbox/faults[/ID]        all, or one
     GET    /_sandbox/requests           ?service= operation= account= region= code= writes= after= limit=
     DELETE /_sandbox/requests           forget them
-    POST   /_sandbox/seed               {manifests: […], externalId?} or {estate: …}; gives what was made and bindings
+    POST   /_sandbox/seed               {manifests: […], externalId?, accounts?} or {estate: …}; gives what was made
+                                        and bindings; accounts: what no manifest says, `Circumstances` by account
     POST   /_sandbox/sessions/expire    {accountId?}: end all assumed sessions now
     POST   /_sandbox/state              {path?}: save now
     POST   /_sandbox/reset              forget all accounts, faults and requests
@@ -40,7 +41,7 @@ from prefect_drs.plan.model import Manifest
 from prefect_drs.simulator import drs_backends
 from prefect_drs.simulator.clock import SpeedClock
 from prefect_drs.simulator.estate import estate_for
-from prefect_drs.simulator.estate_model import Estate
+from prefect_drs.simulator.estate_model import Circumstances, Estate
 from prefect_drs.simulator.runtime import LOCK
 from prefect_drs.simulator.seeding import seed_estate
 from prefect_drs.simulator.state import save_state
@@ -66,6 +67,7 @@ class _Seed(_Body):
     manifests: list[Manifest] = []
     estate: Estate | None = None
     external_id: str | None = None
+    accounts: dict[str, Circumstances] = {}
 
 
 class _Expire(_Body):
@@ -207,7 +209,9 @@ class Control:
     def seed(self, request: Request) -> Any:
         """Build an estate."""
         wanted = _read(_Seed, request)
-        estate = wanted.estate or estate_for(*wanted.manifests, external_id=wanted.external_id)
+        estate = wanted.estate or estate_for(
+            *wanted.manifests, external_id=wanted.external_id, accounts=wanted.accounts
+        )
         return seed_estate(estate).model_dump(mode="json", by_alias=True)
 
     def expire_sessions(self, request: Request) -> Any:

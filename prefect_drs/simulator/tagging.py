@@ -1,4 +1,8 @@
-"""Tags of everything that DRS names by an ARN."""
+"""Tags of everything that DRS names by an ARN.
+
+The model lets a key have 0 to 256 characters; AWS's tagging rules, which hold for all services, let it have 1 to 128
+and keep those that begin with `aws:` for itself, in any case of the letters; they do not count against the 50.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from .exceptions import ResourceNotFoundException, ValidationException
 
 MOST_TAGS = 50
 """Tags a resource may have (AWS tagging rules)."""
+LONGEST_KEY = 128
+"""Characters of a tag's key (AWS tagging rules)."""
 
 
 class TaggingBackend(BackendCore):
@@ -34,7 +40,7 @@ class TaggingBackend(BackendCore):
         """TagResource: adds and overwrites."""
         tags = self._tags_of(params["resourceArn"])
         _check_keys(params["tags"])
-        if len(set(tags) | set(params["tags"])) > MOST_TAGS:
+        if sum(not _is_reserved(key) for key in {**tags, **params["tags"]}) > MOST_TAGS:
             raise ValidationException(f"A resource may have at most {MOST_TAGS} tags.")
         tags.update(params["tags"])
         return {}
@@ -53,5 +59,11 @@ class TaggingBackend(BackendCore):
 
 def _check_keys(tags: dict[str, str]) -> None:
     for key in tags:
-        if key.lower().startswith("aws:"):
+        if _is_reserved(key):
             raise ValidationException(f"The tag key {key!r} is reserved: it begins with 'aws:'.")
+        if not 1 <= len(key) <= LONGEST_KEY:
+            raise ValidationException(f"The tag key {key!r} must have 1 to {LONGEST_KEY} characters.")
+
+
+def _is_reserved(key: str) -> bool:
+    return key.lower().startswith("aws:")

@@ -148,6 +148,23 @@ def test_tag_keys_that_begin_with_aws_are_reserved(rig: Rig) -> None:
 
 
 @documented(API + "API_TagResource.html")
+def test_a_tag_key_has_1_to_128_characters_and_a_value_up_to_256(rig: Rig) -> None:
+    (server,) = rig.seed()
+    arn = rig.server(server)["arn"]
+    rig.drs.tag_resource(resourceArn=arn, tags={"k" * 128: "v" * 256, "empty": ""})
+    for tags in ({"k" * 129: "v"}, {"": "v"}, {"k": "v" * 257}):
+        with refused("ValidationException"):
+            rig.drs.tag_resource(resourceArn=arn, tags=tags)
+    assert set(rig.drs.list_tags_for_resource(resourceArn=arn)["tags"]) == {"k" * 128, "empty"}
+
+
+@documented("https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html")
+def test_tags_of_aws_do_not_count_against_the_50(rig: Rig) -> None:
+    (server,) = rig.seed(tags={f"k{n}": "v" for n in range(49)} | {"aws:owner": "aws"})
+    rig.drs.tag_resource(resourceArn=rig.server(server)["arn"], tags={"k49": "v"})
+
+
+@documented(API + "API_TagResource.html")
 def test_tags_of_what_is_not_there_are_not_found(rig: Rig) -> None:
     arn = f"arn:aws:drs:{REGION}:123456789012:source-server/s-{'a' * 17}"
     with refused("ResourceNotFoundException"):
