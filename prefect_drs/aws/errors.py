@@ -151,6 +151,7 @@ _BY_AWS_CODE: dict[str, tuple[type[AwsError], str]] = {
     "ServiceQuotaExceededException": (QuotaExceededError, "wait for running jobs, or raise the quota"),
     "ConflictException": (ConflictError, "wait until the other job or change has ended"),
     "ResourceNotFoundException": (NotFoundError, "check id, account and region"),
+    "NoSuchEntity": (NotFoundError, "check name and account"),
     "UnrecognizedClientException": (CredentialsError, _CREDENTIALS_REMEDY),
     "InvalidClientTokenId": (CredentialsError, _CREDENTIALS_REMEDY),
     "InvalidAccessKeyId": (CredentialsError, _CREDENTIALS_REMEDY),
@@ -206,6 +207,8 @@ def aws_error(
         remedy = denied_remedy
     if isinstance(error, ClientError):
         said = error.response.get("Error", {}).get("Message", "")
+        if "resourceId" in error.response:  # ConflictException, ResourceNotFoundException: whom AWS means
+            details.setdefault("resource_id", error.response["resourceId"])
         what = f"{aws_code}: {said}" if said else aws_code or "an answer without an error code"
     else:
         what = " ".join(str(error).split())
