@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from prefect.blocks.core import Block
 from prefect.events import emit_event
@@ -157,7 +158,7 @@ def reach_of(execution_id: str, flow_run_id: str | None, *, suspend: bool = Fals
     """How people reach an execution that this Prefect API knows."""
     api = get_current_settings().api
     return Reach(
-        api_url=(PrefectDrsSettings().api_url or api.url or "").rstrip("/") or None,
+        api_url=_without_secrets(PrefectDrsSettings().api_url or api.url or ""),
         secret="key" if api.key is not None else "password" if api.auth_string is not None else "",
         link=ui_link(flow_run_id) if flow_run_id else None,
         root_id=flow_run_id or execution_id,
@@ -165,6 +166,12 @@ def reach_of(execution_id: str, flow_run_id: str | None, *, suspend: bool = Fals
         report_key=report_key(execution_id),
         wish_key=WISH_KEY,
     )
+
+
+def _without_secrets(url: str) -> str | None:
+    """The API's address as it may stand in a mail; None where there is none."""
+    parts = urlsplit(url.rstrip("/"))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) or None
 
 
 def open_gate(gate: PendingGate) -> OpenGate:

@@ -25,6 +25,7 @@ NOT_RUN = {
     "python3 -m venv": "it would install from a registry; the file and the extra that it names are checked below",
     "PREFECT_SERVER_UI_V2_ENABLED=false prefect server start": "the fixture prefect_server is that server",
     "aws drs": "the AWS CLI is no part of the development environment",
+    "aws sns": "likewise; tests/aws/test_sns.py gives SNS such a filter policy",
 }
 NOT_PROGRAMS = {"mermaid", "text"}
 
@@ -74,6 +75,9 @@ def forget_what_pages_register() -> None:
             for document in client.read_block_documents_by_type(TargetAccount.get_block_type_slug()):
                 if document.name in {"sandbox", "workloads"}:
                     client.delete_block_document(document.id)
+        with suppress(ObjectNotFound):
+            block = client.read_block_document_by_name("recoveries", "custom-webhook", include_secrets=False)
+            client.delete_block_document(block.id)
         with suppress(ObjectNotFound):
             client.delete_deployment(client.read_deployment_by_name("recover/sandbox").id)
         with suppress(ObjectNotFound):

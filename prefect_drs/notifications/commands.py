@@ -89,7 +89,8 @@ def status_command(reach: Reach) -> list[str]:
     """Wait until the answer has arrived, then show how the execution and its waves stand."""
     return [
         f"sleep {LOOK_AFTER_SECONDS}",
-        f'{reach.curl} "$API/artifacts/{reach.report_key}/latest" |',
+        f"REPORT={shlex.quote(reach.report_key)}",
+        f'{reach.curl} "$API/artifacts/$REPORT/latest" |',
         r"""  awk '{gsub(/\\n/, "\n"); gsub(/\\"/, "\""); print}' |""",
         "  grep -E '^ {2,6}\"(status|waveName|reason)\"'",
     ]
@@ -97,7 +98,7 @@ def status_command(reach: Reach) -> list[str]:
 
 def _wish(reach: Reach, execution_id: str, wish: str) -> list[str]:
     quote = r"\""
-    value = json.dumps({"wish": wish, "by": "$BY", "reason": "by the command in a mail"}).replace('"', quote)
+    value = json.dumps({"wish": wish, "by": "$BY", "reason": "by mail"}).replace('"', quote)
     key = f"{reach.wish_key}$(date -u +%Y%m%d-%H%M%S)-000000"
     before, after = value.split("$BY")
     return [

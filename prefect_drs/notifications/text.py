@@ -52,7 +52,7 @@ def wave_ended(report: RecoveryReport, wave: WaveReport, reach: Reach) -> str:
     return _text(
         f"Wave {wave.wave_number} {wave.wave_name} of the {report.mode} of {report.plan_name} is {wave.status}: "
         f"{wave.launched} of {len(wave.servers)} server(s) LAUNCHED{f' in {duration(took)}' if took else ''}.",
-        f"Why: {wave.reason}" if wave.reason else "",
+        _block("Why", [wave.reason] if wave.reason else []),
         _servers(wave),
         _block("Checks that did not pass", checks),
         "The waves that depend on it will not start; others go on." if skipped else "",
@@ -109,7 +109,7 @@ def wave_paused(runbook: Runbook, report: RecoveryReport, gate: OpenGate, reach:
             reach,
             report.execution_id,
             approve_command(reach, report.execution_id, gate.flow_run_id),
-            f"prefect-drs approve {report.execution_id} --wave {gate.wave_number}",
+            [f"prefect-drs {word} {report.execution_id} --wave {gate.wave_number}" for word in ("approve", "reject")],
             region,
         ),
         _follow(report, reach),
@@ -126,17 +126,16 @@ def paused(report: RecoveryReport, by: str, reach: Reach) -> str:
             reach,
             report.execution_id,
             resume_command(reach, report.execution_id),
-            f"prefect-drs resume {report.execution_id}",
+            [f"prefect-drs resume {report.execution_id}"],
             next((job.region for wave in report.waves for job in wave.jobs), ""),
         ),
         _follow(report, reach),
     )
 
 
-def _commands(reach: Reach, execution_id: str, resume: Sequence[str], alternative: str, region: str) -> str:
+def _commands(reach: Reach, execution_id: str, resume: Sequence[str], alternatives: Sequence[str], region: str) -> str:
     """Both commands between lines to cut along, or why there are none."""
-    tool = [f"{alternative} --by NAME" if " --wave " in alternative else alternative]
-    tool.append(f"prefect-drs cancel {execution_id}")
+    tool = [*alternatives, f"prefect-drs cancel {execution_id}"]
     if reach.api_url is None:
         why = "This run has no Prefect API that other machines reach: answer it where it runs."
         return _text(why, _block("With prefect-drs installed", tool))
@@ -156,15 +155,15 @@ def _commands(reach: Reach, execution_id: str, resume: Sequence[str], alternativ
             *cancel_command(reach, execution_id),
             END,
             "",
-            _block(f"The same with prefect-drs, PREFECT_API_URL={reach.api_url}", tool),
+            _block(f"With prefect-drs and PREFECT_API_URL={reach.api_url}", tool),
         ]
     )
 
 
 def _follow(report: RecoveryReport, reach: Reach) -> str:
-    lines = [f"execution {report.execution_id}, started {_utc(report.started_at)}"]
-    lines += [reach.link] if reach.link else []
-    return _block("To follow it", [*lines, f"prefect-drs status {report.execution_id}"])
+    lines = [reach.link] if reach.link else []
+    lines += [f"prefect-drs status {report.execution_id}", f"It started at {_utc(report.started_at)}."]
+    return _block("To follow it", lines)
 
 
 def _reached(report: RecoveryReport) -> str:

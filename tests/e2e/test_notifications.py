@@ -1,0 +1,150 @@
+"""Notifications of drills, as they arrive: from SNS by way of an SQS queue, and what the report says of those that did
+not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect_drs.notifications.text import CANCEL, END, RESUME
+from tests.e2e.rehearsal import ACCOUNT, Rehearsal, plan, until
+
+BARE_SHELL = {"PATH": os.environ["PATH"]}
+
+
+@dataclass
+class Inbox:
+    """A queue that is subscribed to a topic, and what has arrived in it so far."""
+
+    sqs: Any
+    url: str
+    topic_arn: str
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def arrived(self) -> list[dict[str, Any]]:
+        """Every notification so far, as SNS sends it to a queue."""
+        while found := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                self.messages.append(json.loads(message["Body"]))
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return self.messages
+
+    def awaited(self, milestone: str) -> dict[str, Any]:
+        """Wait for the notification of a milestone."""
+
+        def look() -> dict[str, Any] | None:
+            return next((m for m in self.arrived() if milestone_of(m) == milestone), None)
+
+        return until(look, f"a notification of {milestone}")
+
+
+def milestone_of(message: dict[str, Any]) -> str:
+    return str(message["MessageAttributes"]["milestone"]["Value"])
+
+
+def inbox(rehearsal: Rehearsal, region: str) -> Inbox:
+    sns, sqs = rehearsal.client("sns", region), rehearsal.client("sqs", region)
+    topic = sns.create_topic(Name="recoveries")["TopicArn"]
+    url = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{region}:{ACCOUNT}:inbox")
+    return Inbox(sqs, url, topic)
+
+
+def cut_out(text: str, heading: str) -> str:
+    """The command between the lines to cut along."""
+    return text.split(f"\n{heading}\n", 1)[1].split(f"\n{END}\n", 1)[0]
+
+
+def as_it_stands(command: str) -> subprocess.CompletedProcess[str]:
+    """Run it in a shell that knows nothing but where programs are."""
+    return subprocess.run(
+        ["sh", "-c", command], env=BARE_SHELL, capture_output=True, text=True, timeout=90, check=False, cwd="/"
+    )
+
+
+def test_the_command_of_a_pause_mail_resumes_as_it_stands(rehearsal: Rehearsal) -> None:
+    region = "ap-northeast-1"
+    box = inbox(rehearsal, region)
+    manifest = plan(region, {"Database": ["n-db1"], "Web": ["n-web1", "n-web2"]}, gates=["Web"])
+    manifest["recoveryPlans"][0]["notify"] = {"topics": [box.topic_arn]}
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    mail = box.awaited("wave.paused")
+    execution_id = drill.execution_id()
+
+    assert mail["Subject"] == f"[prefect-drs] drill of Plan {region}: wave 2 Web waits for your approval"
+    assert "n-web1, s-" in mail["Message"]
+    assert f"2 in {ACCOUNT}/{region}" in mail["Message"]
+    assert rehearsal.environment["PREFECT_UI_URL"] + "/runs/flow-run/" in mail["Message"]
+    told = as_it_stands(cut_out(mail["Message"], RESUME))
+    assert told.returncode == 0, told.stderr
+    assert told.stderr == ""
+    assert '"status":"ACCEPT"' in told.stdout
+    assert '"waveName": "Web"' in told.stdout  # the look at the status
+    assert drill.ended() == 0, drill.stderr
+    web = drill.report()["waves"][1]
+    assert web["approval"]["decision"] == "APPROVED"
+    assert web["approval"]["by"] == subprocess.run(
+        ["sh", "-c", 'echo "$(whoami)@$(uname -n)"'], env=BARE_SHELL, capture_output=True, text=True, check=True
+    ).stdout.strip()  # fmt: skip
+
+    box.awaited("execution.completed")
+    assert [milestone_of(m) for m in box.arrived()] == [
+        "execution.started", "wave.completed", "wave.paused", "wave.completed", "execution.completed",
+    ]  # fmt: skip
+    assert drill.report()["notifications"] == {"sent": 5, "failed": []}
+    assert {m["MessageAttributes"]["executionId"]["Value"] for m in box.arrived()} == {execution_id}
+
+    again = as_it_stands(cut_out(mail["Message"], RESUME))
+    assert '"status":"ABORT"' in again.stdout
+    assert "not paused" in again.stdout
+
+
+def test_the_command_of_a_pause_mail_cancels_as_it_stands(rehearsal: Rehearsal) -> None:
+    region = "ap-northeast-2"
+    box = inbox(rehearsal, region)
+    file, bindings = rehearsal.seeded(plan(region, {"Database": ["o-db1"], "Web": ["o-web1"]}, gates=["Web"]))
+    drill = rehearsal.drill(file, bindings, PREFECT_DRS_NOTIFY_TOPICS=box.topic_arn)
+    mail = box.awaited("wave.paused")
+    told = as_it_stands(cut_out(mail["Message"], CANCEL))
+    assert told.returncode == 0, told.stderr
+    assert told.stderr == ""
+    assert "asked to cancel" in told.stdout
+    drill.says(r"cancel asked by \S+@\S+: by mail")
+    assert drill.ended() == 4, drill.stderr
+    report = drill.report()
+    assert report["status"] == "PARTIAL"
+    assert report["waves"][1]["status"] == "CANCELLED"
+    assert [wave["jobs"] != [] for wave in report["waves"]] == [True, False]
+    box.awaited("execution.partial")
+    assert '"status": "PARTIAL"' in told.stdout
+
+
+def test_a_drill_whose_sns_refuses_every_call_completes_and_the_report_lists_what_was_not_sent(
+    rehearsal: Rehearsal,
+) -> None:
+    region = "ap-northeast-3"
+    box = inbox(rehearsal, region)
+    fault = {
+        "kind": "operation", "service": "sns", "operation": "Publish", "region": region, "effect": "error",
+        "code": "AuthorizationError", "message": "not authorized to perform: SNS:Publish",
+    }  # fmt: skip
+    rehearsal.control("POST", "/faults", fault)
+    file, bindings = rehearsal.seeded(plan(region, {"Database": ["q-db1"], "Web": ["q-web1"]}))
+    drill = rehearsal.drill(file, bindings, PREFECT_DRS_NOTIFY_TOPICS=box.topic_arn)
+    assert drill.ended() == 0, drill.stderr
+    report = drill.report()
+    assert report["status"] == "COMPLETED"
+    assert box.arrived() == []
+    assert report["notifications"]["sent"] == 0
+    unsent = report["notifications"]["failed"]
+    assert [(each["milestone"], each["waveNumber"]) for each in unsent] == [
+        ("execution.started", None), ("wave.completed", 1), ("wave.completed", 2), ("execution.completed", None),
+    ]  # fmt: skip
+    assert {each["channel"] for each in unsent} == {box.topic_arn}
+    assert all("AuthorizationError" in each["error"] and region in each["error"] for each in unsent)
+    shown = rehearsal.cli("status", drill.execution_id()).stdout
+    assert "not sent: execution.completed to arn:aws:sns" in shown

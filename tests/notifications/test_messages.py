@@ -1,0 +1,120 @@
+"""Messages: every milestone makes one, as docs/notifications.md shows it, in the bounds of mail clients and SNS."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from prefect_drs.notifications.message import SUBJECT_AT_MOST, WIDTH, subject_line
+from prefect_drs.notifications.milestones import Milestones
+from prefect_drs.notifications.payload import PAYLOADS
+from prefect_drs.notifications.text import CANCEL, RESUME, SERVERS_AT_MOST
+from prefect_drs.plan.notify import Milestone
+from prefect_drs.report.events import ExecutionStarted, GateAsked
+from tests.notifications import story
+
+
+@pytest.mark.parametrize("milestone", Milestone)
+def test_each_message_is_shown_in_the_docs(milestone: Milestone) -> None:
+    page = story.PAGE.read_text(encoding="utf-8")
+    section = page.split(f"\n### `{milestone}`\n", 1)[1].split("\n### ", 1)[0]
+    assert section.strip().endswith(story.shown(story.all_messages()[milestone]))
+
+
+def test_the_docs_tell_of_no_other_milestone() -> None:
+    page = story.PAGE.read_text(encoding="utf-8")
+    assert set(re.findall(r"^### `([\w.]+)`$", page, re.MULTILINE)) == set(Milestone) == set(PAYLOADS)
+
+
+@pytest.mark.parametrize("milestone", Milestone)
+def test_a_line_is_no_longer_than_mail_clients_leave_whole(milestone: Milestone) -> None:
+    message = story.all_messages()[milestone]
+    long = [line for line in message.text.splitlines() if len(line) > WIDTH and "https://" not in line]
+    assert long == []
+    assert len(message.subject) <= SUBJECT_AT_MOST
+
+
+def test_a_drill_tells_its_milestones_in_order() -> None:
+    told = story.messages([*story.beginning(), *story.ending()], story.open_gate())
+    assert [(m.milestone, m.wave_number) for m in told] == [
+        (Milestone.STARTED, None),
+        (Milestone.WAVE_COMPLETED, 1),
+        (Milestone.WAVE_PAUSED, 2),
+        (Milestone.WAVE_COMPLETED, 2),
+        (Milestone.COMPLETED, None),
+    ]
+    assert len({m.key for m in told}) == 5
+
+
+def test_a_message_is_known_again_when_its_events_are_read_back() -> None:
+    events = [*story.beginning(), *story.ending()]
+    assert story.messages(events) == story.messages(events)
+
+
+def test_a_gate_that_is_asked_anew_is_another_occasion() -> None:
+    first, second = (
+        story.messages(story.beginning(), gate)[-1]
+        for gate in (story.open_gate(), story.OpenGate(2, "another-run", None, None))
+    )
+    assert first.key != second.key
+    assert "for ever" in second.text
+    assert "flow run another-run: Resume" in second.text
+
+
+def test_a_subject_is_what_sns_takes() -> None:
+    assert subject_line("Läden\nund \x07mehr") == "L?den und ?mehr"
+    assert len(subject_line("x" * 300)) == SUBJECT_AT_MOST
+    assert subject_line("x" * SUBJECT_AT_MOST) == "x" * SUBJECT_AT_MOST
+
+
+def test_a_mail_lists_hundreds_of_servers_and_counts_the_rest() -> None:
+    book = story.runbook()
+    many = tuple(
+        story.server(2, "app1").model_copy(update={"source_server_id": f"s-{n:017d}", "name": f"app{n}"})
+        for n in range(1, 501)
+    )
+    wide = book.model_copy(update={"waves": (book.waves[0], book.waves[1].model_copy(update={"servers": many}))})
+    milestones = Milestones(story.REACH)
+    milestones.take(ExecutionStarted(at=story.START, execution_id=story.EXECUTION, runbook=wide))
+    milestones.take(GateAsked(at=story.at(19), wave_number=2))
+    text = milestones.waiting(story.open_gate(), story.at(19)).text
+    assert "launches 500 drill instance(s) in 5 job(s): 100 in" in text
+    assert text.count("CONTINUOUS") == SERVERS_AT_MOST
+    assert f"... and {500 - SERVERS_AT_MOST} more" in text
+    assert len(text) < 64 * 1024  # SNS takes four times as much
+
+
+@pytest.mark.parametrize("secret", ["key", "password"])
+def test_a_secret_that_the_api_wants_is_read_from_the_shell_and_never_in_the_mail(secret: str) -> None:
+    reach = story.Reach(**{name: getattr(story.REACH, name) for name in story.Reach.__slots__} | {"secret": secret})
+    milestones = Milestones(reach)
+    for event in story.beginning():
+        milestones.take(event)
+    text = milestones.waiting(story.open_gate(), story.at(19)).text
+    variable = {"key": "PREFECT_API_KEY", "password": "PREFECT_API_AUTH_STRING"}[secret]
+    assert f"The Prefect API wants {variable}: set it first." in text
+    commands = [text.split(heading)[1].split("---")[0] for heading in (RESUME, CANCEL)]
+    for command in commands:
+        assert command.count("curl ") == command.count(f"${variable}") == 2
+        assert subprocess.run(["sh", "-n"], input=command, text=True, check=False).returncode == 0
+
+
+def test_an_api_that_lives_in_the_run_only_is_told_so_without_commands() -> None:
+    reach = story.Reach(**{name: getattr(story.REACH, name) for name in story.Reach.__slots__} | {"api_url": None})
+    milestones = Milestones(reach)
+    for event in story.beginning():
+        milestones.take(event)
+    text = milestones.waiting(story.open_gate(), story.at(19)).text
+    assert "no Prefect API that other machines reach" in " ".join(text.split())
+    assert "curl" not in text
+
+
+def test_a_recovery_says_that_it_is_for_real() -> None:
+    milestones = Milestones(story.REACH)
+    started = ExecutionStarted(at=story.START, execution_id=story.EXECUTION, runbook=story.runbook("recovery"))
+    message = milestones.take(started)
+    assert message is not None
+    assert "FOR REAL" in message.text
+    assert message.subject == "[prefect-drs] recovery of Shop started"
