@@ -1,6 +1,7 @@
 """Make prefect-drs's block types known to a Prefect server; on the sandbox, save a sample account too.
 
-Run `python blocks/register.py` with `PREFECT_API_URL` set. Running it again changes nothing. The sample document
+Run `python blocks/register.py` with `PREFECT_API_URL` set. Where tag sync is deployed, it gets the schedule that its
+settings say: `prefect deploy` takes it away. Running it again changes nothing. The sample document
 `sandbox` is written only where `AWS_ENDPOINT_URL` leads to a simulated AWS (`eval "$(prefect-drs sandbox env)"`), and
 only what differs from it; no other document is touched.
 """
@@ -11,6 +12,8 @@ import os
 import sys
 
 from prefect_drs.blocks import TargetAccount
+from prefect_drs.scheduled.deployments import DEPLOYMENT, apply_schedule
+from prefect_drs.scheduled.settings import TagSyncSettings, load_settings
 
 SANDBOX_BLOCK = "sandbox"
 SANDBOX_ACCOUNT = "123456789012"  # whose account the sandbox takes any credentials for
@@ -26,8 +29,11 @@ def register(endpoint_url: str | None) -> list[str]:
         One line for each thing that was looked after.
     """
     TargetAccount.register_type_and_schema()
+    TagSyncSettings.register_type_and_schema()
     slug = TargetAccount.get_block_type_slug()
-    done = [f"block type {slug} is registered"]
+    done = [f"block type {slug} is registered", f"block type {TagSyncSettings.get_block_type_slug()} is registered"]
+    if apply_schedule(load_settings()):
+        done.append(f"deployment {DEPLOYMENT} has the schedule of its settings")
     if endpoint_url is None:
         return [*done, "no sample was written: AWS_ENDPOINT_URL is not set, so this is not the sandbox"]
     sample = TargetAccount(account_id=SANDBOX_ACCOUNT, account_name="The sandbox", endpoint_url=endpoint_url)

@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Literal, cast
 
 from prefect import Flow, flow
+from prefect.states import Cancelled
 
 from prefect_drs.compile import compile_plan, compile_resume, threads_for
+from prefect_drs.inventory import Inventory
 from prefect_drs.plan import load_manifest
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook.points import LATEST_WORD
+from prefect_drs.scheduled.deployments import apply_schedule
+from prefect_drs.scheduled.inventory import run_inventory
+from prefect_drs.scheduled.settings import load_settings
+from prefect_drs.scheduled.tag_sync import TagSyncBusyError, run_tag_sync
 from prefect_drs.suspension import stand_in
+from prefect_drs.tag_sync import TagSyncResult
 
 MOST_WAVES = 1000  # a wave that waits holds a thread, where a plan runs in the deployment's own flow run
 
@@ -114,6 +121,45 @@ def resume(
         gate_timeout_seconds=gate_timeout_seconds,
         take_over=take_over,
     )
+
+
+@flow(name="tag-sync", persist_result=False)
+def tag_sync(
+    accounts: list[str] | None = None, regions: list[str] | None = None, dry_run: bool = False
+) -> TagSyncResult:
+    """Carry tags of EC2 instances over to the DRS source servers that replicate them, by the saved settings.
+
+    Args:
+        accounts: keep to these accounts. Leave empty for those of the settings.
+        regions: keep to these regions. Leave empty for those of the settings.
+        dry_run: tell what would change, and write nothing.
+
+    Another synchronisation that is running makes this one end Cancelled, with the reason.
+
+    Raises:
+        TagSyncIncompleteError: account-regions or servers are not synchronised; carries the result.
+    """
+    try:
+        return run_tag_sync(accounts=accounts or (), regions=regions or (), dry_run=dry_run)
+    except TagSyncBusyError as busy:
+        return cast("TagSyncResult", Cancelled(message=busy.message))  # a state that is returned is how the run ends
+    finally:
+        if not dry_run:
+            apply_schedule(load_settings())
+
+
+@flow(name="inventory", persist_result=False)
+def inventory(accounts: list[str] | None = None, regions: list[str] | None = None) -> Inventory:
+    """Read what all accounts hold in DRS, for the dashboard and for `get_source_server_inventory`.
+
+    Args:
+        accounts: keep to these accounts. Leave empty for all TargetAccount blocks, or the caller's own account.
+        regions: keep to these regions. Leave empty for all in which DRS is set up.
+
+    Raises:
+        InventoryIncompleteError: account-regions did not answer; carries the inventory.
+    """
+    return run_inventory(accounts=accounts or (), regions=regions or ())
 
 
 def _carried_out(compiled: Flow[..., RecoveryReport], gates: str, **parameters: object) -> RecoveryReport:

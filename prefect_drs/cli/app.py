@@ -52,6 +52,7 @@ COMMANDS = (
     Command("resume", "prefect_drs.cli.control:resume", "Go on with an execution that was interrupted.", CONTROL),
     Command("cancel", "prefect_drs.cli.control:cancel", "Launch nothing more; watch what runs to its end.", CONTROL),
     Command("terminate", "prefect_drs.cli.terminate:terminate", "Terminate what an execution launched.", CONTROL),
+    Command("tag-sync", "prefect_drs.cli.tag_sync:tag_sync", "EC2 tags onto DRS source servers, now.", OPERATIONS),
     Command("op", "prefect_drs.cli.op:op", "Carry out one operation, JSON in and out.", OPERATIONS),
     Command("sandbox", "prefect_drs.cli.sandbox:app", "The simulated AWS to rehearse in.", SANDBOX),
 )

@@ -1,0 +1,143 @@
+"""Take an inventory: one reading of source servers and one of recovery instances, page by page, an account-region.
+
+In: `Sessions`, accounts and regions to keep to, a clock. Out: an `Inventory`. A place that does not answer is in its
+failures and never counts as empty.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from prefect_drs.aws.capacity import CapacityLevel, RegionCapacity, Usage, count_capacity
+from prefect_drs.aws.drs import RecoveryInstance, SourceServer, describe_recovery_instances
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.places import accounts_to_ask, failures_of, places_to_ask, read_fleet
+from prefect_drs.aws.sessions import AccountAccess, Sessions
+from prefect_drs.aws.survey import survey
+from prefect_drs.clock import Clock
+from prefect_drs.errors import AwsError
+from prefect_drs.inventory.model import (
+    Inventory,
+    InventoryCapacity,
+    InventoryQuota,
+    InventoryRecoveryInstance,
+    InventoryServer,
+    InventoryTotals,
+)
+
+
+def take_inventory(
+    sessions: Sessions,
+    *,
+    clock: Clock,
+    accounts: Sequence[AccountAccess] = (),
+    regions: Sequence[str] = (),
+    workers: int = 16,
+) -> Inventory:
+    """What all accounts hold in DRS now.
+
+    Args:
+        sessions: the way into the accounts.
+        clock: when it is taken.
+        accounts: keep to these; none is those of `sessions`, or else the caller's.
+        regions: keep to these; none is every region where DRS is set up.
+        workers: readings at a time.
+
+    Raises:
+        UsageError: DRS is not in one of `regions`.
+        AwsError: the caller's own account could not be read.
+    """
+    taken_at = clock.now()
+    asked = tuple(accounts) or accounts_to_ask(sessions, sessions.accounts)
+    places = places_to_ask(asked, regions, home_region=sessions.region_name)
+    fleet = read_fleet(sessions, places, workers=workers)
+    answers = survey(fleet.servers, lambda place: describe_recovery_instances(sessions, place), workers=workers)
+    instances = {place: answer for place, answer in answers.items() if not isinstance(answer, AwsError)}
+    capacities = [count_capacity(place, servers) for place, servers in fleet.servers.items()]
+    return Inventory(
+        taken_at=taken_at,
+        servers=tuple(_server(place, server) for place, there in fleet.servers.items() for server in there),
+        recovery_instances=tuple(_instance(place, one) for place, there in instances.items() for one in there),
+        capacity=tuple(_capacity(capacity) for capacity in capacities),
+        totals=_totals(capacities, instances),
+        failures=(
+            *fleet.failures,
+            *failures_of({place: answer for place, answer in answers.items() if isinstance(answer, AwsError)}),
+        ),
+        skipped=fleet.skipped,
+    )
+
+
+def _server(place: Location, server: SourceServer) -> InventoryServer:
+    return InventoryServer(
+        account_id=place.account_id,
+        region=place.region,
+        source_server_id=server.source_server_id,
+        name=server.name,
+        hostname=server.hostname,
+        instance_id=server.instance_id,
+        origin_account_id=server.origin_account_id,
+        origin_region=server.origin_region,
+        staging_account_id=server.staging_account_id,
+        replication_state=server.replication_state,
+        lag=server.lag,
+        recovery_instance_id=server.recovery_instance_id,
+        os=server.os,
+        disk_bytes=server.disk_bytes,
+        tags=dict(server.tags),
+    )
+
+
+def _instance(place: Location, instance: RecoveryInstance) -> InventoryRecoveryInstance:
+    return InventoryRecoveryInstance(
+        account_id=place.account_id,
+        region=place.region,
+        recovery_instance_id=instance.recovery_instance_id,
+        source_server_id=instance.source_server_id,
+        job_id=instance.job_id,
+        state=instance.state,
+        is_drill=instance.is_drill,
+    )
+
+
+def _quota(usage: Usage) -> InventoryQuota:
+    return InventoryQuota(
+        name=usage.quota.name,
+        used=usage.used,
+        limit=usage.quota.limit,
+        available=usage.available,
+        percent=usage.percent,
+        level=usage.level,
+    )
+
+
+def _capacity(capacity: RegionCapacity) -> InventoryCapacity:
+    return InventoryCapacity(
+        account_id=capacity.location.account_id,
+        region=capacity.location.region,
+        quotas=tuple(_quota(usage) for usage in capacity.usages),
+    )
+
+
+def _totals(
+    capacities: Sequence[RegionCapacity], instances: Mapping[Location, Sequence[RecoveryInstance]]
+) -> InventoryTotals:
+    states: Counter[str] = Counter()
+    for capacity in capacities:
+        states.update(capacity.states)
+    usages = [capacity.usages for capacity in capacities]
+    every = [instance for there in instances.values() for instance in there]
+    levels = {usage.level for pair in usages for usage in pair}
+    return InventoryTotals(
+        accounts=len({capacity.location.account_id for capacity in capacities}),
+        regions=len({capacity.location.region for capacity in capacities}),
+        source_servers=sum(source.used for _, source in usages),
+        source_limit=sum(source.quota.limit for _, source in usages),
+        replicating_servers=sum(replicating.used for replicating, _ in usages),
+        replicating_limit=sum(replicating.quota.limit for replicating, _ in usages),
+        recovery_instances=len(every),
+        drill_instances=sum(instance.is_drill for instance in every),
+        states=dict(sorted(states.items())),
+        worst_level=max(levels, key=list(CapacityLevel).index, default=CapacityLevel.OK),
+    )
