@@ -27,6 +27,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 from moto.iam.models import get_account_id_from
 from moto.iam.responses import IamResponse
+from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.responses import TokenResponse
 
 from . import assume_role, connection
@@ -34,6 +35,7 @@ from .exceptions import AccessDeniedException, ExpiredTokenException, Unrecogniz
 from .faults import OperationFault
 from .launch_templates import SandboxEC2Response
 from .models import drs_backends
+from .ops_items import SandboxSSMResponse
 from .permissions import SandboxIAMResponse
 from .runtime import LOCK, current
 from .sessions import Session
@@ -72,6 +74,7 @@ def guard_services() -> None:
         TokenResponse.dispatch: SandboxTokenResponse.dispatch,
         EC2Response.dispatch: SandboxEC2Response.dispatch,
         IamResponse.dispatch: SandboxIAMResponse.dispatch,
+        SimpleSystemManagerResponse.dispatch: SandboxSSMResponse.dispatch,
     }
     for service in GUARDED:
         urls = importlib.import_module(f"moto.{service}.urls")
