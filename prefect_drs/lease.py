@@ -48,6 +48,23 @@ def execution_lease(execution_id: str, *, patience: timedelta = PATIENCE, take_o
     if take_over:
         yield
         return
+    busy = ExecutionBusyError(
+        f"execution {execution_id} is being carried out by another process; wait for it, or, where you know that "
+        f"it is dead or stuck, take it over: prefect-drs resume {execution_id} --take-over"
+    )
+    with hold(name, patience, busy):
+        yield
+
+
+@contextmanager
+def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None]:
+    """Hold the concurrency limit of that name, a limit of one, for the time of the block.
+
+    Args:
+        name: the limit; it is made where it is not there.
+        patience: how long to wait for another holder to end or to be found dead.
+        busy: what to raise where there still is one then.
+    """
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
     held = concurrency(
@@ -60,10 +77,7 @@ def execution_lease(execution_id: str, *, patience: timedelta = PATIENCE, take_o
     try:
         held.__enter__()
     except TimeoutError:
-        raise ExecutionBusyError(
-            f"execution {execution_id} is being carried out by another process; wait for it, or, where you know that "
-            f"it is dead or stuck, take it over: prefect-drs resume {execution_id} --take-over"
-        ) from None
+        raise busy from None
     try:
         yield
     finally:

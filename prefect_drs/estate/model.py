@@ -1,0 +1,280 @@
+"""The stored estate as values: groups and plans in the manifest's own form, with who changed them when.
+
+In: what the blocks hold, and edits. Out: an `Estate`, or the one that the edits would make of it. Nothing here reads or
+writes anything, or judges an edit but by its version.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from prefect_drs.estate.refusals import NotStoredError, VersionMismatchError
+from prefect_drs.plan.draft import SPELLINGS
+from prefect_drs.plan.finding import choices
+from prefect_drs.plan.model import SCHEMA_VERSIONS
+
+SLUG_AT_MOST = 60
+_HASHED = re.compile(r"(^|-)[0-9a-f]{8}$")
+
+
+class Kind(enum.StrEnum):
+    """What can be stored."""
+
+    GROUP = "protection group"
+    PLAN = "recovery plan"
+
+    @property
+    def name_field(self) -> str:
+        """The field of a definition that names it."""
+        return "groupName" if self is Kind.GROUP else "planName"
+
+    @property
+    def list_field(self) -> str:
+        """The field of a manifest that holds them."""
+        return "protectionGroups" if self is Kind.GROUP else "recoveryPlans"
+
+    def place(self, name: str) -> str:
+        """What faults call it."""
+        return f"{'groups' if self is Kind.GROUP else 'plans'}.{name}"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stored group or plan.
+
+    Args:
+        kind: which of the two.
+        id: never changes; a group's own `groupId` where its definition has one.
+        definition: an item of the manifest's `protectionGroups` or `recoveryPlans`.
+        version: from 1, one more with every change.
+        created_at: when it was first stored.
+        updated_at: when it was last changed.
+        updated_by: who did that, as claimed.
+    """
+
+    kind: Kind
+    id: str
+    definition: Mapping[str, Any]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        name = self.definition.get(self.kind.name_field)
+        return name if isinstance(name, str) else ""
+
+    @property
+    def place(self) -> str:
+        """What faults call it."""
+        return self.kind.place(self.name)
+
+    @property
+    def document(self) -> str:
+        """The name of its block."""
+        return document_name(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """An edit: store a definition, anew or over a stored one.
+
+    Args:
+        kind: what it is.
+        definition: an item of the manifest's list.
+        id: of the stored one that it replaces; None stores a new one.
+        version: what the caller believes to replace; None replaces whatever is there.
+    """
+
+    kind: Kind
+    definition: Mapping[str, Any]
+    id: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """An edit: a stored group or plan is to go. `version` as in `Put`."""
+
+    kind: Kind
+    id: str
+    version: int | None = None
+
+
+Edit = Put | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an edit does: from `before` (None: it is new) to `after` (None: it goes)."""
+
+    before: Stored | None
+    after: Stored | None
+
+    @property
+    def subject(self) -> Stored:
+        """What it is about."""
+        subject = self.after or self.before
+        assert subject is not None  # noqa: S101 - one of the two is always there
+        return subject
+
+
+@dataclass(frozen=True)
+class Estate:
+    """All that is stored, each list by name."""
+
+    groups: tuple[Stored, ...] = ()
+    plans: tuple[Stored, ...] = ()
+
+    @classmethod
+    def of(cls, stored: Iterable[Stored]) -> Estate:
+        """The estate of these."""
+        every = sorted(stored, key=lambda each: (each.name.casefold(), each.id))
+        return cls(
+            tuple(each for each in every if each.kind is Kind.GROUP),
+            tuple(each for each in every if each.kind is Kind.PLAN),
+        )
+
+    def of_kind(self, kind: Kind) -> tuple[Stored, ...]:
+        """The groups, or the plans."""
+        return self.groups if kind is Kind.GROUP else self.plans
+
+    def find(self, kind: Kind, reference: str) -> Stored:
+        """The one of that id or, case not counting, name.
+
+        Raises:
+            NotStoredError: there is none; the message lists those there are.
+        """
+        if (found := self.named(kind, reference)) is not None:
+            return found
+        there = [each.name for each in self.of_kind(kind)]
+        raise NotStoredError(f"no stored {kind} has the id or name {reference!r}{choices(reference, there)}")
+
+    def named(self, kind: Kind, reference: str) -> Stored | None:
+        """The one of that id or, case not counting, name; None where there is none."""
+        there = self.of_kind(kind)
+        by_id = (each for each in there if each.id == reference)
+        return next(by_id, next((each for each in there if each.name.casefold() == reference.casefold()), None))
+
+    def groups_of(self, plan: Stored) -> tuple[Stored, ...]:
+        """The stored groups that a plan's waves name."""
+        wanted = set(_references(plan.definition))
+        return tuple(group for group in self.groups if {group.id, group.name.casefold()} & wanted)
+
+    def plans_of(self, group: Stored) -> tuple[Stored, ...]:
+        """The stored plans whose waves name a group."""
+        return tuple(
+            plan for plan in self.plans if {group.id, group.name.casefold()} & set(_references(plan.definition))
+        )
+
+    def manifest(self, plans: Sequence[Stored] | None = None) -> dict[str, Any]:
+        """The estate as a manifest's values; of it only these plans and their groups, where they are given."""
+        chosen = self.plans if plans is None else tuple(plans)
+        groups = (
+            self.groups
+            if plans is None
+            else tuple({group.id: group for p in chosen for group in self.groups_of(p)}.values())
+        )
+        return {
+            "schemaVersion": SCHEMA_VERSIONS[-1],
+            "protectionGroups": [dict(group.definition) for group in groups],
+            "recoveryPlans": [dict(plan.definition) for plan in chosen],
+        }
+
+    def steps(self, edits: Iterable[Edit], *, by: str, at: datetime) -> tuple[Step, ...]:
+        """What the edits do. A group's new name is carried into the plans that name it.
+
+        Args:
+            edits: each about something else.
+            by: who makes them.
+            at: when.
+
+        Raises:
+            NotStoredError: an edit is about what is not there.
+            VersionMismatchError: an edit was made from another version than the stored one.
+        """
+        steps = {step.subject.id: step for step in (self._step(edit, by, at) for edit in edits)}
+        for step in list(steps.values()):
+            if step.subject.kind is Kind.GROUP and step.before and step.after and step.before.name != step.after.name:
+                for plan in self.plans_of(step.before):
+                    new = steps[plan.id].after if plan.id in steps else _changed(plan, plan.definition, by, at)
+                    if new is not None:
+                        renamed = _renamed(new.definition, step.before.name, step.after.name)
+                        steps[plan.id] = Step(plan, replace(new, definition=renamed))
+        return tuple(steps.values())
+
+    def after(self, steps: Iterable[Step]) -> Estate:
+        """The estate once the steps are taken."""
+        steps = tuple(steps)
+        gone = {step.before.id for step in steps if step.before is not None}
+        kept = [each for each in (*self.groups, *self.plans) if each.id not in gone]
+        return Estate.of([*kept, *(step.after for step in steps if step.after is not None)])
+
+    def _step(self, edit: Edit, by: str, at: datetime) -> Step:
+        if edit.id is None:
+            own = edit.definition.get("groupId") if edit.kind is Kind.GROUP else None
+            return Step(None, Stored(edit.kind, str(own or uuid4()), edit.definition, 1, at, at, by))
+        before = self.find(edit.kind, edit.id)
+        if edit.version is not None and edit.version != before.version:
+            raise VersionMismatchError(
+                f"{edit.kind} {before.name!r} is at version {before.version}, changed by {before.updated_by} at "
+                f"{before.updated_at:%Y-%m-%dT%H:%M:%SZ}; yours was made from version {edit.version}: read it again",
+                id=before.id,
+                givenVersion=edit.version,
+                currentVersion=before.version,
+            )
+        return Step(before, None if isinstance(edit, Drop) else _changed(before, edit.definition, by, at))
+
+
+def _changed(before: Stored, definition: Mapping[str, Any], by: str, at: datetime) -> Stored:
+    own = definition.get("groupId") if before.kind is Kind.GROUP else None
+    return replace(
+        before,
+        id=str(own or before.id),
+        definition=definition,
+        version=before.version + 1,
+        updated_at=at,
+        updated_by=by,
+    )
+
+
+def _references(plan: Mapping[str, Any]) -> Iterator[str]:
+    """What a plan's waves call their groups: ids as they are, and names without case."""
+    for wave in plan.get("waves") or ():
+        for spelling in SPELLINGS:
+            written = wave.get(spelling)
+            for name in [written] if isinstance(written, str) else written or ():
+                yield from (name, name.casefold())
+
+
+def _renamed(plan: Mapping[str, Any], before: str, after: str) -> dict[str, Any]:
+    def new(written: Any) -> Any:
+        if isinstance(written, list):
+            return [new(name) for name in written]
+        return after if isinstance(written, str) and written.casefold() == before.casefold() else written
+
+    waves = [
+        {field: new(value) if field in SPELLINGS else value for field, value in wave.items()} for wave in plan["waves"]
+    ]
+    return {**plan, "waves": waves}
+
+
+def document_name(name: str) -> str:
+    """The name of the block that keeps what is called so: lower case letters, digits and dashes, as Prefect demands.
+
+    Where that loses something of the name, or looks as if it had, some digits of its hash keep it apart from others.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
+    if slug == name.casefold() and len(slug) <= SLUG_AT_MOST and not _HASHED.search(slug):
+        return slug
+    digits = hashlib.sha256(name.casefold().encode()).hexdigest()[:8]
+    return "-".join(filter(None, (slug[:SLUG_AT_MOST].rstrip("-"), digits)))

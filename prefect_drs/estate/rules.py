@@ -1,0 +1,82 @@
+"""What a change of the estate has to keep: the rules of a manifest, and what is in use.
+
+In: the estate, the steps of a change, and the estate that would be. Out: all faults, with their places.
+What only the accounts can tell is `overlap`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from prefect_drs.errors import Fault
+from prefect_drs.estate.model import Estate, Kind, Step, Stored
+from prefect_drs.plan import Reading, check_values
+from prefect_drs.plan.finding import listed
+from prefect_drs.report.model import RecoveryReport
+
+UNKNOWN_FIELD = "UNKNOWN_FIELD"
+
+
+def checked(estate: Estate) -> Reading:
+    """The estate as one manifest, checked by the rules of a file. Waves may name a group by its stored id."""
+    values = estate.manifest()
+    for definition, group in zip(values["protectionGroups"], estate.groups, strict=True):
+        definition.setdefault("groupId", group.id)
+    return check_values(values)
+
+
+def faults_of(reading: Reading, steps: Iterable[Step]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """What refuses the estate that would be, and what is only told of what the steps change.
+
+    A field that is not known refuses: whoever sends it to an operation is not there to read a warning.
+    """
+    changed = tuple(step.after.place for step in steps if step.after is not None)
+    told = tuple(fault for fault in reading.warnings if _within(fault.path, changed))
+    unknown = tuple(fault for fault in told if fault.code == UNKNOWN_FIELD)
+    return (*reading.errors, *unknown), tuple(fault for fault in told if fault not in unknown)
+
+
+def still_named(estate: Estate, steps: Sequence[Step]) -> Iterator[Fault]:
+    """A group that a stored plan names cannot go, unless the plan goes with it or no longer names it."""
+    would_be = estate.after(steps)
+    for step in steps:
+        if step.before is None or step.after is not None or step.before.kind is not Kind.GROUP:
+            continue
+        if plans := [plan.name for plan in would_be.plans_of(step.before)]:
+            yield Fault(
+                step.before.place,
+                0,
+                "IN_USE",
+                f"protection group {step.before.name!r} is named by {listed(plans)}; take it out of their waves first",
+            )
+
+
+def under_execution(estate: Estate, steps: Iterable[Step], active: Sequence[RecoveryReport]) -> Iterator[Fault]:
+    """What an execution that has not ended uses cannot change: its plan, the plan's groups, a group of its servers."""
+    for step in steps:
+        if step.before is None:
+            continue
+        for report in active:
+            if why := _use(estate, step.before, report):
+                yield Fault(
+                    step.before.place,
+                    0,
+                    "ACTIVE_EXECUTION",
+                    f"execution {report.execution_id} ({report.mode} of {report.plan_name!r}, {report.status}) "
+                    f"{why}; wait until it has ended, or cancel it",
+                )
+
+
+def _use(estate: Estate, stored: Stored, report: RecoveryReport) -> str:
+    """How an execution uses what is stored; empty where it does not."""
+    if stored.kind is Kind.PLAN:
+        return "carries this plan out" if stored.name.casefold() == report.plan_name.casefold() else ""
+    if any(plan.name.casefold() == report.plan_name.casefold() for plan in estate.plans_of(stored)):
+        return f"carries out a plan that names group {stored.name!r}"
+    launched = {server.source_server_id for wave in report.waves for server in wave.servers}
+    own = set(stored.definition.get("sourceServerIds") or ())
+    return f"has servers of group {stored.name!r}: {listed(sorted(launched & own))}" if launched & own else ""
+
+
+def _within(path: str, places: Iterable[str]) -> bool:
+    return any(path == place or path.startswith((f"{place}.", f"{place}[")) for place in places)

@@ -1,0 +1,61 @@
+"""A manifest from wherever it is: a plan file, or `estate:`, the stored groups and plans.
+
+In: what a person names on a command line or as a flow's parameter. Out: a checked `Manifest`. A file is read without
+Prefect.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from prefect_drs.errors import FaultyInputError
+from prefect_drs.plan import Reading, check_manifest, check_values
+from prefect_drs.plan.load import BindingsSource
+
+if TYPE_CHECKING:
+    from prefect_drs.plan.model import Manifest
+
+STORED = "estate:"
+
+
+def open_manifest(
+    source: str | os.PathLike[str], bindings: BindingsSource | None = None, *, plan: str | None = None
+) -> Manifest:
+    """The manifest of that name, with its names resolved by `bindings`.
+
+    Args:
+        source: a JSON or YAML file, or `estate:`.
+        bindings: a bindings file, or the bindings themselves.
+        plan: of the stored estate, only this plan and its groups are read: what is wrong elsewhere must not stop it.
+
+    Raises:
+        FaultyInputError: with every fault.
+        NotStoredError: the stored estate has no such plan.
+    """
+    reading = check_source(source, bindings, plan=plan)
+    if reading.manifest is None:
+        raise FaultyInputError(reading.faults)
+    return reading.manifest
+
+
+def check_source(
+    source: str | os.PathLike[str],
+    bindings: BindingsSource | None = None,
+    *,
+    plan: str | None = None,
+    rehearsal: bool = False,
+) -> Reading:
+    """As `prefect_drs.plan.check_manifest`, of a file or of `estate:`.
+
+    Raises:
+        NotStoredError: the stored estate has no such plan.
+    """
+    if os.fspath(source) != STORED:
+        return check_manifest(source, bindings, rehearsal=rehearsal)
+    from prefect_drs.estate.model import Kind  # noqa: PLC0415 - a file needs no Prefect
+    from prefect_drs.estate.store import read_estate  # noqa: PLC0415
+
+    estate = read_estate()
+    chosen = None if plan is None else [estate.find(Kind.PLAN, plan)]
+    return check_values(estate.manifest(chosen), bindings, rehearsal=rehearsal)

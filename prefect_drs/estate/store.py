@@ -1,0 +1,256 @@
+"""Where the stored estate is: a Prefect block a group or plan, and one that a change is committed with.
+
+In: steps. Out: an `Estate`. A change of several blocks happens at one moment: when its blocks stand in the state block,
+in one write. Before that moment nothing has happened; after it, whoever reads takes what stands there for done, and
+whoever writes next finishes it. So a process may die anywhere in between. Writers hold the lock, `estate_lock`; readers
+need none: they look at the state block before and after, and look again where it changed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from prefect.blocks.core import Block
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from pydantic import ValidationError
+
+from prefect_drs.blocks import DOCUMENTS_A_PAGE
+from prefect_drs.errors import PrefectDrsError
+from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
+from prefect_drs.estate.model import Estate, Kind, Step, Stored
+from prefect_drs.estate.refusals import EstateRefusedError
+from prefect_drs.lease import hold
+
+STATE = "state"
+LOCK = "prefect-drs-estate"
+PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s
+LOOKS_AT_MOST = 20
+NOT_FOUND = 404
+
+BLOCKS: Mapping[Kind, type[StoredProtectionGroup | StoredRecoveryPlan]] = {
+    Kind.GROUP: StoredProtectionGroup,
+    Kind.PLAN: StoredRecoveryPlan,
+}
+
+Documents = dict[tuple[Kind, str], dict[str, Any]]
+"""What blocks hold, by kind and name."""
+
+_in_this_process = threading.Lock()
+_BUSY = "the stored estate is being changed by others all the time; try again"
+
+
+class EstateBusyError(PrefectDrsError):
+    """Others change the estate all the time."""
+
+    code = "CONFLICT_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A block to write, or, without data, to delete."""
+
+    kind: Kind
+    document: str
+    data: dict[str, Any] | None
+
+    def json(self) -> dict[str, Any]:
+        return {"kind": self.kind.value, "document": self.document, "data": self.data}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> _Write:
+        return cls(Kind(values["kind"]), values["document"], values["data"])
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    sequence: int = 0
+    pending: tuple[_Write, ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The estate at one moment, and what a change of it has to know of that moment."""
+
+    estate: Estate
+    state: _State = field(repr=False)
+    documents: Documents = field(repr=False)
+
+
+@contextmanager
+def one_of_this_process(patience: timedelta = PATIENCE) -> Iterator[None]:
+    """Keep other writers of this process out for the time of the block, so that they need not queue at the server.
+
+    Raises:
+        EstateBusyError: others held it all of `patience`.
+    """
+    if not _in_this_process.acquire(timeout=patience.total_seconds()):
+        raise EstateBusyError(_BUSY)
+    try:
+        yield
+    finally:
+        _in_this_process.release()
+
+
+@contextmanager
+def estate_lock(patience: timedelta = PATIENCE) -> Iterator[None]:
+    """Keep the writers of all other processes out for the time of the block; `one_of_this_process` is held.
+
+    Raises:
+        EstateBusyError: others held it all of `patience`.
+    """
+    with hold(LOCK, patience, EstateBusyError(_BUSY)):
+        yield
+
+
+def read_estate() -> Estate:
+    """All that is stored, as it was at one moment.
+
+    Raises:
+        EstateRefusedError: a block no longer has its form.
+        EstateBusyError: it changed with every look.
+    """
+    with get_client(sync_client=True) as client:
+        return read_snapshot(client).estate
+
+
+def read_snapshot(client: SyncPrefectClient) -> Snapshot:
+    """As `read_estate`, with what `write_steps` wants."""
+    for _ in range(LOOKS_AT_MOST):
+        state = _state(client)
+        documents = {(kind, name): data for kind in Kind for name, data in _documents(client, BLOCKS[kind])}
+        if _state(client) == state:
+            for write in state.pending:
+                documents.pop((write.kind, write.document), None)
+                if write.data is not None:
+                    documents[write.kind, write.document] = write.data
+            stored = [_stored(kind, name, data) for (kind, name), data in documents.items()]
+            return Snapshot(Estate.of(stored), state, documents)
+    raise EstateBusyError("the stored estate changed with every look at it; try again")
+
+
+def write_steps(client: SyncPrefectClient, before: Snapshot, steps: Iterable[Step]) -> None:
+    """Write what the steps change, all or nothing; the lock is held.
+
+    Args:
+        client: the way to the Prefect API.
+        before: what the steps were made from, read under the same lock.
+        steps: what changes.
+
+    Raises:
+        EstateBusyError: another writer came in between all the same, because this one's lease had run out.
+    """
+    for kind in (*BLOCKS.values(), EstateState):
+        kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
+    _carry_out(client, before.state.pending)  # what a dead process had committed
+    if _state(client) != before.state:
+        raise EstateBusyError(
+            "another process changed the stored estate at the same time; nothing was written: try again"
+        )
+    writes = tuple(_writes(steps, before.documents))
+    sequence = before.state.sequence + 1
+    _save(client, EstateState, STATE, {"sequence": sequence, "pending": [write.json() for write in writes]})
+    _carry_out(client, writes)
+    _save(client, EstateState, STATE, {"sequence": sequence + 1, "pending": []})
+
+
+def _writes(steps: Iterable[Step], there: Documents) -> Iterator[_Write]:
+    """The blocks to write and those to delete, such as the former one of what got a new name."""
+    steps = tuple(steps)
+    kept = {(step.after.kind, step.after.document) for step in steps if step.after is not None}
+    for step in steps:
+        if step.after is not None:
+            yield _Write(step.after.kind, step.after.document, _data(step.after))
+    gone = {(step.before.kind, step.before.id) for step in steps if step.before is not None}
+    for (kind, document), data in there.items():
+        if (kind, data["stored_id"]) in gone and (kind, document) not in kept:
+            yield _Write(kind, document, None)
+
+
+def _carry_out(client: SyncPrefectClient, writes: Iterable[_Write]) -> None:
+    for write in writes:
+        kind = BLOCKS[write.kind]
+        if write.data is not None:
+            _save(client, kind, write.document, write.data)
+        elif (found := _find(client, kind, write.document)) is not None:
+            client.delete_block_document(found.id)
+
+
+def _data(stored: Stored) -> dict[str, Any]:
+    block = BLOCKS[stored.kind](
+        definition=dict(stored.definition),
+        stored_id=stored.id,
+        version=stored.version,
+        created_at=stored.created_at,
+        updated_at=stored.updated_at,
+        updated_by=stored.updated_by,
+    )
+    return {name: value for name, value in block.model_dump(mode="json").items() if name in type(block).model_fields}
+
+
+def _stored(kind: Kind, document: str, data: Mapping[str, Any]) -> Stored:
+    slug = BLOCKS[kind].get_block_type_slug()
+    try:
+        block = BLOCKS[kind].model_validate(dict(data))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise EstateRefusedError(
+            f"block {slug}/{document} no longer has its form: {problems}; correct it or delete it"
+        ) from None
+    return Stored(
+        kind,
+        block.stored_id,
+        block.definition,
+        block.version,
+        block.created_at,
+        block.updated_at,
+        block.updated_by,
+    )
+
+
+def _state(client: SyncPrefectClient) -> _State:
+    found = _find(client, EstateState, STATE)
+    if found is None:
+        return _State()
+    return _State(found.data["sequence"], tuple(map(_Write.of, found.data["pending"])))
+
+
+def _find(client: SyncPrefectClient, kind: type[Block], name: str) -> Any:
+    try:
+        return client.read_block_document_by_name(name, kind.get_block_type_slug(), include_secrets=False)
+    except ObjectNotFound:
+        return None
+
+
+def _save(client: SyncPrefectClient, kind: type[Block], name: str, data: dict[str, Any]) -> None:
+    schema, block_type = kind._block_schema_id, kind._block_type_id
+    assert schema is not None  # noqa: S101 - the type was registered
+    assert block_type is not None  # noqa: S101
+    create = BlockDocumentCreate(name=name, data=data, block_schema_id=schema, block_type_id=block_type)
+    try:
+        client.create_block_document(create)
+    except ObjectAlreadyExists:
+        update = BlockDocumentUpdate(block_schema_id=schema, data=data, merge_existing_data=False)
+        client.update_block_document(_find(client, kind, name).id, update)
+
+
+def _documents(client: SyncPrefectClient, kind: type[Block]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The names and contents of the saved blocks of a type; none where the type was never registered."""
+    slug, read = kind.get_block_type_slug(), 0
+    while True:
+        try:
+            page = client.read_block_documents_by_type(slug, offset=read, limit=DOCUMENTS_A_PAGE, include_secrets=False)
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code == NOT_FOUND:
+                return
+            raise
+        yield from ((document.name, document.data) for document in page if document.name)
+        read += len(page)
+        if len(page) < DOCUMENTS_A_PAGE:
+            return

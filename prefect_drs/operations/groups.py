@@ -1,0 +1,345 @@
+"""Stored protection groups: created, read, changed, deleted; and which servers a selection of tags holds now.
+
+In: groups as operations write them, which is the manifest's form with the operations' own words for some fields. Out:
+the same with the group's id, version and servers. Every change goes through `estate.change`, by the rules
+of a manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.estate.change import Change, change_estate
+from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
+from prefect_drs.estate.overlap import Readings
+from prefect_drs.estate.refusals import fault_json
+from prefect_drs.estate.rules import checked
+from prefect_drs.estate.store import read_estate
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.plan.model import Manifest, ProtectionGroup
+
+Mode = Literal["explicit", "tags"]
+Version = Annotated[int, Field(ge=1)]
+
+WORDS = {"name": "groupName", "launchConfiguration": "launchConfig"}
+"""What operations call some fields of a manifest's group."""
+SELECTIONS = {"explicit": "sourceServerIds", "tags": "serverSelectionTags"}
+
+
+class GroupFields(RequestModel):
+    """A group as operations write it. Values are checked by the manifest's rules, which name all faults at once."""
+
+    description: JsonValue = None
+    region: JsonValue = None
+    account_id: JsonValue = None
+    server_selection_mode: Mode | None = None
+    server_selection_tags: JsonValue = None
+    source_server_ids: JsonValue = None
+    launch_configuration: JsonValue = None
+    servers: JsonValue = None
+
+    @model_validator(mode="after")
+    def _mode_agrees(self) -> GroupFields:
+        mode = self.server_selection_mode
+        for other, field in SELECTIONS.items():
+            given = self.server_selection_tags if other == "tags" else self.source_server_ids
+            if mode is not None and other != mode and given:
+                raise ValueError(f"serverSelectionMode is {mode}, but {field} is given")
+        return self
+
+    def definition(self, former: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The group in the manifest's form: what is given over `former`; null takes a field away."""
+        given = self.model_dump(
+            by_alias=True, exclude_unset=True, exclude={"group_id", "version", "server_selection_mode"}
+        )
+        values = {**(former or {}), **{WORDS.get(field, field): value for field, value in given.items()}}
+        for field, other in (("sourceServerIds", "serverSelectionTags"), ("serverSelectionTags", "sourceServerIds")):
+            if given.get(field) and other not in given:
+                values.pop(other, None)  # a selection takes the place of the former one
+        return {field: value for field, value in values.items() if value is not None}
+
+
+class CreateGroup(GroupFields):
+    """A new group."""
+
+    name: JsonValue
+    region: JsonValue
+
+
+class UpdateGroup(GroupFields):
+    """Changes to a group: what is given takes the place of what was there, null takes it away.
+
+    Args:
+        group_id: the group's id, or its name.
+        version: the version that the changes were made from.
+        name: a new name; the plans that name the group follow.
+    """
+
+    group_id: str
+    version: Version
+    name: JsonValue = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> UpdateGroup:
+        if not self.model_fields_set - {"group_id", "version", "server_selection_mode"}:
+            raise ValueError("nothing to change is given")
+        return self
+
+
+class GroupReference(RequestModel):
+    """A group, by its id or name."""
+
+    group_id: str
+
+
+class DeleteGroup(GroupReference):
+    """A group to delete; with a version, only that one."""
+
+    version: Version | None = None
+
+
+class Selection(RequestModel):
+    """Tags, all of which a server must carry, in a region of an account (the caller's own where none is given)."""
+
+    region: str
+    account_id: str | None = None
+    server_selection_tags: Annotated[dict[str, str], Field(min_length=1)]
+
+
+class GroupAnswer(AnswerModel):
+    """A stored group. `source_server_ids`: who belongs to it now; null, with the reason, where nobody could tell."""
+
+    group_id: str
+    name: str
+    description: str | None
+    region: str
+    account_id: str | None
+    server_selection_mode: Mode
+    server_selection_tags: dict[str, str]
+    source_server_ids: tuple[str, ...] | None
+    server_count: int | None
+    resolution_error: str | None = None
+    launch_configuration: dict[str, JsonValue]
+    servers: tuple[dict[str, JsonValue], ...]
+    recovery_plans: tuple[str, ...]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    warnings: tuple[dict[str, JsonValue], ...] = ()
+
+
+class GroupsAnswer(AnswerModel):
+    """All stored groups, by name."""
+
+    protection_groups: tuple[GroupAnswer, ...]
+
+
+class MatchingServer(AnswerModel):
+    """A server that a selection holds. `protection_groups`: the stored groups that hold it already."""
+
+    source_server_id: str
+    name: str
+    hostname: str
+    replication_state: str
+    tags: dict[str, str]
+    protection_groups: tuple[str, ...]
+
+
+class SelectionAnswer(AnswerModel):
+    """Who a selection holds now."""
+
+    region: str
+    account_id: str
+    server_selection_tags: dict[str, str]
+    servers: tuple[MatchingServer, ...]
+    server_count: int
+
+
+class DeletedAnswer(AnswerModel):
+    """What was deleted."""
+
+    id: str
+    name: str
+    deleted: bool = True
+
+
+def create_protection_group(context: Context, request: CreateGroup) -> GroupAnswer:
+    """Store a new protection group.
+
+    Raises:
+        EstateRefusedError: ALREADY_EXISTS, SERVER_CONFLICT (with both groups' names), or VALIDATION_ERROR; all faults.
+        AwsError: which servers carry the tags could not be read.
+    """
+    readings = reading(context)
+    change = change_estate(
+        lambda _: [Put(Kind.GROUP, request.definition())],
+        by=context.caller,
+        at=context.clock.now(),
+        readings=readings,
+        what="the protection group was not created",
+    )
+    return _changed(change, readings)
+
+
+def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnswer:
+    """Change a stored protection group.
+
+    Raises:
+        EstateRefusedError: as `create_protection_group`; NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
+        AwsError: which servers carry the tags could not be read.
+    """
+
+    def edit(estate: Estate) -> list[Put]:
+        group = estate.find(Kind.GROUP, request.group_id)
+        return [Put(Kind.GROUP, request.definition(group.definition), group.id, request.version)]
+
+    readings = reading(context)
+    change = change_estate(
+        edit,
+        by=context.caller,
+        at=context.clock.now(),
+        readings=readings,
+        what=f"protection group {request.group_id!r} was not changed",
+    )
+    return _changed(change, readings)
+
+
+def delete_protection_group(context: Context, request: DeleteGroup) -> DeletedAnswer:
+    """Delete a stored protection group that no plan names.
+
+    Raises:
+        EstateRefusedError: NOT_FOUND, IN_USE (with the plans' names), VERSION_MISMATCH, ACTIVE_EXECUTION.
+    """
+    return delete(context, Kind.GROUP, request.group_id, request.version)
+
+
+def delete(context: Context, kind: Kind, reference: str, version: int | None) -> DeletedAnswer:
+    """Delete a stored group or plan."""
+    change = change_estate(
+        lambda estate: [Drop(kind, estate.find(kind, reference).id, version)],
+        by=context.caller,
+        at=context.clock.now(),
+        readings=reading(context),
+        what=f"{kind} {reference!r} was not deleted",
+    )
+    return DeletedAnswer(id=change.steps[0].subject.id, name=change.steps[0].subject.name)
+
+
+def get_protection_group(context: Context, request: GroupReference) -> GroupAnswer:
+    """A stored protection group, and which servers belong to it now.
+
+    Raises:
+        NotStoredError: there is none of that id or name.
+    """
+    estate = read_estate()
+    return _answer(estate.find(Kind.GROUP, request.group_id), estate, reading(context))
+
+
+def list_protection_groups(context: Context, request: Nothing) -> GroupsAnswer:
+    """All stored protection groups, and which servers belong to each now."""
+    estate, readings = read_estate(), reading(context)
+    return GroupsAnswer(protection_groups=tuple(_answer(group, estate, readings) for group in estate.groups))
+
+
+def resolve_protection_group_tags(context: Context, request: Selection) -> SelectionAnswer:
+    """Which servers carry all of these tags now, and which stored groups hold them already.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    readings = reading(context)
+    group = ProtectionGroup(
+        group_name="",
+        region=request.region,
+        account_id=request.account_id,
+        server_selection_tags=request.server_selection_tags,
+    )
+    location = readings.location(group)
+    holders: dict[str, list[str]] = {}
+    for other in _sound(read_estate()).protection_groups:
+        if readings.location(other) == location:
+            for server_id in readings.members(other):
+                holders.setdefault(server_id, []).append(other.group_name)
+    servers = tuple(
+        MatchingServer(
+            source_server_id=server.source_server_id,
+            name=server.name,
+            hostname=server.hostname,
+            replication_state=server.replication_state,
+            tags=dict(server.tags),
+            protection_groups=tuple(holders.get(server.source_server_id, ())),
+        )
+        for server in readings.matching(location, request.server_selection_tags)
+    )
+    return SelectionAnswer(
+        region=location.region,
+        account_id=location.account_id,
+        server_selection_tags=request.server_selection_tags,
+        servers=servers,
+        server_count=len(servers),
+    )
+
+
+def reading(context: Context) -> Readings:
+    """The way to the servers, opened only where an operation needs it."""
+    return Readings(lambda: context.sessions)
+
+
+def _sound(estate: Estate) -> Manifest:
+    found = checked(estate)
+    if found.manifest is None:
+        raise UsageError(
+            f"the stored estate has faults: {'; '.join(map(str, found.errors))}; update what has them, or delete it",
+            faults=[fault_json(fault) for fault in found.errors],
+        )
+    return found.manifest
+
+
+def _changed(change: Change, readings: Readings) -> GroupAnswer:
+    group = next(step.after for step in change.steps if step.after is not None and step.after.kind is Kind.GROUP)
+    answer = _answer(group, change.after, readings)
+    return answer.model_copy(update={"warnings": tuple(fault_json(fault) for fault in change.warnings)})
+
+
+def _answer(stored: Stored, estate: Estate, readings: Readings) -> GroupAnswer:
+    definition = stored.definition
+    tags = definition.get("serverSelectionTags") or {}
+    members: tuple[str, ...] | None = tuple(definition.get("sourceServerIds") or ())
+    unread: str | None = None
+    if tags:
+        group = ProtectionGroup(
+            group_name=stored.name,
+            region=definition.get("region") or "",
+            account_id=definition.get("accountId"),
+            server_selection_tags=tags,
+        )
+        try:
+            members = readings.members(group)
+        except AwsError as error:
+            members, unread = None, error.message
+    return GroupAnswer(
+        group_id=stored.id,
+        name=stored.name,
+        description=definition.get("description"),
+        region=definition.get("region") or "",
+        account_id=definition.get("accountId"),
+        server_selection_mode="tags" if tags else "explicit",
+        server_selection_tags=tags,
+        source_server_ids=members,
+        server_count=None if members is None else len(members),
+        resolution_error=unread,
+        launch_configuration=definition.get("launchConfig") or {},
+        servers=tuple(definition.get("servers") or ()),
+        recovery_plans=tuple(plan.name for plan in estate.plans_of(stored)),
+        version=stored.version,
+        created_at=stored.created_at,
+        updated_at=stored.updated_at,
+        updated_by=stored.updated_by,
+    )

@@ -1,0 +1,201 @@
+"""Stored recovery plans: created, read, changed, deleted.
+
+In: plans as operations write them: the manifest's form, where a wave's name may be called `name`, and its groups go by
+stored id or by name. Out: the same with the plan's id and version. Which servers a plan recovers is resolved when it is
+carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ConfigDict, JsonValue, model_validator
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.estate.change import Change, change_estate
+from prefect_drs.estate.model import Estate, Kind, Put, Stored
+from prefect_drs.estate.refusals import fault_json
+from prefect_drs.estate.store import read_estate
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.groups import DeletedAnswer, Version, delete, reading
+from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+
+
+class PlanFields(RequestModel):
+    """A plan as operations write it. What it may hold besides is what a manifest's plan may; the rules check it all."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    description: JsonValue = None
+    waves: JsonValue = None
+
+    def definition(self, former: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The plan in the manifest's form: what is given over `former`; null takes a field away."""
+        given = self.model_dump(by_alias=True, exclude_unset=True, exclude={"plan_id", "version"})
+        if "name" in given:
+            given["planName"] = given.pop("name")
+        if isinstance(waves := given.get("waves"), list):
+            given["waves"] = [_wave(wave) for wave in waves]
+        return {field: value for field, value in {**(former or {}), **given}.items() if value is not None}
+
+
+class CreatePlan(PlanFields):
+    """A new plan."""
+
+    name: JsonValue
+    waves: JsonValue
+
+
+class UpdatePlan(PlanFields):
+    """Changes to a plan: what is given takes the place of what was there, null takes it away.
+
+    Args:
+        plan_id: the plan's id, or its name.
+        version: the version that the changes were made from.
+        name: a new name.
+    """
+
+    plan_id: str
+    version: Version
+    name: JsonValue = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> UpdatePlan:
+        if not self.model_fields_set - {"plan_id", "version"}:
+            raise ValueError("nothing to change is given")
+        return self
+
+
+class PlanReference(RequestModel):
+    """A plan, by its id or name."""
+
+    plan_id: str
+
+
+class DeletePlan(PlanReference):
+    """A plan to delete; with a version, only that one."""
+
+    version: Version | None = None
+
+
+class PlanAnswer(AnswerModel):
+    """A stored plan. `waves` are in the manifest's form, with their groups' ids and names.
+
+    `definition` is the whole plan as a manifest has it.
+    """
+
+    plan_id: str
+    name: str
+    description: str | None
+    waves: tuple[dict[str, JsonValue], ...]
+    definition: dict[str, JsonValue]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    warnings: tuple[dict[str, JsonValue], ...] = ()
+
+
+class PlansAnswer(AnswerModel):
+    """All stored plans, by name."""
+
+    recovery_plans: tuple[PlanAnswer, ...]
+
+
+def create_recovery_plan(context: Context, request: CreatePlan) -> PlanAnswer:
+    """Store a new recovery plan.
+
+    Raises:
+        EstateRefusedError: ALREADY_EXISTS, or VALIDATION_ERROR: no wave, numbers given twice, a cycle, a dependency or
+            a group that is not there; all faults.
+    """
+    change = change_estate(
+        lambda _: [Put(Kind.PLAN, request.definition())],
+        by=context.caller,
+        at=context.clock.now(),
+        readings=reading(context),
+        what="the recovery plan was not created",
+    )
+    return _changed(change)
+
+
+def update_recovery_plan(context: Context, request: UpdatePlan) -> PlanAnswer:
+    """Change a stored recovery plan.
+
+    Raises:
+        EstateRefusedError: as `create_recovery_plan`; NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
+    """
+
+    def edit(estate: Estate) -> list[Put]:
+        plan = estate.find(Kind.PLAN, request.plan_id)
+        return [Put(Kind.PLAN, request.definition(plan.definition), plan.id, request.version)]
+
+    change = change_estate(
+        edit,
+        by=context.caller,
+        at=context.clock.now(),
+        readings=reading(context),
+        what=f"recovery plan {request.plan_id!r} was not changed",
+    )
+    return _changed(change)
+
+
+def delete_recovery_plan(context: Context, request: DeletePlan) -> DeletedAnswer:
+    """Delete a stored recovery plan; its groups stay.
+
+    Raises:
+        EstateRefusedError: NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
+    """
+    return delete(context, Kind.PLAN, request.plan_id, request.version)
+
+
+def get_recovery_plan(context: Context, request: PlanReference) -> PlanAnswer:
+    """A stored recovery plan.
+
+    Raises:
+        NotStoredError: there is none of that id or name.
+    """
+    estate = read_estate()
+    return _answer(estate.find(Kind.PLAN, request.plan_id), estate)
+
+
+def list_recovery_plans(context: Context, request: Nothing) -> PlansAnswer:
+    """All stored recovery plans."""
+    estate = read_estate()
+    return PlansAnswer(recovery_plans=tuple(_answer(plan, estate) for plan in estate.plans))
+
+
+def _wave(wave: Any) -> Any:
+    if not isinstance(wave, dict) or "name" not in wave or "waveName" in wave:
+        return wave
+    return {"waveName" if field == "name" else field: value for field, value in wave.items()}
+
+
+def _changed(change: Change) -> PlanAnswer:
+    plan = next(step.after for step in change.steps if step.after is not None)
+    answer = _answer(plan, change.after)
+    return answer.model_copy(update={"warnings": tuple(fault_json(fault) for fault in change.warnings)})
+
+
+def _answer(stored: Stored, estate: Estate) -> PlanAnswer:
+    definition = stored.definition
+    return PlanAnswer(
+        plan_id=stored.id,
+        name=stored.name,
+        description=definition.get("description"),
+        waves=tuple(_with_ids(wave, estate) for wave in definition.get("waves") or ()),
+        definition=dict(definition),
+        version=stored.version,
+        created_at=stored.created_at,
+        updated_at=stored.updated_at,
+        updated_by=stored.updated_by,
+    )
+
+
+def _with_ids(wave: Mapping[str, Any], estate: Estate) -> dict[str, Any]:
+    named = (estate.named(Kind.GROUP, name) for name in wave.get("protectionGroupNames") or ())
+    return {**wave, "protectionGroupIds": [group.id for group in named if group is not None]}
