@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from prefect_drs.aws.location import Location
 
+SERVERS_A_PAGE = 200  # DescribeSourceServers names no largest page; as many as its filter takes ids
 IDS_A_FILTER = 200  # DescribeSourceServersRequestFiltersIDs, DescribeRecoveryInstancesRequestFilters: max 200
 JOB_IDS_A_FILTER = 1000  # DescribeJobsRequestFiltersJobIDs: max 1000
 JOB_LIFETIME = timedelta(hours=24)  # DRS gives a job up after that
@@ -145,7 +146,7 @@ def describe_source_servers(
     with aws_call("DescribeSourceServers", location.account_id, location.region):
         paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_source_servers")
         for arguments in filters:
-            for page in paginator.paginate(**arguments):
+            for page in paginator.paginate(**arguments, PaginationConfig={"PageSize": SERVERS_A_PAGE}):
                 servers.extend(_source_server(item) for item in page["items"])
     return tuple(servers)
 

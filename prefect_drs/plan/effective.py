@@ -48,15 +48,14 @@ def effective(
     Returns:
         Values by the manifest's word (`subnetId`); tags one by one (`tags.tier`), and `licensing.osByol`.
     """
-    override = group.override_for(*references)
-    values: dict[str, EffectiveValue] = {}
-    for settings, origin in (
-        (account, Origin.ACCOUNT),
-        (group.launch_config, Origin.GROUP),
-        (override or _NOTHING, Origin.SERVER),
-    ):
-        values |= {word: EffectiveValue(value=value, origin=origin) for word, value in _words(settings)}
-    planned = group.launch_config.merged_with(override) if override else group.launch_config
+    planned = group.settings_for(*references)
+    own, defaults = dict(_words(group.override_for(*references) or _NOTHING)), dict(_words(group.launch_config))
+    values = {word: EffectiveValue(value=value, origin=Origin.ACCOUNT) for word, value in _words(account)}
+    for word, value in _words(planned):
+        given = (
+            origin for origin, words in ((Origin.SERVER, own), (Origin.GROUP, defaults)) if words.get(word) == value
+        )
+        values[word] = EffectiveValue(value=value, origin=next(given, Origin.RULE))
     for word, value in _brought_along(planned, account):
         if word not in values or values[word].value != value:
             values[word] = EffectiveValue(value=value, origin=Origin.RULE)
