@@ -261,6 +261,12 @@ def check_data(snippet: Snippet, path: Path) -> None:
     keys = set(YAML(typ="safe").load(snippet.text))
     if "recoveryPlans" in keys:
         assert not check_manifest(path).faults, f"{snippet}: {check_manifest(path).faults}"
+    elif path.name == "accounts.yaml":
+        from prefect_drs.cli.sandbox import read_accounts
+        from prefect_drs.simulator.estate_model import Circumstances
+
+        for told in read_accounts(path).values():
+            Circumstances.model_validate(told)
     elif keys <= set(BINDING_KINDS):
         load_bindings(path)
     elif "executionId" in keys:

@@ -148,7 +148,7 @@ def seed(
     body = {
         "manifests": [manifest.model_dump(mode="json", by_alias=True) for manifest in manifests],
         "externalId": external_id,
-        "accounts": _read_accounts(accounts) if accounts else {},
+        "accounts": read_accounts(accounts) if accounts else {},
     }
     seeded = require_running().ask("POST", "/seed", body, timeout=600)
     bound = Bindings.model_validate(seeded["bindings"])
@@ -170,7 +170,7 @@ def seed(
     return 1 if left else 0
 
 
-def _read_accounts(file: Path) -> Any:
+def read_accounts(file: Path) -> Any:
     """What stands under `accounts` in a file; the sandbox itself says what is wrong with it."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

@@ -190,3 +190,23 @@ def test_the_commands_but_start_need_no_moto(home: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_accounts_are_seeded_as_a_file_tells_them(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accounts, bindings = tmp_path / "accounts.yaml", str(tmp_path / "bindings.yaml")
+    seed = ["sandbox", "seed", str(THREE_TIER), "--bindings", bindings, "--accounts", str(accounts), "--json"]
+    assert main(["sandbox", "start"]) == 0
+    for wrong, said in (("- a", "must hold `accounts:`"), ("accounts: {a: {missing: [b]}}", "missing")):
+        accounts.write_text(wrong)
+        capsys.readouterr()
+        assert main(seed) == 2
+        assert said in capsys.readouterr().err
+    accounts.write_text("accounts: {222222222222: {disabledRegions: [ap-east-1]}, 012345678901: {hasRole: false}}")
+    assert main(seed) == 0
+    assert json.loads(capsys.readouterr().out)["roles"] == ["arn:aws:iam::222222222222:role/DRSOrchestrationRole"]
+    url = f"{exports(capsys)['AWS_ENDPOINT_URL']}/_sandbox/faults"
+    with urllib.request.urlopen(url) as answer:
+        (fault,) = json.load(answer)["faults"]
+    assert (fault["kind"], fault["account"], fault["region"]) == ("opt-in", "222222222222", "ap-east-1")

@@ -14,9 +14,11 @@ from prefect_drs.simulator.validation import service_model
 PAGE = Path(__file__).parents[3] / "docs" / "simulator.md"
 
 
-def test_the_example_of_the_page_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    exec(compile(example, str(PAGE), "exec"), {})
+def test_the_examples_of_the_page_run() -> None:
+    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, str(PAGE), "exec"), {})
 
 
 def test_every_operation_that_the_page_names_is_in_the_model() -> None:
