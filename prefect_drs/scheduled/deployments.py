@@ -251,9 +251,10 @@ def _next(settings: TagSyncSettings) -> datetime | None:
         if times := [at for at in planned if at is not None]:
             return min(times)
         for schedule in client.read_deployment_schedules(deployment.id):
-            if schedule.active and isinstance(interval := schedule.schedule, IntervalSchedule):
-                passed = (datetime.now(UTC) - interval.anchor_date) // interval.interval
-                return interval.anchor_date + (passed + 1) * interval.interval
+            if schedule.active and isinstance(every := schedule.schedule, IntervalSchedule):
+                anchor, seconds = every.anchor_date.timestamp(), every.interval.total_seconds()
+                passed = (datetime.now(UTC).timestamp() - anchor) // seconds
+                return datetime.fromtimestamp(anchor + (passed + 1) * seconds, UTC)
     return None
 
 
