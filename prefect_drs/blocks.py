@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
+from prefect.types import SecretDict
 from prefect_aws import AwsCredentials
 from pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     HttpUrl,
@@ -32,8 +35,50 @@ from prefect_drs.settings import PrefectDrsSettings
 
 DOCUMENTS_A_PAGE = 200  # the Prefect API's own limit
 
+ACCOUNT_ID = r"^\d{12}$"
+ROLE_NAME = r"^[\w+=,.@-]{1,64}$"  # IAM, CreateRole
+
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]+")
 _URL = TypeAdapter(HttpUrl)
+
+
+def check_role_arn(role_arn: str | None, account_id: str) -> None:
+    """Refuse what is not the ARN of a role of that account.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if role_arn is None:
+        return
+    match = _ROLE_ARN.fullmatch(role_arn)
+    if match is None:
+        raise ValueError("role_arn is not a role's ARN, such as arn:aws:iam::222222222222:role/Recovery")
+    if match[1] != account_id:
+        raise ValueError(f"role_arn is of account {match[1]}, this block is for {account_id}")
+
+
+class StagingAccount(BaseModel):
+    """An account that replicates servers for a target account: its id, and the role that it is entered by.
+
+    Its ExternalId stands in the block itself: Prefect's API shows what secrets a list holds (3.8.8).
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    account_id: str = Field(pattern=ACCOUNT_ID, title="Account ID", description="The AWS account id, 12 digits.")
+    account_name: str | None = Field(default=None, title="Account name", description="What people call the account.")
+    role_arn: str | None = Field(default=None, title="Role ARN", description="Empty: the role by convention.")
+    role_name: str | None = Field(default=None, pattern=ROLE_NAME, title="Role name", description="Of the convention.")
+
+    @field_validator("account_name", "role_arn", "role_name", mode="before")
+    @classmethod
+    def _nothing_for_an_empty_field(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _role_is_of_the_account(self) -> StagingAccount:
+        check_role_arn(self.role_arn, self.account_id)
+        return self
 
 
 class TargetAccount(Block):
@@ -52,6 +97,8 @@ class TargetAccount(Block):
         external_id: The ExternalId that the role's trust policy asks for.
         aws_credentials: The credentials to assume the role with; empty means those of the process.
         endpoint_url: The address of a simulated AWS, such as the sandbox's.
+        staging_accounts: The accounts that replicate servers for this one.
+        staging_external_ids: The ExternalIds of staging accounts that ask for another than this account's.
 
     Example:
         Save an account, load it and look into DRS there:
@@ -84,7 +131,7 @@ class TargetAccount(Block):
     )
 
     account_id: str = Field(
-        pattern=r"^\d{12}$", title="Account ID", description="The AWS account id, 12 digits.", examples=["222222222222"]
+        pattern=ACCOUNT_ID, title="Account ID", description="The AWS account id, 12 digits.", examples=["222222222222"]
     )
     account_name: str | None = Field(default=None, title="Account name", description="What people call the account.")
     regions: list[str] = Field(
@@ -100,7 +147,7 @@ class TargetAccount(Block):
     )
     role_name: str | None = Field(
         default=None,
-        pattern=r"^[\w+=,.@-]{1,64}$",
+        pattern=ROLE_NAME,
         title="Role name",
         description="The name of the role by convention. Empty: PREFECT_DRS_ROLE_NAME (DRSOrchestrationRole).",
     )
@@ -116,6 +163,17 @@ class TargetAccount(Block):
         default=None,
         title="Endpoint URL",
         description="The address of a simulated AWS, such as the sandbox's. Empty: AWS itself.",
+    )
+    staging_accounts: list[StagingAccount] = Field(
+        default_factory=list,
+        title="Staging accounts",
+        description="The accounts that replicate servers for this one. Each is entered as this one is, unless it is "
+        "saved as a target account itself.",
+    )
+    staging_external_ids: SecretDict | None = Field(
+        default=None,
+        title="Staging external IDs",
+        description="The ExternalIds of staging accounts that ask for another than this account's, by account id.",
     )
 
     @field_validator("account_name", "role_arn", "role_name", "external_id", "endpoint_url", mode="before")
@@ -147,12 +205,20 @@ class TargetAccount(Block):
 
     @model_validator(mode="after")
     def _can_be_entered(self) -> TargetAccount:
-        if self.role_arn is not None:
-            match = _ROLE_ARN.fullmatch(self.role_arn)
-            if match is None:
-                raise ValueError("role_arn is not a role's ARN, such as arn:aws:iam::222222222222:role/Recovery")
-            if match[1] != self.account_id:
-                raise ValueError(f"role_arn is of account {match[1]}, this block is for {self.account_id}")
+        check_role_arn(self.role_arn, self.account_id)
+        if (
+            self.role_arn
+            and self.regions
+            and (partition := partition_of(self.regions[0])) != self.role_arn.split(":")[1]
+        ):
+            raise ValueError(f"the regions are in partition {partition}, role_arn is not: {self.role_arn}")
+        listed = [staging.account_id for staging in self.staging_accounts]
+        if self.account_id in listed:
+            raise ValueError(f"account {self.account_id} is no staging account of itself")
+        if twice := sorted({account for account in listed if listed.count(account) > 1}):
+            raise ValueError(f"staging accounts are listed twice: {', '.join(twice)}")
+        if unknown := sorted(set(self._staging_external_ids()) - set(listed)):
+            raise ValueError(f"staging_external_ids names accounts that are not listed: {', '.join(unknown)}")
         try:
             self.access()
         except UsageError as error:
@@ -165,16 +231,35 @@ class TargetAccount(Block):
         endpoint_url = self.endpoint_url
         if endpoint_url is None and credentials is not None:
             endpoint_url = credentials.aws_client_parameters.endpoint_url
+        source = _source(credentials) if credentials is not None else None
+        external_ids = self._staging_external_ids()
         return AccountAccess(
             account_id=self.account_id,
             role_arn=self.role_arn,
             role_name=self.role_name,
             external_id=self.external_id,
             endpoint_url=endpoint_url,
-            source=_source(credentials) if credentials is not None else None,
+            source=source,
             name=self.account_name,
             regions=tuple(self.regions),
+            staging_accounts=tuple(
+                AccountAccess(
+                    account_id=staging.account_id,
+                    role_arn=staging.role_arn,
+                    role_name=staging.role_name or self.role_name,
+                    external_id=external_ids.get(staging.account_id, self.external_id),
+                    endpoint_url=endpoint_url,
+                    source=source,
+                    name=staging.account_name,
+                    regions=tuple(self.regions),
+                )
+                for staging in self.staging_accounts
+            ),
         )
+
+    def _staging_external_ids(self) -> dict[str, SecretStr]:
+        given = self.staging_external_ids.get_secret_value() if self.staging_external_ids else {}
+        return {account_id: SecretStr(str(external_id)) for account_id, external_id in given.items()}
 
     def sessions(self, *, session_name: str = "prefect-drs") -> Sessions:
         """The way into this account.
@@ -183,12 +268,6 @@ class TargetAccount(Block):
             session_name: names the assumed sessions in CloudTrail.
         """
         return open_sessions([self.access()], session_name=session_name)
-
-    def drs_regions(self) -> tuple[str, ...]:
-        """The regions of this account: those it names, or all that botocore lists for DRS in its partition."""
-        if self.regions:
-            return tuple(self.regions)
-        return drs_regions(self.role_arn.split(":")[1] if self.role_arn else "aws")
 
 
 def _source(credentials: AwsCredentials) -> SourceCredentials:
@@ -230,8 +309,18 @@ def load_target_accounts() -> tuple[AccountAccess, ...]:
     Raises:
         UsageError: two blocks are for the same account, or a block no longer fits its form.
     """
+    accesses = (account.access() for account in saved_target_accounts().values())
+    return tuple(sorted(accesses, key=lambda access: access.account_id))
+
+
+def saved_target_accounts() -> dict[str, TargetAccount]:
+    """The blocks themselves, by the names that they are saved under.
+
+    Raises:
+        UsageError: two blocks are for the same account, or a block no longer fits its form.
+    """
+    saved: dict[str, TargetAccount] = {}
     found: dict[str, str] = {}
-    accounts: list[AccountAccess] = []
     for name in _document_names():
         account = _load(name)
         if (other := found.get(account.account_id)) is not None:
@@ -241,8 +330,30 @@ def load_target_accounts() -> tuple[AccountAccess, ...]:
                 blocks=[other, name],
             )
         found[account.account_id] = name
-        accounts.append(account.access())
-    return tuple(sorted(accounts, key=lambda access: access.account_id))
+        saved[name] = account
+    return saved
+
+
+def save_target_account(account: TargetAccount, name: str, *, overwrite: bool) -> None:
+    """Save the block under that name.
+
+    Raises:
+        UsageError: there is a block of that name, and it was not to be overwritten.
+    """
+    save: Any = account.save  # as with `load` below
+    try:
+        save(name, overwrite=overwrite, _sync=True)
+    except ValueError as error:
+        if overwrite:
+            raise
+        raise UsageError(f"the block {account.get_block_type_slug()}/{name} is there already: {error}") from None
+
+
+def delete_target_account_block(name: str) -> None:
+    """Delete the block of that name; that there is none is no failure."""
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        document = client.read_block_document_by_name(name, TargetAccount.get_block_type_slug(), include_secrets=False)
+        client.delete_block_document(document.id)
 
 
 def _load(name: str) -> TargetAccount:

@@ -19,7 +19,7 @@ from pydantic import SecretStr, ValidationError
 from prefect_drs import TargetAccount
 from prefect_drs.aws.regions import drs_regions
 from prefect_drs.aws.sessions import DEFAULT_ROLE_NAME, DEFAULT_WORKERS, SourceCredentials
-from prefect_drs.blocks import load_target_accounts, open_sessions
+from prefect_drs.blocks import StagingAccount, load_target_accounts, open_sessions
 from prefect_drs.errors import UsageError
 from prefect_drs.settings import PrefectDrsSettings
 
@@ -61,6 +61,15 @@ def test_a_block_gives_the_way_into_its_account_without_prefect_in_it() -> None:
         ({"external_id": "x"}, "ExternalId"),
         ({"external_id": "no spaces here"}, "ExternalId"),
         ({"endpoint_url": "localhost:5566"}, "endpoint_url"),
+        ({"regions": ["us-gov-west-1"], "role_arn": f"arn:aws:iam::{ACCOUNT}:role/R"}, "partition aws-us-gov"),
+        ({"staging_accounts": [{"account_id": "12"}]}, "staging_accounts"),
+        ({"staging_accounts": [{"account_id": ACCOUNT}]}, "no staging account of itself"),
+        ({"staging_accounts": [{"account_id": "333333333333"}] * 2}, "listed twice: 333333333333"),
+        (
+            {"staging_accounts": [{"account_id": "333333333333", "role_arn": f"arn:aws:iam::{ACCOUNT}:role/R"}]},
+            f"of account {ACCOUNT}",
+        ),
+        ({"staging_external_ids": {"333333333333": "another-horse"}}, "not listed: 333333333333"),
     ],
 )
 def test_a_block_refuses_what_aws_would_refuse_later(wrong: dict[str, object], told: str) -> None:
@@ -77,16 +86,29 @@ def test_fields_cleared_in_the_form_count_as_not_given() -> None:
     assert (access.role_arn, access.role_name, access.external_id, access.endpoint_url) == (None, None, None, None)
 
 
-def test_a_govcloud_role_keeps_its_partition() -> None:
+def test_a_govcloud_role_keeps_its_partition_and_its_account_has_that_partition_s_regions() -> None:
     arn = f"arn:aws-us-gov:iam::{ACCOUNT}:role/teams/Recovery"
     account = TargetAccount(account_id=ACCOUNT, role_arn=arn)
     assert account.access().role_arn == arn
-    assert account.drs_regions() == drs_regions("aws-us-gov")
+    assert account.sessions().regions(ACCOUNT) == drs_regions("aws-us-gov")
 
 
-def test_an_account_without_regions_has_all_that_botocore_lists() -> None:
-    assert TargetAccount(account_id=ACCOUNT).drs_regions() == drs_regions("aws")
-    assert TargetAccount(account_id=ACCOUNT, regions=["eu-west-1"]).drs_regions() == ("eu-west-1",)
+def test_a_staging_account_is_entered_as_its_target_is_but_for_what_it_says_itself() -> None:
+    account = TargetAccount(
+        account_id=ACCOUNT,
+        external_id=SECRET,
+        role_name="Recovery",
+        regions=["eu-west-1"],
+        staging_accounts=[
+            StagingAccount(account_id="333333333333"),
+            StagingAccount(account_id="444444444444", role_arn="arn:aws:iam::444444444444:role/Staging"),
+        ],
+        staging_external_ids={"444444444444": "another-horse"},
+    )
+    one, two = account.access().staging_accounts
+    assert (one.role_name, one.external_id, one.regions) == ("Recovery", SecretStr(SECRET), ("eu-west-1",))
+    assert (two.role_arn, two.external_id) == ("arn:aws:iam::444444444444:role/Staging", SecretStr("another-horse"))
+    assert "another-horse" not in f"{account!r}{account.model_dump_json()}{account.access()!r}"
 
 
 def test_nested_credentials_become_the_source_that_the_role_is_assumed_with() -> None:

@@ -27,6 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from prefect_drs.aws.errors import (
     EXPIRED_CODES,
     CredentialsError,
+    RegionNotEnabledError,
     RoleAssumptionError,
     ThrottledError,
     UnreachableError,
@@ -209,7 +210,7 @@ class _RoleRefresh:
         message = f"cannot enter account {account_id} by role {self.role_arn} {sent}: {told.message}"
         if self.external_id is not None:
             message = message.replace(self.external_id.get_secret_value(), "**********")
-        own_kind = isinstance(told, CredentialsError | UnreachableError | ThrottledError)
+        own_kind = isinstance(told, CredentialsError | RegionNotEnabledError | UnreachableError | ThrottledError)
         kind = type(told) if own_kind else RoleAssumptionError
         return kind(
             message,

@@ -7,11 +7,11 @@ fails never hides another. It must never turn a failure into an empty answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from prefect_drs.aws.errors import CredentialsError, DrsNotInitializedError, RegionNotEnabledError
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import DEFAULT_WORKERS
 from prefect_drs.errors import AwsError
 
@@ -47,11 +47,7 @@ def survey(
             return error
 
     places = tuple(dict.fromkeys(locations))
-    if not places:
-        return {}
-    with ThreadPoolExecutor(min(workers, len(places)), thread_name_prefix="drs-survey") as pool:
-        found = dict(zip(places, pool.map(ask, places), strict=True))
-    return _with_disabled_regions(found)
+    return _with_disabled_regions(dict(zip(places, each(ask, places, min(workers, len(places))), strict=True)))
 
 
 def _with_disabled_regions(found: Mapping[Location, Answer | AwsError]) -> dict[Location, Answer | AwsError]:

@@ -1,15 +1,129 @@
-"""Target accounts: who they are, how they are entered, and whether that works."""
+"""Target accounts: who they are, how they are entered, and whether that works.
+
+In: what a caller says of an account. Out: the account as it is saved, and how each of its regions answered. An account
+is saved when DRS answers in at least one of its regions; all others are told with reason and remedy. An ExternalId
+goes into the block and never into an answer.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.aws.errors import aws_call
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.aws.survey import survey
+from prefect_drs.blocks import TargetAccount, delete_target_account_block, save_target_account, saved_target_accounts
+from prefect_drs.errors import AwsError, PrefectDrsError
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, Nothing
+from prefect_drs.operations.invoke import invalid_request
+from prefect_drs.operations.reach import AccountId, RegionState, region_state
+from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+
+SESSION_NAME = "prefect-drs-validate"
+
+
+class AccountExistsError(PrefectDrsError):
+    """The account is saved already."""
+
+    code = "ALREADY_EXISTS"
+    exit_code = 1
+
+
+class AccountNotSavedError(PrefectDrsError):
+    """No such account is saved."""
+
+    code = "NOT_FOUND"
+    exit_code = 2
 
 
 class CurrentAccount(AnswerModel):
     """The account of the caller's own credentials."""
 
     account_id: str
+
+
+class AccountFields(RequestModel):
+    """What is said of an account besides its id; see the fields of `TargetAccount`."""
+
+    account_name: str | None = None
+    regions: tuple[str, ...] | None = None
+    role_arn: str | None = None
+    role_name: str | None = None
+    external_id: SecretStr | None = None
+    endpoint_url: str | None = None
+    force: bool = False
+
+
+class AddAccount(AccountFields):
+    """A new account. `force` saves it although DRS answers in none of its regions."""
+
+    account_id: AccountId
+
+
+class UpdateAccount(AccountFields):
+    """A saved account's new values; what is left out stays, null clears."""
+
+    account_id: AccountId
+
+
+class NamedAccount(RequestModel):
+    """One account."""
+
+    account_id: AccountId
+
+
+class StagingView(AnswerModel):
+    """A staging account as it is saved."""
+
+    account_id: str
+    account_name: str | None
+    role_arn: str | None
+    role_name: str | None
+    own_external_id: bool
+
+
+class AccountView(AnswerModel):
+    """A target account as it is saved. `block`: the name of its block; no regions: every region of DRS."""
+
+    account_id: str
+    account_name: str | None
+    block: str
+    regions: tuple[str, ...]
+    role_arn: str | None
+    role_name: str | None
+    has_external_id: bool
+    endpoint_url: str | None
+    staging_accounts: tuple[StagingView, ...]
+
+
+class Accounts(AnswerModel):
+    """The saved target accounts, by id."""
+
+    accounts: tuple[AccountView, ...]
+
+
+class CheckedAccount(AnswerModel):
+    """An account, and how DRS answered in each of its regions; `usable_regions` are those where it did."""
+
+    account: AccountView
+    usable_regions: tuple[str, ...]
+    regions: tuple[RegionState, ...]
+
+
+class DeletedAccount(AnswerModel):
+    """What was deleted."""
+
+    account_id: str
+    block: str
+
+
+# ---- operations --------------------------------------------------------------------------------------------------
 
 
 def get_current_account_id(context: Context, request: Nothing) -> CurrentAccount:
@@ -19,3 +133,196 @@ def get_current_account_id(context: Context, request: Nothing) -> CurrentAccount
         AwsError: there are no credentials, or STS could not be reached.
     """
     return CurrentAccount(account_id=context.sessions.caller_account_id)
+
+
+def get_target_accounts(context: Context, request: Nothing) -> Accounts:
+    """The saved target accounts. The caller's own account needs no block, and is here where it has one."""
+    views = [account_view(name, account) for name, account in saved_target_accounts().items()]
+    return Accounts(accounts=tuple(sorted(views, key=lambda view: view.account_id)))
+
+
+def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
+    """Enter an account in each of its regions side by side, and save it where DRS answers in at least one.
+
+    Raises:
+        AccountExistsError: it is saved already.
+        InvalidRequestError: a value that AWS would refuse.
+        AwsError: DRS answers in none of its regions (of the kind that most of them give), and `force` was not given.
+    """
+    name, former = find_account(request.account_id)
+    if former is not None:
+        raise AccountExistsError(
+            f"account {request.account_id} is saved already, as block {name}; change it with update_target_account",
+            account_id=request.account_id,
+            block=name,
+        )
+    account = block_of("add_target_account", {"account_id": request.account_id, **_given(request)})
+    return _saved(name, account, force=request.force, overwrite=False)
+
+
+def update_target_account(context: Context, request: UpdateAccount) -> CheckedAccount:
+    """Change a saved account; it is entered as in `add_target_account` before the change is saved.
+
+    Raises:
+        AccountNotSavedError: it is not saved.
+        InvalidRequestError: a value that AWS would refuse.
+        AwsError: as for `add_target_account`.
+    """
+    name, former = saved_account(request.account_id)
+    account = changed(former, "update_target_account", _given(request))
+    return _saved(name, account, force=request.force, overwrite=True)
+
+
+def validate_target_account(context: Context, request: NamedAccount) -> CheckedAccount:
+    """Enter a saved account in each of its regions, and tell how DRS answered; nothing is saved.
+
+    Raises:
+        AccountNotSavedError: it is not saved.
+    """
+    name, account = saved_account(request.account_id)
+    return _checked(name, account, enter(account.sessions(session_name=SESSION_NAME), account.account_id))
+
+
+def delete_target_account(context: Context, request: NamedAccount) -> DeletedAccount:
+    """Forget an account; nothing in AWS is changed.
+
+    Raises:
+        AccountNotSavedError: it is not saved.
+    """
+    name, _ = saved_account(request.account_id)
+    delete_target_account_block(name)
+    return DeletedAccount(account_id=request.account_id, block=name)
+
+
+# ---- saved accounts ----------------------------------------------------------------------------------------------
+
+
+def find_account(account_id: str) -> tuple[str, TargetAccount] | tuple[str, None]:
+    """The name of the block of that account and the block; or the name that it would get, and None."""
+    for name, account in saved_target_accounts().items():
+        if account.account_id == account_id:
+            return name, account
+    return f"account-{account_id}", None
+
+
+def saved_account(account_id: str) -> tuple[str, TargetAccount]:
+    """The name of the block of that account, and the block.
+
+    Raises:
+        AccountNotSavedError: it is not saved.
+    """
+    name, account = find_account(account_id)
+    if account is None:
+        there = ", ".join(sorted(one.account_id for one in saved_target_accounts().values())) or "none"
+        raise AccountNotSavedError(
+            f"account {account_id} is not saved; saved are: {there}; add it with add_target_account",
+            account_id=account_id,
+        )
+    return name, account
+
+
+def changed(account: TargetAccount, operation: str, values: Mapping[str, Any]) -> TargetAccount:
+    """The block with other values; those that are not given stay.
+
+    Raises:
+        InvalidRequestError: the values do not fit.
+    """
+    former = {field: getattr(account, field) for field in TargetAccount.model_fields}
+    return block_of(operation, {**former, **values})
+
+
+def account_view(name: str, account: TargetAccount) -> AccountView:
+    """A saved account without its secrets."""
+    own = account.staging_external_ids.get_secret_value() if account.staging_external_ids else {}
+    return AccountView(
+        account_id=account.account_id,
+        account_name=account.account_name,
+        block=name,
+        regions=tuple(account.regions),
+        role_arn=account.role_arn,
+        role_name=account.role_name,
+        has_external_id=account.external_id is not None,
+        endpoint_url=account.endpoint_url,
+        staging_accounts=tuple(
+            StagingView(
+                account_id=staging.account_id,
+                account_name=staging.account_name,
+                role_arn=staging.role_arn,
+                role_name=staging.role_name,
+                own_external_id=staging.account_id in own,
+            )
+            for staging in account.staging_accounts
+        ),
+    )
+
+
+def _given(request: AccountFields) -> dict[str, Any]:
+    """The values of the block that a request names; no regions stand for all."""
+    given = {name: getattr(request, name) for name in request.model_fields_set - {"account_id", "force"}}
+    if "regions" in given:
+        given["regions"] = list(given["regions"] or ())
+    return given
+
+
+def block_of(operation: str, values: Mapping[str, Any]) -> TargetAccount:
+    """A block of those values, not saved.
+
+    Raises:
+        InvalidRequestError: the values do not fit; `operation` is named.
+    """
+    try:
+        return TargetAccount(**values)
+    except ValidationError as error:
+        refusal = invalid_request(operation, TargetAccount, error, spelled=to_camel)
+    raise refusal  # outside the handler: pydantic's error holds the values that were given
+
+
+# ---- entering ----------------------------------------------------------------------------------------------------
+
+
+def enter(sessions: Sessions, account_id: str) -> dict[Location, AwsError | None]:
+    """Enter an account in each of its regions and ask DRS for one source server; None where it answered.
+
+    Raises:
+        AwsError: the caller's own identity could not be read.
+    """
+
+    def ask(location: Location) -> None:
+        with aws_call("DescribeSourceServers", location.account_id, location.region):
+            sessions.client("drs", **location._asdict()).describe_source_servers(maxResults=1)
+
+    places = (Location(account_id, region) for region in sessions.regions(account_id))
+    return survey(places, ask, workers=sessions.workers)
+
+
+def _checked(name: str, account: TargetAccount, answers: Mapping[Location, AwsError | None]) -> CheckedAccount:
+    return CheckedAccount(
+        account=account_view(name, account),
+        usable_regions=tuple(place.region for place, answer in answers.items() if answer is None),
+        regions=tuple(region_state(place, answer) for place, answer in answers.items()),
+    )
+
+
+def _saved(name: str, account: TargetAccount, *, force: bool, overwrite: bool) -> CheckedAccount:
+    answers = enter(account.sessions(session_name=SESSION_NAME), account.account_id)
+    failures = [answer for answer in answers.values() if answer is not None]
+    if len(failures) == len(answers) and not force:
+        raise _unusable(account.account_id, answers, failures)
+    save_target_account(account, name, overwrite=overwrite)
+    return _checked(name, account, answers)
+
+
+def _unusable(account_id: str, answers: Mapping[Location, AwsError | None], failures: Sequence[AwsError]) -> AwsError:
+    """The error of the kind that most regions gave, with how each of them answered."""
+    counts = Counter(type(failure) for failure in failures)
+    kind, _ = counts.most_common(1)[0]
+    example = next(failure for failure in failures if type(failure) is kind)
+    told = ", ".join(f"{kind.code} in {count}" for kind, count in counts.most_common())
+    return kind(
+        f"account {account_id} was not saved, since DRS can be used in none of its {len(answers)} regions ({told}): "
+        f"{example.message}; or save it all the same with force",
+        aws_code=example.aws_code,
+        account_id=account_id,
+        remedy=example.details.get("remedy"),
+        regions=[region_state(place, answer).model_dump(by_alias=True) for place, answer in answers.items()],
+    )

@@ -6,7 +6,7 @@ anything is called; a value that was given is never quoted, since it may be a se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -95,22 +95,37 @@ def _checked(name: str, model: type[RequestModel], body: Mapping[str, Any]) -> R
     try:
         return model.model_validate(dict(body))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
+        refusal = invalid_request(name, model, error)
+    raise refusal  # outside the handler: pydantic's error holds the values that were given
+
+
+def invalid_request(
+    name: str, model: type[BaseModel], error: ValidationError, *, spelled: Callable[[str], str] = str
+) -> InvalidRequestError:
+    """The refusal that tells all that pydantic found, each fault with the field it concerns and without its value.
+
+    Args:
+        name: the operation.
+        model: what was validated; its fields are suggested for unknown ones.
+        error: pydantic's.
+        spelled: how a field of the model is written in a request.
+    """
+    problems = error.errors(include_url=False, include_input=False)
     known = [field.alias or key for key, field in model.model_fields.items()]
     faults = [
         {
-            "field": (path := ".".join(map(str, problem["loc"]))),
+            "field": (path := ".".join(spelled(str(part)) for part in problem["loc"])),
             "message": f"is not known{did_you_mean(path, known)}"
             if problem["type"] == "extra_forbidden"
             else "is missing"
             if problem["type"] == "missing"
-            else problem["msg"],
+            else problem["msg"].removeprefix("Value error, "),
         }
         for problem in problems
     ]
     kind = MissingParameterError if all(p["type"] == "missing" for p in problems) else InvalidRequestError
     told = "; ".join(f"{fault['field'] or 'body'} {fault['message']}" for fault in faults)
-    raise kind(f"{name}: {told}", faults=faults)
+    return kind(f"{name}: {told}", faults=faults)
 
 
 def error_body(error: PrefectDrsError) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from prefect_drs.aws.errors import CredentialsError, RoleAssumptionError, UnreachableError, aws_call, is_ambiguous
+from prefect_drs.aws.regions import drs_regions
 from prefect_drs.aws.roles import role_session_name
 from prefect_drs.aws.sessions import (
     AccountAccess,
@@ -223,6 +224,56 @@ def test_an_account_with_an_endpoint_of_its_own_does_not_settle_who_the_caller_i
         identity(sessions, TARGET)
         assert endpoint.actions == ["GetCallerIdentity", "GetCallerIdentity"]
         assert sessions.caller_account_id == CALLER
+
+
+# ---- regions and staging accounts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("region", "partition"), [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov")])
+def test_an_account_without_regions_has_those_of_the_partition_of_who_enters_it(
+    region: str, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    with mock_drs():
+        assert Sessions([AccountAccess(TARGET)]).regions(TARGET) == drs_regions(partition)
+
+
+def test_an_account_with_regions_has_those_and_nobody_is_asked() -> None:
+    assert Sessions([AccountAccess(TARGET, regions=(REGION,))]).regions(TARGET) == (REGION,)
+
+
+def test_the_role_by_convention_is_in_the_partition_of_the_region() -> None:
+    plant = {"external_id": SECRET, "partition": "aws-us-gov"}
+    with mock_drs():
+        arn = plant_role(TARGET, **plant)  # type: ignore[arg-type]
+        assert arn.startswith("arn:aws-us-gov:")
+        sessions = Sessions([AccountAccess(TARGET, external_id=SecretStr(SECRET))])
+        assert ":assumed-role/DRSOrchestrationRole/" in identity(sessions, TARGET, "us-gov-west-1")
+
+
+def test_a_staging_account_is_entered_by_what_its_target_says_of_it() -> None:
+    staging = AccountAccess("333333333333", role_name="Staging", external_id=SecretStr(SECRET))
+    with mock_drs():
+        make_role("Staging", SECRET, "333333333333")
+        sessions = Sessions([AccountAccess(TARGET, staging_accounts=(staging,))])
+        assert ":assumed-role/Staging/" in identity(sessions, "333333333333")
+        assert [access.account_id for access in sessions.accounts] == [TARGET]
+
+
+def test_a_staging_account_that_is_an_account_itself_is_entered_as_that_says() -> None:
+    staging = AccountAccess("333333333333", role_name="Staging")
+    own = AccountAccess("333333333333", role_name="Own", external_id=SecretStr(SECRET))
+    with mock_drs():
+        make_role("Own", SECRET, "333333333333")
+        sessions = Sessions([AccountAccess(TARGET, staging_accounts=(staging,)), own])
+        assert ":assumed-role/Own/" in identity(sessions, "333333333333")
+
+
+def test_a_staging_account_of_two_accounts_is_entered_in_one_way_or_refused() -> None:
+    one, other = AccountAccess("333333333333"), AccountAccess("333333333333", role_name="Other")
+    Sessions([AccountAccess(TARGET, staging_accounts=(one,)), AccountAccess(CALLER, staging_accounts=(one,))])
+    with pytest.raises(UsageError, match="staging account 333333333333 is entered in two ways"):
+        Sessions([AccountAccess(TARGET, staging_accounts=(one,)), AccountAccess(CALLER, staging_accounts=(other,))])
 
 
 # ---- what errors say ---------------------------------------------------------------------------------------------

@@ -1,0 +1,480 @@
+"""Staging accounts of a target account: listed, discovered, validated, and their servers extended.
+
+In: a target account and, where one is meant, a staging account. Out: what is saved, what DRS says region by region, and
+what became of each server. Extending writes only what is missing, so it can be done again at any time; nothing here
+ever removes an extended server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from prefect_drs.aws.capacity import RegionCapacity, read_capacity
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.aws.staging import (
+    Extension,
+    ExtensionState,
+    extend_source_servers,
+    list_extensible_source_servers,
+    list_staging_accounts,
+)
+from prefect_drs.aws.survey import survey
+from prefect_drs.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
+from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.operations.accounts import (
+    SESSION_NAME,
+    AccountExistsError,
+    AccountNotSavedError,
+    StagingView,
+    account_view,
+    block_of,
+    changed,
+    find_account,
+    saved_account,
+)
+from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.reach import AccountId, RegionState, check_region, has_no_servers, region_state
+from prefect_drs.operations.registry import AnswerModel, RequestModel
+
+
+class TargetRequest(RequestModel):
+    """A target account."""
+
+    target_account_id: AccountId
+
+
+class TargetsRequest(RequestModel):
+    """A target account; by default every saved one."""
+
+    target_account_id: AccountId | None = None
+
+
+class StagingRequest(RequestModel):
+    """A staging account of a target account."""
+
+    target_account_id: AccountId
+    staging_account_id: AccountId
+
+
+class StagingEntry(StagingRequest):
+    """A staging account, and how it is entered: by default as its target account is."""
+
+    account_name: str | None = None
+    role_arn: str | None = None
+    role_name: str | None = None
+    external_id: SecretStr | None = None
+
+
+class AddStaging(StagingEntry):
+    """A new staging account. `force` saves it although it cannot be used in any region."""
+
+    force: bool = False
+
+
+class ValidateStaging(StagingEntry):
+    """A staging account, saved or not, and the region to look in; by default all of the target account."""
+
+    region: str | None = None
+
+
+class ExtendRequest(RequestModel):
+    """Which servers to extend: of one staging account or all, in one region or all; `dry_run` only tells."""
+
+    target_account_id: AccountId
+    staging_account_id: AccountId | None = None
+    region: str | None = None
+    dry_run: bool = False
+
+
+class StagingAccounts(AnswerModel):
+    """The staging accounts that are saved for a target account."""
+
+    target_account_id: str
+    staging_accounts: tuple[StagingView, ...]
+
+
+class StagingRegion(AnswerModel):
+    """A region of a staging account: what it says itself, and whether the target account may extend from it.
+
+    `usable` where both answer. `extensible_servers`: not extended yet.
+    """
+
+    region: str
+    usable: bool
+    staging: RegionCapacityAnswer
+    trust: RegionState
+    extensible_servers: int | None
+
+
+class ValidatedStaging(AnswerModel):
+    """A staging account, region by region; `valid` where it can be used in at least one."""
+
+    target_account_id: str
+    staging_account_id: str
+    valid: bool
+    usable_regions: tuple[str, ...]
+    regions: tuple[StagingRegion, ...]
+
+
+class DiscoveredStaging(AnswerModel):
+    """A staging account that servers are extended from: in which regions, and whether it is saved."""
+
+    account_id: str
+    regions: tuple[str, ...]
+    saved: bool
+
+
+class DiscoveredAccount(AnswerModel):
+    """What DRS knows of a target account's staging accounts; `unchecked`: regions that could not be asked."""
+
+    target_account_id: str
+    staging_accounts: tuple[DiscoveredStaging, ...]
+    unchecked: tuple[RegionState, ...]
+
+
+class Discovered(AnswerModel):
+    """What was discovered, account by account."""
+
+    accounts: tuple[DiscoveredAccount, ...]
+
+
+class SyncedAccount(AnswerModel):
+    """What became of a target account's list: added to it, and on it though no server is extended from there."""
+
+    target_account_id: str
+    added: tuple[str, ...]
+    without_extended_servers: tuple[str, ...]
+    unchecked: tuple[RegionState, ...]
+
+
+class SyncedStaging(AnswerModel):
+    """What became of the lists, account by account."""
+
+    accounts: tuple[SyncedAccount, ...]
+
+
+class ExtensionAnswer(AnswerModel):
+    """What became of one server of a staging account."""
+
+    staging_account_id: str
+    region: str
+    arn: str
+    hostname: str
+    state: ExtensionState
+    source_server_id: str | None
+    error: str | None
+    message: str | None
+
+
+class ExtensionPlace(RegionState):
+    """A region of a target account as it answered for a staging account."""
+
+    staging_account_id: str
+
+
+class Extended(AnswerModel):
+    """What became of all servers; `unchecked`: places whose servers could not be read."""
+
+    target_account_id: str
+    dry_run: bool
+    counts: dict[str, int]
+    servers: tuple[ExtensionAnswer, ...]
+    unchecked: tuple[ExtensionPlace, ...]
+
+
+# ---- operations --------------------------------------------------------------------------------------------------
+
+
+def get_staging_accounts(context: Context, request: TargetRequest) -> StagingAccounts:
+    """The staging accounts that are saved for a target account.
+
+    Raises:
+        AccountNotSavedError: the target account is not saved.
+    """
+    return _saved(*saved_account(request.target_account_id))
+
+
+def add_staging_account(context: Context, request: AddStaging) -> ValidatedStaging:
+    """Validate a staging account, and save it with its target account where it can be used in at least one region.
+
+    Raises:
+        AccountNotSavedError: the target account is not saved.
+        AccountExistsError: the staging account is saved with it already.
+        InvalidRequestError: a value that AWS would refuse.
+        UsageError: it can be used in no region, and `force` was not given.
+    """
+    name, account = saved_account(request.target_account_id)
+    if request.staging_account_id in {staging.account_id for staging in account.staging_accounts}:
+        raise AccountExistsError(
+            f"staging account {request.staging_account_id} is saved with {request.target_account_id} already; remove "
+            "it with remove_staging_account first to enter it differently",
+            target_account_id=request.target_account_id,
+            staging_account_id=request.staging_account_id,
+        )
+    account = _with_staging(account, "add_staging_account", request)
+    found = _validated(account.sessions(session_name=SESSION_NAME), request, None)
+    if not found.valid and not request.force:
+        raise UsageError(
+            f"staging account {request.staging_account_id} was not saved, since {request.target_account_id} can use it "
+            f"in none of {len(found.regions)} regions: {_why_not(found)}; or save it all the same with force",
+            regions=[region.model_dump(mode="json", by_alias=True) for region in found.regions],
+        )
+    save_target_account(account, name, overwrite=True)
+    return found
+
+
+def remove_staging_account(context: Context, request: StagingRequest) -> StagingAccounts:
+    """Forget a staging account of a target account; extended servers stay as they are.
+
+    Raises:
+        AccountNotSavedError: the target account is not saved, or that staging account not with it.
+    """
+    name, account = saved_account(request.target_account_id)
+    kept = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
+    if len(kept) == len(account.staging_accounts):
+        there = ", ".join(one.account_id for one in kept) or "none"
+        raise AccountNotSavedError(
+            f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; "
+            f"saved are: {there}",
+            target_account_id=request.target_account_id,
+            staging_account_id=request.staging_account_id,
+        )
+    external_ids = _external_ids(account)
+    external_ids.pop(request.staging_account_id, None)
+    values = {"staging_accounts": kept, "staging_external_ids": external_ids or None}
+    account = changed(account, "remove_staging_account", values)
+    save_target_account(account, name, overwrite=True)
+    return _saved(name, account)
+
+
+def validate_staging_account(context: Context, request: ValidateStaging) -> ValidatedStaging:
+    """Whether a staging account can be entered, how full it is, and whether it trusts the target account; by region.
+
+    Raises:
+        InvalidRequestError: a value that AWS would refuse.
+        UsageError: DRS is not in the region.
+    """
+    _, account = find_account(request.target_account_id)
+    if account is None:
+        account = block_of("validate_staging_account", {"account_id": request.target_account_id})
+    if request.region is not None:
+        check_region(request.region)
+    account = _with_staging(account, "validate_staging_account", request)
+    return _validated(account.sessions(session_name=SESSION_NAME), request, request.region)
+
+
+def discover_staging_accounts(context: Context, request: TargetsRequest) -> Discovered:
+    """Ask DRS in every region which staging accounts servers are extended from (`ListStagingAccounts`).
+
+    Raises:
+        AccountNotSavedError: a named target account is not saved.
+    """
+    return Discovered(accounts=tuple(_discovered(context, account) for account in _targets(context, request).values()))
+
+
+def sync_staging_accounts(context: Context, request: TargetsRequest) -> SyncedStaging:
+    """Save the staging accounts that DRS knows and that are not saved yet; none is taken away.
+
+    Raises:
+        AccountNotSavedError: a named target account is not saved.
+    """
+    return SyncedStaging(
+        accounts=tuple(_synced(context, name, account) for name, account in _targets(context, request).items())
+    )
+
+
+def sync_extended_source_servers(context: Context, request: ExtendRequest) -> Extended:
+    """Extend the servers of staging accounts that are not extended yet (`CreateExtendedSourceServer`), side by side in
+    all regions. Safe to do again: what is extended is not in the list of what can be.
+
+    Raises:
+        AccountNotSavedError: the target account is not saved, or that staging account not with it.
+        UsageError: DRS is not in the region.
+    """
+    _, account = saved_account(request.target_account_id)
+    saved = [staging.account_id for staging in account.staging_accounts]
+    if request.staging_account_id is not None and request.staging_account_id not in saved:
+        raise AccountNotSavedError(
+            f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; add it with "
+            "add_staging_account",
+            target_account_id=request.target_account_id,
+            staging_account_id=request.staging_account_id,
+        )
+    if request.region is not None:
+        check_region(request.region)
+    regions = [request.region] if request.region else context.sessions.regions(request.target_account_id)
+    servers: list[ExtensionAnswer] = []
+    unchecked: list[ExtensionPlace] = []
+    for staging in [request.staging_account_id] if request.staging_account_id else saved:
+        found = survey(
+            [Location(request.target_account_id, region) for region in regions],
+            lambda place, staging=staging: extend_source_servers(  # type: ignore[misc]
+                context.sessions, place, staging, dry_run=request.dry_run
+            ),
+            workers=context.sessions.workers,
+        )
+        for place, answer in found.items():
+            if not isinstance(answer, AwsError):
+                servers.extend(_extension(staging, place, extension) for extension in answer)
+            elif not has_no_servers(answer):
+                state = region_state(place, answer)
+                unchecked.append(ExtensionPlace(**state.model_dump(), staging_account_id=staging))
+    return Extended(
+        target_account_id=request.target_account_id,
+        dry_run=request.dry_run,
+        counts={state: sum(one.state is state for one in servers) for state in ExtensionState},
+        servers=tuple(servers),
+        unchecked=tuple(unchecked),
+    )
+
+
+# ---- the saved list ----------------------------------------------------------------------------------------------
+
+
+def _saved(name: str, account: TargetAccount) -> StagingAccounts:
+    view = account_view(name, account)
+    return StagingAccounts(target_account_id=account.account_id, staging_accounts=view.staging_accounts)
+
+
+def _targets(context: Context, request: TargetsRequest) -> dict[str, TargetAccount]:
+    """The named target account or every saved one, by the name of its block."""
+    if request.target_account_id is not None:
+        name, account = saved_account(request.target_account_id)
+        return {name: account}
+    return saved_target_accounts()
+
+
+def _external_ids(account: TargetAccount) -> dict[str, Any]:
+    return dict(account.staging_external_ids.get_secret_value()) if account.staging_external_ids else {}
+
+
+def _with_staging(account: TargetAccount, operation: str, entry: StagingEntry) -> TargetAccount:
+    """The target account with that staging account in its list, entered as the request says, or as it is saved.
+
+    Raises:
+        InvalidRequestError: the values do not fit.
+    """
+    others = [one for one in account.staging_accounts if one.account_id != entry.staging_account_id]
+    known = len(others) < len(account.staging_accounts)
+    given = {name: getattr(entry, name) for name in ("account_name", "role_arn", "role_name")}
+    if known and entry.external_id is None and not any(given.values()):
+        return account
+    external_ids = _external_ids(account)
+    external_ids.pop(entry.staging_account_id, None)
+    if entry.external_id is not None:
+        external_ids[entry.staging_account_id] = entry.external_id.get_secret_value()
+    staging = {"account_id": entry.staging_account_id, **given}
+    values = {"staging_accounts": [*others, staging], "staging_external_ids": external_ids or None}
+    return changed(account, operation, values)
+
+
+# ---- what DRS says -----------------------------------------------------------------------------------------------
+
+
+def _validated(sessions: Sessions, request: StagingEntry, region: str | None) -> ValidatedStaging:
+    staging, target = request.staging_account_id, request.target_account_id
+    regions = [region] if region else sessions.regions(target)
+    full = survey(
+        [Location(staging, each) for each in regions],
+        lambda place: read_capacity(sessions, place),
+        workers=sessions.workers,
+    )
+    trust = survey(
+        [Location(target, each) for each in regions],
+        lambda place: list_extensible_source_servers(sessions, place, staging),
+        workers=sessions.workers,
+    )
+    found = tuple(
+        _staging_region(there, full[there], here, trust[here])
+        for there, here in ((Location(staging, each), Location(target, each)) for each in regions)
+    )
+    usable = tuple(one.region for one in found if one.usable)
+    return ValidatedStaging(
+        target_account_id=target,
+        staging_account_id=staging,
+        valid=bool(usable),
+        usable_regions=usable,
+        regions=found,
+    )
+
+
+def _staging_region(
+    staging: Location, capacity: RegionCapacity | AwsError, target: Location, trust: Sequence[object] | AwsError
+) -> StagingRegion:
+    return StagingRegion(
+        region=target.region,
+        usable=not isinstance(capacity, AwsError) and not isinstance(trust, AwsError),
+        staging=region_capacity(staging, capacity),
+        trust=region_state(target, trust),
+        extensible_servers=None if isinstance(trust, AwsError) else len(trust),
+    )
+
+
+def _why_not(found: ValidatedStaging) -> str:
+    """The first reason of the region that came furthest."""
+    entered = [one for one in found.regions if one.staging.status == "OK"]
+    region = (entered or found.regions)[0]
+    return (region.trust.message if entered else region.staging.message) or ""
+
+
+def _discovered(context: Context, account: TargetAccount) -> DiscoveredAccount:
+    account_id = account.account_id
+    found = survey(
+        [Location(account_id, region) for region in context.sessions.regions(account_id)],
+        lambda place: list_staging_accounts(context.sessions, place),
+        workers=context.sessions.workers,
+    )
+    regions: dict[str, list[str]] = {}
+    for place, answer in found.items():
+        for staging in () if isinstance(answer, AwsError) else answer:
+            regions.setdefault(staging, []).append(place.region)
+    saved = {staging.account_id for staging in account.staging_accounts}
+    return DiscoveredAccount(
+        target_account_id=account_id,
+        staging_accounts=tuple(
+            DiscoveredStaging(account_id=staging, regions=tuple(there), saved=staging in saved)
+            for staging, there in sorted(regions.items())
+        ),
+        unchecked=tuple(
+            region_state(place, answer)
+            for place, answer in found.items()
+            if isinstance(answer, AwsError) and not has_no_servers(answer)
+        ),
+    )
+
+
+def _synced(context: Context, name: str, account: TargetAccount) -> SyncedAccount:
+    discovered = _discovered(context, account)
+    added = tuple(one.account_id for one in discovered.staging_accounts if not one.saved)
+    if added:
+        staging = [*account.staging_accounts, *(StagingAccount(account_id=one) for one in added)]
+        changed_account = changed(account, "sync_staging_accounts", {"staging_accounts": staging})
+        save_target_account(changed_account, name, overwrite=True)
+    there = {one.account_id for one in discovered.staging_accounts}
+    return SyncedAccount(
+        target_account_id=account.account_id,
+        added=added,
+        without_extended_servers=tuple(
+            one.account_id for one in account.staging_accounts if one.account_id not in there
+        ),
+        unchecked=discovered.unchecked,
+    )
+
+
+def _extension(staging: str, place: Location, extension: Extension) -> ExtensionAnswer:
+    error = extension.error
+    return ExtensionAnswer(
+        staging_account_id=staging,
+        region=place.region,
+        arn=extension.server.arn,
+        hostname=extension.server.hostname,
+        state=extension.state,
+        source_server_id=extension.source_server_id,
+        error=error.code if error else None,
+        message=error.message if error else None,
+    )
