@@ -56,7 +56,7 @@ from benchmarks.kill_worlds import ACCOUNT, Gatekeeper, World, draw_world, plant
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.jobs import EXECUTION_TAG, WAVE_TAG
+from prefect_drs.recovery.job_book import EXECUTION_TAG, WAVE_TAG
 from prefect_drs.recovery.journal import StoredJournal
 from prefect_drs.recovery.ports import GateAnswer, GateRequest
 from prefect_drs.recovery.runner import InlineExecutor, run_plainly

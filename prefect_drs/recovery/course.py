@@ -21,8 +21,9 @@ from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError
 from prefect_drs.recovery.checking import Checking
 from prefect_drs.recovery.checks import Target
-from prefect_drs.recovery.jobs import LocationJobs, passes
+from prefect_drs.recovery.jobs import LocationJobs
 from prefect_drs.recovery.ladder import Rung, enough, next_rung
+from prefect_drs.recovery.refusals import passes
 from prefect_drs.recovery.settings_sync import apply_settings
 from prefect_drs.recovery.watch import PollPolicy
 from prefect_drs.recovery.wave_checks import wave_checking

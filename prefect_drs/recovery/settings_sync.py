@@ -16,7 +16,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.model import LaunchSettings
-from prefect_drs.recovery.jobs import passes
+from prefect_drs.recovery.refusals import passes
 from prefect_drs.recovery.waves import ServerRun
 from prefect_drs.report.events import Event, SettingsApplied
 
@@ -57,7 +57,14 @@ def apply_settings(
     def read(ids: Sequence[str], workers: int) -> dict[str, LaunchState]:
         return read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
 
-    states = {} if singly else read([run.server.source_server_id for run in runs], workers)
+    states: dict[str, LaunchState] = {}
+    if not singly:
+        try:
+            states = read([run.server.source_server_id for run in runs], workers)
+        except PrefectDrsError as error:
+            if passes(error):
+                raise
+            singly = True  # one server that cannot be read keeps no other from being so
     passing: list[PrefectDrsError] = []
 
     def apply(run: ServerRun) -> None:

@@ -32,8 +32,9 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError, UsageError
-from prefect_drs.recovery.jobs import EXECUTION_TAG, PASSING_REFUSALS, SKEW, VISIBILITY
+from prefect_drs.recovery.job_book import EXECUTION_TAG, SKEW, VISIBILITY
 from prefect_drs.recovery.packing import Limits
+from prefect_drs.recovery.refusals import PASSING_REFUSALS
 from prefect_drs.report.events import Event, InstancesTerminated, TerminationAsked, TerminationStarted
 from prefect_drs.report.model import RecoveryReport, WaveStatus
 

@@ -16,6 +16,8 @@ from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.runbook import Runbook
 
+TOLD_AT_MOST = 5
+
 
 class EventModel(BaseModel):
     """The base of all events. `at`: when it was noted, UTC."""
@@ -129,6 +131,22 @@ class JobRefused(EventModel):
     wave_number: int
     batch: str
     reason: str
+
+
+class WaveDelayed(EventModel):
+    """A wave, or some servers of it, does not come forward for now; told once, and what it waits for goes on."""
+
+    kind: Literal["WaveDelayed"] = "WaveDelayed"
+    wave_number: int
+    source_server_ids: tuple[str, ...] = ()
+    reason: str
+
+    @property
+    def told(self) -> str:
+        """Who waits and why, one line."""
+        servers = ", ".join(self.source_server_ids[:TOLD_AT_MOST])
+        more = len(self.source_server_ids) - TOLD_AT_MOST
+        return (f"{servers}{f' and {more} more' if more > 0 else ''}: " if servers else "") + self.reason
 
 
 class JobStarted(EventModel):
@@ -264,6 +282,7 @@ Event = Annotated[
     | SettingsApplied
     | JobRequested
     | JobRefused
+    | WaveDelayed
     | JobStarted
     | ServerStatus
     | ServerRetried

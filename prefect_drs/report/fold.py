@@ -29,6 +29,7 @@ from prefect_drs.report.events import (
     SettingsApplied,
     TerminationAsked,
     TerminationStarted,
+    WaveDelayed,
     WaveEnded,
     WaveStarted,
 )
@@ -59,6 +60,7 @@ class _Wave:
         self.approval: ApprovalReport | None = None
         self.jobs: dict[str, JobReport] = {}
         self.checks: dict[object, CheckResult] = {}
+        self.delays: dict[str, None] = {}  # in order, each once
         self.servers = {
             server.source_server_id: ServerReport(
                 source_server_id=server.source_server_id,
@@ -100,6 +102,7 @@ class _Wave:
             jobs=tuple(self.jobs.values()),
             servers=tuple(self._with_point(server, points, began) for server in self.servers.values()),
             checks=tuple(self.checks.values()),
+            delays=tuple(self.delays),
         )
 
     def _with_point(self, server: ServerReport, points: Mapping[str, datetime], began: datetime) -> ServerReport:
@@ -180,6 +183,7 @@ class ReportFold:
         | JobStarted
         | ServerStatus
         | ServerRetried
+        | WaveDelayed
         | CheckDone
         | WaveEnded,
     ) -> None:
@@ -224,6 +228,8 @@ class ReportFold:
                         "ended_at": event.at if ended else None,
                     }
                 )
+            case WaveDelayed():
+                wave.delays[event.told] = None
             case ServerRetried():
                 wave.retry(event.source_server_id)
             case CheckDone():

@@ -25,6 +25,7 @@ from prefect_drs.report.events import (
     SettingsApplied,
     TerminationAsked,
     TerminationStarted,
+    WaveDelayed,
     WaveEnded,
     WaveStarted,
 )
@@ -61,6 +62,8 @@ def event_line(event: Event) -> str | None:
             return None
         case JobRefused():
             return f"wave {event.wave_number} batch {event.batch} not started: {event.reason}"
+        case WaveDelayed():
+            return f"wave {event.wave_number} waits: {event.told}"
         case JobStarted():
             where = f"{event.account_id}/{event.region}"
             return f"wave {event.wave_number} job {event.job_id} in {where}: {len(event.server_ids)} server(s)"

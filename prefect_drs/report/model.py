@@ -89,7 +89,7 @@ class ServerReport(ReportModel):
 
 
 class WaveReport(ReportModel):
-    """A wave, with its jobs and servers."""
+    """A wave, with its jobs and servers. `delays`: what it waited for beyond its turn, and why."""
 
     wave_number: int
     wave_name: str
@@ -102,6 +102,7 @@ class WaveReport(ReportModel):
     servers: tuple[ServerReport, ...]
     approval: ApprovalReport | None = None
     checks: tuple[CheckResult, ...] = ()
+    delays: tuple[str, ...] = ()
 
     @property
     def launched(self) -> int:

@@ -9,9 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from prefect_drs.plan.effective import Origin
 from prefect_drs.report.markdown import change_text, clock_time, duration, unsent_lines, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
-from prefect_drs.runbook import FindingSeverity, Runbook
+from prefect_drs.runbook import FindingSeverity, Runbook, RunbookServer
 
 STYLES = {
     "PENDING": "dim",
@@ -106,7 +107,12 @@ def report_view(report: RecoveryReport) -> RenderableType:
         for wave in report.waves
         if wave.checks
     ]
-    notes = [*checks, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
+    delays = [
+        Text(f"wave {wave.wave_number} {wave.wave_name} waited: {delay}", style="yellow")
+        for wave in report.waves
+        for delay in wave.delays
+    ]
+    notes = [*checks, *delays, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
     return Group(headline(report), "", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes)
 
 
@@ -137,12 +143,23 @@ def runbook_view(runbook: Runbook) -> RenderableType:
             parts.extend(Text(f"      {change_text(change)}") for change in server.changes)
             if not server.changes:
                 parts.append(Text("      no launch setting changes", "dim"))
+            parts.extend(Text(f"      {line}", "dim") for line in _launched_with(server))
     for finding in runbook.findings:
         refuses = finding.severity is FindingSeverity.REFUSES
         waived = f" (waived: {finding.waived_because})" if finding.waived_because else ""
         told = f"{finding.severity}: {finding.code}: {finding.message}{waived}"
         parts.append(Text(told, "bold red" if refuses else "yellow"))
     return Group(*parts)
+
+
+def _launched_with(server: RunbookServer) -> list[str]:
+    """A server's effective settings, a line for each origin; tags are left to the JSON."""
+    said: dict[Origin, list[str]] = {origin: [] for origin in reversed(Origin)}
+    for word, found in server.effective.items():
+        if not word.startswith("tags."):
+            value = ",".join(map(str, found.value)) if isinstance(found.value, list) else str(found.value)
+            said[found.origin].append(f"{word}={value}")
+    return [f"{origin}: {' '.join(words)}" for origin, words in said.items() if words]
 
 
 def executions_view(reports: Sequence[RecoveryReport]) -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prefect_drs.recovery.jobs import VISIBILITY
+from prefect_drs.recovery.job_book import VISIBILITY
 from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.recovery.packing import Limits
 from prefect_drs.recovery.termination import (
