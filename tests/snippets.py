@@ -275,6 +275,8 @@ def check_data(snippet: Snippet, path: Path) -> None:
         from prefect_drs.simulator.faults import load_faults
 
         assert load_faults(path), f"{snippet}: no faults in it"
+    elif keys == {"Version", "Statement"}:
+        assert snippet.page == "docs/permissions.md", f"{snippet}: only that page's policies are compared with the code"
     elif keys == {"waves"}:  # a part of an example, which the tests of plans check
         examples = [example.read_text(encoding="utf-8") for example in (ROOT / "examples").iterdir()]
         assert any(snippet.text in example for example in examples), f"{snippet} is in no example"

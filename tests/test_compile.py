@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +20,12 @@ from prefect.states import Scheduled
 
 from prefect_drs.compile import compile_plan
 from prefect_drs.errors import PreflightRefusedError, RecoveryNotCompletedError, UsageError
-from prefect_drs.executions import list_reports, read_artifacts, read_report
+from prefect_drs.executions import list_reports, others_than, read_artifacts, read_report
+from prefect_drs.gate_runs import answer_gate
+from prefect_drs.gates import PendingGate
 from prefect_drs.journals import open_journal
 from prefect_drs.recovery.journal import Journal
+from prefect_drs.recovery.ports import Decision
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from tests.conftest import PrefectServer
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
@@ -62,6 +68,24 @@ def test_a_drill_runs_as_one_flow_with_a_task_a_wave_and_leaves_report_and_artif
     artifacts = artifact_types("plan-")
     assert artifacts["plan-waves"] == artifacts["plan-servers"] == artifacts["plan-report"] == "markdown"
     assert artifacts["plan-wave-1"] == "progress"
+
+
+def test_an_execution_that_waits_at_a_gate_holds_its_servers_until_it_ends(rig: Rig) -> None:
+    manifest = rig.manifest({1: WaveSpec(1, gate=True)})
+    opened: Queue[PendingGate] = Queue()
+    with ThreadPoolExecutor(1) as beside:
+        first = beside.submit(compile_plan(manifest, on_waiting=opened.put), mode="drill")
+        execution_id = opened.get(timeout=60).execution_id
+        deadline = time.monotonic() + 60
+        while not any(other.execution_id == execution_id for other in others_than(None)):
+            assert time.monotonic() < deadline, "its report was not published in time"
+        assert execution_id not in {other.execution_id for other in others_than(execution_id)}
+        with pytest.raises(PreflightRefusedError, match="SERVER_IN_OTHER_EXECUTION") as refused:
+            compile_plan(manifest)(mode="drill", approved_by="somebody")
+        assert execution_id in refused.value.message
+        answer_gate(execution_id, 1, Decision.APPROVED, "somebody")
+        assert first.result().status is ExecutionStatus.COMPLETED
+    assert execution_id not in {other.execution_id for other in others_than(None)}
 
 
 def test_a_failed_wave_fails_the_flow_and_its_dependents_never_start(rig: Rig) -> None:

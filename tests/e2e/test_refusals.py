@@ -81,14 +81,15 @@ def test_a_server_that_does_not_replicate_refuses_the_drill_and_its_dry_run(rehe
 
     looked = rehearsal.cli("runbook", file, "--bindings", bindings, "--json")
     assert looked.returncode == 5
-    (finding,) = json.loads(looked.stdout)["findings"]
-    assert (finding["code"], finding["severity"]) == ("NOT_REPLICATING", "REFUSES")
+    found = [(finding["code"], finding["severity"]) for finding in json.loads(looked.stdout)["findings"]]
+    assert found == [("NOT_REPLICATING", "REFUSES"), ("NO_SNAPSHOT", "REFUSES")]  # stopping deletes them
     drill = rehearsal.drill(file, bindings, "--yes")
     assert drill.ended() == 5
     assert drill.stdout == ""
-    first, second = drill.stderr.splitlines()
-    assert first == f"prefect-drs: preflight refused Plan {region}: 1 finding(s)"
+    first, second, third = drill.stderr.splitlines()
+    assert first == f"prefect-drs: preflight refused Plan {region}: 2 finding(s)"
     assert second.startswith("NOT_REPLICATING: p-web2 (s-")
+    assert third.startswith("NO_SNAPSHOT: p-web2 (s-")
     assert rehearsal.jobs(region) == []
 
 
