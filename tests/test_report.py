@@ -30,10 +30,11 @@ from prefect_drs.report.events import (
 )
 from prefect_drs.report.fold import ReportFold, final_status, report_of
 from prefect_drs.report.lines import event_line
-from prefect_drs.report.markdown import duration, escaped, gate_summary, report_summary, server_table, wave_table
+from prefect_drs.report.markdown import gate_summary, report_summary, server_table, wave_table
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.picture import data_url, wave_graph_svg
 from prefect_drs.report.terminal import executions_view, live_view, report_view, runbook_view
+from prefect_drs.report.text import duration, escaped
 from prefect_drs.runbook import Change, Finding, FindingSeverity, Runbook, RunbookServer, RunbookWave
 from tests.rig import ACCOUNT, REGION
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from prefect_drs.report.markdown import duration
+from prefect_drs.report.text import duration
 
 if TYPE_CHECKING:
     from prefect_drs.forecast import Forecast, WaveForecast

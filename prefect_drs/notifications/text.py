@@ -12,8 +12,9 @@ from datetime import datetime
 
 from prefect_drs.notifications.commands import Reach, approve_command, cancel_command, resume_command
 from prefect_drs.notifications.message import WIDTH, OpenGate
-from prefect_drs.report.markdown import duration, wave_promises
+from prefect_drs.report.markdown import wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
+from prefect_drs.report.text import duration
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
 SERVERS_AT_MOST = 200  # of one list

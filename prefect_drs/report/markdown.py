@@ -7,12 +7,12 @@ are escaped, so that one with a bar or a bracket in it stays a name.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
+from prefect_drs.report.text import duration, escaped, table
 from prefect_drs.runbook import Change, Runbook, RunbookServer, RunbookWave
 
 SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
@@ -25,21 +25,6 @@ STATE_MARKS = {  # not emoji: a desktop without a colour font shows those as emp
     WaveStatus.SKIPPED: "–",
     WaveStatus.CANCELLED: "⊘",
 }
-SPECIAL = re.compile(r"[\\|*\[\]]|(?<!\w)_|_(?!\w)")
-
-
-def escaped(text: object) -> str:
-    """`text` as it may stand in a Markdown table cell or list: one line, nothing of it taken for markup."""
-    line = " ".join(str(text).split()).replace("`", "'").replace("&", "&amp;").replace("<", "&lt;")
-    return SPECIAL.sub(r"\\\g<0>", line)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; nothing where there are no rows."""
-    lines = [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
-    if not lines:
-        return ""
-    return "\n".join([f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *lines])
 
 
 def value(setting: Any) -> str:
@@ -232,16 +217,6 @@ def _paragraphs(*parts: str) -> str:
 def clock_time(at: datetime | None) -> str:
     """Hours, minutes and seconds, UTC."""
     return f"{at:%H:%M:%S}" if at else "—"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as `1 h 02 min` or `3 min 04 s`."""
-    if seconds is None:
-        return "—"
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 60} min {whole % 60:02d} s"
 
 
 def report_summary(report: RecoveryReport) -> str:

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prefect_drs.plan.effective import Origin
-from prefect_drs.report.markdown import change_text, clock_time, duration, unsent_lines, wave_promises
+from prefect_drs.report.markdown import change_text, clock_time, unsent_lines, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.report.text import duration
 from prefect_drs.runbook import FindingSeverity, Runbook, RunbookServer
 
 STYLES = {

@@ -13,7 +13,7 @@ from prefect_drs.aws.capacity import CapacityLevel
 from prefect_drs.aws.places import Failure, Skipped
 from prefect_drs.inventory import Inventory, InventoryCapacity
 from prefect_drs.inventory.model import InventoryQuota
-from prefect_drs.report.markdown import escaped, table
+from prefect_drs.report.text import escaped, table
 from prefect_drs.tag_sync import TagSyncResult
 
 SHOWN_CHANGES = 500  # rows of the table of changes

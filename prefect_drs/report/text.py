@@ -1,0 +1,35 @@
+"""Small pieces of text that every rendering is made of: durations, escaped names, Markdown tables.
+
+In: plain values. Out: text. Knows nothing of reports, so that what only writes words loads nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+SPECIAL = re.compile(r"[\\|*\[\]]|(?<!\w)_|_(?!\w)")
+
+
+def escaped(text: object) -> str:
+    """`text` as it may stand in a Markdown table cell or list: one line, nothing of it taken for markup."""
+    line = " ".join(str(text).split()).replace("`", "'").replace("&", "&amp;").replace("<", "&lt;")
+    return SPECIAL.sub(r"\\\g<0>", line)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; nothing where there are no rows."""
+    lines = [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join([f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *lines])
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `1 h 02 min` or `3 min 04 s`."""
+    if seconds is None:
+        return "—"
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s"
