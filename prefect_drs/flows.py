@@ -14,8 +14,8 @@ from prefect import Flow, flow
 from prefect.states import Cancelled
 
 from prefect_drs.compile import compile_plan, compile_resume, threads_for
+from prefect_drs.estate.source import open_manifest
 from prefect_drs.inventory import Inventory
-from prefect_drs.plan import load_manifest
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook.points import LATEST_WORD
 from prefect_drs.scheduled.deployments import apply_schedule
@@ -49,7 +49,8 @@ def recover(
     """Recover servers by a plan, wave by wave, with approvals in this UI.
 
     Args:
-        manifest: the plan file, JSON or YAML, relative to the deployment's working directory.
+        manifest: the plan file, JSON or YAML, relative to the deployment's working directory; or `estate:`, the stored
+            groups and plans as they are when the flow runs.
         plan: the plan's name in it; may be left out where it has one.
         mode: `drill` launches drill instances; `recovery` launches for real and replaces former recovery instances.
         bindings: the file that maps the manifest's names to this environment's ids.
@@ -71,7 +72,7 @@ def recover(
     """
     if (other := stand_in()) is not None:
         return cast("RecoveryReport", other)
-    compiled = compile_plan(load_manifest(manifest, bindings), plan)
+    compiled = compile_plan(open_manifest(manifest, bindings, plan=plan), plan)
     return _carried_out(
         compiled,
         gates,

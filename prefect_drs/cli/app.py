@@ -41,6 +41,7 @@ PLANS, RECOVERY, CONTROL, OPERATIONS, SANDBOX = "Plans (offline)", "Recovery", "
 COMMANDS = (
     Command("validate", "prefect_drs.cli.plan:validate", "Check manifests; every fault with its line.", PLANS),
     Command("show", "prefect_drs.cli.plan:show", "Show a plan's waves, their order and gates.", PLANS),
+    Command("diff", "prefect_drs.cli.diff:diff", "What a change of a plan does, for its review.", PLANS),
     Command("runbook", "prefect_drs.cli.run:runbook", "Dry run: exactly what a run would do.", RECOVERY),
     Command("forecast", "prefect_drs.cli.forecast:forecast", "How long a run would take, and why.", RECOVERY),
     Command("drill", "prefect_drs.cli.run:drill", "Run a plan as a drill, here and now.", RECOVERY),

@@ -64,7 +64,7 @@ def forecast(
     Parameters
     ----------
     file
-        A manifest, JSON or YAML.
+        A manifest, JSON or YAML; `estate:` is what is stored.
     plan
         The plan's name; may be left out where the manifest has one.
     bindings
@@ -80,20 +80,20 @@ def forecast(
     """
     from prefect_drs.cli.console import console
     from prefect_drs.cli.forecast_view import forecast_view
+    from prefect_drs.estate.source import check_source, open_manifest
     from prefect_drs.forecast import forecast as play
     from prefect_drs.forecast import forecast_json
     from prefect_drs.history import recorded_here
-    from prefect_drs.plan import check_manifest, load_manifest
 
     if samples < 1:
         raise UsageError(f"--samples {samples}: a forecast needs at least one")
     if offline:
-        reading = check_manifest(file, bindings, rehearsal=True)
+        reading = check_source(file, bindings, plan=plan, rehearsal=True)
         if reading.manifest is None:
             raise FaultyInputError(reading.faults)
         manifest = reading.manifest
     else:
-        manifest = load_manifest(file, bindings)
+        manifest = open_manifest(file, bindings, plan=plan)
     chosen = manifest.plan(plan)
     estate = estate_of_manifest(manifest, chosen) if offline else _estate(manifest, chosen)
     if not any(wave.servers for wave in estate.waves):
@@ -188,35 +188,14 @@ def _estate_of_accounts(runbook: Runbook, sessions: Sessions) -> Estate:
 
 def estate_of_manifest(manifest: Manifest, plan: RecoveryPlan, why: str = "offline") -> Estate:
     """What the manifest alone tells: the servers it names; a group selected by tags counts as empty."""
-    from prefect_drs.forecast import CourseWave
-    from prefect_drs.forecast.estimate import DEFAULT_GATE
-    from prefect_drs.graph import WaveGraph
+    from prefect_drs.forecast import waves_of_manifest
 
-    groups = {group.group_name: group for group in manifest.protection_groups}
-    graph = WaveGraph.of(plan)
-    by_tags: list[str] = []
-    unresolved: list[str] = []
-    waves = []
-    for number in graph.order:
-        wave = graph.wave(number)
-        servers: dict[str, tuple[str, ...]] = {}
-        for name in wave.groups:
-            group = groups.get(name)
-            if group is None or not group.source_server_ids:
-                (unresolved if group is None else by_tags).append(name)
-                continue
-            place = f"{group.account_id or 'own account'}/{group.region}"
-            servers[place] = (*servers.get(place, ()), *group.source_server_ids)
-        gate = DEFAULT_GATE.median if wave.pause_before_wave else 0.0
-        waves.append(CourseWave(number, tuple(graph.dependencies(number)), servers, gate))
+    told = waves_of_manifest(manifest, plan)
     notes = [f"{why}: the servers are those that the manifest names"]
-    if by_tags:
-        notes.append(f"which servers carry the tags of {_all(by_tags)} only the accounts know; they count as none")
-    if unresolved:
-        notes.append(f"nothing resolves {_all(unresolved)}: give --bindings; their servers count as none")
-    unknown = tuple(dict.fromkeys((*by_tags, *unresolved)))
-    return Estate("manifest", tuple(waves), unknown_groups=unknown, notes=tuple(notes))
-
-
-def _all(names: list[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
+    if told.by_tags:
+        carry = f"which servers carry the tags of {', '.join(told.by_tags)} only the accounts know"
+        notes.append(f"{carry}; they count as none")
+    if told.unresolved:
+        notes.append(f"nothing resolves {', '.join(told.unresolved)}: give --bindings; their servers count as none")
+    unknown = tuple(dict.fromkeys((*told.by_tags, *told.unresolved)))
+    return Estate("manifest", told.waves, unknown_groups=unknown, notes=tuple(notes))

@@ -1,4 +1,4 @@
-"""`validate` and `show`: manifests looked at offline. Neither needs Prefect, AWS or a network.
+"""`validate` and `show`: manifests looked at offline. Neither needs Prefect, AWS or a network, but for `show estate:`.
 
 Faults and plans go to stdout, what is said about them to stderr.
 """
@@ -69,7 +69,7 @@ def show(
     Parameters
     ----------
     file
-        A manifest, JSON or YAML.
+        A manifest, JSON or YAML; `estate:` is what is stored.
     plan
         The plan's name; may be left out where the manifest has one.
     bindings
@@ -78,10 +78,10 @@ def show(
         A table for a person, a Mermaid flowchart, or JSON.
     """
     from prefect_drs.errors import FaultyInputError
+    from prefect_drs.estate.source import check_source
     from prefect_drs.graph import WaveGraph
-    from prefect_drs.plan import check_manifest
 
-    reading = check_manifest(file, bindings, rehearsal=True)
+    reading = check_source(file, bindings, plan=plan, rehearsal=True)
     if reading.manifest is None:
         raise FaultyInputError(reading.faults)
     for warning in reading.warnings:

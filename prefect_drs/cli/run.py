@@ -60,13 +60,13 @@ def runbook(
     from prefect_drs.cli.console import console
     from prefect_drs.clock import configured_clock
     from prefect_drs.errors import PreflightRefusedError
-    from prefect_drs.plan import load_manifest
+    from prefect_drs.estate.source import open_manifest
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
-    manifest = load_manifest(file, bindings)
+    manifest = open_manifest(file, bindings, plan=plan)
     chosen, points = manifest.plan(plan), Points.parse(at, snapshots)
     resolved = resolve(
         manifest,
@@ -152,9 +152,9 @@ def _run(
     approve: bool,
     json: bool,
 ) -> int:
-    from prefect_drs.plan import load_manifest
+    from prefect_drs.estate.source import open_manifest
 
-    manifest = load_manifest(file, bindings)  # faults are told before Prefect is even imported
+    manifest = open_manifest(file, bindings, plan=plan)  # a file's faults are told before Prefect is even imported
     manifest.plan(plan)
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers

@@ -55,7 +55,7 @@ class Readings:
         return tuple(server for server in self.servers(location) if tags and tags.items() <= server.tags.items())
 
     def members(self, group: ProtectionGroup) -> tuple[str, ...]:
-        """The ids of the servers that belong to a group now. Only a group by tags asks its account.
+        """The ids of the servers that belong to a group now. Only a group by tags asks its account; its ids are sorted.
 
         Raises:
             AwsError: as `servers`.
@@ -63,7 +63,7 @@ class Readings:
         if not group.server_selection_tags:
             return group.source_server_ids
         found = self.matching(self.location(group), group.server_selection_tags)
-        return tuple(server.source_server_id for server in found)
+        return tuple(sorted(server.source_server_id for server in found))
 
 
 def conflicts(

@@ -2,6 +2,7 @@
 
     durations.py   what is recorded and known of servers -> a Spread of launch seconds for each
     course.py      waves, and the seconds of this once -> a Course: which job starts when, by the engine's packer
+    manifest.py    a plan without an account -> waves
     estimate.py    many courses, drawn at random -> a Forecast: timeline, RTO, critical path, what bounds it
 
 Plain data in and out; no AWS, no Prefect, no clock.
@@ -17,11 +18,13 @@ from prefect_drs.forecast.estimate import (
     forecast_json,
     waves_of,
 )
+from prefect_drs.forecast.manifest import ManifestWaves, waves_of_manifest
 
 __all__ = [
     "Course",
     "CourseWave",
     "Forecast",
+    "ManifestWaves",
     "PathShares",
     "Plan",
     "ServerTraits",
@@ -33,4 +36,5 @@ __all__ = [
     "play",
     "spreads",
     "waves_of",
+    "waves_of_manifest",
 ]

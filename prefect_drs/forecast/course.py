@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
+from prefect_drs.recovery.foresight import InFlight, Outlook, Prospect, choose
 from prefect_drs.recovery.packing import Demand, JobStart, Limits, Usage, pack, tails
-
-Packer = Callable[[Sequence[Demand], Usage, Limits], tuple[JobStart, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +102,7 @@ class Plan:
     expected: Mapping[str, float] | None
     after: dict[int, float]
     order: tuple[int, ...]
+    _prospects: dict[str, dict[int, Prospect]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, waves: Sequence[CourseWave], expected: Mapping[str, float] | None, blind: float = 1200.0) -> Plan:
@@ -131,6 +131,24 @@ class Plan:
             plan.after[wave.wave_number] += wave.check
         return plan
 
+    def prospects(self, place: str) -> dict[int, Prospect]:
+        """Every wave as it is seen from one account and region before it begins."""
+        if place not in self._prospects:
+            self._prospects[place] = {n: self._prospect(wave, place) for n, wave in self.waves.items()}
+        return self._prospects[place]
+
+    def _prospect(self, wave: CourseWave, place: str) -> Prospect:
+        expected = self.expected or {}
+        elsewhere = [expected[servers[0]] for there, servers in wave.servers.items() if there != place and servers]
+        return Prospect(
+            depends_on=wave.depends_on_waves,
+            seconds=tuple(expected[s] for s in wave.servers.get(place, ())),
+            after=self.after[wave.wave_number],
+            opening=wave.gate,
+            elsewhere=max(elsewhere, default=0.0),
+            closing=wave.check,
+        )
+
     def slowest_first(self, servers: tuple[str, ...]) -> tuple[str, ...]:
         """The servers in the order in which they are started; as given where nothing is known."""
         if self.expected is None:
@@ -145,6 +163,7 @@ class _Place:
     jobs: int = 0
     servers: int = 0
     waiting: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    running: dict[int, float] = field(default_factory=dict)  # by job: what its slowest server is expected to take
 
 
 def play(
@@ -156,7 +175,6 @@ def play(
     limits: Limits | None = None,
     usage: Mapping[str, Usage] | None = None,
     reaction: float = 0.0,
-    packer: Packer = pack,
 ) -> Course:
     """Play a recovery through.
 
@@ -168,12 +186,11 @@ def play(
         limits: the quotas of every account and region.
         usage: what others hold in an account and region, for the whole course.
         reaction: seconds from a launch in DRS to the moment the engine acts on it.
-        packer: chooses the jobs; the engine's own unless given.
 
     Raises:
         ValueError: others hold all of a quota for ever, so that a wave could never start.
     """
-    return _Playing(plan, launch_seconds, gates, failures, limits, usage, reaction, packer).run()
+    return _Playing(plan, launch_seconds, gates, failures, limits, usage, reaction).run()
 
 
 class _Playing:
@@ -188,7 +205,6 @@ class _Playing:
         limits: Limits | None,
         usage: Mapping[str, Usage] | None,
         reaction: float,
-        packer: Packer,
     ) -> None:
         self.plan = plan
         self.seconds = launch_seconds
@@ -196,7 +212,6 @@ class _Playing:
         self.failures = Counter(failures or {})
         self.limits = limits or Limits()
         self.reaction = reaction
-        self.packer = packer
         self.foreign = usage or {}
         self.places = {
             place: _Place(self.foreign[place].jobs, self.foreign[place].servers) if place in self.foreign else _Place()
@@ -273,7 +288,25 @@ class _Playing:
             Demand(number, servers, after[number] + (expected[servers[0]] if expected else 0.0), expected)
             for number, servers in place.waiting.items()
         ]
-        for job in self.packer(demands, Usage(place.jobs, place.servers), self.limits):
+        usage = Usage(place.jobs, place.servers)
+        if expected is None:
+            chosen = pack(demands, usage, self.limits)
+        else:
+            chosen = choose(demands, usage, self.limits, self._outlook(name, now))
+        self._run(chosen, name, now)
+
+    def _outlook(self, name: str, now: float) -> Outlook:
+        """What is to come, as far as it is known beforehand."""
+        in_flight = (
+            InFlight(self.jobs[job].wave_number, self.jobs[job].servers, now - self.jobs[job].start, seconds)
+            for job, seconds in self.places[name].running.items()
+        )
+        coming = {n: p for n, p in self.plan.prospects(name).items() if not (n in self.times and self.times[n].ended)}
+        return Outlook(tuple(in_flight), coming)
+
+    def _run(self, chosen: Sequence[JobStart], name: str, now: float) -> None:
+        place, expected = self.places[name], self.plan.expected
+        for job in chosen:
             number = job.wave_number
             started = set(job.servers)
             left = tuple(s for s in place.waiting[number] if s not in started)
@@ -289,6 +322,8 @@ class _Playing:
                 self.times[number].started = now
             self.jobs.append(CourseJob(name, number, len(job.servers), now, end))
             self.held.append(job.servers)
+            if expected is not None:
+                place.running[len(self.jobs) - 1] = expected[job.servers[0]]
             self._at(end, "job", len(self.jobs) - 1)
 
     def _end_job(self, which: int, now: float) -> str:
@@ -296,6 +331,7 @@ class _Playing:
         place = self.places[job.place]
         place.jobs -= 1
         place.servers -= job.servers
+        place.running.pop(which, None)
         number = job.wave_number
         again = tuple(s for s in servers if self.failures[s] > 0) if self.failures else ()
         if again:

@@ -1,0 +1,72 @@
+"""`diff`: what a change of a plan file does, for who reviews it. Offline, but for a side that is `estate:`.
+
+In: two manifests. Out: words, Markdown or JSON on stdout; warnings on stderr. A difference is no failure: the exit code
+is 0 either way.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from prefect_drs.plan import Manifest
+
+
+def diff(
+    old: str,
+    new: str,
+    /,
+    *,
+    bindings: Annotated[str | None, Parameter(name=["--bindings", "-b"])] = None,
+    old_bindings: str | None = None,
+    format: Annotated[Literal["text", "markdown", "json"], Parameter(name=["--format", "-f"])] = "text",
+) -> int:
+    """Tell what a change does to the waves, the servers, their launch settings and the forecast.
+
+    The forecast goes by defaults, so that the same two files always give the same words. Names that no binding resolves
+    are compared as they are written.
+
+    Parameters
+    ----------
+    old
+        A manifest as it was: a file, `estate:` for what is stored, or /dev/null for nothing at all.
+    new
+        The manifest as it is to be, likewise.
+    bindings
+        A file that maps names to real ids, of both sides.
+    old_bindings
+        Another such file for the old side.
+    format
+        Words for a terminal, Markdown for a pull request, or JSON.
+    """
+    from prefect_drs.diff import compare, difference_json, markdown, text
+
+    difference = compare(_side(old, old_bindings or bindings), _side(new, bindings))
+    if format == "json":
+        print(jsonlib.dumps(difference_json(difference), indent=2, ensure_ascii=False))
+    elif format == "markdown":
+        print(markdown(difference), end="")
+    else:
+        print(text(difference))
+    return 0
+
+
+def _side(source: str, bindings: str | None) -> Manifest:
+    from prefect_drs.errors import FaultyInputError
+    from prefect_drs.estate.source import check_source
+    from prefect_drs.plan import Manifest
+    from prefect_drs.plan.model import SCHEMA_VERSIONS
+
+    if source == os.devnull:
+        return Manifest(schema_version=SCHEMA_VERSIONS[-1], protection_groups=(), recovery_plans=())
+    reading = check_source(source, bindings, rehearsal=True)
+    if reading.manifest is None:
+        raise FaultyInputError(reading.faults)
+    for warning in reading.warnings:
+        print(warning, file=sys.stderr)
+    return reading.manifest

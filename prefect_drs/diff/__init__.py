@@ -1,0 +1,15 @@
+"""What a change of a manifest does, told before anybody approves it.
+
+    model.py     a Difference: plain data
+    compare.py   two manifests -> a Difference: waves, servers, settings, forecast
+    words.py     a Difference -> lines for a person, or Markdown for a pull request
+
+Offline: neither Prefect nor AWS is asked, and the forecast goes by its defaults, so that the same two manifests always
+give the same words.
+"""
+
+from prefect_drs.diff.compare import compare
+from prefect_drs.diff.model import Difference
+from prefect_drs.diff.words import difference_json, markdown, text
+
+__all__ = ["Difference", "compare", "difference_json", "markdown", "text"]

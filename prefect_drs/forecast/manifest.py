@@ -1,0 +1,56 @@
+"""The waves of a plan as far as its manifest alone tells them: for a forecast without an account.
+
+In: a manifest and one of its plans. Out: waves with the servers that the manifest names. A group by tags counts as
+empty, and is told; so does one that nothing resolves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefect_drs.forecast.course import CourseWave
+from prefect_drs.forecast.estimate import DEFAULT_GATE
+from prefect_drs.graph import WaveGraph
+from prefect_drs.plan.model import Manifest, RecoveryPlan
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestWaves:
+    """What a manifest tells.
+
+    Args:
+        waves: in their order, with the servers it names.
+        by_tags: the groups whose servers only their accounts know.
+        unresolved: what the waves name and the manifest does not have.
+    """
+
+    waves: tuple[CourseWave, ...]
+    by_tags: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
+
+    @property
+    def servers(self) -> int:
+        """How many servers are known."""
+        return sum(len(there) for wave in self.waves for there in wave.servers.values())
+
+
+def waves_of_manifest(manifest: Manifest, plan: RecoveryPlan) -> ManifestWaves:
+    """The waves of a plan; a gated wave's gate counts the default's median until drawn."""
+    groups = {group.group_name: group for group in manifest.protection_groups}
+    graph = WaveGraph.of(plan)
+    by_tags: list[str] = []
+    unresolved: list[str] = []
+    waves = []
+    for number in graph.order:
+        wave = graph.wave(number)
+        servers: dict[str, tuple[str, ...]] = {}
+        for name in wave.groups:
+            group = groups.get(name)
+            if group is None or not group.source_server_ids:
+                (unresolved if group is None else by_tags).append(name)
+                continue
+            place = f"{group.account_id or 'own account'}/{group.region}"
+            servers[place] = (*servers.get(place, ()), *group.source_server_ids)
+        gate = DEFAULT_GATE.median if wave.pause_before_wave else 0.0
+        waves.append(CourseWave(number, tuple(graph.dependencies(number)), servers, gate))
+    return ManifestWaves(tuple(waves), tuple(dict.fromkeys(by_tags)), tuple(dict.fromkeys(unresolved)))
