@@ -19,6 +19,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError
+from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.recovery.checking import Checking
 from prefect_drs.recovery.checks import Target
 from prefect_drs.recovery.jobs import LocationJobs
@@ -29,11 +30,12 @@ from prefect_drs.recovery.watch import PollPolicy
 from prefect_drs.recovery.wave_checks import wave_checking
 from prefect_drs.recovery.waves import ServerRun, ServerState, WavePhase, WaveRun
 from prefect_drs.report.checks import CheckPhase, CheckResult
-from prefect_drs.report.events import CheckDone, Event, ServerRetried, WaveEnded, WaveStarted
+from prefect_drs.report.events import CheckDone, Event, ServerRetried, WaveDelayed, WaveEnded, WaveStarted
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
 
 TOLD_AT_MOST = 5
+PREPARING_PATIENCE = timedelta(hours=6)  # how long settings are tried to be written without getting any further
 PREPARING_LOOK = 1.0  # seconds between two looks at settings that are being written
 
 
@@ -245,22 +247,44 @@ class Courses:
             return PREPARING_LOOK
         errors = [error for future in wave.preparations if (error := _expected_error(future))]
         wave.preparations = []
-        if errors and all(passes(error) for error in errors):
-            prepared = sum(run.prepared for run in wave.servers.values())
-            wave.prepare_failures = 1 if prepared > wave.prepared else wave.prepare_failures + 1
-            wave.prepared = prepared
+        if errors and self._may_pass(wave, errors, now):
             wait = self._execution.policy.backoff(wave.prepare_failures, self._execution.chance)
             wave.prepare_again_at = now + timedelta(seconds=wait)
             return PREPARING_LOOK
-        told = "launch settings could not be read: " + "; ".join(str(error) for error in errors)
-        for run in wave.in_state(ServerState.READY) if errors else ():
-            self._locations[run.server.location].fail(wave, run, told)
+        if errors:
+            self._give_up_preparing(wave, "; ".join(sorted({str(error) for error in errors})))
         failed = wave.in_state(ServerState.FAILED)
         if failed and not wave.batches and not enough(wave, counting_ready=True):
             self.end(wave, WaveStatus.FAILED, failure_reason(failed))  # nothing of it is launched
             return None
         wave.phase = WavePhase.LAUNCHING
+        if wave.in_state(ServerState.READY):
+            wave.stuck_since, wave.prepare_failures = None, 0
         return 0.0
+
+    def _may_pass(self, wave: WaveRun, errors: Sequence[PrefectDrsError], now: datetime) -> bool:
+        """Whether settings that could not be read or written are tried again; told once for each kind of error."""
+        if not all(passes(error) for error in errors):
+            return False
+        prepared = sum(run.prepared for run in wave.servers.values())
+        if prepared > wave.prepared or wave.stuck_since is None:
+            wave.prepared, wave.prepare_failures, wave.stuck_since = prepared, 0, now
+        wave.prepare_failures += 1
+        for error in errors:
+            if error.code not in wave.delays_told:
+                wave.delays_told.add(error.code)
+                reason = f"launch settings could not be written yet: {error.message}"
+                self._execution.record(WaveDelayed(at=now, wave_number=wave.number, reason=reason))
+        return now - wave.stuck_since < PREPARING_PATIENCE
+
+    def _give_up_preparing(self, wave: WaveRun, errors: str) -> None:
+        """What is not written by now will not be: its servers fail, and no further attempt is made for others."""
+        for run in wave.in_state(ServerState.READY):
+            if not run.prepared and run.settings != LaunchSettings():
+                told = f"launch settings could not be written: {errors}"
+                self._locations[run.server.location].fail(wave, run, told)
+        for run in wave.in_state(ServerState.FAILED):
+            run.exhausted = True
 
     # Launches
 

@@ -106,6 +106,8 @@ class WaveRun:
     preparations: list[Future[None]] = field(default_factory=list)
     prepared: int = 0  # servers whose settings were written when a try last failed
     prepare_failures: int = 0  # tries in a row that got no further
+    stuck_since: datetime | None = None  # when the first of them failed
+    delays_told: set[str] = field(default_factory=set)
     prepare_again_at: datetime | None = None
 
     @classmethod
