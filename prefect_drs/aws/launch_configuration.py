@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import JsonValue
@@ -68,6 +69,8 @@ class LaunchState:
         template_id: its launch template; empty where DRS names none.
         default_version: the version that DRS launches from; 0 where the template does not exist.
         template_data: that version's data, as answered. Not to be changed.
+        version_at: when that version was made.
+        version_by: who made it, as EC2 tells it (an ARN).
     """
 
     source_server_id: str
@@ -75,6 +78,8 @@ class LaunchState:
     template_id: str
     default_version: int
     template_data: Mapping[str, Any]
+    version_at: datetime | None = None
+    version_by: str | None = None
 
     @property
     def template_exists(self) -> bool:
@@ -228,12 +233,18 @@ def _versions(
 def _state(server_id: str, answer: Mapping[str, Any], templates: Mapping[str, Mapping[str, Any]]) -> LaunchState:
     template_id = answer.get("ec2LaunchTemplateID") or ""
     version = templates.get(template_id, {})
-    return LaunchState(
-        source_server_id=server_id,
-        configuration=_configuration(answer),
-        template_id=template_id,
-        default_version=version.get("VersionNumber", 0),
-        template_data=version.get("LaunchTemplateData", {}),
+    state = LaunchState(server_id, _configuration(answer), template_id, default_version=0, template_data={})
+    return _at_version(state, version) if version else state
+
+
+def _at_version(state: LaunchState, version: Mapping[str, Any]) -> LaunchState:
+    """The state with that version of its template as the default."""
+    return replace(
+        state,
+        default_version=version["VersionNumber"],
+        template_data=version["LaunchTemplateData"],
+        version_at=version.get("CreateTime"),
+        version_by=version.get("CreatedBy"),
     )
 
 
@@ -332,7 +343,7 @@ class _TemplateWriting:
             if number == latest + 1 or self._current(state)[0].default_version == state.default_version:
                 self._make_default(state, number)
                 self._prune(state, number, kept_versions)
-                return replace(state, default_version=number, template_data=created["LaunchTemplateData"])
+                return _at_version(state, created)
             _logger.warning(
                 "Launch template %s in %s/%s changed while version %s was written; starting over from its new default",
                 *(state.template_id, self.account_id, self.region, number),
@@ -355,8 +366,7 @@ class _TemplateWriting:
                 "Launch template %s in %s/%s moved from version %s to %s since it was read; working from the latter",
                 *(state.template_id, self.account_id, self.region, state.default_version, default["VersionNumber"]),
             )
-        current = replace(state, default_version=default["VersionNumber"], template_data=default["LaunchTemplateData"])
-        return current, max(item["VersionNumber"] for item in found)
+        return _at_version(state, default), max(item["VersionNumber"] for item in found)
 
     def _create(self, state: LaunchState, settings: LaunchSettings) -> Mapping[str, Any]:
         shape = self.ec2.meta.service_model.shape_for("RequestLaunchTemplateData")
