@@ -62,6 +62,11 @@ class World:
     def other_vpc(self) -> str:
         return str(self.client("ec2").create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"])
 
+    @cached_property
+    def twin_vpc(self) -> str:
+        """Another VPC with the same block."""
+        return str(self.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"])
+
     def security_group(self, vpc: str) -> str:
         made = self.client("ec2").create_security_group(GroupName=f"of {vpc}", Description="x", VpcId=vpc)
         return str(made["GroupId"])
