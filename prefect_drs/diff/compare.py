@@ -56,7 +56,7 @@ def compare(before: Manifest, after: Manifest) -> Difference:
 
 
 def _pairs(old: Sequence[Any], new: Sequence[Any], *keys: Any) -> list[tuple[Any, Any]]:
-    """What is the same on both sides by the first key, then, of the rest, by the next; in the new order, what is gone last."""
+    """What is the same by the first key, then, of the rest, by the next; in the new order, with what is gone last."""
     found: dict[int, Any] = {}
     left = list(old)
     for key in keys:
@@ -293,8 +293,8 @@ def _settings(groups: _Groups) -> Iterator[SettingsChange]:
 
 
 def _subjects(groups: _Groups) -> Iterator[tuple[ProtectionGroup, ProtectionGroup, str | None]]:
-    """Whose settings can be told, by the groups before and after: servers that both sides name by id, wherever they are;
-    of a group, its entries by another name; and, of a group by tags, whoever else they select (None).
+    """Whose settings can be told, by the groups before and after: servers that both sides name by id, wherever
+    they are; of a group, its entries by another name; and, of a group by tags, whoever else they select (None).
     """
     before, after = _homes(groups.before), _homes(groups.after)
     yield from ((before[server], group, server) for server, group in after.items() if server in before)

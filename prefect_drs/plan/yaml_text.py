@@ -54,6 +54,7 @@ class _Open:
     lines: dict[str, int] | list[int]
     key: str | None = None
     key_line: int = 0
+    merges: bool = False
     size: int = 1
     depth: int = 1
     merged: list[Any] = field(default_factory=list)
@@ -120,6 +121,7 @@ class YamlDocument:
         elif isinstance(event, ScalarEvent):
             top = self._stack[-1] if self._stack else None
             if top is not None and isinstance(top.value, dict) and top.key is None:
+                top.merges = event.value == "<<" and event.implicit[0]  # in quotes it is a key like any other
                 top.key, top.key_line = event.value, line  # as written: an account id keeps its leading zero
                 return True
             return self._place(self._scalar(event, line), line, event.anchor, (1, 0))
@@ -188,7 +190,7 @@ class YamlDocument:
         assert isinstance(top.value, dict)  # noqa: S101 - _place has told lists apart
         assert isinstance(top.lines, dict)  # noqa: S101
         key, top.key = top.key or "", None
-        if key == "<<" and isinstance(value, dict | list):
+        if top.merges and isinstance(value, dict | list):
             top.merged += value if isinstance(value, list) else [value]
             return
         if key in top.value:
