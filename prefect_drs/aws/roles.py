@@ -7,6 +7,7 @@ or error; nor is botocore's own exception kept, which may quote it.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from prefect_drs.aws.errors import (
     ThrottledError,
     UnreachableError,
     aws_error,
+    is_ambiguous,
 )
 from prefect_drs.errors import AwsError
 
@@ -108,6 +110,24 @@ def assumed_session(
 def _loader() -> Any:
     """The one reader of service models: EC2's alone takes a third of a second and tens of megabytes."""
     return botocore.session.Session().get_component("data_loader")
+
+
+def _told_by_the_error(record: logging.LogRecord) -> bool:
+    """Keep botocore from printing the traceback of a role that is refused: the error itself is raised and says more.
+
+    Where the session that is at hand still works (an advisory refresh), the error is not raised: then one line tells.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, AwsError):
+        return True
+    record.exc_info, record.exc_text = None, None
+    if record.args == ("mandatory",):
+        return False
+    record.msg, record.args = f"{record.getMessage()} {error.message}", ()
+    return True
+
+
+logging.getLogger("botocore.credentials").addFilter(_told_by_the_error)
 
 
 class _RoleCredentials(DeferredRefreshableCredentials):
@@ -212,6 +232,8 @@ class _RoleRefresh:
             message = message.replace(self.external_id.get_secret_value(), "**********")
         own_kind = isinstance(told, CredentialsError | RegionNotEnabledError | UnreachableError | ThrottledError)
         kind = type(told) if own_kind else RoleAssumptionError
+        if is_ambiguous(told):
+            kind = UnreachableError  # STS failed on its side: no refusal
         return kind(
             message,
             aws_code=told.aws_code,

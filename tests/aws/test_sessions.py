@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from prefect_drs.aws.errors import CredentialsError, RoleAssumptionError, UnreachableError, aws_call, is_ambiguous
 from prefect_drs.aws.regions import drs_regions
-from prefect_drs.aws.roles import role_session_name
+from prefect_drs.aws.roles import assumed_session, role_session_name
 from prefect_drs.aws.sessions import (
     AccountAccess,
     Sessions,
@@ -22,7 +22,8 @@ from prefect_drs.aws.sessions import (
     orchestration_role_arn,
 )
 from prefect_drs.errors import AwsError, UsageError
-from prefect_drs.simulator import Sandbox, mock_drs, plant_role
+from prefect_drs.simulator import Sandbox, SpeedClock, mock_drs, plant_role
+from prefect_drs.simulator.roles import remove_role
 from tests.aws.conftest import Endpoint
 
 CALLER = "123456789012"
@@ -295,9 +296,24 @@ def test_a_refused_role_names_account_role_and_remedy_but_no_secret(given: str |
     assert "wrong-horse" not in f"{error.message}{error.details}"
 
 
-def test_a_missing_role_is_told_as_such() -> None:
+def test_a_missing_role_is_told_as_such_and_once(caplog: pytest.LogCaptureFixture) -> None:
     with mock_drs(), pytest.raises(RoleAssumptionError, match="check that the role exists"):
         identity(Sessions(), TARGET)
+    assert caplog.text == ""
+
+
+def test_a_role_that_is_refused_while_its_session_still_works_is_warned_of_in_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with mock_drs(clock=SpeedClock(), default_images=False):  # botocore goes by the machine's clock
+        arn = plant_role(TARGET)
+        session = assumed_session(boto3.Session(region_name=REGION), arn, region=REGION, duration_seconds=900)
+        sts = session.client("sts")
+        sts.get_caller_identity()
+        remove_role(TARGET)
+        assert sts.get_caller_identity()["Account"] == TARGET
+    (line,) = caplog.text.splitlines()
+    assert "during advisory refresh period. cannot enter account 222222222222" in line
 
 
 def test_an_external_id_that_sts_quotes_is_hidden_in_error_log_and_traceback(
