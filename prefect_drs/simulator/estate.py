@@ -226,11 +226,12 @@ class _Draft:
             name=ORCHESTRATION_ROLE,
             external_id=told.external_id or self.external_id,
             missing_actions=told.missing_actions,
+            exists=told.has_role,
         )
         return AccountSpec(
             account_id=account,
             name=self.names.get(account, account),
-            role=None if account == self.caller or not told.has_role else role,
+            role=None if account == self.caller else role,
             instance_profiles=tuple(profiles),
             regions=tuple(
                 self._region(account, region, place)

@@ -85,12 +85,14 @@ class RegionSpec(EstateModel):
 class RoleSpec(EstateModel):
     """A role that the caller's account may assume, with an ExternalId where one is asked for.
 
-    It allows everything but `missing_actions`, which take IAM's wildcards.
+    It allows everything but `missing_actions`, which take IAM's wildcards. Where it does not `exist`, one that was
+    there is gone after seeding.
     """
 
     name: str
     external_id: str | None = None
     missing_actions: tuple[str, ...] = ()
+    exists: bool = True
 
 
 class AccountSpec(EstateModel):

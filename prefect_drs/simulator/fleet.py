@@ -101,11 +101,12 @@ def _account(
         name=ORCHESTRATION_ROLE,
         external_id=told.external_id or external_id,
         missing_actions=told.missing_actions,
+        exists=told.has_role,
     )
     return AccountSpec(
         account_id=account,
         name=account,
-        role=role if account != CALLER_ACCOUNT and told.has_role else None,
+        role=role if account != CALLER_ACCOUNT else None,
         regions=tuple(
             RegionSpec(
                 region=region,

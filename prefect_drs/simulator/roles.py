@@ -61,5 +61,13 @@ def plant_role(
     return str(role.arn)
 
 
+def remove_role(account_id: str, name: str = "DRSOrchestrationRole", *, partition: str = "aws") -> None:
+    """Take a role away with its policies, where it is there."""
+    iam = iam_backends[account_id][partition]
+    for role_id, role in list(iam.roles.items()):
+        if role.name == name:
+            del iam.roles[role_id]
+
+
 def _document(statement: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -27,6 +27,7 @@ from prefect_drs.simulator.estate_model import (
     Estate,
     EstateModel,
     RegionSpec,
+    RoleSpec,
     SecurityGroupSpec,
     SourceServerSpec,
     SubnetSpec,
@@ -38,7 +39,7 @@ from prefect_drs.simulator.instances import run_instance
 from prefect_drs.simulator.launching import seeded_ec2
 from prefect_drs.simulator.matching import GroupGuess
 from prefect_drs.simulator.networks import VPC_BLOCKS, may_hold
-from prefect_drs.simulator.roles import plant_role
+from prefect_drs.simulator.roles import plant_role, remove_role
 from prefect_drs.simulator.runtime import LOCK, current
 
 
@@ -79,19 +80,11 @@ def seed_estate(estate: Estate) -> Seeded:
                 + ". Seed both files in one command into a fresh sandbox, so that one network is planned for both."
             )
         remarks = list(estate.remarks)
-        regions, roles, instances = [], [], _Instances()
+        regions: list[SeededRegion] = []
+        roles: list[str] = []
+        instances = _Instances()
         for account in estate.accounts:
-            if account.role is not None:
-                role = account.role
-                roles.append(
-                    plant_role(
-                        account.account_id,
-                        role.name,
-                        external_id=role.external_id,
-                        missing_actions=role.missing_actions,
-                        trusted_account=CALLER_ACCOUNT,
-                    )
-                )
+            roles += _settle_role(account.account_id, account.role)
             _disable_regions(account)
             for profile in account.instance_profiles:
                 _ensure_instance_profile(account.account_id, profile)
@@ -150,6 +143,22 @@ def _homes(ec2: Any, vpc: VpcSpec) -> set[str]:
 
 def _subnet(ec2: Any, subnet_id: str) -> Any | None:
     return next((by_id[subnet_id] for by_id in ec2.subnets.values() if subnet_id in by_id), None)
+
+
+def _settle_role(account: str, role: RoleSpec | None) -> Iterator[str]:
+    """The role as it is to be, or none: its ARN where there is one."""
+    if role is None:
+        return
+    if not role.exists:
+        remove_role(account, role.name)
+        return
+    yield plant_role(
+        account,
+        role.name,
+        external_id=role.external_id,
+        missing_actions=role.missing_actions,
+        trusted_account=CALLER_ACCOUNT,
+    )
 
 
 def _disable_regions(account: AccountSpec) -> None:

@@ -51,7 +51,12 @@ def test_an_account_may_ask_for_an_external_id_of_its_own(sandbox: Sandbox) -> N
     assert entered(ExternalId="own").client("sts").get_caller_identity()["Account"] == TARGET
 
 
-def test_an_account_may_have_no_role_at_all(sandbox: Sandbox) -> None:
+def test_an_account_may_have_no_role_at_all_or_no_more(sandbox: Sandbox) -> None:
+    assert seed_estate(estate(has_role=False)).roles == ()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        entered()
+    seed_estate(estate())
+    assert entered()
     seed_estate(estate(has_role=False))
     with pytest.raises(ClientError, match="AccessDenied"):
         entered()
