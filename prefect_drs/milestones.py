@@ -11,8 +11,10 @@ import inspect
 from collections.abc import Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 from prefect.blocks.core import Block
 from prefect.events import emit_event
@@ -22,7 +24,7 @@ from prefect_drs.artifacts import report_key
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
-from prefect_drs.gate_runs import WISH_KEY, PendingGate, ui_link
+from prefect_drs.gate_runs import WISH_KEY, PendingGate, prefect_client, ui_link
 from prefect_drs.notifications.channels import aws_subscriptions
 from prefect_drs.notifications.commands import Reach
 from prefect_drs.notifications.message import Message, OpenGate
@@ -35,13 +37,13 @@ from prefect_drs.settings import PrefectDrsSettings
 EVENT_PREFIX = "prefect-drs."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PrefectEventChannel:
     """Prefect's events.
 
     Args:
-        flow_run_id: the outermost flow run of this process, which they are related to.
-        context: that of the flow run; Prefect relates events to its flow, deployment and tags.
+        flow_run_id: the outermost flow run of this process, which they are related to, and to its deployment.
+        context: that of the running flow; Prefect relates events to it by itself.
     """
 
     flow_run_id: str | None
@@ -73,10 +75,7 @@ class PrefectEventChannel:
                 "prefect-drs.wave": str(message.wave_number),
             }
             related.append(execution | {"prefect.resource.role": "execution"})
-        if self.flow_run_id is not None:
-            related.append(
-                {"prefect.resource.id": f"prefect.flow-run.{self.flow_run_id}", "prefect.resource.role": "flow-run"}
-            )
+        related += self._outermost
         taken = self.context.run(
             emit_event,
             event=EVENT_PREFIX + message.milestone,
@@ -86,6 +85,27 @@ class PrefectEventChannel:
         )
         if taken is None:
             raise PrefectDrsError("Prefect did not take the event; its log says why")
+
+    @cached_property
+    def _outermost(self) -> list[dict[str, str]]:
+        """The outermost flow run and its deployment as related resources."""
+        if self.flow_run_id is None:
+            return []
+        with prefect_client() as client:
+            run = client.read_flow_run(UUID(self.flow_run_id))
+            found = [_related("flow-run", run.id, run.name)]
+            if run.deployment_id is not None:
+                found.append(_related("deployment", run.deployment_id, client.read_deployment(run.deployment_id).name))
+        return found
+
+
+def _related(role: str, id: UUID, name: str) -> dict[str, str]:
+    """A Prefect object as a related resource."""
+    return {
+        "prefect.resource.id": f"prefect.{role}.{id}",
+        "prefect.resource.role": role,
+        "prefect.resource.name": name,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,13 @@ def check_data(snippet: Snippet, path: Path) -> None:
         load_bindings(path)
     elif "executionId" in keys:
         RecoveryReport.model_validate_json(snippet.text)
+    elif keys == {"source", "detail-type"}:  # the pattern of an EventBridge rule
+        from prefect_drs.aws.eventbridge import SOURCE
+        from prefect_drs.plan.notify import Milestone
+
+        pattern = json.loads(snippet.text)
+        assert pattern["source"] == [SOURCE]
+        assert set(pattern["detail-type"]) <= set(Milestone)
     elif keys == {"faults"}:
         from prefect_drs.simulator.faults import load_faults
 

@@ -78,8 +78,10 @@ def forget_what_pages_register() -> None:
         with suppress(ObjectNotFound):
             block = client.read_block_document_by_name("recoveries", "custom-webhook", include_secrets=False)
             client.delete_block_document(block.id)
-        with suppress(ObjectNotFound):
-            client.delete_deployment(client.read_deployment_by_name("recover/sandbox").id)
+        automations = ("recover/nightly", "recover/on-request", "tidy-up/tidy-up", "open-ops-item/stalled")
+        for deployment in ("recover/sandbox", *automations):
+            with suppress(ObjectNotFound):
+                client.delete_deployment(client.read_deployment_by_name(deployment).id)
         with suppress(ObjectNotFound):
             client.delete_work_pool("drs-sandbox")
 

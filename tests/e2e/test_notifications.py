@@ -7,10 +7,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
+import pytest
+
 from prefect_drs.notifications.text import CANCEL, END, RESUME
+from tests.conftest import PrefectServer
 from tests.e2e.rehearsal import ACCOUNT, Rehearsal, plan, until
 
 BARE_SHELL = {"PATH": os.environ["PATH"]}
@@ -148,3 +155,103 @@ def test_a_drill_whose_sns_refuses_every_call_completes_and_the_report_lists_wha
     assert all("AuthorizationError" in each["error"] and region in each["error"] for each in unsent)
     shown = rehearsal.cli("status", drill.execution_id()).stdout
     assert "not sent: execution.completed to arn:aws:sns" in shown
+
+
+def test_a_drill_tells_blocks_automations_buses_and_owners(
+    rehearsal: Rehearsal, prefect_server: PrefectServer, webhook: tuple[str, list[dict[str, str]]]
+) -> None:
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    from prefect_drs.notifications.payload import PAYLOADS
+    from prefect_drs.plan.notify import Milestone
+
+    region = "ap-southeast-3"
+    url, called = webhook
+    block = CustomWebhookNotificationBlock(
+        name="told", url=f"{url}/{{{{token}}}}", json_data={"subject": "{{subject}}", "body": "{{body}}"},
+        secrets={"token": "a-secret"},
+    )  # fmt: skip
+    for name, address in (("told", f"{url}/{{{{token}}}}"), ("broken", "http://127.0.0.1:9/{{token}}")):
+        block.url = address
+        block.save(name, overwrite=True, _sync=True)
+    sns, events = rehearsal.client("sns", region), rehearsal.client("events", region)
+    logs = rehearsal.client("logs", region)
+    topic = sns.create_topic(Name="owners")["TopicArn"]
+    logs.create_log_group(logGroupName="/aws/events/dr")
+    bus = events.create_event_bus(Name="dr")["EventBusArn"]
+    events.put_rule(Name="all", EventBusName="dr", EventPattern=json.dumps({"source": ["prefect-drs"]}))
+    target = {"Id": "log", "Arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/events/dr"}
+    events.put_targets(Rule="all", EventBusName="dr", Targets=[target])
+
+    manifest = plan(region, {"Web": ["t-web1"]})
+    manifest["recoveryPlans"][0]["notify"] = {
+        "topics": [topic],
+        "blocks": ["custom-webhook/broken"],
+        "emails": ["owner@example.com"],
+        "eventBuses": [bus],
+        "milestones": ["execution.completed"],
+    }
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), PREFECT_DRS_NOTIFY_BLOCKS="custom-webhook/told")
+    assert drill.ended() == 0, drill.stderr
+    execution_id = drill.execution_id()
+    milestones = ["execution.started", "wave.completed", "execution.completed"]
+
+    assert [call["subject"] for call in called] == [
+        f"[prefect-drs] drill of Plan {region} started",
+        f"[prefect-drs] drill of Plan {region}: wave 1 Web COMPLETED",
+        f"[prefect-drs] drill of Plan {region} COMPLETED",
+    ]
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "owner@example.com")
+    logged = [json.loads(e["message"]) for e in logs.filter_log_events(logGroupName="/aws/events/dr")["events"]]
+    assert [e["detail-type"] for e in logged] == milestones
+    for event in logged:
+        PAYLOADS[Milestone(event["detail-type"])].model_validate_json(json.dumps(event["detail"]))
+
+    notifications = drill.report()["notifications"]
+    assert notifications["sent"] == 3 + 3 + 1  # the block, the bus, the topic
+    (unsent,) = notifications["failed"]
+    assert (unsent["milestone"], unsent["channel"]) == ("execution.completed", "custom-webhook/broken")
+    assert "a-secret" not in drill.stderr + drill.stdout
+
+    def emitted() -> list[dict[str, Any]] | None:
+        asked = {"filter": {"event": {"prefix": ["prefect-drs."]}, "resource": {"labels": {
+            "prefect-drs.plan": [f"Plan {region}"]}}}, "limit": 50}  # fmt: skip
+        found = httpx.post(f"{prefect_server.api_url}/events/filter", json=asked, timeout=30).json()["events"]
+        return sorted(found, key=lambda e: str(e["occurred"])) if len(found) >= 3 else None
+
+    told = until(emitted, "Prefect has the events")
+    assert [e["event"].removeprefix("prefect-drs.") for e in told] == milestones
+    assert [e["resource"]["prefect.resource.id"] for e in told] == [
+        f"prefect-drs.execution.{execution_id}",
+        f"prefect-drs.wave.{execution_id}.1",
+        f"prefect-drs.execution.{execution_id}",
+    ]
+    for event in told:
+        related = {(r["prefect.resource.role"], r["prefect.resource.id"]) for r in event["related"]}
+        assert ("flow-run", f"prefect.flow-run.{execution_id}") in related
+        assert event["payload"]["executionId"] == execution_id
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A webhook's address, and what was posted to it."""
+    called: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == "/a-secret"
+            called.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing on the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", called
+    server.shutdown()
+    server.server_close()
+    thread.join()
