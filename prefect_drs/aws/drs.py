@@ -103,7 +103,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryInstance:
-    """An instance that a launch made, drill or recovery. `point_in_time`: of the data it was launched from."""
+    """An instance that a launch made, drill or recovery. `point_in_time`: of the data it was launched from.
+
+    `failback_state`: as DRS tells it (`FailbackState`); empty where it tells none.
+    """
 
     recovery_instance_id: str
     source_server_id: str
@@ -111,6 +114,7 @@ class RecoveryInstance:
     state: str
     is_drill: bool
     point_in_time: datetime | None = None
+    failback_state: str = ""
 
 
 def instant(text: str) -> datetime:
@@ -322,6 +326,7 @@ def describe_recovery_instances(
                         point_in_time=instant(item["pointInTimeSnapshotDateTime"])
                         if item.get("pointInTimeSnapshotDateTime")
                         else None,
+                        failback_state=item.get("failback", {}).get("state", ""),
                     )
                     for item in page["items"]
                 )

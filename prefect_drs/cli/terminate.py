@@ -17,7 +17,8 @@ from cyclopts import Parameter
 from prefect_drs.errors import UsageError
 
 if TYPE_CHECKING:
-    from prefect_drs.recovery.termination import Found, TerminationResult
+    from prefect_drs.recovery.instances import Found
+    from prefect_drs.recovery.termination import TerminationResult
     from prefect_drs.report.events import Event
 
 DECLINED = 4
@@ -30,6 +31,7 @@ def terminate(
     *,
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     yes_really: Annotated[bool, Parameter(name="--yes-really", negative="")] = False,
+    skip_failback: Annotated[bool, Parameter(name="--skip-failback", negative="")] = False,
     by: str | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
@@ -45,6 +47,8 @@ def terminate(
         Do not ask. Enough for a drill.
     yes_really
         Do not ask, although it was a recovery: production may run on these instances.
+    skip_failback
+        Leave instances that fail back alone and terminate the others; without it, one that does refuses all.
     by
         Who terminates; by default the user of this machine. It goes into the journal.
     json
@@ -56,6 +60,7 @@ def terminate(
     from prefect_drs.journals import open_journal
     from prefect_drs.lease import execution_lease, forget_lease
     from prefect_drs.recovery import termination
+    from prefect_drs.recovery.instances import find_instances
     from prefect_drs.report.fold import report_of
 
     journal = open_journal(execution)
@@ -63,7 +68,8 @@ def terminate(
         read_report(execution)  # says so where there is no such execution
     with execution_lease(execution):
         events = journal.read()
-        found = termination.find_instances(report_of(events) if events else read_report(execution), _sessions())
+        report = report_of(events) if events else read_report(execution)
+        found = find_instances(report, _sessions(), skip_failback=skip_failback)
         if found.standing and not _confirmed(found, yes=yes, yes_really=yes_really):
             print("nothing was terminated", file=sys.stderr)
             return DECLINED
@@ -154,5 +160,7 @@ def _print(result: TerminationResult) -> None:
     for left in result.found.left_alone:
         launched = f"job {left.job_id}" if left.job_id else "another job"
         print(f"left alone: {left.recovery_instance_id} of {left.source_server_id}, launched by {launched}")
+    for target in result.found.failing_back:
+        print(f"left alone: {target.recovery_instance_id} of {target.name}, which fails back")
     gone = len(result.instances) - len(result.left)
     print(f"{gone} of {len(result.instances)} recovery instance(s) are gone")

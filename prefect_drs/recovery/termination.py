@@ -1,8 +1,7 @@
 """Terminating the recovery instances of one execution: only those that it launched, and only once it is over.
 
-In: the execution's report, sessions, a clock, and what keeps events. Out: a `TerminationResult`, an outcome for each
-instance. AWS is the truth: an instance belongs to the execution where DRS says that one of its jobs launched it; what a
-later launch made of the same source server is left alone. `TerminateRecoveryInstances` has no idempotency token, so an
+In: what `recovery.instances` found of an execution, sessions, a clock, and what keeps events. Out: a
+`TerminationResult`, an outcome for each instance. `TerminateRecoveryInstances` has no idempotency token, so an
 intent is noted before each call, the call is sent once, and after a lost answer jobs and instances are looked at for
 `VISIBILITY` before it is sent again. What another process (or person) terminates already is only watched, so that
 calling this twice is harmless. Nothing here knows Prefect.
@@ -17,12 +16,11 @@ import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from prefect_drs.aws.drs import (
     JOB_LIFETIME,
     Job,
-    RecoveryInstance,
     describe_jobs,
     describe_recovery_instances,
     terminate_recovery_instances,
@@ -31,23 +29,16 @@ from prefect_drs.aws.errors import is_ambiguous
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError, UsageError
-from prefect_drs.recovery.job_book import EXECUTION_TAG, SKEW, VISIBILITY
+from prefect_drs.errors import AwsError
+from prefect_drs.recovery.instances import GONE, Found, Target
+from prefect_drs.recovery.job_book import VISIBILITY
 from prefect_drs.recovery.packing import Limits
 from prefect_drs.recovery.refusals import PASSING_REFUSALS
 from prefect_drs.report.events import Event, InstancesTerminated, TerminationAsked, TerminationStarted
-from prefect_drs.report.model import RecoveryReport, WaveStatus
 
 LOOK_EVERY = 10.0  # seconds between two looks at DRS while instances are being terminated
 LONGEST_PAUSE = 160.0  # seconds before asking again after refusals that pass by themselves
 PATIENCE = timedelta(hours=1)
-GONE = frozenset({"TERMINATED", "NOT_FOUND"})  # EC2InstanceState of what no longer runs and costs
-
-
-class TerminationRefusedError(UsageError):
-    """The instances of this execution may not be terminated now, or there never were any."""
-
-    code: ClassVar[str] = "INVALID_OPERATION"
 
 
 class Outcome(enum.StrEnum):
@@ -57,33 +48,6 @@ class Outcome(enum.StrEnum):
     ALREADY_GONE = "ALREADY_GONE"
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A recovery instance of the execution: where it is, and which source server's."""
-
-    recovery_instance_id: str
-    source_server_id: str
-    name: str
-    location: Location
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What DRS holds of an execution.
-
-    Args:
-        report: the execution.
-        standing: its instances that are there.
-        gone: its instances that DRS no longer has.
-        left_alone: instances of the same source servers that something else launched.
-    """
-
-    report: RecoveryReport
-    standing: tuple[Target, ...]
-    gone: tuple[Target, ...]
-    left_alone: tuple[RecoveryInstance, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,75 +105,17 @@ class TerminationResult:
                 }
                 for instance in self.found.left_alone
             ],
+            "failingBack": [
+                {
+                    "recoveryInstanceId": target.recovery_instance_id,
+                    "sourceServerId": target.source_server_id,
+                    "name": target.name,
+                    "accountId": target.location.account_id,
+                    "region": target.location.region,
+                }
+                for target in self.found.failing_back
+            ],
         }
-
-
-def find_instances(report: RecoveryReport, sessions: Sessions) -> Found:
-    """The instances of an execution that may be terminated now. Changes nothing.
-
-    Args:
-        report: the execution, as its journal (or the artifact) tells it.
-        sessions: the way into the accounts.
-
-    Raises:
-        TerminationRefusedError: it is not over, a wave or a job of it is active, or it never launched an instance.
-        AwsError: DRS refused or could not be reached.
-    """
-    _require_over(report)
-    names = {server.source_server_id: server.name for wave in report.waves for server in wave.servers}
-    jobs: dict[Location, set[str]] = {}
-    servers: dict[Location, set[str]] = {}
-    for job in (job for wave in report.waves for job in wave.jobs):
-        location = Location(job.account_id, job.region)
-        jobs.setdefault(location, set()).add(job.job_id)
-        servers.setdefault(location, set()).update(job.server_ids)
-    standing: list[Target] = []
-    left_alone: list[RecoveryInstance] = []
-    for location in sorted(jobs):
-        for seen in describe_jobs(sessions, location, since=report.started_at - SKEW):
-            if seen.job_id not in jobs[location] and seen.tags.get(EXECUTION_TAG) != report.execution_id:
-                continue
-            if seen.active:
-                raise TerminationRefusedError(
-                    f"job {seen.job_id} of execution {report.execution_id} is {seen.status} in {location}; "
-                    "wait until it has ended"
-                )
-            jobs[location].add(seen.job_id)
-            servers[location].update(server.source_server_id for server in seen.servers)
-        for instance in describe_recovery_instances(sessions, location, sorted(servers[location])):
-            if instance.state in GONE:
-                continue
-            if instance.job_id in jobs[location]:
-                name = names.get(instance.source_server_id, instance.source_server_id)
-                standing.append(Target(instance.recovery_instance_id, instance.source_server_id, name, location))
-            else:
-                left_alone.append(instance)
-    known = {target.recovery_instance_id for target in standing}
-    home = {server: location for location, there in servers.items() for server in there}
-    gone = tuple(
-        Target(server.recovery_instance_id, server.source_server_id, server.name, home[server.source_server_id])
-        for wave in report.waves
-        for server in wave.servers
-        if server.recovery_instance_id and server.recovery_instance_id not in known and server.source_server_id in home
-    )
-    if not standing and not gone:
-        raise TerminationRefusedError(f"execution {report.execution_id} launched no recovery instance: nothing to do")
-    return Found(report, tuple(standing), gone, tuple(left_alone))
-
-
-def _require_over(report: RecoveryReport) -> None:
-    if report.ended_at is None:
-        raise TerminationRefusedError(
-            f"execution {report.execution_id} is {report.status}; wait for its end, or end it: "
-            f"prefect-drs cancel {report.execution_id}"
-        )
-    active = [wave for wave in report.waves if wave.status in {WaveStatus.INITIATED, WaveStatus.LAUNCHING}]
-    if active:
-        told = ", ".join(f"{wave.wave_number} ({wave.status})" for wave in active)
-        raise TerminationRefusedError(
-            f"execution {report.execution_id} has active waves: {told}; carry it to its end first: "
-            f"prefect-drs resume {report.execution_id}"
-        )
 
 
 def unanswered_in(events: Iterable[Event]) -> dict[str, datetime]:

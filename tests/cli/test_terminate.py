@@ -16,7 +16,7 @@ from prefect_drs.compile import compile_plan
 from prefect_drs.errors import UsageError
 from prefect_drs.history import recorded_here
 from prefect_drs.plan.model import RecoveryMode
-from prefect_drs.recovery.termination import Found, Target
+from prefect_drs.recovery.instances import Found, Target
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from tests.conftest import PrefectServer
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws

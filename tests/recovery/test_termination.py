@@ -7,21 +7,14 @@ from typing import Any
 
 import pytest
 
+from prefect_drs.recovery.instances import Found, TerminationRefusedError, find_instances
 from prefect_drs.recovery.job_book import VISIBILITY
 from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.recovery.packing import Limits
-from prefect_drs.recovery.termination import (
-    Found,
-    Outcome,
-    TerminationRefusedError,
-    TerminationResult,
-    find_instances,
-    terminate,
-    unanswered_in,
-)
+from prefect_drs.recovery.termination import Outcome, TerminationResult, terminate, unanswered_in
 from prefect_drs.report.events import Event
 from prefect_drs.report.fold import report_of
-from tests.rig import REGION, Rig, WaveSpec
+from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
 
 
 def standing(rig: Rig, region: str = REGION) -> dict[str, str]:
@@ -188,3 +181,25 @@ def test_the_events_do_not_change_what_the_execution_reached(rig: Rig) -> None:
     events: list[Event] = []
     end(rig, find_instances(report, rig.sessions), events)
     assert report_of([*journal.read(), *events]) == report
+
+
+def test_an_instance_that_fails_back_refuses_by_name_and_the_others_go_only_when_asked(rig: Rig) -> None:
+    report = rig.drill({1: WaveSpec(3)})
+    backend = rig.sandbox.backend(ACCOUNT, REGION)
+    kept = report.waves[0].servers[1]
+    assert kept.recovery_instance_id is not None
+    backend.pair_failback_client(kept.recovery_instance_id)
+    with pytest.raises(TerminationRefusedError, match="aws drs stop-failback") as refused:
+        find_instances(report, rig.sessions)
+    assert kept.recovery_instance_id in refused.value.message
+    assert "FAILBACK_READY_FOR_LAUNCH" in refused.value.message
+    assert len(standing(rig)) == 3
+
+    result = end(rig, find_instances(report, rig.sessions, skip_failback=True))
+    assert set(standing(rig)) == {kept.recovery_instance_id}
+    assert outcomes(result) == {Outcome.TERMINATED}
+    assert [entry["recoveryInstanceId"] for entry in result.to_json()["failingBack"]] == [kept.recovery_instance_id]
+
+    rig.sessions.client("drs", region=REGION).stop_failback(recoveryInstanceID=kept.recovery_instance_id)
+    end(rig, find_instances(report, rig.sessions))
+    assert standing(rig) == {}
