@@ -13,17 +13,18 @@ the process died while its request was under way. In some worlds each process's 
 
 What is checked after each run, against the simulator's own state:
 
-- no server is in two launch jobs, and DRS never had to prevent it (ConflictException): that is the second line of
-  defence, and would hide a broken first;
+- no server is in two launch jobs, unless the plan's retries allow it and the former job had ended with its failure when
+  the next began; and DRS never had to prevent it (ConflictException): that is the second line of defence, and would
+  hide a broken first;
 - no job was created before every server of the waves it depends on was LAUNCHED, in a job that exists;
 - every launch job in DRS is in the report, with its servers, and no other; likewise each server's launch status and
   recovery instance;
 - the quotas given to the engine were kept;
 - a gate that was answered is never asked again, and the journal folds to the report that was returned;
 - the report is that of the undisturbed run in everything but times and ids: statuses of execution, waves and servers,
-  exit code, reasons and errors (job ids blanked), attempts, approvals (decision, by whom, comment), whether a server
-  has a recovery instance, and the jobs' account, region and servers. Where quotas bind, which servers share a job
-  depends on the moment, so that jobs are not compared there.
+  exit code, reasons and errors (job ids blanked), attempts, approvals (decision, by whom, comment), checks and whether
+  they passed, whether a server has a recovery instance, and the jobs' account, region and servers. Where quotas bind or
+  servers are retried, which servers share a job depends on the moment, so that jobs are not compared there.
 
 Prints a table, and each broken promise with the run that shows it; exit code 1 where there is one.
 """
@@ -65,6 +66,7 @@ from prefect_drs.report.events import Event, ExecutionEnded, GateAnswered, GateA
 from prefect_drs.report.fold import report_of
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook import points as snapshots
 from prefect_drs.simulator import DEFAULT_START, DRSBackend, Sandbox, StepClock
 
 EXECUTION = "kill-points"
@@ -127,10 +129,15 @@ class Wire:
         )
         session.events.register_first("before-send", self._before)  # before moto, which answers in this event
         session.events.register_last("response-received", self._after)
+        self._session = session
         self.sessions = Sessions(session=session, attempts=1)
         self.points = Points()
         self.stray: list[Any] = []  # requests that were on their way when their process died
         self.may_stray: Callable[[], bool] = lambda: False
+
+    def enter_anew(self) -> None:
+        """Forget the sessions of roles: another world knows nothing of them."""
+        self.sessions = Sessions(session=self._session, attempts=1)
 
     def _before(self, request: Any, event_name: str, **_: Any) -> None:
         operation = event_name.rsplit(".", 1)[-1]
@@ -257,6 +264,8 @@ def carry_out(
     clock = ArrivalClock()
     points = wire.points = Points(tuple(stop_at))
     with raised(world, clock) as sandbox:
+        if world.account != ACCOUNT:
+            wire.enter_anew()
         if runbook is None:
             manifest = world.manifest()
             runbook = resolve(
@@ -265,6 +274,7 @@ def carry_out(
                 mode=world.mode,
                 sessions=wire.sessions,
                 clock=clock,
+                points=snapshots.Points.parse(world.at),
             )
             runbook.require_accepted()
         plant_faults(world, sandbox)
@@ -299,7 +309,7 @@ def carry_out(
         if report is not None:
             broken += _broken_in_report(report, events)
             broken += _broken_in_aws(world, report, sandbox)
-        essence = None if report is None else essence_of(report, with_jobs=not world.tight)
+        essence = None if report is None else essence_of(report, with_jobs=not (world.tight or world.retries))
     run = Run(world.seed, tuple(stop_at), tuple(points.passed), tuple(points.stops), essence, tuple(broken))
     return run, runbook
 
@@ -345,6 +355,9 @@ def essence_of(report: RecoveryReport, *, with_jobs: bool) -> dict[str, Any]:
                 "jobs": sorted((job.account_id, job.region, sorted(job.server_ids)) for job in wave.jobs)
                 if with_jobs
                 else None,
+                "checks": sorted(
+                    (check.phase, check.name, check.source_server_id or "", check.passed) for check in wave.checks
+                ),
                 "jobs ended": all(job.ended_at is not None for job in wave.jobs),
                 "servers": {
                     server.source_server_id: (
@@ -384,7 +397,7 @@ def _broken_in_report(report: RecoveryReport, events: Sequence[Event]) -> Iterat
 def _broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> Iterator[str]:
     """Hold what the simulator knows against the promises and the report."""
     backends: dict[str, DRSBackend] = {
-        region: sandbox.backend(ACCOUNT, region) for wave in world.waves for region in wave.servers
+        region: sandbox.backend(world.account, region) for wave in world.waves for region in wave.servers
     }
     for backend in backends.values():
         backend.advance()
@@ -395,10 +408,7 @@ def _broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> It
     for call in sandbox.calls:
         if call.operation == "StartRecovery" and call.code == "ConflictException":
             yield f"DRS had to refuse a launch of servers that are in an active job, at {call.at:%H:%M:%S}"
-    launches = Counter(participant.server_id for _, job in jobs for participant in job.participants.values())
-    for server_id, count in launches.items():
-        if count > 1:
-            yield f"server {server_id} is in {count} launch jobs"
+    yield from _launched_twice(world, [job for _, job in jobs])
     launched = {
         participant.server_id: participant
         for _, job in jobs
@@ -427,6 +437,26 @@ def _broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> It
             if truth is None and (server.attempts or server.launch_status == "LAUNCHED"):
                 yield f"server {server.source_server_id} is told as launched and is in no job"
     yield from _quotas(world, jobs)
+
+
+def _launched_twice(world: World, jobs: Sequence[Any]) -> Iterator[str]:
+    allowed = {
+        server_id: 1 + wave.policy.get("retry", {}).get("attempts", 0)
+        for wave in world.waves
+        for region in wave.servers
+        for server_id in wave.server_ids(region)
+    }
+    launches: dict[str, list[Any]] = {}
+    for job in sorted(jobs, key=lambda job: job.created_at):
+        for server_id in job.participants:
+            launches.setdefault(server_id, []).append(job)
+    for server_id, of_it in launches.items():
+        if len(of_it) > allowed[server_id]:
+            yield f"server {server_id} is in {len(of_it)} launch jobs"
+        for former, later in itertools.pairwise(of_it):
+            before = former.participants[server_id]
+            if before.status != "FAILED" or former.ended_at is None or former.ended_at > later.created_at:
+                yield f"server {server_id} is {before.status} in job {former.job_id} and in job {later.job_id} as well"
 
 
 def _quotas(world: World, jobs: Sequence[tuple[str, Any]]) -> Iterator[str]:
