@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/")
 _XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
-_ONE_AT_A_TIME = frozenset({"drs", "ec2", "iam", "sts", "ssm", "sns"})
-"""Services answered one call after another. DRS launches into EC2 and reads IAM; moto's own code walks dictionaries
-that another thread may be changing. The others (SQS waits for messages) are left to themselves."""
+_ONE_AT_A_TIME = frozenset({"drs", "ec2", "iam", "sts", "ssm", "sns", "events"})
+"""Services answered one call after another. DRS launches into EC2, reads IAM and tells EventBridge; moto's own code
+walks dictionaries that another thread may be changing. The others (SQS waits for messages) are left to themselves."""
 _SERVICES = {"monitoring": "cloudwatch", "email": "ses"}  # where the signing name is not botocore's name
 
 

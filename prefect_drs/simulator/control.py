@@ -13,6 +13,8 @@ that begins so. Whoever reaches the port controls the sandbox, which is why it i
     DELETE /_sandbox/requests           forget them
     POST   /_sandbox/seed               {manifests: […], externalId?, accounts?} or {estate: …}; gives what was made
                                         and bindings; accounts: what no manifest says, `Circumstances` by account
+    POST   /_sandbox/replication        {server, state: STALLED | NOT_STALLED, account?, region?}: let it stall, or go
+                                        on; wildcards, and ids, hostnames or Name tags as in a fault
     POST   /_sandbox/sessions/expire    {accountId?}: end all assumed sessions now
     POST   /_sandbox/state              {path?}: save now
     POST   /_sandbox/reset              forget all accounts, faults and requests
@@ -23,11 +25,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from moto.core.base_backend import BackendDict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -38,10 +41,11 @@ from werkzeug.wrappers import Request, Response
 
 from prefect_drs.errors import PrefectDrsError
 from prefect_drs.plan.model import Manifest
-from prefect_drs.simulator import drs_backends
+from prefect_drs.simulator import DRSBackend, drs_backends
 from prefect_drs.simulator.clock import SpeedClock
 from prefect_drs.simulator.estate import estate_for
 from prefect_drs.simulator.estate_model import Circumstances, Estate
+from prefect_drs.simulator.replication import ReplicationState
 from prefect_drs.simulator.runtime import LOCK
 from prefect_drs.simulator.seeding import seed_estate
 from prefect_drs.simulator.state import save_state
@@ -68,6 +72,13 @@ class _Seed(_Body):
     estate: Estate | None = None
     external_id: str | None = None
     accounts: dict[str, Circumstances] = {}
+
+
+class _Replication(_Body):
+    server: str
+    state: Literal["STALLED", "NOT_STALLED"]
+    account: str = "*"
+    region: str = "*"
 
 
 class _Expire(_Body):
@@ -108,6 +119,7 @@ class Control:
             ("GET", "/requests", self.requests),
             ("DELETE", "/requests", self.clear_requests),
             ("POST", "/seed", self.seed),
+            ("POST", "/replication", self.change_replication),
             ("POST", "/sessions/expire", self.expire_sessions),
             ("POST", "/state", self.save),
             ("POST", "/reset", self.reset),
@@ -214,6 +226,25 @@ class Control:
         )
         return seed_estate(estate).model_dump(mode="json", by_alias=True)
 
+    def change_replication(self, request: Request) -> Any:
+        """Let replication stall, or go on: of which servers it did."""
+        wanted = _read(_Replication, request)
+        changed = []
+        with LOCK:
+            for backend in _backends(wanted.account, wanted.region):
+                for server in backend.servers.values():
+                    stalled = server.replication.state is ReplicationState.STALLED
+                    if stalled is (wanted.state == "STALLED") or not any(
+                        fnmatchcase(name, wanted.server) for name in server.names
+                    ):
+                        continue
+                    if stalled:
+                        backend.resume_replication(server)
+                    else:
+                        backend.stall_replication(server)
+                    changed.append(server.arn)
+        return {"changed": changed}
+
     def expire_sessions(self, request: Request) -> Any:
         """End the assumed sessions (of an account)."""
         with LOCK:
@@ -263,6 +294,14 @@ def _validation_message(error: ValidationError) -> str:
     told = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()[:5]]
     more = error.error_count() - len(told)
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
+def _backends(account: str, region: str) -> Iterator[DRSBackend]:
+    """Those that were made already, of accounts and regions that match."""
+    for account_id, held in list(drs_backends.items()):
+        for name, backend in list(held.items()):
+            if fnmatchcase(account_id, account) and fnmatchcase(name, region):
+                yield backend
 
 
 def _seeded_regions() -> list[str]:

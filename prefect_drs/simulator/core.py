@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.base_backend import BaseBackend
 
+from . import event_bus
 from .exceptions import ResourceNotFoundException
 from .identifiers import hexadecimal, identifier, uuid_of
 from .runtime import Runtime, current
@@ -130,6 +131,12 @@ class BackendCore(BaseBackend):
     def arn(self, kind: str, name: str) -> str:
         """`arn:aws:drs:<region>:<account>:<kind>/<name>`."""
         return f"arn:{self.partition}:drs:{self.region_name}:{self.account_id}:{kind}/{name}"
+
+    # Events for others
+
+    def tell(self, kind: str, arn: str, **detail: str) -> None:
+        """Tell EventBridge of what happens to a resource now; see `event_bus`."""
+        event_bus.tell(self.account_id, self.region_name, self.now(), kind, arn, **detail)
 
     # Look-ups
 

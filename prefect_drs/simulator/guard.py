@@ -41,7 +41,7 @@ from .runtime import LOCK, current
 from .sessions import Session
 
 GUARDED = ("ec2", "iam", "sts", "ssm", "sns", "sqs", "events")
-LOCKED = frozenset({"ec2", "iam", "sts"})
+LOCKED = frozenset({"ec2", "iam", "sts", "events"})
 """Services whose state launches change or read: their calls take turns with DRS's."""
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
 _IN_JSON = {

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .durations import job_end, job_start, termination
+from .event_bus import LAUNCH_RESULT
 from .faults import CapacityFault, ServerFault
 from .identifiers import generator
 from .jobs import Job, JobStatus, LaunchStatus, Participant
@@ -235,6 +236,13 @@ class JobRunsBackend(RecoveryInstancesBackend):
         if server and server.last_launch and server.last_launch.job_id == job.job_id:
             server.last_launch.status = status.value
             server.last_launch_result = "SUCCEEDED" if status is LaunchStatus.LAUNCHED else "FAILED"
+            self.tell(
+                LAUNCH_RESULT,
+                server.arn,
+                state=f"RECOVERY_LAUNCH_{server.last_launch_result}",
+                job_id=job.job_id,
+                is_drill=str(job.drill).upper(),
+            )
 
     def _end_if_over(self, at: datetime, job: Job) -> None:
         if job.is_over():

@@ -11,6 +11,7 @@ from typing import Any
 
 from .core import Params, Wire
 from .durations import initial_sync, replication_step
+from .event_bus import STALLED_CHANGE
 from .exceptions import ConflictException, ValidationException
 from .identifiers import generator
 from .launch_configurations import LaunchConfiguration, LaunchConfigurationsBackend
@@ -332,6 +333,7 @@ class SourceServersBackend(LaunchConfigurationsBackend):
         self.advance()
         server.replication.generation += 1
         server.replication.move(ReplicationState.STALLED, self.now(), error=error)
+        self.tell(STALLED_CHANGE, server.arn, state="STALLED")
 
     def resume_replication(self, server: SourceServer) -> None:
         """Let a stalled server rescan and catch up."""
@@ -339,6 +341,7 @@ class SourceServersBackend(LaunchConfigurationsBackend):
         now = self.now()
         server.replication.generation += 1
         server.replication.move(ReplicationState.RESCAN, now)
+        self.tell(STALLED_CHANGE, server.arn, state="NOT_STALLED")
         rng = generator(self.runtime.seed, "rescan", server.server_id, server.replication.generation)
         seconds = initial_sync(rng, server.disk_bytes) / 10
         self.schedule(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -11,23 +13,24 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from prefect_drs.simulator import Sandbox, StepClock, mock_drs
+from prefect_drs.simulator import Sandbox, StepClock, drs_backends, mock_drs
 from prefect_drs.simulator.server import SandboxServer
 
 REGION = "eu-west-1"
 CONFIG = Config(retries={"total_max_attempts": 1})
+DISKS = [{"deviceName": "/dev/sda1", "bytes": 2**33}]
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 Client = Callable[[str], Any]
 
 
 @pytest.fixture(params=["in-process", "http"])
 def aws(request: pytest.FixtureRequest) -> Iterator[tuple[Client, Any]]:
     """A maker of clients, and the faults."""
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     if request.param == "http":
         with SandboxServer(clock=StepClock()) as server:
             yield (
                 lambda service: boto3.client(  # type: ignore[call-overload]
-                    service, region_name=REGION, endpoint_url=server.endpoint_url, config=CONFIG, **keys
+                    service, region_name=REGION, endpoint_url=server.endpoint_url, config=CONFIG, **KEYS
                 ),
                 server.runtime.faults,
             )
@@ -35,7 +38,7 @@ def aws(request: pytest.FixtureRequest) -> Iterator[tuple[Client, Any]]:
     with mock_drs(default_images=False) as sandbox:
         assert isinstance(sandbox, Sandbox)
         yield (
-            lambda service: boto3.client(service, region_name=REGION, config=CONFIG, **keys),  # type: ignore[call-overload]
+            lambda service: boto3.client(service, region_name=REGION, config=CONFIG, **KEYS),  # type: ignore[call-overload]
             sandbox.faults,
         )
 
@@ -91,6 +94,64 @@ def test_an_event_that_a_rule_matches_arrives_in_its_queue(aws: tuple[Client, An
         assert answer["FailedEntryCount"] == 0
     (event,) = received(client, url)
     assert (event["detail-type"], event["detail"], event["region"]) == ("Wave done", {"wave": 1}, REGION)
+
+
+def drs_events(client: Client) -> str:
+    """The URL of a queue that hears all that DRS tells."""
+    url, arn = a_queue(client)
+    client("events").put_rule(Name="drs", EventPattern=json.dumps({"source": ["aws.drs"]}))
+    client("events").put_targets(Rule="drs", Targets=[{"Id": "queue", "Arn": arn}])
+    return url
+
+
+def test_drs_tells_eventbridge_how_each_launch_ended() -> None:
+    with mock_drs(default_images=False) as sandbox:
+        url = drs_events(client := lambda service: boto3.client(service, region_name=REGION, **KEYS))
+        backend = sandbox.backend("123456789012", REGION)
+        backend.initialize_service()
+        servers = [
+            backend.seed_source_server(hostname=name, ram_bytes=2**32, cpus=2, disks=DISKS) for name in ("good", "bad")
+        ]
+        sandbox.faults.fail_server("bad")
+        entries = [{"sourceServerID": server.server_id} for server in servers]
+        job = client("drs").start_recovery(sourceServers=entries, isDrill=True)["job"]
+        sandbox.clock.advance(7200)
+        client("drs").describe_jobs()
+        told = {event["resources"][0]: event for event in received(client, url)}
+        states = [told[server.arn]["detail"]["state"] for server in servers]
+        assert states == ["RECOVERY_LAUNCH_SUCCEEDED", "RECOVERY_LAUNCH_FAILED"]
+        for event in told.values():
+            assert event["detail-type"] == "DRS Source Server Launch Result"
+            assert (event["detail"]["job-id"], event["detail"]["is-drill"]) == (job["jobID"], "TRUE")
+            assert (event["source"], event["region"]) == ("aws.drs", REGION)
+
+
+def test_a_server_that_is_let_stall_over_the_control_endpoint_is_told_to_eventbridge_once() -> None:
+    with SandboxServer(clock=StepClock()) as sandbox:
+
+        def client(service: str) -> Any:
+            return boto3.client(service, region_name=REGION, endpoint_url=sandbox.endpoint_url, **KEYS)  # type: ignore[call-overload]
+
+        def change(state: str) -> list[str]:
+            body = json.dumps({"server": "d?1", "state": state, "region": REGION}).encode()
+            with urllib.request.urlopen(f"{sandbox.endpoint_url}/_sandbox/replication", data=body) as answer:
+                changed: list[str] = json.load(answer)["changed"]
+                return changed
+
+        url = drs_events(client)
+        backend = drs_backends["123456789012"][REGION]
+        backend.initialize_service()
+        server = backend.seed_source_server(hostname="db1", ram_bytes=2**32, cpus=2, disks=DISKS)
+        backend.seed_source_server(hostname="web1", ram_bytes=2**32, cpus=2, disks=DISKS)
+        assert (change("STALLED"), change("STALLED")) == ([server.arn], [])
+        (told,) = client("drs").describe_source_servers(filters={"sourceServerIDs": [server.server_id]})["items"]
+        assert told["dataReplicationInfo"]["dataReplicationState"] == "STALLED"
+        assert change("NOT_STALLED") == [server.arn]
+        events = received(client, url)
+        assert sorted(event["detail"]["state"] for event in events) == ["NOT_STALLED", "STALLED"]
+        assert {event["resources"][0] for event in events} == {server.arn}
+        at = datetime.strptime(events[0]["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        assert at == sandbox.clock.now().replace(microsecond=0)
 
 
 @pytest.mark.parametrize(
