@@ -51,8 +51,8 @@ class Reach:
 
     @property
     def curl(self) -> str:
-        """curl, quiet but for errors, with what the API asks for."""
-        return f"curl -fsS{AUTHORISATION[self.secret]}"
+        """curl, quiet but for errors, with what the API asks for; a server that is busy (503) is asked again."""
+        return f"curl -fsS --retry 5{AUTHORISATION[self.secret]}"
 
     @property
     def variable(self) -> str | None:
@@ -81,7 +81,7 @@ def resume_command(reach: Reach, execution_id: str) -> list[str]:
 
 def cancel_command(reach: Reach, execution_id: str) -> list[str]:
     """Cancel as `prefect-drs cancel` does, then look."""
-    wake = [f'{reach.curl} -X POST "$API/flow_runs/{reach.root_id}/resume" |', f"  {OUTCOME}"]
+    wake = [f"RUN={shlex.quote(reach.root_id)}", f'{reach.curl} -X POST "$API/flow_runs/$RUN/resume" > /dev/null']
     return [*_wish(reach, execution_id, "CANCEL"), *(wake if reach.suspends else []), *status_command(reach)]
 
 

@@ -19,7 +19,9 @@ from uuid import UUID
 import httpx
 import pytest
 
+from prefect_drs.notifications.text import CANCEL, RESUME
 from tests.conftest import free_port
+from tests.e2e.mail import as_it_stands, cut_out, inbox, milestone_of
 from tests.e2e.rehearsal import ROOT, Rehearsal, base_environment, plan, until
 
 SPEED = 300
@@ -254,3 +256,34 @@ def test_a_cancel_reaches_an_execution_that_has_no_process(site: Site) -> None:
     assert "cancelled by Eva" in report["waves"][1]["reason"]
     assert [run["state_name"] for run in site.gates(execution_id).values()] == ["Cancelled"]
     assert len(site.rehearsal.jobs(region)) == 1
+
+
+def test_the_commands_of_pause_mails_reach_an_execution_that_has_no_process_and_nothing_is_told_twice(
+    site: Site,
+) -> None:
+    region = "eu-north-1"
+    box = inbox(site.rehearsal, region)
+    manifest = plan(
+        region, {"Database": ["m-db1"], "Application": ["m-app1"], "Web": ["m-web1"]}, gates=["Application", "Web"]
+    )
+    manifest["recoveryPlans"][0]["notify"] = {"topics": [box.topic_arn]}
+    execution_id = site.begin(manifest)
+    site.comes_to(execution_id, SUSPENDED)
+
+    answered = as_it_stands(cut_out(box.awaited("wave.paused")["Message"], RESUME))
+    assert answered.returncode == 0, answered.stderr
+    assert '"status":"ACCEPT"' in answered.stdout
+    until(lambda: wave_statuses(site.report(execution_id))[1] == "COMPLETED" or None, "the approved wave is up")
+    site.comes_to(execution_id, SUSPENDED)
+    mails = [mail for mail in box.arrived() if milestone_of(mail) == "wave.paused"]
+    assert [mail["MessageAttributes"]["waveNumber"]["Value"] for mail in mails] == ["2", "3"]
+
+    cancelled = as_it_stands(cut_out(mails[1]["Message"], CANCEL))
+    assert cancelled.returncode == 0, cancelled.stderr
+    site.comes_to(execution_id, ("FAILED", "Failed"))
+    report = site.report(execution_id)
+    assert wave_statuses(report) == ["COMPLETED", "COMPLETED", "CANCELLED"]
+    assert report["notifications"] == {"sent": 6, "failed": []}
+    assert [milestone_of(mail) for mail in box.arrived()] == [
+        "execution.started", "wave.completed", "wave.paused", "wave.completed", "wave.paused", "execution.partial",
+    ]  # fmt: skip
