@@ -35,6 +35,7 @@ from prefect_drs.gate_runs import prefect_client
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.history import expected_durations, recorded_here
 from prefect_drs.journals import holder
+from prefect_drs.launch_history import SettingsRecorder
 from prefect_drs.lease import execution_lease, forget_lease
 from prefect_drs.milestones import open_gate, open_notifier
 from prefect_drs.recovery.engine import Engine
@@ -188,6 +189,7 @@ def _carry_out(
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
         ReportPublisher() as publisher,
+        SettingsRecorder(execution_id, options.approved_by or holder()) as recorder,
     ):
         engine = Engine(
             execution_id,
@@ -201,7 +203,13 @@ def _carry_out(
             expected=expected,
             holder=holder(),
             asked=asked,
-            observers=(publisher.observe, _log_events(clock.now()), notifier.observe, *options.observers),
+            observers=(
+                publisher.observe,
+                recorder.observe,
+                _log_events(clock.now()),
+                notifier.observe,
+                *options.observers,
+            ),
         )
         with notifier.telling(engine.record):
             with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:

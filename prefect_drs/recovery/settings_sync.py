@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
-from prefect_drs.aws.launch_configuration import LaunchState, apply_changes, changes, read_launch_states
+from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, apply_changes, changes, read_launch_states
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
@@ -19,6 +20,7 @@ from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.recovery.refusals import passes
 from prefect_drs.recovery.waves import ServerRun
 from prefect_drs.report.events import Event, SettingsApplied
+from prefect_drs.runbook import Change
 
 FAILURES_A_TRY = 8  # after so many, AWS is left alone for the moment
 
@@ -72,7 +74,7 @@ def apply_settings(
             return
         server_id = run.server.source_server_id
         try:
-            fields = _apply(sessions, run, (read([server_id], 1) if singly else states).get(server_id))
+            changed = _apply(sessions, run, (read([server_id], 1) if singly else states).get(server_id))
         except PrefectDrsError as error:
             if passes(error):
                 passing.append(error)
@@ -80,8 +82,16 @@ def apply_settings(
             fail(run, f"launch settings could not be applied: {error.message}")
             return
         run.prepared = True
-        if fields:
-            record(SettingsApplied(at=clock.now(), wave_number=wave_number, source_server_id=server_id, fields=fields))
+        if changed:
+            record(
+                SettingsApplied(
+                    at=clock.now(),
+                    wave_number=wave_number,
+                    source_server_id=server_id,
+                    fields=tuple(change.field for change in changed),
+                    changes=tuple(Change(**asdict(change)) for change in changed),
+                )
+            )
 
     if workers == 1:
         for run in runs:
@@ -93,12 +103,12 @@ def apply_settings(
         raise passing[0]
 
 
-def _apply(sessions: Sessions, run: ServerRun, state: LaunchState | None) -> tuple[str, ...]:
-    """Write one server's settings; the names of those that were changed."""
+def _apply(sessions: Sessions, run: ServerRun, state: LaunchState | None) -> tuple[SettingChange, ...]:
+    """Write one server's settings; what was changed."""
     server = run.server
     if state is None:
         raise UsageError(f"{server.location} holds no launch configuration of {server.source_server_id}")
     differing = changes(state, run.settings)
     if differing:
         apply_changes(sessions, server.account_id, server.region, state, run.settings)
-    return tuple(change.field for change in differing)
+    return differing

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.runbook import Runbook
+from prefect_drs.runbook import Change, Runbook
 
 TOLD_AT_MOST = 5
 
@@ -105,12 +105,16 @@ class WaveStarted(EventModel):
 
 
 class SettingsApplied(EventModel):
-    """Launch settings of a server were written to its account. `fields`: the manifest's words."""
+    """Launch settings of a server were written to its account. `fields`: the manifest's words.
+
+    `changes`: from what to what; empty in journals of former versions.
+    """
 
     kind: Literal["SettingsApplied"] = "SettingsApplied"
     wave_number: int
     source_server_id: str
     fields: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
 
 
 class JobRequested(EventModel):
