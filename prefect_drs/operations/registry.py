@@ -305,6 +305,48 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_OPERATIONS}.configuration:export_configuration",
         "All that is stored as a manifest, which can be imported again.",
     ),
+    Operation(
+        "get_tag_sync_settings",
+        Kind.QUERY,
+        "view_protection_groups",
+        f"{_OPERATIONS}.scheduled:get_tag_sync_settings",
+        "The settings of tag sync.",
+    ),
+    Operation(
+        "update_tag_sync_settings",
+        Kind.DATA,
+        "modify_protection_groups",
+        f"{_OPERATIONS}.scheduled:update_tag_sync_settings",
+        "Change settings of tag sync; a change starts one synchronisation at once.",
+    ),
+    Operation(
+        "trigger_tag_sync",
+        Kind.DATA,
+        "modify_protection_groups",
+        f"{_OPERATIONS}.scheduled:trigger_tag_sync",
+        "Have tag sync's deployment run now, unless it runs.",
+    ),
+    Operation(
+        "get_tag_sync_status",
+        Kind.QUERY,
+        "view_protection_groups",
+        f"{_OPERATIONS}.scheduled:get_tag_sync_status",
+        "The last tag sync, the next one, and what is to be done.",
+    ),
+    Operation(
+        "get_source_server_inventory",
+        Kind.QUERY,
+        "view_accounts",
+        f"{_OPERATIONS}.scheduled:get_source_server_inventory",
+        "What the last inventory holds, and how old it is.",
+    ),
+    Operation(
+        "sync_source_server_inventory",
+        Kind.DATA,
+        "modify_accounts",
+        f"{_OPERATIONS}.scheduled:sync_source_server_inventory",
+        "Take an inventory of all accounts and regions now.",
+    ),
 )
 
 

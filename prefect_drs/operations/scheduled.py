@@ -1,0 +1,159 @@
+"""What runs on a schedule: the operations on tag sync and on the inventory.
+
+In: settings, or filters. Out: the settings and the status of tag sync; what the last inventory of everything holds, and
+how old it is. Nothing here reads or writes DRS itself but `sync_source_server_inventory`, which takes an inventory now.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from prefect_drs.flows import inventory as inventory_flow
+from prefect_drs.inventory import Inventory
+from prefect_drs.inventory.model import InventoryCapacity, InventoryRecoveryInstance, InventoryServer, InventoryTotals
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.reach import AccountId
+from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.scheduled import deployments
+from prefect_drs.scheduled.deployments import TagSyncStatus, TagSyncTrigger, TagSyncUpdate
+from prefect_drs.scheduled.inventory import InventoryIncompleteError, last_inventory
+
+
+class TagFilters(RequestModel):
+    """Patterns of tag keys: those that are carried over, and those that are not; None leaves them as they are."""
+
+    include: list[str] | None = None
+    exclude: list[str] | None = None
+
+
+class TagSyncSettingsRequest(RequestModel):
+    """Settings to change; what is left out stays as it is. `schedule`: every how many hours, 1 to 24."""
+
+    enabled: bool | None = None
+    schedule: int | None = None
+    tag_filters: TagFilters = TagFilters()
+    tag_mappings: dict[str, str] | None = None
+    remove_tags: bool | None = None
+    copy_tags: bool | None = None
+    accounts: list[AccountId] | None = None
+    regions: list[str] | None = None
+
+
+class InventoryRequest(RequestModel):
+    """What to show of the inventory; all of it by default."""
+
+    account_id: AccountId | None = None
+    region: str | None = None
+    replication_state: str | None = None
+
+
+class InventoryAnswer(AnswerModel):
+    """An inventory, or the part of it that was asked for.
+
+    `totals` are of the whole; `complete` is false where an account-region did not answer when it was taken.
+    """
+
+    taken_at: datetime
+    age_seconds: float
+    complete: bool
+    failures: tuple[str, ...]
+    servers: tuple[InventoryServer, ...]
+    recovery_instances: tuple[InventoryRecoveryInstance, ...]
+    capacity: tuple[InventoryCapacity, ...]
+    totals: InventoryTotals
+
+
+def get_tag_sync_settings(context: Context, request: Nothing) -> dict[str, Any]:
+    """The settings of tag sync.
+
+    Raises:
+        UsageError: what is saved is no longer valid.
+    """
+    return deployments.get_tag_sync_settings()
+
+
+def update_tag_sync_settings(context: Context, request: TagSyncSettingsRequest) -> TagSyncUpdate:
+    """Change settings of tag sync; a change starts one synchronisation by the new ones at once.
+
+    Raises:
+        UsageError: a setting that cannot be, with its reason; nothing is changed then.
+    """
+    return deployments.update_tag_sync_settings(
+        enabled=request.enabled,
+        schedule_hours=request.schedule,
+        include=request.tag_filters.include,
+        exclude=request.tag_filters.exclude,
+        mappings=request.tag_mappings,
+        remove=request.remove_tags,
+        copy_tags=request.copy_tags,
+        accounts=request.accounts,
+        regions=request.regions,
+    )
+
+
+def trigger_tag_sync(context: Context, request: Nothing) -> TagSyncTrigger:
+    """Have the deployment synchronise now, unless it is at it.
+
+    Raises:
+        UsageError: there is no deployment.
+    """
+    return deployments.trigger_tag_sync()
+
+
+def get_tag_sync_status(context: Context, request: Nothing) -> TagSyncStatus:
+    """The last synchronisation, the next one, and what is to be done.
+
+    Raises:
+        UsageError: the saved settings are no longer valid.
+    """
+    return deployments.get_tag_sync_status()
+
+
+def get_source_server_inventory(context: Context, request: InventoryRequest) -> InventoryAnswer:
+    """What the last inventory of everything holds.
+
+    Raises:
+        NoInventoryError: none was taken yet.
+    """
+    last = last_inventory()
+    return _answer(last.inventory, last.age.total_seconds(), request)
+
+
+def sync_source_server_inventory(context: Context, request: Nothing) -> InventoryAnswer:
+    """Take an inventory of everything now, as a run of the flow `inventory`; it names places that did not answer.
+
+    Raises:
+        AwsError: the caller's own account could not be read.
+    """
+    try:
+        taken: Inventory = inventory_flow()
+    except InventoryIncompleteError as incomplete:
+        taken = incomplete.inventory
+    return _answer(taken, 0.0, InventoryRequest())
+
+
+def _answer(inventory: Inventory, age_seconds: float, asked: InventoryRequest) -> InventoryAnswer:
+    def here(thing: InventoryServer | InventoryRecoveryInstance | InventoryCapacity) -> bool:
+        return asked.account_id in {None, thing.account_id} and asked.region in {None, thing.region}
+
+    servers = tuple(
+        server
+        for server in inventory.servers
+        if here(server) and asked.replication_state in {None, server.replication_state}
+    )
+    shown = {server.source_server_id for server in servers}
+    return InventoryAnswer(
+        taken_at=inventory.taken_at,
+        age_seconds=age_seconds,
+        complete=not inventory.failures,
+        failures=tuple(failure.message for failure in inventory.failures),
+        servers=servers,
+        recovery_instances=tuple(
+            instance
+            for instance in inventory.recovery_instances
+            if here(instance) and (asked.replication_state is None or instance.source_server_id in shown)
+        ),
+        capacity=tuple(filter(here, inventory.capacity)),
+        totals=inventory.totals,
+    )
