@@ -53,6 +53,11 @@ class SourceServer:
     origin_account_id: str | None = None
     origin_region: str | None = None
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names that a plan may give settings to it by: its id, its instance's, its Name tag."""
+        return tuple(filter(None, (self.source_server_id, self.instance_id, self.tags.get("Name"))))
+
 
 @dataclass(frozen=True, slots=True)
 class ParticipatingServer:

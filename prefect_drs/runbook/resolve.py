@@ -133,11 +133,6 @@ def _membership(group: ProtectionGroup, location: Location, estates: reading.Est
     return Membership(group, location, tuple(by_id[wanted] for wanted in group.source_server_ids if wanted in by_id))
 
 
-def _names(server: SourceServer) -> tuple[str, ...]:
-    """The names that a plan may give settings to a server by."""
-    return tuple(name for name in (server.source_server_id, server.instance_id, server.tags.get("Name")) if name)
-
-
 def _choices(
     sessions: Sessions, points: Points, memberships: Sequence[Membership], complaints: list[Complaint]
 ) -> tuple[dict[str, Choice], list[Unread]]:
@@ -170,7 +165,7 @@ def _choices(
 
 def _server(membership: Membership, server: SourceServer, resolution: _Resolution) -> RunbookServer:
     group, location = membership.group, membership.location
-    names = _names(server)
+    names = server.references
     settings = group.settings_for(*names)
     state = resolution.states.get(server.source_server_id)
     held = held_settings(state) if state is not None else LaunchSettings()
