@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 RESULTS_A_PAGE = 1000  # SimulatePrincipalPolicy, MaxItems: 1 to 1000
 ONE_BY_ONE_UP_TO = 8  # instance profiles asked for by name; more are read as a list
 
-_CONTEXT: tuple[ContextEntryTypeDef, ...] = (
-    {"ContextKeyName": "aws:ViaAWSService", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"},
-    {"ContextKeyName": "iam:PassedToService", "ContextKeyValues": ["ec2.amazonaws.com"], "ContextKeyType": "string"},
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -73,8 +68,8 @@ def denied_actions(
 ) -> tuple[str, ...]:
     """Those of `actions` that the policies of a user or role do not allow, on any resource.
 
-    Asked as if DRS made the calls in the caller's name, so that a policy which allows some of them only so holds. A
-    policy that names resources may be told as denying: `*` is what is asked for.
+    Asked as if DRS made the calls in the caller's name in that region, so that a policy which allows some of them only
+    so holds. A policy that names resources may be told as denying: `*` is what is asked for.
 
     Raises:
         AwsError: IAM refused to say, or could not be reached.
@@ -85,13 +80,26 @@ def denied_actions(
         pages = paginator.paginate(
             PolicySourceArn=policy_source,
             ActionNames=list(actions),
-            ContextEntries=list(_CONTEXT),
+            ContextEntries=_context(location.region),
             PaginationConfig={"PageSize": RESULTS_A_PAGE},
         )
         for page in pages:
             results: list[Any] = list(page["EvaluationResults"])
             denied += [item["EvalActionName"] for item in results if item["EvalDecision"] != "allowed"]
     return tuple(sorted(denied))
+
+
+def _context(region: str) -> list[ContextEntryTypeDef]:
+    """What the conditions of a policy may ask of such calls."""
+    return [
+        {"ContextKeyName": "aws:RequestedRegion", "ContextKeyValues": [region], "ContextKeyType": "string"},
+        {"ContextKeyName": "aws:ViaAWSService", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"},
+        {
+            "ContextKeyName": "iam:PassedToService",
+            "ContextKeyValues": ["ec2.amazonaws.com"],
+            "ContextKeyType": "string",
+        },
+    ]
 
 
 def existing_profiles(sessions: Sessions, location: Location, names: Collection[str]) -> frozenset[str]:

@@ -45,6 +45,12 @@ def test_a_policy_is_read_and_its_subnets_are_bound(tmp_path: Path) -> None:
     )
 
 
+def test_a_wave_may_say_how_far_its_replication_may_lag_behind(tmp_path: Path) -> None:
+    manifest = check_manifest(written(tmp_path, "maxLag: PT15M")).manifest
+    assert manifest is not None
+    assert (manifest.plan().max_lag, manifest.plan().waves[0].max_lag) == (None, "PT15M")
+
+
 @pytest.mark.parametrize(
     ("policy", "line", "code"),
     [
