@@ -68,7 +68,9 @@ def forget_what_pages_register() -> None:
     from prefect.exceptions import ObjectNotFound
 
     from prefect_drs.blocks import TargetAccount
+    from tests.operations.estate import forget_estate
 
+    forget_estate()
     with get_client(sync_client=True) as client:
         with suppress(ObjectNotFound):
             client.read_block_type_by_slug(TargetAccount.get_block_type_slug())
@@ -79,7 +81,9 @@ def forget_what_pages_register() -> None:
             block = client.read_block_document_by_name("recoveries", "custom-webhook", include_secrets=False)
             client.delete_block_document(block.id)
         automations = ("recover/nightly", "recover/on-request", "tidy-up/tidy-up", "open-ops-item/stalled")
-        for deployment in ("recover/sandbox", *automations):
+        with suppress(ObjectNotFound):
+            client.delete_block_document(client.read_block_document_by_name("settings", "drs-tag-sync-settings").id)
+        for deployment in ("recover/sandbox", "tag-sync/scheduled", "inventory/scheduled", *automations):
             with suppress(ObjectNotFound):
                 client.delete_deployment(client.read_deployment_by_name(deployment).id)
         with suppress(ObjectNotFound):

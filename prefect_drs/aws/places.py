@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -95,32 +96,46 @@ def accounts_to_ask(
     by_id = {access.account_id: access for access in known}
     if wanted:
         return tuple(by_id.get(account) or AccountAccess(account) for account in dict.fromkeys(wanted))
-    return tuple(known) or (AccountAccess(sessions.caller_account_id),)
+    return tuple(known) or (AccountAccess(sessions.caller_account_by(drs_regions())),)
 
 
 def places_to_ask(
-    accounts: Iterable[AccountAccess], regions: Collection[str] = (), *, home_region: str | None = None
+    sessions: Sessions, accounts: Iterable[AccountAccess], regions: Collection[str] = ()
 ) -> tuple[Location, ...]:
     """Each account in each region that DRS has, as far as the account and `regions` let; the accounts take turns.
 
     Args:
+        sessions: tell the partition of an account.
         accounts: the accounts; one that names regions keeps to them.
         regions: keep to these; empty is all.
-        home_region: a region of the partition that accounts without a role's ARN are in; None is that of `aws`.
 
     Raises:
         UsageError: DRS is not in one of `regions`.
     """
-    home = partition_of(home_region) if home_region else "aws"
-    asked: list[list[Location]] = []
-    for access in accounts:
-        there = drs_regions(access.role_arn.split(":")[1] if access.role_arn else home)
-        if unknown := sorted(set(regions) - set(there)):
-            raise UsageError(f"DRS is not in {', '.join(unknown)}; it is in {', '.join(there)}")
-        own = access.regions or there
-        asked.append([Location(access.account_id, region) for region in own if not regions or region in regions])
+    for region in regions:
+        if region not in (there := drs_regions(partition_of(region))):
+            raise UsageError(f"DRS is not in {region}; it is in {', '.join(there)}")
+    with suppress(AwsError):  # asked once, in a region whose STS answers; what is wrong otherwise, each place will say
+        sessions.caller_account_by(drs_regions())
+    asked = [
+        [
+            Location(access.account_id, region)
+            for region in _regions_of(sessions, access)
+            if not regions or region in regions
+        ]
+        for access in accounts
+    ]
     turns = itertools.chain.from_iterable(itertools.zip_longest(*asked))
     return tuple(place for place in turns if place is not None)
+
+
+def _regions_of(sessions: Sessions, access: AccountAccess) -> tuple[str, ...]:
+    if access.regions:
+        return access.regions
+    try:
+        return sessions.regions(access.account_id)
+    except AwsError:
+        return drs_regions()  # whatever is wrong with its credentials, each place will say so
 
 
 def read_fleet(sessions: Sessions, places: Sequence[Location], *, workers: int) -> Fleet:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -106,6 +107,12 @@ class AccountAccess:
             )
 
 
+@cache
+def _user_agent() -> str:
+    """What AWS's logs know these requests by; looking the version up takes a millisecond a client."""
+    return f"prefect-drs/{version('prefect-drs')}"
+
+
 def orchestration_role_arn(account_id: str, partition: str = "aws", *, role_name: str = DEFAULT_ROLE_NAME) -> str:
     """The ARN of the role by convention in that account."""
     return f"arn:{partition}:iam::{account_id}:role/{role_name}"
@@ -183,11 +190,6 @@ class Sessions:
     def accounts(self) -> tuple[AccountAccess, ...]:
         """The accounts that were given, in the order given."""
         return tuple(self._accounts.values())
-
-    @property
-    def region_name(self) -> str | None:
-        """The region that the caller's own credentials are configured with; it tells the partition."""
-        return self._source(None, None).region_name
 
     @property
     def caller_account_id(self) -> str:
@@ -286,7 +288,7 @@ class Sessions:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             max_pool_connections=self.workers,
-            user_agent_extra=f"prefect-drs/{version('prefect-drs')}",
+            user_agent_extra=_user_agent(),
             # Adaptive would hold requests back in real time even where each is sent once.
             retries={"mode": "adaptive" if sent > 1 else "standard", "total_max_attempts": sent},
         )

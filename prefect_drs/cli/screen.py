@@ -89,6 +89,8 @@ class Screen:
 
 def _is_for_a_person(record: logging.LogRecord) -> bool:
     """Warnings of Prefect are; what it says of states and errors, the events and the command's last line say better."""
+    if record.name.startswith("botocore"):  # what it says of a role that is refused, the error says better
+        return False
     if record.name.endswith("Worker"):  # what its threads still have to send when this process ends
         return record.levelno > logging.WARNING
     return record.levelno == logging.WARNING or (

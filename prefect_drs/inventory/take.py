@@ -50,7 +50,7 @@ def take_inventory(
     """
     taken_at = clock.now()
     asked = tuple(accounts) or accounts_to_ask(sessions, sessions.accounts)
-    places = places_to_ask(asked, regions, home_region=sessions.region_name)
+    places = places_to_ask(sessions, asked, regions)
     fleet = read_fleet(sessions, places, workers=workers)
     answers = survey(fleet.servers, lambda place: describe_recovery_instances(sessions, place), workers=workers)
     instances = {place: answer for place, answer in answers.items() if not isinstance(answer, AwsError)}

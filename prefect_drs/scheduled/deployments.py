@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
@@ -203,6 +203,9 @@ def apply_schedule(settings: TagSyncSettings) -> bool:
         client.create_deployment_schedules(
             deployment.id, [DeploymentScheduleCreate(schedule=interval, active=settings.enabled)]
         )
+        # An update that changes nothing: Prefect plans the runs of a deployment that was just updated within seconds,
+        # those of others within a minute.
+        client.update_deployment(deployment.id, DeploymentUpdate(paused=deployment.paused))
     return True
 
 

@@ -72,7 +72,7 @@ class TagSyncResult(PlacesModel):
     def errors(self) -> tuple[str, ...]:
         """What went wrong, a line each: first whole account-regions, then single servers."""
         return (
-            *(f"{failure.code}: {failure.message}" for failure in self.failures),
+            *(f"{failure.code}: {failure.place}: {failure.message}" for failure in self.failures),
             *(
                 f"{fault.code}: {fault.source_server_id} in {fault.account_id}/{fault.region}: {fault.message}"
                 for fault in self.faults

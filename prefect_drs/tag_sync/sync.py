@@ -90,7 +90,7 @@ def synchronise(
     before, started_at = sessions.calls.snapshot(), clock.now()
     memory = memory if memory is not None else CopyTagsMemory()
     asked = tuple(accounts) or accounts_to_ask(sessions, sessions.accounts)
-    places = places_to_ask(asked, regions, home_region=sessions.region_name)
+    places = places_to_ask(sessions, asked, regions)
     fleet = read_fleet(sessions, places, workers=workers)
     reading = _read_instances(sessions, fleet.servers, workers)
     tasks = [

@@ -165,7 +165,7 @@ def test_an_account_is_asked_in_the_regions_that_its_block_names_only(estate: Es
 
 
 def test_a_region_that_drs_is_not_in_is_refused(estate: Estate) -> None:
-    with pytest.raises(UsageError, match="DRS is not in mars-east-1"):
+    with pytest.raises(UsageError, match="no region mars-east-1"):
         estate.sync(regions=("mars-east-1",))
 
 
@@ -191,6 +191,14 @@ def test_two_dead_regions_and_an_account_without_its_role_leave_the_rest_synchro
         (OTHER, None, "ROLE_ASSUMPTION_FAILED"),
     ]
     assert all(failure.remedy for failure in result.failures)
+
+
+def test_with_the_callers_own_region_dead_the_others_are_synchronised(estate: Estate) -> None:
+    server = estate.pair({"Name": "a"}, region="eu-west-1")
+    estate.sandbox.faults.add({"kind": "region", "region": REGION})
+    result = estate.sync(regions=(REGION, "eu-west-1"))
+    assert estate.tags(server, "eu-west-1") == {"Name": "a"}
+    assert [failure.place for failure in result.failures] == [f"{ACCOUNT}/{REGION}"]
 
 
 def test_an_account_whose_role_is_denied_is_not_asked_in_every_region(estate: Estate) -> None:

@@ -1,0 +1,49 @@
+"""docs/tag-sync.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+
+from prefect_drs.aws.errors import DrsNotInitializedError, RegionNotEnabledError
+from prefect_drs.scheduled.deployments import TagSyncState
+from prefect_drs.scheduled.pages import SHOWN_CHANGES
+from prefect_drs.scheduled.settings import TagSyncSettings
+from prefect_drs.tag_sync import compare, sync
+from prefect_drs.tag_sync.rules import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
+from tests.snippets import ROOT
+from tests.test_docs import first_column, section
+
+PAGE = "docs/tag-sync.md"
+
+
+def test_the_settings_are_those_of_the_block() -> None:
+    assert first_column(section(PAGE, "## As a deployment").split("| status |")[0]) == set(TagSyncSettings.model_fields)
+
+
+def test_the_states_are_those_of_the_code() -> None:
+    assert first_column(section(PAGE, "## As a deployment").split("| status |")[1]) == set(TagSyncState)
+
+
+def test_the_codes_are_those_of_the_code() -> None:
+    import sys
+
+    comparing, syncing = sys.modules[compare.__module__], sys.modules[sync.__name__]
+    assert first_column(section(PAGE, "## What may stand in the result")) == {
+        comparing.LIMIT_EXCEEDED,
+        comparing.KEY_TOO_LONG,
+        comparing.VALUE_TOO_LONG,
+        syncing.NOT_EC2,
+        syncing.GONE,
+        syncing.ORIGIN_UNREAD,
+        syncing.NOT_WRITTEN,
+        DrsNotInitializedError.code,
+        RegionNotEnabledError.code,
+    }
+
+
+def test_the_numbers_are_those_of_the_code() -> None:
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    told = [int(number.replace(",", "")) for number in re.findall(r"\b[\d,]*\d\b", text)]
+    assert {MOST_TAGS, LONGEST_KEY, LONGEST_VALUE, SHOWN_CHANGES} <= set(told)
+    assert sync.LANES == 4
+    assert "At most four calls at a time" in text
