@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from prefect_drs.aws.regions import partition_of
 from prefect_drs.notifications.commands import Reach, approve_command, cancel_command, resume_command
 from prefect_drs.notifications.message import WIDTH, OpenGate
 from prefect_drs.report.markdown import wave_promises
@@ -24,7 +25,8 @@ RESUME, CANCEL, END = (
     f"{CUT_HERE} to cancel {CUT_HERE}",
     f"{CUT_HERE} end {CUT_HERE}",
 )
-CLOUDSHELL = "https://console.aws.amazon.com/cloudshell/home?region={region}"
+CONSOLES = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us-gov.com"}
+"""The consoles that have AWS CloudShell, by partition."""
 
 
 def started(runbook: Runbook, report: RecoveryReport, reach: Reach) -> str:
@@ -143,7 +145,8 @@ def _commands(reach: Reach, execution_id: str, resume: Sequence[str], alternativ
     key = (
         [f"The Prefect API wants {reach.variable}: set it first. This mail holds no secret."] if reach.variable else []
     )
-    where = [f"AWS CloudShell: {CLOUDSHELL.format(region=region)}"] if region else []
+    console = CONSOLES.get(partition_of(region)) if region else None
+    where = [f"AWS CloudShell: https://{console}/cloudshell/home?region={region}"] if console else []
     return "\n".join(
         [
             _block("In any shell that reaches the Prefect API, as it stands", [*where, *key]),
