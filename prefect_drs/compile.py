@@ -18,6 +18,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.blocks import open_sessions
 from prefect_drs.clock import Clock, configured_clock
+from prefect_drs.conclude import stand_in
 from prefect_drs.errors import UsageError
 from prefect_drs.execute import Options, current_execution_id, execute
 from prefect_drs.executions import RESUME_FLOW, others_than
@@ -32,7 +33,6 @@ from prefect_drs.runbook import Other, Runbook, resolve
 from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
 from prefect_drs.settings import PrefectDrsSettings
-from prefect_drs.suspension import stand_in
 
 NOT_IN_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))  # Prefect refuses these in flow names
 

@@ -23,7 +23,7 @@ from prefect.logging import get_logger
 from prefect.states import Cancelled
 
 from prefect_drs.errors import UsageError
-from prefect_drs.executions import flow_runs_of
+from prefect_drs.executions import CANCELLED_BY, flow_runs_of
 from prefect_drs.gate_runs import WISH_KEY as KEY
 from prefect_drs.gate_runs import pending_gates
 from prefect_drs.recovery.engine import Engine
@@ -64,6 +64,14 @@ def express(execution_id: str, wish: Wish, *, by: str, reason: str = "") -> None
         if wish is Wish.CANCEL:
             for carrier in flow_runs_of(client, execution_id):
                 wake(client, carrier.id)
+
+
+def close_gates(execution_id: str, by: str) -> None:
+    """End the gates that wait for an answer: the execution was cancelled."""
+    with get_client(sync_client=True) as client:
+        for gate in pending_gates(execution_id):
+            closed: State[Any] = Cancelled(message=f"The execution was cancelled by {by}")
+            client.set_flow_run_state(gate.flow_run_id, closed, force=True)
 
 
 def is_cancel_wished(execution_id: str) -> bool:
@@ -150,12 +158,12 @@ class WishWatch:
         for stored in sorted(wishes, key=lambda wish: wish.key):
             self._seen.add(stored.key)
             wish = json.loads(stored.value)
-            self._obey(client, Wish(wish["wish"]), wish["by"], wish["reason"])
+            self._obey(Wish(wish["wish"]), wish["by"], wish["reason"])
         state = client.read_flow_run(self._run).state
         if state is not None and (state.is_cancelling() or state.is_cancelled()) and not self._engine.cancelled:
-            self._obey(client, Wish.CANCEL, "the Prefect UI or API", "")
+            self._obey(Wish.CANCEL, CANCELLED_BY, "")
 
-    def _obey(self, client: SyncPrefectClient, wish: Wish, by: str, reason: str) -> None:
+    def _obey(self, wish: Wish, by: str, reason: str) -> None:
         match wish:
             case Wish.PAUSE:
                 self._engine.hold(by)
@@ -163,6 +171,4 @@ class WishWatch:
                 self._engine.release(by)
             case Wish.CANCEL:
                 self._engine.cancel(by, reason)
-                for gate in pending_gates(self._engine.execution_id):
-                    closed: State[Any] = Cancelled(message=f"The execution was cancelled by {by}")
-                    client.set_flow_run_state(gate.flow_run_id, closed, force=True)
+                close_gates(self._engine.execution_id, by)

@@ -28,9 +28,9 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock, WallClock
-from prefect_drs.control import WishWatch, is_cancel_wished
+from prefect_drs.control import WishWatch, close_gates, is_cancel_wished
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
-from prefect_drs.executions import current_ask, settle_former_runs
+from prefect_drs.executions import CANCELLED_BY, current_ask, settle_former_runs, was_cancelled
 from prefect_drs.gate_runs import prefect_client
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.history import expected_durations, recorded_here
@@ -144,8 +144,10 @@ def execute(
         Pause: Prefect's own word for a flow run that is Suspended; let it pass.
     """
     asked = current_ask(current_execution_id())
+    here = root_flow_run_id(), prefect.runtime.flow_run.get_id()
     with execution_lease(execution_id, take_over=options.take_over):
-        settle_former_runs(execution_id, root_flow_run_id(), prefect.runtime.flow_run.get_id())
+        cancelled = was_cancelled(execution_id, *here)
+        settle_former_runs(execution_id, *here)
         dismiss_alarms(execution_id)
         former = journal.read()
         standing = standing_of(former)
@@ -153,11 +155,15 @@ def execute(
         if standing is not None and standing.is_concluded(asked):
             get_run_logger().info("It has ended; to try again what failed: prefect-drs resume %s", execution_id)
             report = report_of(former)
+            with ReportPublisher() as publisher:
+                for event in former:
+                    publisher.observe(event)
             publish_report(report, standing.runbook)
         else:
             _refuse_terminated(execution_id, former)
             resolved = runbook() if standing is None else None
-            report, aside = _carry_out(execution_id, resolved, sessions, clock, journal, options, asked, former)
+            by = CANCELLED_BY if cancelled and standing is not None and not standing.ended else None
+            report, aside = _carry_out(execution_id, resolved, sessions, clock, journal, options, asked, former, by)
     if aside is not None:
         raise _suspended(aside)
     forget_lease(execution_id)
@@ -173,8 +179,12 @@ def _carry_out(
     options: Options,
     asked: str,
     former: Sequence[Event],
+    cancelled_by: str | None,
 ) -> tuple[RecoveryReport, Aside | None]:
-    """Drive the engine until all is over, or until all that is left waits without a process."""
+    """Drive the engine until all is over, or until all that is left waits without a process.
+
+    `cancelled_by`: who cancelled it while no process carried it out; it is only brought to its end.
+    """
     gate_clock = StoppableClock()
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
 
@@ -215,6 +225,9 @@ def _carry_out(
             with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:
                 aside: Aside | None = None
                 try:
+                    if cancelled_by is not None:
+                        engine.cancel(cancelled_by)
+                        close_gates(execution_id, cancelled_by)
                     if isinstance(gate, SuspendingGate):
                         gate.attach(engine)
                     _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)

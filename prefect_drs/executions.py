@@ -33,6 +33,8 @@ from prefect_drs.suspension import is_suspended
 
 RESUME_FLOW = "resume"
 UNSETTLED = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+SET_ASIDE = "Suspended at a gate"  # so begins the message of a run that another one was put in the place of
+CANCELLED_BY = "the Prefect UI or API"
 RUNS_A_PAGE = 200  # the Prefect API's own limit
 
 
@@ -126,18 +128,8 @@ def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
 
 
 def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
-    """The outermost flow runs that carry an execution out and have not ended: its own, and those that resumed it."""
-    runs = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(
-            name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"]),
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNSETTLED)),
-        ),
-        sort=FlowRunSort.START_TIME_DESC,
-        limit=50,
-    )
-    with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
-        runs.append(client.read_flow_run(UUID(execution_id)))
-    return [run for run in runs if run.state is not None and run.state.type in UNSETTLED]
+    """The outermost flow runs that carry an execution out and have not ended."""
+    return [run for run in _carriers(client, execution_id) if run.state is not None and run.state.type in UNSETTLED]
 
 
 def current_ask(flow_run_id: str) -> str:
@@ -152,6 +144,33 @@ def current_ask(flow_run_id: str) -> str:
         states = sorted(client.read_flow_run_states(UUID(flow_run_id)), key=lambda state: state.timestamp)
     asked = [str(after.id) for before, after in pairwise(states) if before.is_final() and after.is_scheduled()]
     return asked[-1] if asked else flow_run_id
+
+
+def was_cancelled(execution_id: str, *current_run_ids: str | None) -> bool:
+    """Whether the flow run that last carried an execution out was cancelled in Prefect, by its UI or API.
+
+    Args:
+        execution_id: the execution.
+        current_run_ids: the flow runs of this process, which are left out of account.
+    """
+    with get_client(sync_client=True) as client:
+        runs = [run for run in _carriers(client, execution_id) if str(run.id) not in current_run_ids]
+    latest = max(runs, key=lambda run: run.created.timestamp() if run.created else 0.0, default=None)
+    if latest is None or latest.state is None or not latest.state.is_cancelled():
+        return False
+    return not (latest.state.message or "").startswith(SET_ASIDE)
+
+
+def _carriers(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
+    """The outermost flow runs that carry an execution out, or did: its own, and those that resumed it."""
+    runs = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"])),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=50,
+    )
+    with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
+        runs.append(client.read_flow_run(UUID(execution_id)))
+    return runs
 
 
 def settle_former_runs(execution_id: str, *current_run_ids: str | None) -> None:
@@ -170,7 +189,7 @@ def settle_former_runs(execution_id: str, *current_run_ids: str | None) -> None:
                 continue
             carried_on = f"carried on by flow run {current_run_ids[0]}"
             state: State[Any] = (
-                Cancelled(message=f"Suspended at a gate, then {carried_on}")
+                Cancelled(message=f"{SET_ASIDE}, then {carried_on}")
                 if is_suspended(run)
                 else Crashed(message=f"Its process ended without a word; {carried_on}")
             )

@@ -14,6 +14,7 @@ from prefect import Flow, flow
 from prefect.states import Cancelled
 
 from prefect_drs.compile import compile_plan, compile_resume, threads_for
+from prefect_drs.conclude import stand_in
 from prefect_drs.estate.source import open_manifest
 from prefect_drs.inventory import Inventory
 from prefect_drs.report.model import RecoveryReport
@@ -22,7 +23,6 @@ from prefect_drs.scheduled.deployments import apply_schedule
 from prefect_drs.scheduled.inventory import run_inventory
 from prefect_drs.scheduled.settings import load_settings
 from prefect_drs.scheduled.tag_sync import TagSyncBusyError, run_tag_sync
-from prefect_drs.suspension import stand_in
 from prefect_drs.tag_sync import TagSyncResult
 
 MOST_WAVES = 1000  # a wave that waits holds a thread, where a plan runs in the deployment's own flow run

@@ -228,11 +228,20 @@ def suspend(aside: Aside) -> Pause:
         return Pause(state=result.state or state)
 
 
-def stand_in() -> State[Any] | None:
-    """Where this flow run only stands for a gate or a deadline: resume the execution's run, and how to end.
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A flow run that stands for a gate or a deadline of an execution.
 
-    Call it first in every flow that can be deployed. None where the run is an execution's own.
+    `woken`: whether that waited and goes on now. `state`: how this run is to end.
     """
+
+    execution_id: str
+    woken: bool
+    state: State[Any]
+
+
+def stand_in_for() -> StandIn | None:
+    """Where this flow run only stands for a gate or a deadline, resume the execution's run; None where it does not."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return None
@@ -243,10 +252,13 @@ def stand_in() -> State[Any] | None:
             return None
         client.update_flow_run(run.id, name=str(run.labels[NAME_LABEL]))
         woken = wake(client, UUID(str(run.labels[ROOT_LABEL])))
+        state: State[Any]
         if role == GATE:
             answer = recorded_answer(client, run.id)
-            return Cancelled(message="Nobody answered") if answer is None else final_state(answer)
-        return Completed(message="The execution goes on" if woken else "The execution did not wait any more")
+            state = Cancelled(message="Nobody answered") if answer is None else final_state(answer)
+        else:
+            state = Completed(message="The execution goes on" if woken else "The execution did not wait any more")
+        return StandIn(str(run.labels[EXECUTION_LABEL]), woken, state)
 
 
 def wake(client: SyncPrefectClient, root_id: UUID) -> bool:
@@ -298,7 +310,7 @@ def _is_expired(run: FlowRun, now: datetime) -> bool:
 def _run_of_deployment(
     client: SyncPrefectClient, root: FlowRun, *, name: str, at: datetime, tags: list[str], labels: dict[str, Any]
 ) -> FlowRun:
-    """One more run of the execution's deployment, which `stand_in` tells from an execution by its labels."""
+    """One more run of the execution's deployment, which `stand_in_for` tells from an execution by its labels."""
     if root.deployment_id is None:
         raise UsageError(f"flow run {root.id} is no deployment's: nobody could start it again")
     return client.create_flow_run_from_deployment(

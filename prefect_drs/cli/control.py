@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from prefect_drs.recovery.ports import Decision
+    from prefect_drs.report.model import RecoveryReport
 
 
 def approve(
@@ -90,17 +91,22 @@ def status(
         Print the RecoveryReport (or a list of them) as JSON.
     """
     from prefect_drs.cli.console import console
+    from prefect_drs.conclude import conclude_cancelled
     from prefect_drs.executions import list_reports, read_report
     from prefect_drs.report.terminal import executions_view, report_view
 
+    def as_it_stands(report: RecoveryReport) -> RecoveryReport:
+        """The report; one that nobody ended although its run was cancelled in Prefect is ended now."""
+        return report if report.ended_at else conclude_cancelled(report.execution_id) or report
+
     if execution is not None:
-        report = read_report(execution)
+        report = as_it_stands(read_report(execution))
         if json:
             print(report.to_json())
         else:
             console().print(report_view(report))
         return
-    reports = list_reports()
+    reports = [as_it_stands(report) for report in list_reports()]
     if json:
         print("[" + ",".join(report.to_json() for report in reports) + "]")
     elif reports:

@@ -56,6 +56,7 @@ def terminate(
     """
     from prefect_drs.cli.run import _sessions
     from prefect_drs.clock import configured_clock
+    from prefect_drs.conclude import conclude_cancelled
     from prefect_drs.executions import read_report
     from prefect_drs.journals import open_journal
     from prefect_drs.lease import execution_lease, forget_lease
@@ -66,6 +67,7 @@ def terminate(
     journal = open_journal(execution)
     if not journal.read():
         read_report(execution)  # says so where there is no such execution
+    conclude_cancelled(execution)
     with execution_lease(execution):
         events = journal.read()
         report = report_of(events) if events else read_report(execution)

@@ -287,3 +287,41 @@ def test_the_commands_of_pause_mails_reach_an_execution_that_has_no_process_and_
     assert [milestone_of(mail) for mail in box.arrived()] == [
         "execution.started", "wave.completed", "wave.paused", "wave.completed", "wave.paused", "execution.partial",
     ]  # fmt: skip
+
+
+def test_a_cancel_in_the_ui_of_an_execution_that_has_no_process_is_concluded_by_whoever_looks(site: Site) -> None:
+    region = "eu-central-1"
+    manifest = plan(region, {"Database": ["u-db1"], "Web": ["u-web1"]}, gates=["Web"])
+    execution_id = site.begin(manifest)
+    site.comes_to(execution_id, SUSPENDED)
+    # What the UI's Cancel sends.
+    site.ask("POST", f"/flow_runs/{execution_id}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    assert site.state(execution_id) == ("CANCELLED", "Cancelled")
+
+    report = site.report(execution_id)
+
+    assert report["status"] == "PARTIAL"
+    assert report["endedAt"] is not None
+    assert wave_statuses(report) == ["COMPLETED", "CANCELLED"]
+    assert "cancelled by the Prefect UI or API" in report["waves"][1]["reason"]
+    assert [run["state_name"] for run in site.gates(execution_id).values()] == ["Cancelled"]
+    assert site.runs("prefect-drs:alarm", f"prefect-drs:execution:{execution_id}") == []
+    assert site.report(execution_id) == report
+    assert len(site.rehearsal.jobs(region)) == 1
+
+
+def test_a_cancel_in_the_ui_that_nobody_looks_at_is_concluded_at_the_gates_deadline(site: Site) -> None:
+    region = "eu-north-1"
+    manifest = plan(region, {"Database": ["n-db1"], "Web": ["n-web1"]}, gates=["Web"])
+    execution_id = site.begin(manifest, gate_timeout_seconds=20)
+    site.comes_to(execution_id, SUSPENDED)
+    site.ask("POST", f"/flow_runs/{execution_id}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    (alarm,) = site.runs("prefect-drs:alarm", f"prefect-drs:execution:{execution_id}")
+
+    site.comes_to(alarm["id"], ("COMPLETED", "Completed"))
+
+    journal = site.rehearsal.folder / "drs" / "journal" / execution_id
+    kinds = [
+        event["kind"] for file in sorted(journal.glob("0*.json")) for event in json.loads(file.read_text())["events"]
+    ]
+    assert kinds[-1] == "ExecutionEnded"
