@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prefect_drs.aws.drs import SourceServer, describe_source_servers
+from prefect_drs.aws.errors import DrsNotInitializedError
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.errors import Fault
@@ -37,13 +38,16 @@ class Readings:
         return Location(group.account_id or self.open().caller_account_by([group.region]), group.region)
 
     def servers(self, location: Location) -> tuple[SourceServer, ...]:
-        """All source servers there.
+        """All source servers there; none where DRS was never initialised.
 
         Raises:
             AwsError: DRS refused or could not be reached.
         """
         if location not in self._read:
-            self._read[location] = describe_source_servers(self.open(), location)
+            try:
+                self._read[location] = describe_source_servers(self.open(), location)
+            except DrsNotInitializedError:
+                self._read[location] = ()
         return self._read[location]
 
     def matching(self, location: Location, tags: Mapping[str, str]) -> tuple[SourceServer, ...]:

@@ -103,8 +103,8 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
         for kind, definition in _definitions(manifest):
             there = _there(estate, kind, definition)
             if there is not None and not request.overwrite_existing:
-                yield _exists(there)
-            elif there is None or there.definition != definition:
+                yield _exists(there)  # and the rest is looked at as if it were replaced: all faults at once
+            if there is None or there.definition != definition:
                 yield Put(kind, definition, there.id if there is not None else None)
 
     asked: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": reading(context)}
@@ -158,16 +158,13 @@ def _items(kind: Kind, manifest: Manifest, change: Change, overwrite: bool) -> I
             continue
         name = definition[kind.name_field]
         step, there = steps.get(name.casefold()), _there(change.before, kind, definition)
-        if step is not None and step.after is not None:
+        if there is not None and not overwrite:
+            yield ImportedItem(name=name, action=Action.REFUSE, id=there.id, version=there.version)
+        elif step is not None and step.after is not None:
             action = Action.CREATE if step.before is None else Action.REPLACE
             known = step.before is not None or not change.rehearsed
             yield ImportedItem(
                 name=name, action=action, id=step.after.id if known else None, version=step.after.version
             )
         elif there is not None:
-            yield ImportedItem(
-                name=name,
-                action=Action.UNCHANGED if overwrite else Action.REFUSE,
-                id=there.id,
-                version=there.version,
-            )
+            yield ImportedItem(name=name, action=Action.UNCHANGED, id=there.id, version=there.version)

@@ -263,7 +263,7 @@ def resolve_protection_group_tags(context: Context, request: Selection) -> Selec
     )
     location = readings.location(group)
     holders: dict[str, list[str]] = {}
-    for other in _sound(read_estate()).protection_groups:
+    for other in sound(read_estate()).protection_groups:
         if readings.location(other) == location:
             for server_id in readings.members(other):
                 holders.setdefault(server_id, []).append(other.group_name)
@@ -292,7 +292,12 @@ def reading(context: Context) -> Readings:
     return Readings(lambda: context.sessions)
 
 
-def _sound(estate: Estate) -> Manifest:
+def sound(estate: Estate) -> Manifest:
+    """The stored estate as a manifest.
+
+    Raises:
+        UsageError: it has faults.
+    """
     found = checked(estate)
     if found.manifest is None:
         raise UsageError(

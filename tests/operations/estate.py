@@ -11,9 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from prefect_drs.operations import Context, invoke
-from tests.rig import GIB, Rig, simulated_aws
-
-REGION = "us-west-2"
+from tests.rig import ACCOUNT, GIB, REGION, Rig, simulated_aws
 
 
 @dataclass
@@ -26,9 +24,11 @@ class Stored:
         """Carry out an operation."""
         return invoke(name, body, context=Context(caller=by))
 
-    def servers(self, *names: str, region: str = REGION, tags: Mapping[str, str] | None = None) -> list[str]:
+    def servers(
+        self, *names: str, region: str = REGION, account: str = ACCOUNT, tags: Mapping[str, str] | None = None
+    ) -> list[str]:
         """Seed source servers: their ids."""
-        backend = self.rig.sandbox.backend("123456789012", region)
+        backend = self.rig.sandbox.backend(account, region)
         if not backend.initialized:
             backend.initialize_service()
         return [

@@ -11,13 +11,17 @@ from typing import Any
 
 import pytest
 
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.clock import WallClock
 from prefect_drs.compile import compile_plan
 from prefect_drs.errors import AwsError, PrefectDrsError
 from prefect_drs.estate.source import open_manifest
 from prefect_drs.gates import answer_gate, pending_gates
 from prefect_drs.recovery.ports import Decision
+from prefect_drs.runbook import resolve
 from tests.e2e.rehearsal import until
-from tests.operations.estate import REGION, Stored
+from tests.operations.estate import Stored
+from tests.rig import ACCOUNT, REGION
 
 
 def refusal(stored: Stored, name: str, body: dict[str, Any]) -> PrefectDrsError:
@@ -277,6 +281,23 @@ def test_a_plan_keeps_the_rules_of_a_manifest(stored: Stored, waves: list[Any], 
     error = refusal(stored, "create_recovery_plan", {"name": "Shop", "waves": waves})
     assert error.code == "VALIDATION_ERROR"
     assert code in {fault["code"] for fault in error.details["faults"]}
+
+
+def test_a_wave_of_several_groups_accounts_and_regions_stays_one_wave(stored: Stored) -> None:
+    places = [(ACCOUNT, REGION), (ACCOUNT, "eu-west-1"), ("222222222222", REGION), ("222222222222", "eu-west-1")]
+    wanted = {}
+    for account, region in places:
+        (wanted[account, region],) = stored.servers("web", account=account, region=region, tags={"tier": "web"})
+        name = f"{account} {region}"
+        stored.group(name, region=region, accountId=account, serverSelectionTags={"tier": "web"})
+    waves = [
+        {"name": "Web", "waveNumber": 1, "protectionGroupNames": [f"{account} {region}" for account, region in places]}
+    ]
+    stored.op("create_recovery_plan", {"name": "Everywhere", "waves": waves})
+    manifest = open_manifest("estate:", plan="Everywhere")
+    runbook = resolve(manifest, manifest.plan(), mode="drill", sessions=Sessions(), clock=WallClock())
+    (wave,) = runbook.waves
+    assert {(server.account_id, server.region): server.source_server_id for server in wave.servers} == wanted
 
 
 def test_what_an_execution_uses_does_not_change_until_it_has_ended(

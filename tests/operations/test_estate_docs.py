@@ -1,0 +1,20 @@
+"""docs/estate.md names the operations and codes that there are."""
+
+from __future__ import annotations
+
+from prefect_drs.estate import refusals, store
+from prefect_drs.operations import OPERATIONS
+from tests.test_docs import first_column, section
+
+MODULES = {f"prefect_drs.operations.{name}" for name in ("groups", "plans", "configuration")}
+
+
+def test_the_operations_of_the_page_are_those_of_the_registry() -> None:
+    there = {operation.name for operation in OPERATIONS if operation.target.partition(":")[0] in MODULES}
+    assert first_column(section("docs/estate.md", "## One by one")) == there
+
+
+def test_the_codes_of_the_page_are_those_of_the_code() -> None:
+    kinds = {kind for kind in vars(refusals).values() if isinstance(kind, type) and issubclass(kind, Exception)}
+    codes = {kind.code for kind in kinds if issubclass(kind, refusals.EstateRefusedError)}
+    assert first_column(section("docs/estate.md", "## What is refused")) == {*codes, store.EstateBusyError.code}
