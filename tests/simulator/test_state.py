@@ -90,17 +90,18 @@ def test_an_instance_launched_after_loading_takes_no_address_of_aws_or_another(t
     def launch(sandbox: SandboxServer) -> tuple[str, int]:
         """The address, and its place in its subnet."""
         ec2 = client(sandbox, "ec2")
-        made = ec2.run_instances(MinCount=1, MaxCount=1, ImageId="ami-1")["Instances"][0]
-        (subnet,) = ec2.describe_subnets(SubnetIds=[made["SubnetId"]])["Subnets"]
+        subnet = min(ec2.describe_subnets()["Subnets"], key=lambda one: str(one["CidrBlock"]))
+        wanted = {"ImageId": "ami-1", "SubnetId": subnet["SubnetId"], "MinCount": 1, "MaxCount": 1}
+        (made,) = ec2.run_instances(**wanted)["Instances"]
         address = str(made["PrivateIpAddress"])
         return address, int(IPv4Address(address)) - int(IPv4Network(subnet["CidrBlock"]).network_address)
 
     with SandboxServer(state_file=file) as sandbox:
-        first, _ = launch(sandbox)
+        first, before = launch(sandbox)
     with SandboxServer(state_file=file) as sandbox:
         second, place = launch(sandbox)
     assert first != second
-    assert place >= 4
+    assert min(before, place) >= 4
 
 
 def test_faults_sessions_and_seed_are_kept(tmp_path: Path) -> None:
