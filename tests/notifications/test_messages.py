@@ -7,12 +7,15 @@ import subprocess
 
 import pytest
 
+from prefect_drs.notifications.commands import LOOK_AFTER_SECONDS
 from prefect_drs.notifications.message import SUBJECT_AT_MOST, WIDTH, subject_line
 from prefect_drs.notifications.milestones import Milestones
+from prefect_drs.notifications.notifier import PATIENCE_SECONDS
 from prefect_drs.notifications.payload import PAYLOADS
 from prefect_drs.notifications.text import CANCEL, RESUME, SERVERS_AT_MOST
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.report.events import ExecutionStarted, GateAsked
+from prefect_drs.settings import PrefectDrsSettings
 from tests.notifications import story
 
 
@@ -26,6 +29,16 @@ def test_each_message_is_shown_in_the_docs(milestone: Milestone) -> None:
 def test_the_docs_tell_of_no_other_milestone() -> None:
     page = story.PAGE.read_text(encoding="utf-8")
     assert set(re.findall(r"^### `([\w.]+)`$", page, re.MULTILINE)) == set(Milestone) == set(PAYLOADS)
+
+
+def test_the_docs_tell_the_times_and_settings_of_the_code() -> None:
+    page = " ".join(story.PAGE.read_text(encoding="utf-8").split())
+    assert f"a run waits up to {PATIENCE_SECONDS:g} seconds" in page
+    assert f"waits {LOOK_AFTER_SECONDS} seconds and shows" in page
+    assert set(re.findall(r"\| `PREFECT_DRS_(\w+)` \|", page)) == {
+        "NOTIFY_TOPICS", "NOTIFY_BLOCKS", "NOTIFY_EVENT_BUSES", "API_URL",
+    }  # fmt: skip
+    assert {"notify_topics", "notify_blocks", "notify_event_buses", "api_url"} <= set(PrefectDrsSettings.model_fields)
 
 
 @pytest.mark.parametrize("milestone", Milestone)
