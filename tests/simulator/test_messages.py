@@ -104,28 +104,6 @@ def drs_events(client: Client) -> str:
     return url
 
 
-def test_drs_tells_eventbridge_how_each_launch_ended() -> None:
-    with mock_drs(default_images=False) as sandbox:
-        url = drs_events(client := lambda service: boto3.client(service, region_name=REGION, **KEYS))
-        backend = sandbox.backend("123456789012", REGION)
-        backend.initialize_service()
-        servers = [
-            backend.seed_source_server(hostname=name, ram_bytes=2**32, cpus=2, disks=DISKS) for name in ("good", "bad")
-        ]
-        sandbox.faults.fail_server("bad")
-        entries = [{"sourceServerID": server.server_id} for server in servers]
-        job = client("drs").start_recovery(sourceServers=entries, isDrill=True)["job"]
-        sandbox.clock.advance(7200)
-        client("drs").describe_jobs()
-        told = {event["resources"][0]: event for event in received(client, url)}
-        states = [told[server.arn]["detail"]["state"] for server in servers]
-        assert states == ["RECOVERY_LAUNCH_SUCCEEDED", "RECOVERY_LAUNCH_FAILED"]
-        for event in told.values():
-            assert event["detail-type"] == "DRS Source Server Launch Result"
-            assert (event["detail"]["job-id"], event["detail"]["is-drill"]) == (job["jobID"], "TRUE")
-            assert (event["source"], event["region"]) == ("aws.drs", REGION)
-
-
 def test_a_server_that_is_let_stall_over_the_control_endpoint_is_told_to_eventbridge_once() -> None:
     with SandboxServer(clock=StepClock()) as sandbox:
 

@@ -11,6 +11,7 @@ BEHAVIOURS: dict[str, str] = {}
 API = "https://docs.aws.amazon.com/drs/latest/APIReference/"
 GUIDE = "https://docs.aws.amazon.com/drs/latest/userguide/"
 QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/drs.html"
+EVENTS = "https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-drs.html"
 MODEL = "botocore model drs 2020-02-26, "
 
 

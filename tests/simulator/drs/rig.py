@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +102,20 @@ class Rig:
         if default:
             number = str(made["LaunchTemplateVersion"]["VersionNumber"])
             self.ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=number)
+
+
+def hearing_drs(rig: Rig) -> Callable[[], list[dict[str, Any]]]:
+    """What DRS tells EventBridge from now on, read from a queue that is a rule's target."""
+    url = rig.client("sqs").create_queue(QueueName="heard")["QueueUrl"]
+    named = rig.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    rig.client("events").put_rule(Name="drs", EventPattern=json.dumps({"source": ["aws.drs"]}))
+    rig.client("events").put_targets(Rule="drs", Targets=[{"Id": "queue", "Arn": named["QueueArn"]}])
+
+    def heard() -> list[dict[str, Any]]:
+        answer = rig.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    return heard
 
 
 def refused(code: str) -> Any:

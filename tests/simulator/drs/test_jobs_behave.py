@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from .documented import API, GUIDE, MODEL, documented
-from .rig import Rig, refused
+from .documented import API, EVENTS, GUIDE, MODEL, documented
+from .rig import Rig, hearing_drs, refused
 
 
 @documented(API + "API_StartRecovery.html")
@@ -242,3 +242,18 @@ def test_post_launch_actions_run_in_their_order_after_the_launch(rig: Rig) -> No
         ("first", "SUCCEEDED"),
         ("second", "SUCCEEDED"),
     ]
+
+
+@documented(EVENTS)
+def test_eventbridge_is_told_how_the_launch_of_each_server_ended(rig: Rig) -> None:
+    heard = hearing_drs(rig)
+    good, bad = rig.seed(2)
+    rig.sandbox.faults.fail_server(bad)
+    drill = rig.launch([good, bad])["jobID"]
+    told = {event["resources"][0].rsplit("/", 1)[-1]: event for event in heard()}
+    assert {event["detail-type"] for event in told.values()} == {"DRS Source Server Launch Result"}
+    assert told[good]["detail"] == {"state": "RECOVERY_LAUNCH_SUCCEEDED", "job-id": drill, "is-drill": "TRUE"}
+    assert told[bad]["detail"]["state"] == "RECOVERY_LAUNCH_FAILED"
+    rig.launch([good], drill=False)
+    (recovery,) = heard()
+    assert recovery["detail"]["is-drill"] == "FALSE"

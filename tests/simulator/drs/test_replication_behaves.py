@@ -9,8 +9,8 @@ import pytest
 from prefect_drs.simulator import mock_drs
 from prefect_drs.simulator.replication import INITIATION_STEPS
 
-from .documented import API, GUIDE, MODEL, documented
-from .rig import GIB, Rig, refused
+from .documented import API, EVENTS, GUIDE, MODEL, documented
+from .rig import GIB, Rig, hearing_drs, refused
 
 PITS = GUIDE + "points-in-time.html"
 
@@ -313,3 +313,16 @@ def test_a_server_that_never_was_continuous_has_no_points_in_time(state_name: st
         rig.backend.initialize_service()
         (server,) = rig.seed(replication_state=state_name)
         assert rig.drs.describe_recovery_snapshots(sourceServerID=server)["items"] == []
+
+
+@documented(EVENTS)
+def test_eventbridge_is_told_when_replication_stalls_and_when_it_no_longer_does(rig: Rig) -> None:
+    heard = hearing_drs(rig)
+    (server,) = rig.seed()
+    rig.backend.stall_replication(rig.backend.servers[server])
+    (stalled,) = heard()
+    assert stalled["detail-type"] == "DRS Source Server Data Replication Stalled Change"
+    assert (stalled["resources"], stalled["detail"]) == ([rig.server(server)["arn"]], {"state": "STALLED"})
+    rig.drs.retry_data_replication(sourceServerID=server)
+    (going_on,) = heard()
+    assert going_on["detail"] == {"state": "NOT_STALLED"}
