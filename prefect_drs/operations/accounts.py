@@ -20,10 +20,12 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.survey import survey
 from prefect_drs.blocks import TargetAccount, delete_target_account_block, save_target_account, saved_target_accounts
 from prefect_drs.errors import AwsError, PrefectDrsError
+from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invoke import invalid_request
 from prefect_drs.operations.reach import AccountId, RegionState, region_state
 from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.plan.finding import listed
 
 SESSION_NAME = "prefect-drs-validate"
 
@@ -32,6 +34,13 @@ class AccountExistsError(PrefectDrsError):
     """The account is saved already."""
 
     code = "ALREADY_EXISTS"
+    exit_code = 1
+
+
+class AccountInUseError(PrefectDrsError):
+    """Stored protection groups are of the account."""
+
+    code = "IN_USE"
     exit_code = 1
 
 
@@ -188,8 +197,17 @@ def delete_target_account(context: Context, request: NamedAccount) -> DeletedAcc
 
     Raises:
         AccountNotSavedError: it is not saved.
+        AccountInUseError: stored protection groups name it.
     """
     name, _ = saved_account(request.account_id)
+    groups = [group.name for group in read_estate().groups if group.definition.get("accountId") == request.account_id]
+    if groups:
+        raise AccountInUseError(
+            f"account {request.account_id} is named by stored protection groups: {listed(groups)}; delete or move them "
+            "first",
+            account_id=request.account_id,
+            groups=groups,
+        )
     delete_target_account_block(name)
     return DeletedAccount(account_id=request.account_id, block=name)
 

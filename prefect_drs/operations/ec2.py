@@ -1,0 +1,115 @@
+"""What can be launched into: subnets, security groups, instance types and instance profiles of an account-region.
+
+In: a region, and an account (the caller's own where none is named). Out: what EC2 and IAM list there, for choosing
+launch settings.
+"""
+
+from __future__ import annotations
+
+from prefect_drs.aws.catalogue import (
+    OfferedInstanceProfile,
+    OfferedInstanceType,
+    OfferedSecurityGroup,
+    OfferedSubnet,
+    list_instance_profiles,
+    list_instance_types,
+    list_security_groups,
+    list_subnets,
+)
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.regions import partition_of
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.reach import AccountId
+from prefect_drs.operations.registry import AnswerModel, RequestModel
+
+
+class PlaceRequest(RequestModel):
+    """A region of an account; by default of the caller's own."""
+
+    region: str
+    account_id: AccountId | None = None
+
+
+class VpcRequest(PlaceRequest):
+    """The same, or one VPC of it."""
+
+    vpc_id: str | None = None
+
+
+class TypesRequest(PlaceRequest):
+    """The same, or one zone of it."""
+
+    availability_zone: str | None = None
+
+
+class Subnets(AnswerModel):
+    """Subnets."""
+
+    subnets: tuple[OfferedSubnet, ...]
+
+
+class SecurityGroups(AnswerModel):
+    """Security groups."""
+
+    security_groups: tuple[OfferedSecurityGroup, ...]
+
+
+class InstanceTypes(AnswerModel):
+    """Instance types."""
+
+    instance_types: tuple[OfferedInstanceType, ...]
+
+
+class InstanceProfiles(AnswerModel):
+    """Instance profiles."""
+
+    instance_profiles: tuple[OfferedInstanceProfile, ...]
+
+
+def get_ec2_subnets(context: Context, request: VpcRequest) -> Subnets:
+    """The subnets, each with its free addresses.
+
+    Raises:
+        UsageError: botocore knows no such region.
+        AwsError: EC2 could not be read.
+    """
+    found = list_subnets(context.sessions, _place(context, request), request.vpc_id)
+    return Subnets(subnets=found)
+
+
+def get_ec2_security_groups(context: Context, request: VpcRequest) -> SecurityGroups:
+    """The security groups.
+
+    Raises:
+        UsageError: botocore knows no such region.
+        AwsError: EC2 could not be read.
+    """
+    found = list_security_groups(context.sessions, _place(context, request), request.vpc_id)
+    return SecurityGroups(security_groups=found)
+
+
+def get_ec2_instance_types(context: Context, request: TypesRequest) -> InstanceTypes:
+    """The instance types on offer, each with the zones that offer it.
+
+    Raises:
+        UsageError: botocore knows no such region.
+        AwsError: EC2 could not be read.
+    """
+    found = list_instance_types(context.sessions, _place(context, request), request.availability_zone)
+    return InstanceTypes(instance_types=found)
+
+
+def get_ec2_instance_profiles(context: Context, request: PlaceRequest) -> InstanceProfiles:
+    """The instance profiles of the account.
+
+    Raises:
+        UsageError: botocore knows no such region.
+        AwsError: IAM could not be read.
+    """
+    found = list_instance_profiles(context.sessions, _place(context, request))
+    return InstanceProfiles(instance_profiles=found)
+
+
+def _place(context: Context, request: PlaceRequest) -> Location:
+    partition_of(request.region)
+    return Location(request.account_id or context.sessions.caller_account_id, request.region)

@@ -1,0 +1,170 @@
+"""A stored group with its servers and their launch settings: what the operations on launch settings share.
+
+In: the stored estate, a group's id or name, the way into the accounts. Out: who belongs to the group now, what their
+settings should be, and what the account does not allow in them. Nothing is written here but the history. What cannot
+be read raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from prefect_drs.aws.drs import SourceServer
+from prefect_drs.aws.held import held_settings, why_unwritable
+from prefect_drs.aws.launch_configuration import LaunchState
+from prefect_drs.aws.launch_sync import Compared, compare_settings
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.networks import read_facts
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.errors import Fault
+from prefect_drs.estate.model import Estate, Kind, Stored
+from prefect_drs.estate.overlap import Readings
+from prefect_drs.estate.refusals import NotStoredError
+from prefect_drs.launch_history import Entry, record_changes
+from prefect_drs.operations.groups import sound
+from prefect_drs.plan.effective import EffectiveValue, effective, settings_of
+from prefect_drs.plan.finding import choices
+from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
+from prefect_drs.runbook.launch_settings import Problem, problems, wanted_by
+
+NOTHING = LaunchSettings()
+
+
+@dataclass(frozen=True)
+class GroupServers:
+    """A stored group, and who belongs to it now.
+
+    Args:
+        stored: as it is stored.
+        group: the same as a value.
+        location: where it is.
+        servers: who belongs to it, by id.
+        missing: ids that it names and DRS does not have there.
+    """
+
+    stored: Stored
+    group: ProtectionGroup
+    location: Location
+    servers: Mapping[str, SourceServer]
+    missing: tuple[str, ...]
+
+    def server(self, server_id: str) -> SourceServer:
+        """The server of that id.
+
+        Raises:
+            NotStoredError: it does not belong to the group now, or DRS does not have it.
+        """
+        if server_id not in self.servers:
+            raise self.absence(server_id)
+        return self.servers[server_id]
+
+    def absence(self, server_id: str) -> NotStoredError:
+        """Why a server is not among the group's: DRS does not have it, or it does not belong to the group."""
+        why = (
+            f"is named by group {self.group.group_name!r}, but DRS has no such server in {self.location}"
+            if server_id in self.missing
+            else f"does not belong to group {self.group.group_name!r}{choices(server_id, sorted(self.servers))}"
+        )
+        return NotStoredError(f"server {server_id} {why}", groupId=self.stored.id, serverId=server_id)
+
+    def wanted(self, server_ids: Iterable[str] | None = None) -> dict[str, LaunchSettings]:
+        """The settings that the group gives to its servers, or to some of them."""
+        chosen = self.servers if server_ids is None else server_ids
+        return {each: self.group.settings_for(*self.servers[each].references) for each in chosen}
+
+    def effective(self, server: SourceServer, state: LaunchState | None = None) -> dict[str, EffectiveValue]:
+        """All that a server is launched with, each value with its origin; without a state, what the plan says."""
+        account = NOTHING if state is None else held_settings(state)
+        return effective(self.group, *server.references, account=account)
+
+    def place(self, server_id: str) -> str:
+        """What faults call a server's settings."""
+        return f"{self.stored.place}.servers.{server_id}"
+
+
+def read_group(estate: Estate, reference: str, readings: Readings) -> GroupServers:
+    """A stored group with its servers.
+
+    Raises:
+        NotStoredError: there is no such group.
+        UsageError: the stored estate has faults.
+        AwsError: DRS could not be read.
+    """
+    stored = estate.find(Kind.GROUP, reference)
+    group = sound(estate).group(stored.name)
+    location = readings.location(group)
+    there = {server.source_server_id: server for server in readings.servers(location)}
+    members = readings.members(group)
+    return GroupServers(
+        stored=stored,
+        group=group,
+        location=location,
+        servers={each: there[each] for each in members if each in there},
+        missing=tuple(each for each in members if each not in there),
+    )
+
+
+def compare(sessions: Sessions, group: GroupServers, wanted: Mapping[str, LaunchSettings]) -> dict[str, Compared]:
+    """What differs between those settings and the account; nothing is read of servers for which nothing is wanted.
+
+    Raises:
+        AwsError: the settings could not be read.
+    """
+    return compare_settings(
+        sessions, group.location, {each: settings for each, settings in wanted.items() if settings != NOTHING}
+    )
+
+
+def account_problems(
+    sessions: Sessions, group: GroupServers, compared: Mapping[str, Compared]
+) -> dict[str, tuple[Problem, ...]]:
+    """What the account does not allow in the settings of those servers, by the checks of the preflight.
+
+    An address that a server's own recovery instance holds is no problem of its settings.
+
+    Raises:
+        AwsError: something could not be read.
+    """
+    states = {each: one.launch_state for each, one in compared.items() if one.launch_state is not None}
+    landed = {
+        each: settings_of(group.effective(group.servers[each], state))
+        for each, state in states.items()
+        if state.configuration.launch_into_instance_id is None  # which brings its own network
+    }
+    facts = read_facts(sessions, group.location, wanted_by(landed.values()))
+    for failure in (*facts.failures, *([facts.iam_failure] if facts.iam_failure else [])):
+        raise failure
+    found = {
+        each: problems(settings, facts, replaced_instance_id=group.servers[each].recovery_instance_id)
+        for each, settings in landed.items()
+    }
+    for each, state in states.items():
+        settings = group.group.settings_for(*group.servers[each].references)
+        if any(change.part == "ec2" for change in compared[each].changes) and (why := why_unwritable(state, settings)):
+            unwritable = Problem("TEMPLATE_NOT_WRITABLE", "launchTemplate", state.template_id, why)
+            found[each] = (*found.get(each, ()), unwritable)
+    return {each: told for each, told in found.items() if told}
+
+
+def problem_text(problem: Problem) -> str:
+    """A problem in a sentence."""
+    return f"{problem.setting} {problem.value}: {problem.message}"
+
+
+def as_faults(group: GroupServers, found: Mapping[str, Iterable[Problem]]) -> list[Fault]:
+    """The problems as faults, each with its server's place."""
+    return [
+        Fault(group.place(each), 0, problem.code, problem_text(problem))
+        for each, told in found.items()
+        for problem in told
+    ]
+
+
+def recorded(group: GroupServers, entries: Mapping[str, Entry]) -> str | None:
+    """Write what was done to the history; why not, where Prefect does not take it: what was done is done."""
+    try:
+        record_changes(group.location, entries)
+    except Exception as error:  # whatever it was, the change stands, and its caller must be told of it
+        return f"the change was made, but its history could not be written: {error}"
+    return None

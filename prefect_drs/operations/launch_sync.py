@@ -1,0 +1,315 @@
+"""Launch settings of stored groups brought to their accounts, how far these have drifted, and who changed what when.
+
+In: stored groups. Out: server by server what differs, what was written, or why it could not be. A server whose settings
+the account does not allow is not written. Only what differs is written, so a second sync makes no call that writes.
+Nothing is written for a group that an execution uses which has not ended.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+from prefect.client.orchestration import get_client
+from pydantic import Field, JsonValue
+
+from prefect_drs.aws.launch_sync import Compared, SyncState, write_settings
+from prefect_drs.errors import PrefectDrsError
+from prefect_drs.estate.model import Estate, Kind, Step
+from prefect_drs.estate.overlap import Readings
+from prefect_drs.estate.refusals import EstateRefusedError, refused
+from prefect_drs.estate.rules import under_execution
+from prefect_drs.estate.store import read_estate
+from prefect_drs.executions import active_reports
+from prefect_drs.launch_history import Changed, Entry, read_history
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.group_settings import (
+    NOTHING,
+    GroupServers,
+    account_problems,
+    compare,
+    problem_text,
+    read_group,
+    recorded,
+)
+from prefect_drs.operations.groups import GroupReference, reading, sound
+from prefect_drs.operations.launch_configs import ServerReference, SettingDifference, TemplateVersion
+from prefect_drs.operations.registry import AnswerModel, RequestModel
+
+HISTORY_AT_MOST = 200
+REFUSED_BY_THE_ACCOUNT = "SETTINGS_NOT_ALLOWED"
+
+
+class GroupState(enum.StrEnum):
+    """How a group's account stands to its settings, the least pressing first."""
+
+    IN_SYNC = "IN_SYNC"
+    WRITTEN = "WRITTEN"
+    DRIFTED = "DRIFTED"
+    FAILED = "FAILED"
+
+
+class ApplyRequest(RequestModel):
+    """A stored group, some of its servers where they are given, and whether to tell only."""
+
+    group_id: str
+    server_ids: tuple[str, ...] | None = None
+    dry_run: bool = False
+
+
+class SyncRequest(RequestModel):
+    """Stored groups by id or name; by default all. `dry_run` only tells."""
+
+    group_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    dry_run: bool = False
+
+
+class HistoryRequest(ServerReference):
+    """A server, and how many entries of its history at most."""
+
+    limit: Annotated[int, Field(ge=1, le=HISTORY_AT_MOST)] = 50
+
+
+class ServerSync(AnswerModel):
+    """One server: what differs, or was written; `template`: the version that its account launches from."""
+
+    server_id: str
+    name: str
+    status: SyncState
+    changes: tuple[SettingDifference, ...]
+    template: TemplateVersion | None
+    error: str | None
+    message: str | None
+
+
+class GroupSync(AnswerModel):
+    """One group. `error`: why none of it could be looked at or written; `history_error`: as in other answers."""
+
+    group_id: str
+    group_name: str
+    status: GroupState
+    counts: dict[str, int]
+    servers: tuple[ServerSync, ...]
+    error: str | None = None
+    message: str | None = None
+    history_error: str | None = None
+
+
+class SyncAnswer(AnswerModel):
+    """Several groups."""
+
+    dry_run: bool
+    status: GroupState
+    groups: tuple[GroupSync, ...]
+
+
+class HistoryEntry(AnswerModel):
+    """What was done to a server: by whom, as claimed, in which operation or execution, from what to what."""
+
+    timestamp: datetime
+    user: str
+    action: str
+    source: str
+    changes: tuple[dict[str, JsonValue], ...]
+
+
+class HistoryAnswer(AnswerModel):
+    """A server's history, the newest first."""
+
+    group_id: str
+    server_id: str
+    history: tuple[HistoryEntry, ...]
+
+
+# ---- operations --------------------------------------------------------------------------------------------------
+
+
+def apply_launch_configs(context: Context, request: ApplyRequest) -> GroupSync:
+    """Bring the launch settings of one group, or of some of its servers, to its account.
+
+    Raises:
+        EstateRefusedError: NOT_FOUND, or ACTIVE_EXECUTION.
+        AwsError: the account could not be read.
+    """
+    estate, readings = read_estate(), reading(context)
+    group = read_group(estate, request.group_id, readings)
+    for server_id in request.server_ids or ():
+        group.server(server_id)
+    _refuse_in_use(estate, group)
+    return _synced(context, group, request.server_ids, dry_run=request.dry_run, action="apply_launch_configs")
+
+
+def sync_launch_configs(context: Context, request: SyncRequest) -> SyncAnswer:
+    """Bring the launch settings of stored groups to their accounts; a group that fails ends no other.
+
+    Raises:
+        NotStoredError: a group that is named is not there.
+    """
+    estate, readings = read_estate(), reading(context)
+    chosen = [estate.find(Kind.GROUP, each).id for each in request.group_ids or ()] or [g.id for g in estate.groups]
+    groups = tuple(_sync(context, estate, readings, each, dry_run=request.dry_run) for each in dict.fromkeys(chosen))
+    return SyncAnswer(
+        dry_run=request.dry_run,
+        status=_most_pressing(group.status for group in groups),
+        groups=groups,
+    )
+
+
+def get_launch_config_status(context: Context, request: GroupReference) -> GroupSync:
+    """How far the account has drifted from a group's settings: server by server, from what to what, and since which
+    version of its launch template. Writes nothing.
+
+    Raises:
+        NotStoredError: there is no such group.
+        AwsError: the account could not be read.
+    """
+    group = read_group(read_estate(), request.group_id, reading(context))
+    wanted = group.wanted()
+    return _group_sync(group, _with_missing(group, compare(context.sessions, group, wanted)))
+
+
+def get_server_config_history(context: Context, request: HistoryRequest) -> HistoryAnswer:
+    """Who changed a server's launch settings when, from what to what: operations and executions alike.
+
+    Raises:
+        NotStoredError: there is no such group.
+        AwsError: the caller's own account could not be read.
+    """
+    estate = read_estate()
+    stored = estate.find(Kind.GROUP, request.group_id)
+    location = reading(context).location(sound(estate).group(stored.name))
+    return HistoryAnswer(
+        group_id=stored.id,
+        server_id=request.server_id,
+        history=tuple(
+            HistoryEntry(
+                timestamp=entry.at,
+                user=entry.by,
+                action=entry.action,
+                source=entry.source,
+                changes=tuple(change.model_dump(mode="json", by_alias=True) for change in entry.changes),
+            )
+            for entry in read_history(location, request.server_id, limit=request.limit)
+        ),
+    )
+
+
+# ---- syncing -----------------------------------------------------------------------------------------------------
+
+
+def _sync(context: Context, estate: Estate, readings: Readings, group_id: str, *, dry_run: bool) -> GroupSync:
+    try:
+        group = read_group(estate, group_id, readings)
+        _refuse_in_use(estate, group)
+        return _synced(context, group, None, dry_run=dry_run, action="sync_launch_configs")
+    except PrefectDrsError as error:
+        return GroupSync(
+            group_id=group_id,
+            group_name=estate.find(Kind.GROUP, group_id).name,
+            status=GroupState.FAILED,
+            counts={},
+            servers=(),
+            error=error.code,
+            message=error.message,
+        )
+
+
+def _synced(
+    context: Context, group: GroupServers, server_ids: Sequence[str] | None, *, dry_run: bool, action: str
+) -> GroupSync:
+    wanted = group.wanted(server_ids)
+    compared = compare(context.sessions, group, wanted)
+    found = account_problems(context.sessions, group, compared)
+    judged = {
+        each: replace(one, state=SyncState.FAILED, error=_not_allowed(group, each, map(problem_text, found[each])))
+        if each in found
+        else one
+        for each, one in compared.items()
+    }
+    if dry_run:
+        return _group_sync(group, _with_missing(group, judged, server_ids))
+    written = write_settings(context.sessions, group.location, wanted, judged)
+    at = context.clock.now()
+    entries = {
+        each: Entry(at=at, by=context.caller, action=action, source=group.stored.id, changes=_changed(one))
+        for each, one in written.items()
+        if one.state is SyncState.WRITTEN
+    }
+    answer = _group_sync(group, _with_missing(group, written, server_ids))
+    return answer.model_copy(update={"history_error": recorded(group, entries)})
+
+
+def _changed(one: Compared) -> tuple[Changed, ...]:
+    return tuple(
+        Changed(part=change.part, field=change.field, before=change.before, after=change.after)
+        for change in one.changes
+    )
+
+
+def _not_allowed(group: GroupServers, server_id: str, told: Iterable[str]) -> PrefectDrsError:
+    return EstateRefusedError(
+        f"{group.servers[server_id].name} ({server_id}) in {group.location} was not written: {'; '.join(told)}",
+        reason=REFUSED_BY_THE_ACCOUNT,
+    )
+
+
+def _refuse_in_use(estate: Estate, group: GroupServers) -> None:
+    """Refuse to write settings of servers that an execution may be launching.
+
+    Raises:
+        EstateRefusedError: ACTIVE_EXECUTION.
+    """
+    with get_client(sync_client=True) as client:
+        active = active_reports(client)
+    step = Step(group.stored, group.stored)
+    faults = list(under_execution(estate, [step], active, lambda stored: tuple(group.servers)))
+    if faults:
+        raise refused(f"launch settings of group {group.stored.name!r} were not written", faults)
+
+
+def _with_missing(
+    group: GroupServers, compared: Mapping[str, Compared], server_ids: Sequence[str] | None = None
+) -> dict[str, Compared]:
+    """All servers of the group: also those that it says nothing of, and those that DRS does not have."""
+    silent = {
+        each: Compared(each, SyncState.IN_SYNC)
+        for each, settings in group.wanted(server_ids).items()
+        if settings == NOTHING
+    }
+    missing = {
+        each: Compared(each, SyncState.FAILED, error=group.absence(each))
+        for each in (group.missing if server_ids is None else ())
+    }
+    return {**compared, **silent, **missing}
+
+
+def _group_sync(group: GroupServers, compared: Mapping[str, Compared]) -> GroupSync:
+    states = Counter(one.state for one in compared.values())
+    return GroupSync(
+        group_id=group.stored.id,
+        group_name=group.stored.name,
+        status=_most_pressing(GroupState(state) for state in states),
+        counts={state: states[state] for state in SyncState},
+        servers=tuple(_server_sync(group, one) for _, one in sorted(compared.items())),
+    )
+
+
+def _server_sync(group: GroupServers, one: Compared) -> ServerSync:
+    server = group.servers.get(one.source_server_id)
+    return ServerSync(
+        server_id=one.source_server_id,
+        name=server.name if server else one.source_server_id,
+        status=one.state,
+        changes=tuple(map(SettingDifference.of, one.changes)),
+        template=TemplateVersion.of(one.launch_state),
+        error=one.error.code if one.error else None,
+        message=one.error.message if one.error else None,
+    )
+
+
+def _most_pressing(states: Iterable[GroupState]) -> GroupState:
+    return max(states, key=list(GroupState).index, default=GroupState.IN_SYNC)
