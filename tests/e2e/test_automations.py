@@ -22,6 +22,7 @@ from tests.conftest import PrefectServer
 from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, until
 
 EXAMPLES = ROOT / "examples/automations"
+REGION = "us-west-1"
 STALLED = {  # as EventBridge delivers it
     "version": "0",
     "id": "9da9af57-9253-4406-87cb-7cc400e43465",
@@ -38,9 +39,9 @@ STALLED = {  # as EventBridge delivers it
 class Automated:
     """The deployments of the examples, on a Prefect server."""
 
-    def __init__(self, rehearsal: Rehearsal, api: str, bindings: Path) -> None:
+    def __init__(self, rehearsal: Rehearsal, api: str, manifest: Path, bindings: Path) -> None:
         self.rehearsal, self.api = rehearsal, api
-        self.bindings = bindings
+        self.estate = {"manifest": str(manifest), "bindings": str(bindings)}
         self.deployments: dict[str, dict[str, Any]] = {}
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -94,9 +95,11 @@ class Automated:
 
 @pytest.fixture(scope="module")
 def automated(rehearsal: Rehearsal, prefect_server: PrefectServer) -> Iterator[Automated]:
-    _, bindings = rehearsal.seeded(ROOT / "examples/three-tier.json")
-    made = Automated(rehearsal, prefect_server.api_url, bindings)
-    pool = made.prefect("work-pool", "create", "drs-sandbox", "--type", "process")
+    manifest = rehearsal.folder / "nightly.json"  # the example's, in a region of its own
+    manifest.write_text((ROOT / "examples/three-tier.json").read_text().replace("us-west-2", REGION))
+    _, bindings = rehearsal.seeded(manifest)
+    made = Automated(rehearsal, prefect_server.api_url, manifest, bindings)
+    pool = made.prefect("work-pool", "create", "drs-sandbox", "--type", "process", "--overwrite")
     assert pool.returncode == 0, pool.stderr
     deployed = made.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "examples/automations/prefect.yaml")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
@@ -121,13 +124,13 @@ def test_the_nightly_drill_is_scheduled_and_its_instances_are_taken_away(automat
     night = automated.ask(
         "POST",
         f"/deployments/{nightly['id']}/create_flow_run",
-        {"parameters": {"bindings": str(automated.bindings)}},
+        {"parameters": automated.estate},
     )
     automated.carried_out(night)
     tidying = automated.started("tidy-up")
     assert tidying["parameters"] == {"execution_id": night["id"]}
     automated.carried_out(tidying)
-    drs = automated.rehearsal.client("drs", "us-west-2")
+    drs = automated.rehearsal.client("drs", REGION)
     launched = json.loads(automated.rehearsal.cli("status", night["id"], "--json").stdout)
     ids = {s["sourceServerId"] for wave in launched["waves"] for s in wave["servers"]}
     assert launched["status"] == "COMPLETED"

@@ -21,7 +21,7 @@ from tests.e2e.rehearsal import ACCOUNT, Rehearsal, plan, until
 
 
 def test_the_command_of_a_pause_mail_resumes_as_it_stands(rehearsal: Rehearsal) -> None:
-    region = "ap-northeast-1"
+    region = "ap-east-1"
     box = inbox(rehearsal, region)
     manifest = plan(region, {"Database": ["n-db1"], "Web": ["n-web1", "n-web2"]}, gates=["Web"])
     manifest["recoveryPlans"][0]["notify"] = {"topics": [box.topic_arn]}
@@ -57,7 +57,7 @@ def test_the_command_of_a_pause_mail_resumes_as_it_stands(rehearsal: Rehearsal) 
 
 
 def test_the_command_of_a_pause_mail_cancels_as_it_stands(rehearsal: Rehearsal) -> None:
-    region = "ap-northeast-2"
+    region = "ap-south-1"
     box = inbox(rehearsal, region)
     file, bindings = rehearsal.seeded(plan(region, {"Database": ["o-db1"], "Web": ["o-web1"]}, gates=["Web"]))
     drill = rehearsal.drill(file, bindings, PREFECT_DRS_NOTIFY_TOPICS=box.topic_arn)
