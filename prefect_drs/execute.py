@@ -50,6 +50,7 @@ from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook, RunbookWave
 from prefect_drs.settings import PrefectDrsSettings
 from prefect_drs.suspension import Aside, StandAsideError, SuspendingGate, dismiss_alarms, suspend, wake
+from prefect_drs.turns import PrefectTurns
 
 SETTINGS_WORKERS = 8
 CHECK_WORKERS = 16
@@ -199,6 +200,7 @@ def _carry_out(
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
         ReportPublisher() as publisher,
+        PrefectTurns() as turns,
         SettingsRecorder(execution_id, options.approved_by or holder()) as recorder,
     ):
         engine = Engine(
@@ -211,6 +213,7 @@ def _carry_out(
             check_executor=check_executor,
             workers=SETTINGS_WORKERS,
             expected=expected,
+            turns=turns,
             holder=holder(),
             asked=asked,
             observers=(

@@ -22,10 +22,11 @@ from prefect_drs.errors import UsageError
 from prefect_drs.recovery.course import Courses, Execution
 from prefect_drs.recovery.jobs import LocationJobs
 from prefect_drs.recovery.journal import Journal
-from prefect_drs.recovery.packing import Demand, Limits, pack, tails
+from prefect_drs.recovery.packing import Demand, JobStart, Limits, pack, tails
 from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.restore import Standing, standing_of
+from prefect_drs.recovery.turns import Alone, Turns, share
 from prefect_drs.recovery.watch import PollPolicy
 from prefect_drs.recovery.waves import ServerState, WavePhase
 from prefect_drs.report.events import (
@@ -45,6 +46,7 @@ from prefect_drs.report.model import RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook
 
 TYPICAL_LAUNCH = 20 * 60.0  # seconds; what one wave is taken to last when paths are compared
+TURN_LOOK = 1.0  # seconds until a turn is asked for again that another execution has
 IDLE = 30.0  # seconds between looks at an engine that has nothing to do; a submission wakes it sooner
 
 
@@ -65,6 +67,7 @@ class Engine:
         policy: how often to look.
         observers: told every event after it is safe in the journal; must not raise.
         expected: seconds that each server's launch is expected to take, by source server id, where known.
+        turns: tells executions in the same account-region of each other; none are known where None.
         holder: who carries it out, for the journal.
         asked: what the call to carry it out is known by, so that an execution that has ended is tried again once for
             each call; empty where every call is a new one.
@@ -86,6 +89,7 @@ class Engine:
         policy: PollPolicy | None = None,
         observers: Sequence[Callable[[Event], None]] = (),
         expected: Mapping[str, float] | None = None,
+        turns: Turns | None = None,
         holder: str = "",
         asked: str = "",
         seed: int | None = None,
@@ -98,6 +102,7 @@ class Engine:
         self._workers = workers
         self._limits = limits or Limits()
         self._policy = policy or PollPolicy()
+        self._turns: Turns = turns or Alone()
         self._observers = observers
         self._lock = threading.RLock()  # events come from wave threads (gates) and from the tick
         self._fold = ReportFold()
@@ -369,17 +374,35 @@ class Engine:
         """Read one account-region if it is time, and launch there what fits."""
         if jobs.seconds_to_next(wanting=self._wanting(location)) == 0.0:
             jobs.read()
-        if self._wanting(location) and jobs.may_launch():
-            for start in pack(self._demands(location), jobs.usage, self._limits):
+        wanting = self._wanting(location)
+        sharers = self._turns.want(location, wanted=wanting)
+        if wanting and jobs.may_launch() and self._chosen(location, jobs, sharers):
+            turn = self._turns.take(location)
+            if turn is None:
+                return TURN_LOOK
+            with turn:
+                self._launch(location, jobs, sharers)
+        return jobs.seconds_to_next(wanting=self._wanting(location))
+
+    def _launch(self, location: Location, jobs: LocationJobs, sharers: int) -> None:
+        """Start there what fits; where another execution may have been faster, what runs is read first."""
+        if self._turns.shared:
+            jobs.read()
+        if jobs.may_launch():
+            for start in self._chosen(location, jobs, sharers):
                 if not jobs.launch(start):
                     break
-        return jobs.seconds_to_next(wanting=self._wanting(location))
 
     def _wanting(self, location: Location) -> bool:
         """Whether servers there are to be launched as soon as there is room."""
         if self._held or self._cancelled is not None:
             return False
         return any(wave.ready_servers(location) for wave in self._waves.values())
+
+    def _chosen(self, location: Location, jobs: LocationJobs, sharers: int) -> tuple[JobStart, ...]:
+        """The jobs to start there now."""
+        limits = share(self._limits, jobs.usage, jobs.own, sharers)
+        return pack(self._demands(location), jobs.usage, limits)
 
     def _demands(self, location: Location) -> list[Demand]:
         return [

@@ -112,6 +112,14 @@ class LocationJobs:
             busy=frozenset(servers) | frozenset(asked) | self._refusals.left_out,
         )
 
+    @property
+    def own(self) -> Usage:
+        """What of that is held by this execution."""
+        servers = [server for job in self._book.jobs.values() if job.active for server in job.servers]
+        asked = [server_id for request in self._book.requests.values() for server_id in request.server_ids]
+        jobs = sum(job.active for job in self._book.jobs.values()) + len(self._book.requests)
+        return Usage(jobs=jobs, servers=len(servers) + len(asked))
+
     def may_launch(self) -> bool:
         """Whether a reading is at hand that a launch may rest on."""
         now = self._clock.now()
