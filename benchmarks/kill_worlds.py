@@ -268,7 +268,10 @@ def raised(world: World, clock: StepClock) -> Iterator[Sandbox]:
             caller = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
             trust = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": caller}]
             document = json.dumps({"Version": "2012-10-17", "Statement": trust})
-            iam_backends[world.account]["aws"].create_role(ROLE, document, "/", None, "", [], "3600")
+            iam = iam_backends[world.account]["aws"]
+            iam.create_role(ROLE, document, "/", None, "", [], "3600")
+            everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+            iam.put_role_policy(ROLE, "all", json.dumps({"Version": "2012-10-17", "Statement": everything}))
         for region in {region: None for wave in world.waves for region in wave.servers}:
             sandbox.backend(world.account, region).initialize_service()
         for wave in world.waves:
