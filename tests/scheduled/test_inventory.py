@@ -1,0 +1,51 @@
+"""The flow `inventory` on a real Prefect server, and what is read back from it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from prefect_drs.flows import inventory
+from prefect_drs.scheduled.inventory import InventoryIncompleteError, NoInventoryError, last_inventory
+from tests.rig import ACCOUNT, REGION
+from tests.scheduled.conftest import artifacts
+from tests.tag_sync.conftest import Estate
+
+OTHER = "222222222222"
+
+
+def test_before_the_first_one_there_is_none_and_it_says_how_to_have_one(prefect_api: None) -> None:
+    with pytest.raises(NoInventoryError, match="prefect deployment run inventory/scheduled"):
+        last_inventory()
+
+
+def test_the_last_one_is_read_back_with_its_age_and_there_is_only_one(site: Estate) -> None:
+    server = site.pair({"Name": "a"})
+    inventory()
+    site.server(None)
+    taken = inventory()
+    last = last_inventory()
+    assert last.inventory == taken
+    assert server in {one.source_server_id for one in last.inventory.servers}
+    assert timedelta(0) <= last.age < timedelta(minutes=5)
+    assert len(artifacts("drs-inventory")) == 1
+
+
+def test_one_of_a_part_is_shown_and_does_not_take_its_place(site: Estate) -> None:
+    site.pair({"Name": "a"})
+    inventory(regions=[REGION])
+    with pytest.raises(NoInventoryError):
+        last_inventory()
+    (dashboard,) = artifacts("drs-dashboard")
+    assert f"| {ACCOUNT} | {REGION} | 1 of 300 (0.3 %) | 1 of 4000 (0.0 %) | OK |" in dashboard["data"]
+
+
+def test_one_that_is_not_complete_ends_failed_with_what_there_is(site: Estate) -> None:
+    site.pair({"Name": "a"})
+    state = inventory(regions=[REGION], accounts=[ACCOUNT, OTHER], return_state=True)
+    assert state.is_failed()
+    incomplete = state.result(raise_on_failure=False)
+    assert isinstance(incomplete, InventoryIncompleteError)
+    assert incomplete.inventory.totals.source_servers == 1
+    assert f"**{OTHER}/all regions**" in artifacts("drs-dashboard")[0]["data"]
