@@ -12,9 +12,11 @@ import os
 import sys
 
 from prefect_drs.blocks import TargetAccount
+from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
 from prefect_drs.scheduled.deployments import DEPLOYMENT, apply_schedule
 from prefect_drs.scheduled.settings import TagSyncSettings, load_settings
 
+BLOCK_TYPES = (TargetAccount, StoredProtectionGroup, StoredRecoveryPlan, EstateState, TagSyncSettings)
 SANDBOX_BLOCK = "sandbox"
 SANDBOX_ACCOUNT = "123456789012"  # whose account the sandbox takes any credentials for
 
@@ -28,10 +30,10 @@ def register(endpoint_url: str | None) -> list[str]:
     Returns:
         One line for each thing that was looked after.
     """
-    TargetAccount.register_type_and_schema()
-    TagSyncSettings.register_type_and_schema()
+    for kind in BLOCK_TYPES:
+        kind.register_type_and_schema()
     slug = TargetAccount.get_block_type_slug()
-    done = [f"block type {slug} is registered", f"block type {TagSyncSettings.get_block_type_slug()} is registered"]
+    done = [f"block type {kind.get_block_type_slug()} is registered" for kind in BLOCK_TYPES]
     if apply_schedule(load_settings()):
         done.append(f"deployment {DEPLOYMENT} has the schedule of its settings")
     if endpoint_url is None:

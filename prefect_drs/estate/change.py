@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
 from prefect_drs.errors import Fault
-from prefect_drs.estate.model import Edit, Estate, Kind, Step
+from prefect_drs.estate.model import Edit, Estate, Kind, Step, Stored
 from prefect_drs.estate.overlap import Readings, conflicts
 from prefect_drs.estate.refusals import refused
 from prefect_drs.estate.rules import checked, faults_of, still_named, under_execution
@@ -97,7 +98,8 @@ def _examined(
     after = before.after(steps)
     in_use = [*(edit for edit in edits if isinstance(edit, Fault)), *still_named(before, steps)]
     if any(step.before is not None for step in steps):
-        in_use += under_execution(before, steps, active_reports(client))
+        members = partial(_members, readings)
+        in_use += under_execution(before, steps, active_reports(client), members)
     if all(step.after is None for step in steps):  # what only goes breaks no rule but these, and may be mending others
         return Change(before, after, steps, tuple(in_use))
     reading = checked(after)
@@ -107,6 +109,12 @@ def _examined(
     steps = tuple(_normal(step, reading.manifest) for step in steps)
     overlaps = conflicts(readings, _groups(steps, reading.manifest), reading.manifest.protection_groups)
     return Change(before, before.after(steps), steps, (*in_use, *faults, *overlaps), warnings)
+
+
+def _members(readings: Readings, stored: Stored) -> tuple[str, ...]:
+    """The servers of a stored group now, as far as its definition can be understood."""
+    alone = checked(Estate((stored,), ())).manifest
+    return () if alone is None else readings.members(alone.protection_groups[0])
 
 
 def _steps(estate: Estate, edits: Iterable[Edit | Fault], by: str, at: datetime) -> tuple[Step, ...]:

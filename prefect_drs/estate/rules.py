@@ -6,7 +6,7 @@ What only the accounts can tell is `overlap`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prefect_drs.errors import Fault
 from prefect_drs.estate.model import Estate, Kind, Step, Stored
@@ -51,13 +51,22 @@ def still_named(estate: Estate, steps: Sequence[Step]) -> Iterator[Fault]:
             )
 
 
-def under_execution(estate: Estate, steps: Iterable[Step], active: Sequence[RecoveryReport]) -> Iterator[Fault]:
-    """What an execution that has not ended uses cannot change: its plan, the plan's groups, a group of its servers."""
+def under_execution(
+    estate: Estate, steps: Iterable[Step], active: Sequence[RecoveryReport], members: Callable[[Stored], Sequence[str]]
+) -> Iterator[Fault]:
+    """What an execution that has not ended uses cannot change: its plan, the plan's groups, a group of its servers.
+
+    Args:
+        estate: as it is.
+        steps: what would change.
+        active: the reports of such executions.
+        members: the servers of a stored group now.
+    """
     for step in steps:
         if step.before is None:
             continue
         for report in active:
-            if why := _use(estate, step.before, report):
+            if why := _use(estate, step.before, report, members):
                 yield Fault(
                     step.before.place,
                     0,
@@ -67,15 +76,15 @@ def under_execution(estate: Estate, steps: Iterable[Step], active: Sequence[Reco
                 )
 
 
-def _use(estate: Estate, stored: Stored, report: RecoveryReport) -> str:
+def _use(estate: Estate, stored: Stored, report: RecoveryReport, members: Callable[[Stored], Sequence[str]]) -> str:
     """How an execution uses what is stored; empty where it does not."""
     if stored.kind is Kind.PLAN:
         return "carries this plan out" if stored.name.casefold() == report.plan_name.casefold() else ""
     if any(plan.name.casefold() == report.plan_name.casefold() for plan in estate.plans_of(stored)):
         return f"carries out a plan that names group {stored.name!r}"
     launched = {server.source_server_id for wave in report.waves for server in wave.servers}
-    own = set(stored.definition.get("sourceServerIds") or ())
-    return f"has servers of group {stored.name!r}: {listed(sorted(launched & own))}" if launched & own else ""
+    own = launched.intersection(members(stored))
+    return f"has servers of group {stored.name!r}: {listed(sorted(own))}" if own else ""
 
 
 def _within(path: str, places: Iterable[str]) -> bool:

@@ -19,6 +19,7 @@ from prefect_drs.estate.source import open_manifest
 from prefect_drs.gates import answer_gate, pending_gates
 from prefect_drs.recovery.ports import Decision
 from prefect_drs.runbook import resolve
+from prefect_drs.simulator.roles import plant_role
 from tests.e2e.rehearsal import until
 from tests.operations.estate import Stored
 from tests.rig import ACCOUNT, REGION
@@ -286,6 +287,7 @@ def test_a_plan_keeps_the_rules_of_a_manifest(stored: Stored, waves: list[Any], 
 def test_a_wave_of_several_groups_accounts_and_regions_stays_one_wave(stored: Stored) -> None:
     places = [(ACCOUNT, REGION), (ACCOUNT, "eu-west-1"), ("222222222222", REGION), ("222222222222", "eu-west-1")]
     wanted = {}
+    plant_role("222222222222")
     for account, region in places:
         (wanted[account, region],) = stored.servers("web", account=account, region=region, tags={"tier": "web"})
         name = f"{account} {region}"

@@ -1,0 +1,113 @@
+"""The stored estate as values: edits make steps, a new name is carried along, block names tell names apart."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefect_drs.errors import Fault
+from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored, document_name
+from prefect_drs.estate.refusals import (
+    AlreadyStoredError,
+    EstateRefusedError,
+    NotStoredError,
+    ServerConflictError,
+    VersionMismatchError,
+    refused,
+)
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+names = st.text(min_size=1, max_size=80)
+
+
+def stored(kind: Kind, name: str, identifier: str, **fields: Any) -> Stored:
+    return Stored(kind, identifier, {kind.name_field: name, **fields}, 3, NOW, NOW, "ada")
+
+
+def shop() -> Estate:
+    waves = [{"waveNumber": 1, "waveName": "a", "protectionGroupNames": ["database", "Web"]}]
+    return Estate.of(
+        [
+            stored(Kind.GROUP, "Database", "g1"),
+            stored(Kind.GROUP, "Web", "g2"),
+            stored(Kind.GROUP, "Spare", "g3"),
+            stored(Kind.PLAN, "Shop", "p1", waves=waves),
+        ]
+    )
+
+
+def test_groups_and_plans_are_found_by_id_and_by_name() -> None:
+    estate = shop()
+    assert estate.find(Kind.GROUP, "g2") is estate.find(Kind.GROUP, "wEB")
+    (plan,) = estate.plans
+    assert [group.name for group in estate.groups_of(plan)] == ["Database", "Web"]
+    assert estate.plans_of(estate.find(Kind.GROUP, "Database")) == (plan,)
+    assert estate.plans_of(estate.find(Kind.GROUP, "Spare")) == ()
+    with pytest.raises(NotStoredError, match="Database"):
+        estate.find(Kind.GROUP, "Databse")
+
+
+def test_a_part_of_the_estate_is_a_plan_and_its_groups() -> None:
+    estate = shop()
+    part = estate.manifest(estate.plans)
+    assert [group["groupName"] for group in part["protectionGroups"]] == ["Database", "Web"]
+    assert len(estate.manifest()["protectionGroups"]) == 3
+
+
+def test_a_new_name_is_carried_into_the_plans_that_name_the_group() -> None:
+    estate = shop()
+    steps = estate.steps([Put(Kind.GROUP, {"groupName": "Data"}, "g1", 3)], by="grace", at=NOW)
+    after = estate.after(steps)
+    (plan,) = after.plans
+    assert plan.definition["waves"][0]["protectionGroupNames"] == ["Data", "Web"]
+    assert (plan.version, plan.updated_by) == (4, "grace")
+    assert [group.id for group in after.groups_of(plan)] == ["g1", "g2"]
+
+
+def test_a_stale_version_is_told_with_both_and_by_whom() -> None:
+    with pytest.raises(VersionMismatchError, match="ada") as refusal:
+        shop().steps([Drop(Kind.GROUP, "g3", 2)], by="grace", at=NOW)
+    assert (refusal.value.details["givenVersion"], refusal.value.details["currentVersion"]) == (2, 3)
+
+
+def test_a_group_keeps_the_id_that_its_definition_has() -> None:
+    (step,) = shop().steps([Put(Kind.GROUP, {"groupName": "New", "groupId": "pg-9"})], by="grace", at=NOW)
+    assert step.after is not None
+    assert (step.after.id, step.after.version) == ("pg-9", 1)
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        (["CYCLE"], EstateRefusedError),
+        (["DUPLICATE_GROUP_NAME", "CYCLE"], AlreadyStoredError),
+        (["SERVER_IN_TWO_GROUPS"], ServerConflictError),
+        (["OVERLAPPING_SELECTIONS", "SERVER_CONFLICT"], ServerConflictError),
+        (["SERVER_CONFLICT", "DUPLICATE_PLAN_NAME"], AlreadyStoredError),
+    ],
+)
+def test_the_weightiest_fault_gives_the_code_and_all_are_told(codes: list[str], kind: type[Exception]) -> None:
+    error = refused("it was not done", [Fault("groups.a", 0, code, "why") for code in codes])
+    assert type(error) is kind
+    assert [fault["code"] for fault in error.details["faults"]] == codes
+    assert "\n" not in error.message
+
+
+@given(names)
+def test_the_name_of_a_block_is_one_that_prefect_takes(name: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", document_name(name))
+    assert document_name(name) == document_name(name.casefold())
+
+
+near = st.sampled_from(["db", "DB", "db-1", "db 1", "db_1", " db", "db-", "ß", "ss", "é", "日本"]) | names
+
+
+@given(near, near)
+def test_blocks_of_different_names_have_different_names(one: str, other: str) -> None:
+    assert (document_name(one) == document_name(other)) == (one.casefold() == other.casefold())
+    assert document_name(document_name(one)) != document_name(other) or document_name(one) == other.casefold()

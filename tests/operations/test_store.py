@@ -1,0 +1,36 @@
+"""Writers of the stored estate: one at a time, and none on ground that moved under it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from prefect_drs.estate import store
+from prefect_drs.estate.model import Drop, Kind
+from prefect_drs.lease import hold
+from tests.operations.estate import Stored
+
+
+def test_who_waits_too_long_for_the_others_is_told_to_try_again(stored: Stored) -> None:
+    busy = store.EstateBusyError("")
+    with (
+        hold(store.LOCK, timedelta(seconds=30), busy),
+        pytest.raises(store.EstateBusyError, match="try again"),
+        store.estate_lock(timedelta(seconds=1)),
+    ):
+        pytest.fail("two held it")
+
+
+def test_a_writer_whose_lease_ran_out_writes_nothing_over_another(stored: Stored) -> None:
+    group = stored.group("Database")
+    with get_client(sync_client=True) as client:
+        before = store.read_snapshot(client)
+        stored.group("Web")  # another writer, while this one slept
+        steps = before.estate.steps(
+            [Drop(Kind.GROUP, group["groupId"])], by="ada", at=before.estate.groups[0].created_at
+        )
+        with pytest.raises(store.EstateBusyError, match="nothing was written"):
+            store.write_steps(client, before, steps)
+    assert [each.name for each in store.read_estate().groups] == ["Database", "Web"]
