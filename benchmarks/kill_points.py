@@ -16,7 +16,8 @@ What is checked after each run, against the simulator's own state:
 - no server is in two launch jobs, unless the plan's retries allow it and the former job had ended with its failure when
   the next began; and DRS never had to prevent it (ConflictException): that is the second line of defence, and would
   hide a broken first;
-- no job was created before every server of the waves it depends on was LAUNCHED, in a job that exists;
+- no job was created before every server of the waves it depends on was LAUNCHED, in a job that exists, or had failed at
+  its last attempt where the plan goes on without it and another of its wave is up;
 - every launch job in DRS is in the report, with its servers, and no other; likewise each server's launch status and
   recovery instance;
 - the quotas given to the engine were kept;
@@ -415,16 +416,24 @@ def _broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> It
         for participant in job.participants.values()
         if participant.status == "LAUNCHED"
     }
+    last = {
+        participant.server_id: participant
+        for job in sorted((job for _, job in jobs), key=lambda job: job.created_at)
+        for participant in job.participants.values()
+    }
     waves = {wave.number: wave for wave in world.waves}
     for _, job in jobs:
         if job.tags.get(EXECUTION_TAG) != EXECUTION:
             yield f"job {job.job_id} does not carry its execution"
         for before in waves[int(job.tags[WAVE_TAG])].after:
-            for region in waves[before].servers:
-                for server_id in waves[before].server_ids(region):
-                    up = launched.get(server_id)
-                    if up is None or up.ended_at is None or up.ended_at > job.created_at:
-                        yield f"wave {job.tags[WAVE_TAG]} began before {server_id} of wave {before} was LAUNCHED"
+            without = waves[before].policy.get("onServerFailure") == "continue"
+            ids = [server_id for region in waves[before].servers for server_id in waves[before].server_ids(region)]
+            for server_id in ids:
+                up = launched.get(server_id) or (last.get(server_id) if without else None)
+                if up is None or up.ended_at is None or up.ended_at > job.created_at:
+                    yield f"wave {job.tags[WAVE_TAG]} began before {server_id} of wave {before} was LAUNCHED"
+            if launched.keys().isdisjoint(ids):
+                yield f"wave {job.tags[WAVE_TAG]} began though nothing of wave {before} is up"
         if (reported := told.get(job.job_id)) is not None and set(reported.server_ids) != set(job.participants):
             yield f"job {job.job_id} has other servers in the report than in DRS"
     for wave in report.waves:
