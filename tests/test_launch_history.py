@@ -107,3 +107,15 @@ def test_what_a_drill_writes_is_in_the_history_of_each_server_from_what_to_what(
         (one.part, one.field, one.before, one.after) for one in server.changes
     }
     assert report_of(events).status == "COMPLETED"
+
+
+def test_a_drill_that_prefect_runs_records_what_it_wrote_under_who_approved_it() -> None:
+    from prefect_drs.compile import compile_plan
+
+    with simulated_aws(speed=600) as rig:
+        manifest = rig.manifest({1: WaveSpec(servers=1, settings={"copyTags": True})})
+        report = compile_plan(manifest)(mode="drill", approved_by="grace")
+    (server,) = manifest.protection_groups[0].source_server_ids
+    (told,) = read_history(Location("123456789012", "us-west-2"), server, limit=10)
+    assert (told.by, told.action, told.source) == ("grace", "drill", report.execution_id)
+    assert told.changes == (Changed(part="drs", field="copyTags", before=False, after=True),)
