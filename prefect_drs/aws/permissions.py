@@ -23,6 +23,7 @@ class Purpose:
         actions: of IAM, sorted.
         via_drs: made by DRS in the caller's name (forward access sessions, `aws:ViaAWSService`).
         check_types: only where a plan has checks or hooks of these types; empty: every plan.
+        beside: not needed to recover, only by what is done beside it.
     """
 
     sid: str
@@ -30,6 +31,7 @@ class Purpose:
     actions: tuple[str, ...]
     via_drs: bool = False
     check_types: frozenset[str] = frozenset()
+    beside: bool = False
 
 
 PURPOSES: tuple[Purpose, ...] = (
@@ -136,6 +138,29 @@ PURPOSES: tuple[Purpose, ...] = (
         ("drs:ListLaunchActions",),
         check_types=frozenset({"postLaunchActions"}),
     ),
+    Purpose(
+        "SyncTags",
+        "tag sync, which also takes tags away",
+        ("drs:UntagResource",),
+        beside=True,
+    ),
+    Purpose(
+        "ExtendServers",
+        "staging accounts and extended source servers",
+        (
+            "drs:CreateExtendedSourceServer",
+            "drs:GetReplicationConfiguration",
+            "drs:ListExtensibleSourceServers",
+            "drs:ListStagingAccounts",
+        ),
+        beside=True,
+    ),
+    Purpose(
+        "TellOthers",
+        "subscriptions to milestones, in the account of the topic or bus",
+        ("events:PutEvents", "sns:ListSubscriptionsByTopic", "sns:Publish", "sns:Subscribe"),
+        beside=True,
+    ),
 )
 
 
@@ -145,7 +170,7 @@ def needed_actions(check_types: Collection[str] = ()) -> tuple[str, ...]:
         sorted(
             action
             for purpose in PURPOSES
-            if not purpose.check_types or purpose.check_types & set(check_types)
+            if not purpose.beside and (not purpose.check_types or purpose.check_types & set(check_types))
             for action in purpose.actions
         )
     )
