@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
+from prefect_drs.lease import hold, limit_name
 from prefect_drs.scheduled.deployments import get_tag_sync_status, update_tag_sync_settings
+from prefect_drs.scheduled.tag_sync import LOCK, TagSyncBusyError
 from prefect_drs.simulator.estate_model import Estate
 from prefect_drs.simulator.fleet import fleet
 from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, until
@@ -76,6 +79,14 @@ def test_with_two_regions_dead_and_an_account_without_its_role_the_rest_is_synch
         assert f"**{named}**" in page["data"]
         assert named.replace("/all regions", "") in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_beside_another_sync_the_command_does_nothing_and_says_so(clean: Rehearsal) -> None:
+    with hold(limit_name(LOCK), timedelta(seconds=30), TagSyncBusyError("")):
+        done = clean.cli("tag-sync", "--region", LIVING[0])
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert re.search(r"^prefect-drs: another tag sync is running, .*did nothing", done.stderr, re.MULTILINE)
 
 
 @pytest.fixture

@@ -294,7 +294,9 @@ def test_a_region_that_dies_while_it_is_written_to_ends_its_own_work_only(estate
 def test_throttling_is_waited_out(estate: Estate) -> None:
     server = estate.pair({"Name": "a"})
     estate.sandbox.faults.add({"kind": "operation", "operation": "TagResource", "effect": "throttle", "times": 1})
-    assert estate.sync(sessions=Sessions()).exit_code == 0
+    result = estate.sync(sessions=Sessions())
+    assert result.exit_code == 0
+    assert result.calls["drs:TagResource"] == 2  # the one that was refused is counted too
     assert estate.tags(server) == {"Name": "a"}
 
 
