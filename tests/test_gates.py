@@ -374,15 +374,15 @@ def test_the_command_line_answers_as_the_user_of_the_machine(
 ) -> None:
     import getpass
 
-    from prefect_drs.cli.control import approve, reject
+    from prefect_drs.cli import main
 
     first, second = beside(gate.ask, request(execution, 1)), beside(gate.ask, request(execution, 2, "Web"))
     next_of(opened), next_of(opened)
-    approve(execution, wave=1, comment="looks right")
-    reject(execution, wave=2, by="grace")
+    assert main(["approve", execution, "--wave", "1", "--comment", "-- looks right"]) == 0
+    assert main(["reject", execution, "--wave", "2", "--by", "grace"]) == 0
     answers = [result_of(first), result_of(second)]
     assert [(a.decision, a.by, a.comment) for a in answers] == [
-        (Decision.APPROVED, getpass.getuser(), "looks right"),
+        (Decision.APPROVED, getpass.getuser(), "-- looks right"),
         (Decision.REJECTED, "grace", ""),
     ]
     assert capsys.readouterr().out.splitlines() == [

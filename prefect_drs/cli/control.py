@@ -6,6 +6,7 @@ In come an execution and what is to happen to it, out goes one line on stdout th
 from __future__ import annotations
 
 import getpass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -15,63 +16,41 @@ if TYPE_CHECKING:
     from prefect_drs.report.model import RecoveryReport
 
 
-def approve(
-    execution: str,
-    /,
-    *,
-    wave: int,
-    by: str | None = None,
-    comment: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
-) -> None:
-    """Approve a wave that waits at its gate.
+Execution = Annotated[str, Parameter(help="The execution's id, as `prefect-drs status` shows it.")]
 
-    Parameters
-    ----------
-    execution
-        The execution's id, as `prefect-drs status` shows it.
-    wave
-        Number of the wave behind the gate.
-    by
-        Who approves; by default the user of this machine. It goes into the report.
-    comment
-        Why; it goes into the report.
-    """
+
+@Parameter(name="*")  # its fields are options of the command, without a prefix
+@dataclass(frozen=True)
+class Answer:
+    """What a person says at a gate."""
+
+    wave: Annotated[int, Parameter(help="Number of the wave behind the gate.")]
+    by: Annotated[
+        str | None,
+        Parameter(help="Who decides; by default the user of this machine. It goes into the report."),
+    ] = None
+    comment: Annotated[str, Parameter(allow_leading_hyphen=True, help="Why; it goes into the report.")] = ""
+
+
+def approve(execution: Execution, /, *, answer: Answer) -> None:
+    """Approve a wave that waits at its gate."""
     from prefect_drs.recovery.ports import Decision
 
-    _answer(execution, wave, Decision.APPROVED, by, comment)
+    _answer(execution, Decision.APPROVED, answer)
 
 
-def reject(
-    execution: str,
-    /,
-    *,
-    wave: int,
-    by: str | None = None,
-    comment: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
-) -> None:
-    """Reject a wave that waits at its gate: it and every wave that depends on it are cancelled.
-
-    Parameters
-    ----------
-    execution
-        The execution's id, as `prefect-drs status` shows it.
-    wave
-        Number of the wave behind the gate.
-    by
-        Who rejects; by default the user of this machine. It goes into the report.
-    comment
-        Why; it goes into the report.
-    """
+def reject(execution: Execution, /, *, answer: Answer) -> None:
+    """Reject a wave that waits at its gate: it and every wave that depends on it are cancelled."""
     from prefect_drs.recovery.ports import Decision
 
-    _answer(execution, wave, Decision.REJECTED, by, comment)
+    _answer(execution, Decision.REJECTED, answer)
 
 
-def _answer(execution: str, wave: int, decision: Decision, by: str | None, comment: str) -> None:
+def _answer(execution: str, decision: Decision, answer: Answer) -> None:
     from prefect_drs.gates import answer_gate
 
-    name = getpass.getuser() if by is None else by
-    gate = answer_gate(execution, wave, decision, by=name, comment=comment)
+    name = getpass.getuser() if answer.by is None else answer.by
+    gate = answer_gate(execution, answer.wave, decision, by=name, comment=answer.comment)
     print(f"{decision.value.lower()} by {name}: {gate}")
 
 
