@@ -166,6 +166,14 @@ def test_the_statuses_are_those_of_the_code() -> None:
     assert first_column(waves) == set(WaveStatus)
 
 
+def test_how_long_is_waited_is_as_the_code_has_it() -> None:
+    from prefect_drs.recovery import course, jobs, refusals
+
+    told = re.findall(r"\| (\d+) hours? \|$", section("docs/operating.md", "### What it waits for"), re.MULTILINE)
+    patience = (jobs.FOREIGN_PATIENCE, refusals.PATIENCE, course.PREPARING_PATIENCE)
+    assert [int(hours) * 3600 for hours in told] == [limit.total_seconds() for limit in patience]
+
+
 def test_the_findings_are_those_of_the_code() -> None:
     from prefect_drs.runbook import FindingSeverity
     from prefect_drs.runbook.rules import RULES
