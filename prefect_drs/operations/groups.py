@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from prefect_drs.errors import AwsError, UsageError
-from prefect_drs.estate.change import Change, change_estate
+from prefect_drs.estate.change import Change, Editing, change_estate
 from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.refusals import fault_json
@@ -178,14 +178,9 @@ def create_protection_group(context: Context, request: CreateGroup) -> GroupAnsw
         AwsError: which servers carry the tags could not be read.
     """
     readings = reading(context)
-    change = change_estate(
-        lambda _: [Put(Kind.GROUP, request.definition())],
-        by=context.caller,
-        at=context.clock.now(),
-        readings=readings,
-        what="the protection group was not created",
-    )
-    return _changed(change, readings)
+    edits = [Put(Kind.GROUP, request.definition())]
+    change = change_stored(context, lambda _: edits, "the protection group was not created", readings)
+    return _answer_of(change, readings)
 
 
 def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnswer:
@@ -201,14 +196,8 @@ def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnsw
         return [Put(Kind.GROUP, request.definition(group.definition), group.id, request.version)]
 
     readings = reading(context)
-    change = change_estate(
-        edit,
-        by=context.caller,
-        at=context.clock.now(),
-        readings=readings,
-        what=f"protection group {request.group_id!r} was not changed",
-    )
-    return _changed(change, readings)
+    what = f"protection group {request.group_id!r} was not changed"
+    return _answer_of(change_stored(context, edit, what, readings), readings)
 
 
 def delete_protection_group(context: Context, request: DeleteGroup) -> DeletedAnswer:
@@ -222,14 +211,19 @@ def delete_protection_group(context: Context, request: DeleteGroup) -> DeletedAn
 
 def delete(context: Context, kind: Kind, reference: str, version: int | None) -> DeletedAnswer:
     """Delete a stored group or plan."""
-    change = change_estate(
+    (step,) = change_stored(
+        context,
         lambda estate: [Drop(kind, estate.find(kind, reference).id, version)],
-        by=context.caller,
-        at=context.clock.now(),
-        readings=reading(context),
-        what=f"{kind} {reference!r} was not deleted",
+        f"{kind} {reference!r} was not deleted",
+    ).steps
+    return DeletedAnswer(id=step.subject.id, name=step.subject.name)
+
+
+def change_stored(context: Context, edit: Editing, what: str, readings: Readings | None = None) -> Change:
+    """Change the estate in the caller's name, now; `what` begins the message of a refusal."""
+    return change_estate(
+        edit, by=context.caller, at=context.clock.now(), readings=readings or reading(context), what=what
     )
-    return DeletedAnswer(id=change.steps[0].subject.id, name=change.steps[0].subject.name)
 
 
 def get_protection_group(context: Context, request: GroupReference) -> GroupAnswer:
@@ -307,7 +301,7 @@ def sound(estate: Estate) -> Manifest:
     return found.manifest
 
 
-def _changed(change: Change, readings: Readings) -> GroupAnswer:
+def _answer_of(change: Change, readings: Readings) -> GroupAnswer:
     group = next(step.after for step in change.steps if step.after is not None and step.after.kind is Kind.GROUP)
     answer = _answer(group, change.after, readings)
     return answer.model_copy(update={"warnings": tuple(fault_json(fault) for fault in change.warnings)})

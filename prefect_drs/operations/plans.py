@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import ConfigDict, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
-from prefect_drs.estate.change import Change, change_estate
+from prefect_drs.estate.change import Change
 from prefect_drs.estate.model import Estate, Kind, Put, Stored
 from prefect_drs.estate.refusals import fault_json
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.groups import DeletedAnswer, Version, delete, reading
+from prefect_drs.operations.groups import DeletedAnswer, Version, change_stored, delete
 from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
 
 
@@ -113,14 +113,8 @@ def create_recovery_plan(context: Context, request: CreatePlan) -> PlanAnswer:
         EstateRefusedError: ALREADY_EXISTS, or VALIDATION_ERROR: no wave, numbers given twice, a cycle, a dependency or
             a group that is not there; all faults.
     """
-    change = change_estate(
-        lambda _: [Put(Kind.PLAN, request.definition())],
-        by=context.caller,
-        at=context.clock.now(),
-        readings=reading(context),
-        what="the recovery plan was not created",
-    )
-    return _changed(change)
+    edits = [Put(Kind.PLAN, request.definition())]
+    return _answer_of(change_stored(context, lambda _: edits, "the recovery plan was not created"))
 
 
 def update_recovery_plan(context: Context, request: UpdatePlan) -> PlanAnswer:
@@ -134,14 +128,7 @@ def update_recovery_plan(context: Context, request: UpdatePlan) -> PlanAnswer:
         plan = estate.find(Kind.PLAN, request.plan_id)
         return [Put(Kind.PLAN, request.definition(plan.definition), plan.id, request.version)]
 
-    change = change_estate(
-        edit,
-        by=context.caller,
-        at=context.clock.now(),
-        readings=reading(context),
-        what=f"recovery plan {request.plan_id!r} was not changed",
-    )
-    return _changed(change)
+    return _answer_of(change_stored(context, edit, f"recovery plan {request.plan_id!r} was not changed"))
 
 
 def delete_recovery_plan(context: Context, request: DeletePlan) -> DeletedAnswer:
@@ -175,7 +162,7 @@ def _wave(wave: Any) -> Any:
     return {"waveName" if field == "name" else field: value for field, value in wave.items()}
 
 
-def _changed(change: Change) -> PlanAnswer:
+def _answer_of(change: Change) -> PlanAnswer:
     plan = next(step.after for step in change.steps if step.after is not None)
     answer = _answer(plan, change.after)
     return answer.model_copy(update={"warnings": tuple(fault_json(fault) for fault in change.warnings)})

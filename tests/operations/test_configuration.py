@@ -14,6 +14,7 @@ from prefect_drs.cli import main
 from prefect_drs.errors import PrefectDrsError
 from prefect_drs.estate import store
 from prefect_drs.estate.model import Kind, Put
+from prefect_drs.estate.source import open_manifest
 from prefect_drs.plan import Manifest, check_values, load_manifest
 from tests.operations.estate import Stored
 from tests.plan.test_export import FULL
@@ -160,6 +161,7 @@ def test_a_stored_plan_is_shown_and_compared_like_a_file(
     shown = capsys.readouterr().out
     assert main(["show", str(file)]) == 0
     assert capsys.readouterr().out == shown
+    assert open_manifest(Path("estate:"), plan="plan → ALL").plan().plan_name == "Plan → all"  # as the flow takes it
     assert main(["diff", "estate:", str(file)]) == 0
     assert capsys.readouterr().out.startswith("No difference")
     assert main(["show", "estate:", "--plan", "Nothing"]) == 2
