@@ -7,7 +7,8 @@ from the repository's root. A model, not a drill: jobs are started and end in a 
 (`prefect_drs.forecast.course`) without AWS, polling counting as a constant reaction. It takes seconds, prints
 a table, and ends with exit code 1 where the targets are missed (≤1.05 at 1,000 servers, ≤1.12 at 4,000,
 launch times known) or a quota was broken. The other columns show what knowing the launch times beforehand is
-worth: `known` exactly, recorded by three drills that vary by 5 % or by 10 %, or not at all.
+worth: `known` exactly, recorded by three drills that vary by 5 % or by 10 %, or not at all; and what the packer's
+own rule comes to without foresight.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ def measure(size: EstateSize, seed: int, reaction: float) -> Row:
     }
     for name, expected in known.items():
         courses[name] = play(Plan.of(course_waves(estate), expected), estate.durations, reaction=reaction)
+    recorded = Plan.of(course_waves(estate), expected_seconds(estate))
+    courses["no foresight, 5 %"] = play(recorded, estate.durations, reaction=reaction, foresight=False)
     for name, rewire in STRATEGIES.items():
         if name != "prefect-drs":
             waves = course_waves(estate, rewire(estate.plan))

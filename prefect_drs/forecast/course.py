@@ -175,6 +175,7 @@ def play(
     limits: Limits | None = None,
     usage: Mapping[str, Usage] | None = None,
     reaction: float = 0.0,
+    foresight: bool = True,
 ) -> Course:
     """Play a recovery through.
 
@@ -186,11 +187,13 @@ def play(
         limits: the quotas of every account and region.
         usage: what others hold in an account and region, for the whole course.
         reaction: seconds from a launch in DRS to the moment the engine acts on it.
+        foresight: choose the jobs as the engine does; False: by the packer's own rule alone, which takes a
+            hundredth of the time and, where the quotas bind, ends up to 3 % later.
 
     Raises:
         ValueError: others hold all of a quota for ever, so that a wave could never start.
     """
-    return _Playing(plan, launch_seconds, gates, failures, limits, usage, reaction).run()
+    return _Playing(plan, launch_seconds, gates, failures, limits, usage, reaction, foresight).run()
 
 
 class _Playing:
@@ -205,6 +208,7 @@ class _Playing:
         limits: Limits | None,
         usage: Mapping[str, Usage] | None,
         reaction: float,
+        foresight: bool,
     ) -> None:
         self.plan = plan
         self.seconds = launch_seconds
@@ -212,6 +216,7 @@ class _Playing:
         self.failures = Counter(failures or {})
         self.limits = limits or Limits()
         self.reaction = reaction
+        self.foresight = foresight and plan.expected is not None
         self.foreign = usage or {}
         self.places = {
             place: _Place(self.foreign[place].jobs, self.foreign[place].servers) if place in self.foreign else _Place()
@@ -289,10 +294,10 @@ class _Playing:
             for number, servers in place.waiting.items()
         ]
         usage = Usage(place.jobs, place.servers)
-        if expected is None:
-            chosen = pack(demands, usage, self.limits)
-        else:
+        if self.foresight:
             chosen = choose(demands, usage, self.limits, self._outlook(name, now))
+        else:
+            chosen = pack(demands, usage, self.limits)
         self._run(chosen, name, now)
 
     def _outlook(self, name: str, now: float) -> Outlook:

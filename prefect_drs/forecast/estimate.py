@@ -2,9 +2,9 @@
 
 In: the waves (`waves_of` makes them from a runbook), what is known of launch times (`durations.spreads`), the
 quotas and what others use of them. Out: a `Forecast`, plain data. It plays the recovery many times
-(`course.play`), with the engine's own packer, each time with launch and gate times drawn anew, and tells the
-median and the 90th percentile. Pure but for the seed that is passed in. It never talks to AWS, and never
-promises: it knows nothing of launches that fail for good.
+(`course.play`), with the engine's own packer but without its foresight, each time with launch and gate times
+drawn anew, and tells the median and the 90th percentile. Pure but for the seed that is passed in. It never
+talks to AWS, and never promises: it knows nothing of launches that fail for good.
 """
 
 from __future__ import annotations
@@ -166,7 +166,16 @@ def forecast(
         waits = {n: spread.median * math.exp(rng.gauss(0.0, spread.sigma)) for n, spread in approvals.items()}
         failures = _failures(servers, failure_rate, retries, rng) if failure_rate > 0 else None
         courses.append(
-            play(plan, seconds, gates=waits, failures=failures, limits=limits, usage=usage, reaction=reaction)
+            play(
+                plan,
+                seconds,
+                gates=waits,
+                failures=failures,
+                limits=limits,
+                usage=usage,
+                reaction=reaction,
+                foresight=False,  # a hundred times as fast, and late by 3 % at most
+            )
         )
         unbounded.append(_without_quotas(plan, seconds, waits, failures or {}, reaction))
     return _summary(plan, courses, unbounded, samples, seed, recorded or {})

@@ -20,15 +20,16 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import UsageError
 from prefect_drs.recovery.course import Courses, Execution
+from prefect_drs.recovery.foresight import Outlook, Prospect, choose
 from prefect_drs.recovery.jobs import LocationJobs
 from prefect_drs.recovery.journal import Journal
-from prefect_drs.recovery.packing import Demand, JobStart, Limits, pack, tails
+from prefect_drs.recovery.packing import Demand, JobStart, Limits, Usage, pack, tails
 from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.restore import Standing, standing_of
 from prefect_drs.recovery.turns import Alone, Turns, share
 from prefect_drs.recovery.watch import PollPolicy
-from prefect_drs.recovery.waves import ServerState, WavePhase
+from prefect_drs.recovery.waves import ServerState, WavePhase, WaveRun
 from prefect_drs.report.events import (
     CancelAsked,
     Event,
@@ -48,6 +49,8 @@ from prefect_drs.runbook import Runbook
 TYPICAL_LAUNCH = 20 * 60.0  # seconds; what one wave is taken to last when paths are compared
 TURN_LOOK = 1.0  # seconds until a turn is asked for again that another execution has
 IDLE = 30.0  # seconds between looks at an engine that has nothing to do; a submission wakes it sooner
+
+_Standing = tuple[frozenset[str], Usage, Limits, int]
 
 
 class Engine:
@@ -118,6 +121,7 @@ class Engine:
         self._held = standing.held
         self._expected = dict(expected or {})
         self._tails = self._path_tails()
+        self._decided: dict[Location, _Standing] = {}  # where nothing more is to be started until it changes
         self._locations = {
             location: self._location_jobs(location, standing.started_at, self._policy, seed)
             for location in self.runbook.locations
@@ -205,7 +209,11 @@ class Engine:
 
     def _longest(self, server_ids: Iterable[str]) -> float:
         """The expected seconds until the slowest of those servers is launched."""
-        return max((self._expected.get(server_id, TYPICAL_LAUNCH) for server_id in server_ids), default=0.0)
+        return max(map(self._seconds, server_ids), default=0.0)
+
+    def _seconds(self, server_id: str) -> float:
+        """The expected seconds until that server is launched."""
+        return self._expected.get(server_id, TYPICAL_LAUNCH)
 
     # Events
 
@@ -376,22 +384,21 @@ class Engine:
             jobs.read()
         wanting = self._wanting(location)
         sharers = self._turns.want(location, wanted=wanting)
-        if wanting and jobs.may_launch() and self._chosen(location, jobs, sharers):
+        if wanting and jobs.may_launch() and (starts := self._chosen(location, jobs, sharers)):
             turn = self._turns.take(location)
             if turn is None:
                 return TURN_LOOK
             with turn:
-                self._launch(location, jobs, sharers)
+                self._launch(location, jobs, sharers, starts)
         return jobs.seconds_to_next(wanting=self._wanting(location))
 
-    def _launch(self, location: Location, jobs: LocationJobs, sharers: int) -> None:
+    def _launch(self, location: Location, jobs: LocationJobs, sharers: int, starts: Sequence[JobStart]) -> None:
         """Start there what fits; where another execution may have been faster, what runs is read first."""
         if self._turns.shared:
             jobs.read()
-        if jobs.may_launch():
-            for start in self._chosen(location, jobs, sharers):
-                if not jobs.launch(start):
-                    break
+            starts = self._chosen(location, jobs, sharers) if jobs.may_launch() else ()
+        if starts and all(jobs.launch(start) for start in starts):
+            self._decided[location] = self._as_it_stands(location, jobs, sharers)
 
     def _wanting(self, location: Location) -> bool:
         """Whether servers there are to be launched as soon as there is room."""
@@ -399,19 +406,53 @@ class Engine:
             return False
         return any(wave.ready_servers(location) for wave in self._waves.values())
 
-    def _chosen(self, location: Location, jobs: LocationJobs, sharers: int) -> tuple[JobStart, ...]:
-        """The jobs to start there now."""
-        limits = share(self._limits, jobs.usage, jobs.own, sharers)
-        return pack(self._demands(location), jobs.usage, limits)
+    def _as_it_stands(self, location: Location, jobs: LocationJobs, sharers: int) -> _Standing:
+        """What a decision rests on: the servers that are ready, what is in use of which quotas, how many jobs end."""
+        ready = frozenset(s for wave in self._waves.values() for s in wave.ready_servers(location))
+        ending = sum(job.left is not None for job in jobs.in_flight(self._seconds))
+        return ready, jobs.usage, share(self._limits, jobs.usage, jobs.own, sharers), ending
 
-    def _demands(self, location: Location) -> list[Demand]:
-        return [
+    def _chosen(self, location: Location, jobs: LocationJobs, sharers: int) -> tuple[JobStart, ...]:
+        """The jobs to start there now: with foresight where something is known of how long they take.
+
+        What was decided stays so until something changes; the mere passing of time would have it waver.
+        """
+        standing = self._as_it_stands(location, jobs, sharers)
+        if self._decided.get(location) == standing:
+            return ()
+        starts = self._choose(location, jobs, standing[2])
+        if not starts:
+            self._decided[location] = standing
+        return starts
+
+    def _choose(self, location: Location, jobs: LocationJobs, limits: Limits) -> tuple[JobStart, ...]:
+        demands = [
             Demand(
                 wave_number=wave.number,
                 servers=servers,
                 remaining_path=self._longest(servers) + self._tails[wave.number],
-                durations=self._expected or None,
+                durations={server_id: self._seconds(server_id) for server_id in servers} if self._expected else None,
             )
             for wave in self._waves.values()
             if (servers := wave.ready_servers(location))
         ]
+        if not self._expected:
+            return pack(demands, jobs.usage, limits)
+        waves = {wave.number: self._prospect(wave, location) for wave in self._waves.values() if not wave.status.over}
+        return choose(demands, jobs.usage, limits, Outlook(jobs.in_flight(self._seconds), waves))
+
+    def _prospect(self, wave: WaveRun, location: Location) -> Prospect:
+        """A wave that is not over, as it is seen from there. Nobody knows how long people and checks will take."""
+        here: list[float] = []
+        elsewhere = 0.0
+        for server_id, run in wave.servers.items():
+            if run.server.location != location and not run.state.final:
+                elsewhere = max(elsewhere, self._seconds(server_id))
+            elif run.state is ServerState.READY:
+                here.append(self._seconds(server_id))
+        return Prospect(
+            depends_on=wave.wave.depends_on_waves,
+            seconds=tuple(sorted(here, reverse=True)),
+            after=self._tails[wave.number],
+            elsewhere=elsewhere,
+        )

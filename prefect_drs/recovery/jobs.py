@@ -17,6 +17,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError
+from prefect_drs.recovery.foresight import InFlight
 from prefect_drs.recovery.job_book import (
     BATCH_TAG,
     EXECUTION_TAG,
@@ -110,6 +111,23 @@ class LocationJobs:
             jobs=len(self._active) + len(self._book.requests),
             servers=len(servers) + len(asked),
             busy=frozenset(servers) | frozenset(asked) | self._refusals.left_out,
+        )
+
+    def in_flight(self, seconds: Callable[[str], float]) -> tuple[InFlight, ...]:
+        """Everybody's active jobs, as far as one can foresee how long they still take.
+
+        Args:
+            seconds: that the launch of a server is expected to take, by its source server id.
+        """
+        now = self._clock.now()
+        return tuple(
+            InFlight(
+                wave_number=int(ours.tags[WAVE_TAG]) if (ours := self._book.jobs.get(job.job_id)) else None,
+                servers=len(job.servers),
+                age=(now - job.started_at).total_seconds(),
+                expected=max((seconds(server.source_server_id) for server in job.servers), default=None),
+            )
+            for job in self._active
         )
 
     @property

@@ -1,10 +1,11 @@
 """The packer: which DRS jobs to start now in one account and region, under its quotas.
 
 In: what is ready to launch (one `Demand` a wave), what all active jobs there hold (`Usage`, foreign jobs
-included) and the quotas (`Limits`). Out: the jobs to start now, the most urgent first. Pure: no I/O, no
-clock, no state, no chance; the same input gives the same answer. Whatever the input, it never answers with
+included), the quotas (`Limits`) and a `Rule`. Out: the jobs to start now, the most urgent first. Pure: no I/O,
+no clock, no state, no chance; the same input gives the same answer. Whatever the input, it never answers with
 more than the quotas leave free, a server that is in an active job, a server twice, or two waves in one job;
-and where there is room for a ready server, it starts something.
+and where there is room for a ready server, it starts something, unless its rule is patient and a job that will
+end makes more room.
 
 How it decides:
 
@@ -12,19 +13,22 @@ How it decides:
    ordered by expected duration and cut into groups of like duration, each at most one job. The cut minimises
    the sum of `(servers + price) × slowest` over the groups: a job holds its servers' slots and a job slot,
    and a job slot is worth `price` server slots. Quotas of 500 servers in 20 jobs make 25 the price at which
-   both run out together; measured best is a little more, 35.
+   both run out together; measured best, where the price never changes, is a little more, 35.
 2. Groups compete by urgency: the seconds from the group's start to the end of the longest chain through it.
    The slow part of a wave goes before its fast part, which can wait without delaying the wave; another wave's
    group may come between.
 3. A group that doesn't fit into the free slots is started as far as it fits, its slowest servers first. So
-   nothing starves: the most urgent group takes whatever is free.
+   nothing starves: the most urgent group takes whatever is free. A patient rule lets it wait instead, while
+   later groups fill in, if too small a part of it fits.
 4. Where no durations are known, or all are the same, no grouping can be better than another. Then a wave is
    split evenly into the fewest jobs that may hold it: 230 servers are three jobs, and the job slots are left
    to other waves.
 
-What was tried: mean and worst makespan over the lower bound on 60 estates of 4,000 servers in 6 or 7 layers,
-the hardest kind, where both 500 slots and 20 jobs are full nearly all the time (`benchmarks/estates.py`;
-expected durations from three recorded drills that vary by 5 %). Differences under 0.003 are noise.
+No rule is the best everywhere: `recovery.foresight` plays several forward at each decision and takes the best.
+What was tried with one rule alone: mean and worst makespan over the lower bound on 60 estates of 4,000 servers
+in 6 or 7 layers, the hardest kind, where both 500 slots and 20 jobs are full nearly all the time
+(`benchmarks/estates.py`; expected durations from three recorded drills that vary by 5 %). Differences under
+0.003 are noise.
 
 - whole waves, longest remaining path first: 1.053, 1.20; the same in jobs of balanced size: 1.044, 1.17;
 - groups, with a job slot worth 10 server slots: 1.163, 1.40 (job slots run out); 20: 1.048, 1.21; 25: 1.036,
@@ -43,15 +47,12 @@ expected durations from three recorded drills that vary by 5 %). Differences und
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-PRICE_OF_A_JOB = 1.4
-"""What a job slot is worth, in fair shares (`servers_in_jobs / concurrent_jobs`, 25 servers); measured, see
-above."""
 
 _CUT_POINTS = 60
 """A wave is cut at one of at most about this many places, so that a huge wave costs no more than a large
@@ -112,6 +113,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """What can be weighed one way or the other.
+
+    Args:
+        price: what a job slot is worth, in fair shares (`servers_in_jobs / concurrent_jobs`, 25 servers).
+        patience: a group of which less than this share fits waits, as long as a job that runs will end.
+    """
+
+    price: float = 1.4
+    patience: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class JobStart:
     """One job to start now: a wave and its servers, the slowest first."""
 
@@ -119,61 +133,138 @@ class JobStart:
     servers: tuple[str, ...]
 
 
-_Entry = tuple[float, int, int, Sequence[str], "Demand | None"]
-"""What competes: minus its urgency, wave number, a tie-breaker, and a group's servers or a wave yet to be
-cut."""
+Group = tuple[float, int, int, int, bool]
+"""What competes: minus its urgency; its wave; which of the wave's servers, the slowest first: from, to (0: all); and
+whether it has still to be cut into jobs."""
 
 
-def pack(demands: Sequence[Demand], usage: Usage, limits: Limits | None = None) -> tuple[JobStart, ...]:
+class Room:
+    """What is left of the quotas while jobs are started; changes as they are."""
+
+    __slots__ = ("jobs", "per_job", "price", "servers")
+
+    def __init__(self, usage: Usage, limits: Limits) -> None:
+        self.jobs = limits.concurrent_jobs - usage.jobs
+        self.servers = limits.servers_in_jobs - max(usage.servers, len(usage.busy))
+        self.per_job = limits.servers_per_job
+        self.price = max(1, math.ceil(limits.servers_in_jobs / max(1, limits.concurrent_jobs)))
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can be started."""
+        return self.jobs <= 0 or self.servers <= 0 or self.per_job <= 0
+
+
+def pack(
+    demands: Sequence[Demand],
+    usage: Usage,
+    limits: Limits | None = None,
+    rule: Rule | None = None,
+    *,
+    ending: bool = False,
+) -> tuple[JobStart, ...]:
     """The jobs to start now.
 
     Args:
         demands: what is ready, in any order.
         usage: what is in use now; ids in `busy` are never started.
         limits: the quotas; None means AWS's defaults.
+        rule: how to weigh; None means what is best where there is no foresight.
+        ending: whether a job that runs will end, so that waiting for it is possible.
 
     Returns:
         Jobs in the order in which to start them. Empty where nothing is ready or nothing is free.
     """
-    limits = limits or Limits()
-    free_jobs = limits.concurrent_jobs - usage.jobs
-    free_servers = limits.servers_in_jobs - max(usage.servers, len(usage.busy))
-    largest = limits.servers_per_job
-    if free_jobs <= 0 or free_servers <= 0 or largest <= 0:
+    rule, limits = rule or Rule(), limits or Limits()
+    room = Room(usage, limits)
+    if room.full:
         return ()
-    fair = max(1, math.ceil(limits.servers_in_jobs / limits.concurrent_jobs))
+    ready = Ready(demands, usage)
+    heap = ready.uncut()
+    starts = start_groups(heap, ready, room, rule, ending=ending)
+    return tuple(JobStart(wave, ready.servers[wave][first:last]) for wave, first, last in starts)
 
-    heap: list[_Entry] = [
-        (-demand.remaining_path, demand.wave_number, tie, (), demand)
-        for tie, demand in enumerate(demands)
-        if demand.servers
-    ]
-    heapq.heapify(heap)
-    ties = len(demands)
-    seen: set[str] = set(usage.busy)
-    starts: list[JobStart] = []
-    while heap and free_jobs > 0 and free_servers > 0:
-        urgency, wave, _, servers, demand = heapq.heappop(heap)
-        if demand is not None:
-            servers, seconds = _slowest_first(demand, seen)
-            seen.update(servers)
-            if not servers:
-                continue
-            reach = min(len(servers), free_servers + largest)  # what lies beyond can't start now
-            if seconds[0] > seconds[-1]:
-                cuts = _cut(seconds[:reach], PRICE_OF_A_JOB * fair, largest)
-            else:
-                cuts = _even(min(reach, free_servers), largest)
-            for first, last in cuts:
-                behind = seconds[0] - seconds[first]
-                heapq.heappush(heap, (urgency + behind, wave, ties, servers[first:last], None))
-                ties += 1
+
+class Ready(dict[int, tuple[float, ...]]):
+    """Expected seconds of what may be started, by wave, the longest first; found when a wave is first asked for.
+
+    A server that several waves ask for goes to the wave that is asked for first. `servers` are those of the waves that
+    were asked for, in the order of their seconds.
+    """
+
+    def __init__(self, demands: Sequence[Demand], usage: Usage) -> None:
+        super().__init__()
+        self.demands = {demand.wave_number: demand for demand in demands}
+        self.servers: dict[int, tuple[str, ...]] = {}
+        self._seen: set[str] = set(usage.busy)
+
+    def __missing__(self, wave: int) -> tuple[float, ...]:
+        self.servers[wave], self[wave] = _slowest_first(self.demands[wave], self._seen)
+        self._seen.update(self.servers[wave])
+        return self[wave]
+
+    def uncut(self) -> list[Group]:
+        """A heap of the waves."""
+        heap: list[Group] = [(-d.remaining_path, wave, 0, 0, True) for wave, d in self.demands.items()]
+        heapq.heapify(heap)
+        return heap
+
+
+def start_groups(
+    heap: list[Group], seconds: Mapping[int, tuple[float, ...]], room: Room, rule: Rule, *, ending: bool
+) -> list[tuple[int, int, int]]:
+    """Start groups, the most urgent first, until a quota is used up or no group is left that may be started now.
+
+    Args:
+        heap: the groups; what is started is taken out.
+        seconds: by wave, expected of its servers, the longest first.
+        room: what is left of the quotas; what is started is taken off.
+        rule: how to weigh.
+        ending: whether a job that runs will end.
+
+    Returns:
+        Wave, from, to of each job, in the order in which to start them.
+    """
+    starts: list[tuple[int, int, int]] = []
+    waiting: list[Group] = []
+    while heap and room.jobs > 0 and room.servers > 0:
+        group = heapq.heappop(heap)
+        urgency, wave, first, last, uncut = group
+        known = seconds[wave]
+        if uncut:
+            for start, end, left in _parts(known[first : last or None], room, rule, first):
+                heapq.heappush(heap, (urgency + known[first] - known[start], wave, start, end, left))
             continue
-        taken = servers[: min(free_servers, largest)]
-        starts.append(JobStart(wave, tuple(taken)))
-        free_jobs -= 1
-        free_servers -= len(taken)
-    return tuple(starts)
+        if last - first > room.servers:
+            if room.servers < rule.patience * (last - first) and (ending or starts):
+                waiting.append(group)
+                continue
+            cut = first + room.servers
+            heapq.heappush(heap, (urgency + known[first] - known[cut], wave, cut, last, False))
+            last = cut
+        room.jobs -= 1
+        room.servers -= last - first
+        starts.append((wave, first, last))
+    for group in waiting:
+        heapq.heappush(heap, group)
+    return starts
+
+
+def _parts(seconds: tuple[float, ...], room: Room, rule: Rule, first: int) -> Iterator[tuple[int, int, bool]]:
+    """The groups into which servers are cut: from, to, counted from `first`, and whether that is still uncut.
+
+    Where nothing tells one server from another, what has no room now is left uncut.
+    """
+    count = len(seconds)
+    if not count:
+        return
+    if seconds[0] > seconds[-1]:
+        cuts = _cut(seconds, rule.price * room.price, room.per_job)
+    else:
+        cuts = _even(min(count, room.servers), room.per_job)
+    yield from ((first + start, first + end, False) for start, end in cuts)
+    if cuts[-1][1] < count:
+        yield first + cuts[-1][1], first + count, True
 
 
 def tails(depends_on: Mapping[int, Collection[int]], lengths: Mapping[int, float]) -> dict[int, float]:
@@ -207,21 +298,22 @@ def tails(depends_on: Mapping[int, Collection[int]], lengths: Mapping[int, float
     return found
 
 
-def _slowest_first(demand: Demand, seen: Collection[str]) -> tuple[list[str], list[float]]:
+def _slowest_first(demand: Demand, seen: Collection[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """The servers of a demand that are not in `seen`, each once, and their expected seconds, the longest
     first.
     """
     servers = [s for s in dict.fromkeys(demand.servers) if s not in seen]
     expected = demand.durations
     if not expected or not servers:
-        return servers, [0.0] * len(servers)
+        return tuple(servers), (0.0,) * len(servers)
     slowest = max((expected[s] for s in servers if s in expected), default=0.0)
     known = {s: expected.get(s, slowest) for s in servers}
     servers.sort(key=known.__getitem__, reverse=True)
-    return servers, [known[s] for s in servers]
+    return tuple(servers), tuple(known[s] for s in servers)
 
 
-def _cut(seconds: Sequence[float], price: float, largest: int) -> list[tuple[int, int]]:
+@functools.lru_cache(maxsize=2048)
+def _cut(seconds: tuple[float, ...], price: float, largest: int) -> tuple[tuple[int, int], ...]:
     """Cut durations, the longest first, into groups of at most `largest`, with the least sum of (size +
     price) × longest.
 
@@ -242,18 +334,18 @@ def _cut(seconds: Sequence[float], price: float, largest: int) -> list[tuple[int
             total = cost[start] + (size + price) * seconds[places[start]]
             if total < cost[end]:
                 cost[end], came_from[end] = total, start
-    groups: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     end = len(places) - 1
     while end > 0:
-        groups.append((places[came_from[end]], places[end]))
+        found.append((places[came_from[end]], places[end]))
         end = came_from[end]
-    return groups[::-1]
+    return tuple(found[::-1])
 
 
-def _even(count: int, largest: int) -> list[tuple[int, int]]:
+def _even(count: int, largest: int) -> tuple[tuple[int, int], ...]:
     """Cut `count` servers into the fewest groups of at most `largest`, of sizes that differ by one at
     most.
     """
     jobs = math.ceil(count / largest)
     bounds = [round(i * count / jobs) for i in range(jobs + 1)]
-    return list(itertools.pairwise(bounds))
+    return tuple(itertools.pairwise(bounds))

@@ -1,0 +1,179 @@
+"""Foresight keeps what the packer keeps, waits only for what will end, and ends no later than the packer alone."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.estates import LARGE, draw_estate, lower_bound
+from benchmarks.packing import course_waves, expected_seconds, quota_violations
+from prefect_drs.forecast import Plan, play
+from prefect_drs.recovery.foresight import RULES, InFlight, Outlook, Prospect, choose, foresee
+from prefect_drs.recovery.packing import Demand, Limits, Ready, Rule, Usage, pack
+from tests.recovery.test_packing import IDS, demands_drawn, limits_drawn, servers_of, usage_drawn
+
+seconds_drawn = st.floats(min_value=0, max_value=1e5)
+in_flight_drawn = st.builds(
+    InFlight,
+    wave_number=st.none() | st.integers(1, 30),
+    servers=st.integers(0, 100),
+    age=seconds_drawn,
+    expected=st.none() | seconds_drawn,
+)
+
+
+@st.composite
+def outlooks_drawn(draw: st.DrawFn) -> Outlook:
+    """Any jobs, and waves that depend on each other in any way, in circles and on waves that are over too."""
+    prospects = st.builds(
+        Prospect,
+        depends_on=st.lists(st.integers(1, 30), max_size=3).map(tuple),
+        seconds=st.lists(seconds_drawn, max_size=20).map(lambda drawn: tuple(sorted(drawn, reverse=True))),
+        after=seconds_drawn,
+        opening=st.just(0.0) | seconds_drawn,
+        elsewhere=st.just(0.0) | seconds_drawn,
+        closing=st.just(0.0) | seconds_drawn,
+    )
+    waves = draw(st.dictionaries(st.integers(1, 30), prospects, max_size=8))
+    return Outlook(tuple(draw(st.lists(in_flight_drawn, max_size=4))), waves)
+
+
+@given(demands_drawn(), usage_drawn(), limits_drawn, outlooks_drawn())
+def test_no_quota_is_broken_and_no_server_started_twice_whatever_is_foreseen(demands, usage, limits, outlook):
+    starts = choose(demands, usage, limits, outlook)
+    asked = {demand.wave_number: set(demand.servers) for demand in demands}
+
+    assert all(1 <= len(start.servers) <= limits.servers_per_job for start in starts)
+    assert all(set(start.servers) <= asked[start.wave_number] for start in starts)
+    assert not starts or usage.jobs + len(starts) <= limits.concurrent_jobs
+    assert not starts or usage.servers + len(servers_of(starts)) <= limits.servers_in_jobs
+    assert len(servers_of(starts)) == len(set(servers_of(starts)))
+    assert usage.busy.isdisjoint(servers_of(starts))
+
+
+@given(demands_drawn(), usage_drawn(), limits_drawn, outlooks_drawn())
+def test_it_waits_only_where_a_job_that_runs_will_end(demands, usage, limits, outlook):
+    ready = {s for demand in demands for s in demand.servers} - usage.busy
+    room = usage.jobs < limits.concurrent_jobs and usage.servers < limits.servers_in_jobs
+    starts = choose(demands, usage, limits, outlook)
+
+    if any(job.left is not None for job in outlook.in_flight):
+        assert ready or not starts
+    else:
+        assert bool(starts) == bool(ready and room)
+
+
+@given(demands_drawn(), usage_drawn(), outlooks_drawn(), st.randoms(use_true_random=False))
+def test_the_answer_depends_on_what_is_known_and_not_on_its_order(demands, usage, outlook, chance):
+    shuffled, jobs, waves = list(demands), list(outlook.in_flight), list(outlook.waves.items())
+    for drawn in (shuffled, jobs, waves):
+        chance.shuffle(drawn)
+
+    assert choose(shuffled, usage, None, Outlook(tuple(jobs), dict(waves))) == choose(demands, usage, None, outlook)
+
+
+@given(demands_drawn())
+@settings(max_examples=50)
+def test_where_no_quota_binds_the_packer_decides_alone(demands):
+    ample = Limits(100, 1000, 100_000)
+
+    assert choose(demands, Usage(), ample, Outlook()) == pack(demands, Usage(), ample)
+
+
+# What is worth waiting for: 60 slots are free, wave 1 wants 100, wave 2 wants 60, and there are two jobs in all.
+
+TIGHT = Limits(servers_per_job=100, concurrent_jobs=2, servers_in_jobs=160)
+LONG, SHORT = tuple(IDS[:100]), tuple(IDS[100:160])
+SECONDS = {s: 1000.0 + i / 100 for i, s in enumerate(LONG)} | {s: 900.0 + i / 100 for i, s in enumerate(SHORT)}
+BOTH = (Demand(1, LONG, 1001.0, SECONDS), Demand(2, SHORT, 901.0, SECONDS))
+
+
+def test_an_urgent_wave_waits_for_room_that_comes_soon_while_a_lesser_one_fills_in():
+    soon = Outlook((InFlight(wave_number=9, servers=100, age=940.0, expected=1000.0),))
+
+    (start,) = choose(BOTH, Usage(jobs=1, servers=100), TIGHT, soon)
+
+    assert (start.wave_number, set(start.servers)) == (2, set(SHORT))
+
+
+@pytest.mark.parametrize("job", [InFlight(9, 100, 1600.0, 1000.0), InFlight(None, 100, 5.0, None)])
+def test_what_has_no_end_in_sight_is_not_waited_for(job):
+    (start,) = choose(BOTH, Usage(jobs=1, servers=100), TIGHT, Outlook((job,)))
+
+    assert (start.wave_number, len(start.servers)) == (1, 60)
+
+
+# What is foreseen
+
+
+def foreseen(outlook: Outlook, demands: tuple[Demand, ...] = (), rule: Rule = RULES[0]) -> tuple[int, float]:
+    return foresee(Ready(demands, Usage()), Usage(), Limits(), outlook, rule)
+
+
+def test_gates_checks_and_servers_in_other_places_count():
+    waves = {
+        1: Prospect(seconds=(600.0,), elsewhere=700.0, closing=50.0),
+        2: Prospect(depends_on=(1,), seconds=(300.0, 200.0), opening=1000.0),
+        3: Prospect(depends_on=(2, 99), elsewhere=40.0),
+    }
+
+    assert foreseen(Outlook(waves=waves)) == (0, 700 + 50 + 1000 + 300 + 40)
+
+
+def test_a_wave_that_launches_is_over_when_what_runs_and_what_is_ready_is_launched():
+    waves = {1: Prospect(), 2: Prospect(depends_on=(1,), seconds=(100.0,))}
+    running = (InFlight(1, 3, age=100.0, expected=500.0),)
+
+    assert foreseen(Outlook(running, waves)) == (0, 400 + 100)
+    assert foreseen(Outlook(running, waves), (Demand(1, ("s-a",), 800.0, {"s-a": 700.0}),)) == (0, 700 + 100)
+
+
+def test_waves_behind_a_job_without_end_in_sight_are_never_over():
+    waves = {1: Prospect(), 2: Prospect(depends_on=(1,), seconds=(100.0,)), 3: Prospect(seconds=(50.0,))}
+
+    assert foreseen(Outlook((InFlight(1, 3, age=100.0, expected=None),), waves)) == (2, 50.0)
+
+
+def test_a_wave_without_known_seconds_is_foreseen_whole():
+    """600 servers that nothing tells apart do not fit at once: those that do not fit are not forgotten."""
+    waves = {1: Prospect(seconds=(100.0,) * 600)}
+
+    assert foreseen(Outlook(waves=waves)) == (0, 200.0)
+
+
+# What it is worth
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_on_the_hardest_estates_it_ends_before_the_packer_alone_and_within_the_target(seed):
+    estate = draw_estate(LARGE, seed)
+    plan = Plan.of(course_waves(estate), expected_seconds(estate))
+
+    ahead = play(plan, estate.durations, reaction=5.0)
+    alone = play(plan, estate.durations, reaction=5.0, foresight=False)
+
+    assert quota_violations(ahead) == 0
+    assert ahead.makespan < alone.makespan
+    assert ahead.makespan <= 1.12 * lower_bound(estate).seconds
+
+
+def test_a_decision_over_four_thousand_servers_in_120_waves_takes_a_fraction_of_a_second():
+    chance = random.Random(7)
+    durations = {f"s-{i:017d}": 1200 * chance.lognormvariate(0, 0.35) for i in range(4000)}
+    ids = list(durations)
+    of_wave = {n: tuple(ids[n * 33 : n * 33 + 33]) for n in range(120)}
+    ready = [Demand(n, of_wave[n], 9000.0 - n, durations) for n in range(30)]
+    coming = {
+        n: Prospect(depends_on=(n - 30,), seconds=tuple(sorted((durations[s] for s in of_wave[n]), reverse=True)))
+        for n in range(30, 120)
+    }
+
+    began = time.process_time()
+    starts = choose(ready, Usage(), None, Outlook(waves=coming))
+
+    assert starts
+    assert time.process_time() - began < 0.75
