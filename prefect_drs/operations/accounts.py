@@ -8,7 +8,9 @@ goes into the block and never into an answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
@@ -21,6 +23,7 @@ from prefect_drs.aws.survey import survey
 from prefect_drs.blocks import TargetAccount, delete_target_account_block, save_target_account, saved_target_accounts
 from prefect_drs.errors import AwsError, PrefectDrsError
 from prefect_drs.estate.store import read_estate
+from prefect_drs.lease import hold
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invoke import invalid_request
 from prefect_drs.operations.reach import AccountId, RegionState, region_state
@@ -28,6 +31,7 @@ from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
 from prefect_drs.plan.finding import listed
 
 SESSION_NAME = "prefect-drs-validate"
+PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s
 
 
 class AccountExistsError(PrefectDrsError):
@@ -42,6 +46,12 @@ class AccountInUseError(PrefectDrsError):
 
     code = "IN_USE"
     exit_code = 1
+
+
+class AccountsBusyError(PrefectDrsError):
+    """Others change the saved accounts all the time."""
+
+    code = "CONFLICT_ERROR"
 
 
 class AccountNotSavedError(PrefectDrsError):
@@ -158,15 +168,14 @@ def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
         InvalidRequestError: a value that AWS would refuse.
         AwsError: DRS answers in none of its regions (of the kind that most of them give), and `force` was not given.
     """
-    name, former = find_account(request.account_id)
-    if former is not None:
-        raise AccountExistsError(
-            f"account {request.account_id} is saved already, as block {name}; change it with update_target_account",
-            account_id=request.account_id,
-            block=name,
-        )
+    _refuse_saved(request.account_id)
     account = block_of("add_target_account", {"account_id": request.account_id, **_given(request)})
-    return _saved(name, account, force=request.force, overwrite=False)
+    answers = _usable(account, force=request.force)
+    with one_writer():
+        _refuse_saved(request.account_id)
+        name = f"account-{request.account_id}"
+        save_target_account(account, name, overwrite=False)
+    return _checked(name, account, answers)
 
 
 def update_target_account(context: Context, request: UpdateAccount) -> CheckedAccount:
@@ -177,9 +186,14 @@ def update_target_account(context: Context, request: UpdateAccount) -> CheckedAc
         InvalidRequestError: a value that AWS would refuse.
         AwsError: as for `add_target_account`.
     """
-    name, former = saved_account(request.account_id)
-    account = changed(former, "update_target_account", _given(request))
-    return _saved(name, account, force=request.force, overwrite=True)
+    given = _given(request)
+    _, former = saved_account(request.account_id)
+    answers = _usable(changed(former, "update_target_account", given), force=request.force)
+    with one_writer():  # what somebody else changed meanwhile stays
+        name, former = saved_account(request.account_id)
+        account = changed(former, "update_target_account", given)
+        save_target_account(account, name, overwrite=True)
+    return _checked(name, account, answers)
 
 
 def validate_target_account(context: Context, request: NamedAccount) -> CheckedAccount:
@@ -215,12 +229,31 @@ def delete_target_account(context: Context, request: NamedAccount) -> DeletedAcc
 # ---- saved accounts ----------------------------------------------------------------------------------------------
 
 
-def find_account(account_id: str) -> tuple[str, TargetAccount] | tuple[str, None]:
-    """The name of the block of that account and the block; or the name that it would get, and None."""
-    for name, account in saved_target_accounts().items():
-        if account.account_id == account_id:
-            return name, account
-    return f"account-{account_id}", None
+@contextmanager
+def one_writer() -> Iterator[None]:
+    """Keep other writers of accounts out for the time of the block, in whichever process they are.
+
+    Raises:
+        AccountsBusyError: others held it all the time.
+    """
+    busy = AccountsBusyError("the saved accounts are being changed by others all the time; try again")
+    with hold("prefect-drs-accounts", PATIENCE, busy):
+        yield
+
+
+def find_account(account_id: str) -> tuple[str, TargetAccount] | None:
+    """The name of the block of that account and the block; None where it is not saved."""
+    saved = saved_target_accounts().items()
+    return next(((name, account) for name, account in saved if account.account_id == account_id), None)
+
+
+def _refuse_saved(account_id: str) -> None:
+    if (found := find_account(account_id)) is not None:
+        raise AccountExistsError(
+            f"account {account_id} is saved already, as block {found[0]}; change it with update_target_account",
+            account_id=account_id,
+            block=found[0],
+        )
 
 
 def saved_account(account_id: str) -> tuple[str, TargetAccount]:
@@ -229,14 +262,14 @@ def saved_account(account_id: str) -> tuple[str, TargetAccount]:
     Raises:
         AccountNotSavedError: it is not saved.
     """
-    name, account = find_account(account_id)
-    if account is None:
+    found = find_account(account_id)
+    if found is None:
         there = ", ".join(sorted(one.account_id for one in saved_target_accounts().values())) or "none"
         raise AccountNotSavedError(
             f"account {account_id} is not saved; saved are: {there}; add it with add_target_account",
             account_id=account_id,
         )
-    return name, account
+    return found
 
 
 def changed(account: TargetAccount, operation: str, values: Mapping[str, Any]) -> TargetAccount:
@@ -321,13 +354,17 @@ def _checked(name: str, account: TargetAccount, answers: Mapping[Location, AwsEr
     )
 
 
-def _saved(name: str, account: TargetAccount, *, force: bool, overwrite: bool) -> CheckedAccount:
+def _usable(account: TargetAccount, *, force: bool) -> dict[Location, AwsError | None]:
+    """How each region answered; at least one with DRS, unless that is not asked for.
+
+    Raises:
+        AwsError: none did.
+    """
     answers = enter(account.sessions(session_name=SESSION_NAME), account.account_id)
     failures = [answer for answer in answers.values() if answer is not None]
     if len(failures) == len(answers) and not force:
         raise _unusable(account.account_id, answers, failures)
-    save_target_account(account, name, overwrite=overwrite)
-    return _checked(name, account, answers)
+    return answers
 
 
 def _unusable(account_id: str, answers: Mapping[Location, AwsError | None], failures: Sequence[AwsError]) -> AwsError:

@@ -288,7 +288,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "sync_extended_source_servers",
         Kind.DATA,
         "modify_accounts",
-        f"{_OPERATIONS}.staging:sync_extended_source_servers",
+        f"{_OPERATIONS}.extended_servers:sync_extended_source_servers",
         "Extend the servers of staging accounts that are not extended yet.",
     ),
     Operation(

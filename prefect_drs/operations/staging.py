@@ -1,8 +1,7 @@
-"""Staging accounts of a target account: listed, discovered, validated, and their servers extended.
+"""Staging accounts of a target account: saved, discovered, validated.
 
-In: a target account and, where one is meant, a staging account. Out: what is saved, what DRS says region by region, and
-what became of each server. Extending writes only what is missing, so it can be done again at any time; nothing here
-ever removes an extended server.
+In: a target account and, where one is meant, a staging account. Out: what is saved, and what DRS says region by region.
+Only blocks are written here; their servers are extended by `extended_servers`.
 """
 
 from __future__ import annotations
@@ -15,13 +14,7 @@ from pydantic import SecretStr
 from prefect_drs.aws.capacity import RegionCapacity, read_capacity
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.aws.staging import (
-    Extension,
-    ExtensionState,
-    extend_source_servers,
-    list_extensible_source_servers,
-    list_staging_accounts,
-)
+from prefect_drs.aws.staging import list_extensible_source_servers, list_staging_accounts
 from prefect_drs.aws.survey import survey
 from prefect_drs.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
 from prefect_drs.errors import AwsError, UsageError
@@ -34,6 +27,7 @@ from prefect_drs.operations.accounts import (
     block_of,
     changed,
     find_account,
+    one_writer,
     saved_account,
 )
 from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
@@ -80,15 +74,6 @@ class ValidateStaging(StagingEntry):
     """A staging account, saved or not, and the region to look in; by default all of the target account."""
 
     region: str | None = None
-
-
-class ExtendRequest(RequestModel):
-    """Which servers to extend: of one staging account or all, in one region or all; `dry_run` only tells."""
-
-    target_account_id: AccountId
-    staging_account_id: AccountId | None = None
-    region: str | None = None
-    dry_run: bool = False
 
 
 class StagingAccounts(AnswerModel):
@@ -158,35 +143,6 @@ class SyncedStaging(AnswerModel):
     accounts: tuple[SyncedAccount, ...]
 
 
-class ExtensionAnswer(AnswerModel):
-    """What became of one server of a staging account."""
-
-    staging_account_id: str
-    region: str
-    arn: str
-    hostname: str
-    state: ExtensionState
-    source_server_id: str | None
-    error: str | None
-    message: str | None
-
-
-class ExtensionPlace(RegionState):
-    """A region of a target account as it answered for a staging account."""
-
-    staging_account_id: str
-
-
-class Extended(AnswerModel):
-    """What became of all servers; `unchecked`: places whose servers could not be read."""
-
-    target_account_id: str
-    dry_run: bool
-    counts: dict[str, int]
-    servers: tuple[ExtensionAnswer, ...]
-    unchecked: tuple[ExtensionPlace, ...]
-
-
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
@@ -208,14 +164,7 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
         InvalidRequestError: a value that AWS would refuse.
         UsageError: it can be used in no region, and `force` was not given.
     """
-    name, account = saved_account(request.target_account_id)
-    if request.staging_account_id in {staging.account_id for staging in account.staging_accounts}:
-        raise AccountExistsError(
-            f"staging account {request.staging_account_id} is saved with {request.target_account_id} already; remove "
-            "it with remove_staging_account first to enter it differently",
-            target_account_id=request.target_account_id,
-            staging_account_id=request.staging_account_id,
-        )
+    _, account = _without(request)
     account = _with_staging(account, "add_staging_account", request)
     found = _validated(account.sessions(session_name=SESSION_NAME), request, None)
     if not found.valid and not request.force:
@@ -224,7 +173,9 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
             f"in none of {len(found.regions)} regions: {_why_not(found)}; or save it all the same with force",
             regions=[region.model_dump(mode="json", by_alias=True) for region in found.regions],
         )
-    save_target_account(account, name, overwrite=True)
+    with one_writer():
+        name, account = _without(request)
+        save_target_account(_with_staging(account, "add_staging_account", request), name, overwrite=True)
     return found
 
 
@@ -234,21 +185,22 @@ def remove_staging_account(context: Context, request: StagingRequest) -> Staging
     Raises:
         AccountNotSavedError: the target account is not saved, or that staging account not with it.
     """
-    name, account = saved_account(request.target_account_id)
-    kept = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
-    if len(kept) == len(account.staging_accounts):
-        there = ", ".join(one.account_id for one in kept) or "none"
-        raise AccountNotSavedError(
-            f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; "
-            f"saved are: {there}",
-            target_account_id=request.target_account_id,
-            staging_account_id=request.staging_account_id,
-        )
-    external_ids = _external_ids(account)
-    external_ids.pop(request.staging_account_id, None)
-    values = {"staging_accounts": kept, "staging_external_ids": external_ids or None}
-    account = changed(account, "remove_staging_account", values)
-    save_target_account(account, name, overwrite=True)
+    with one_writer():
+        name, account = saved_account(request.target_account_id)
+        kept = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
+        if len(kept) == len(account.staging_accounts):
+            there = ", ".join(one.account_id for one in kept) or "none"
+            raise AccountNotSavedError(
+                f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; "
+                f"saved are: {there}",
+                target_account_id=request.target_account_id,
+                staging_account_id=request.staging_account_id,
+            )
+        external_ids = _external_ids(account)
+        external_ids.pop(request.staging_account_id, None)
+        values = {"staging_accounts": kept, "staging_external_ids": external_ids or None}
+        account = changed(account, "remove_staging_account", values)
+        save_target_account(account, name, overwrite=True)
     return _saved(name, account)
 
 
@@ -259,9 +211,8 @@ def validate_staging_account(context: Context, request: ValidateStaging) -> Vali
         InvalidRequestError: a value that AWS would refuse.
         UsageError: DRS is not in the region.
     """
-    _, account = find_account(request.target_account_id)
-    if account is None:
-        account = block_of("validate_staging_account", {"account_id": request.target_account_id})
+    found = find_account(request.target_account_id)
+    account = found[1] if found else block_of("validate_staging_account", {"account_id": request.target_account_id})
     if request.region is not None:
         check_region(request.region)
     account = _with_staging(account, "validate_staging_account", request)
@@ -274,7 +225,7 @@ def discover_staging_accounts(context: Context, request: TargetsRequest) -> Disc
     Raises:
         AccountNotSavedError: a named target account is not saved.
     """
-    return Discovered(accounts=tuple(_discovered(context, account) for account in _targets(context, request).values()))
+    return Discovered(accounts=tuple(_discovered(context, account) for account in _targets(request)))
 
 
 def sync_staging_accounts(context: Context, request: TargetsRequest) -> SyncedStaging:
@@ -283,54 +234,7 @@ def sync_staging_accounts(context: Context, request: TargetsRequest) -> SyncedSt
     Raises:
         AccountNotSavedError: a named target account is not saved.
     """
-    return SyncedStaging(
-        accounts=tuple(_synced(context, name, account) for name, account in _targets(context, request).items())
-    )
-
-
-def sync_extended_source_servers(context: Context, request: ExtendRequest) -> Extended:
-    """Extend the servers of staging accounts that are not extended yet (`CreateExtendedSourceServer`), side by side in
-    all regions. Safe to do again: what is extended is not in the list of what can be.
-
-    Raises:
-        AccountNotSavedError: the target account is not saved, or that staging account not with it.
-        UsageError: DRS is not in the region.
-    """
-    _, account = saved_account(request.target_account_id)
-    saved = [staging.account_id for staging in account.staging_accounts]
-    if request.staging_account_id is not None and request.staging_account_id not in saved:
-        raise AccountNotSavedError(
-            f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; add it with "
-            "add_staging_account",
-            target_account_id=request.target_account_id,
-            staging_account_id=request.staging_account_id,
-        )
-    if request.region is not None:
-        check_region(request.region)
-    regions = [request.region] if request.region else context.sessions.regions(request.target_account_id)
-    servers: list[ExtensionAnswer] = []
-    unchecked: list[ExtensionPlace] = []
-    for staging in [request.staging_account_id] if request.staging_account_id else saved:
-        found = survey(
-            [Location(request.target_account_id, region) for region in regions],
-            lambda place, staging=staging: extend_source_servers(  # type: ignore[misc]
-                context.sessions, place, staging, dry_run=request.dry_run
-            ),
-            workers=context.sessions.workers,
-        )
-        for place, answer in found.items():
-            if not isinstance(answer, AwsError):
-                servers.extend(_extension(staging, place, extension) for extension in answer)
-            elif not has_no_servers(answer):
-                state = region_state(place, answer)
-                unchecked.append(ExtensionPlace(**state.model_dump(), staging_account_id=staging))
-    return Extended(
-        target_account_id=request.target_account_id,
-        dry_run=request.dry_run,
-        counts={state: sum(one.state is state for one in servers) for state in ExtensionState},
-        servers=tuple(servers),
-        unchecked=tuple(unchecked),
-    )
+    return SyncedStaging(accounts=tuple(_synced(context, account) for account in _targets(request)))
 
 
 # ---- the saved list ----------------------------------------------------------------------------------------------
@@ -341,12 +245,29 @@ def _saved(name: str, account: TargetAccount) -> StagingAccounts:
     return StagingAccounts(target_account_id=account.account_id, staging_accounts=view.staging_accounts)
 
 
-def _targets(context: Context, request: TargetsRequest) -> dict[str, TargetAccount]:
-    """The named target account or every saved one, by the name of its block."""
+def _targets(request: TargetsRequest) -> tuple[TargetAccount, ...]:
+    """The named target account or every saved one."""
     if request.target_account_id is not None:
-        name, account = saved_account(request.target_account_id)
-        return {name: account}
-    return saved_target_accounts()
+        return (saved_account(request.target_account_id)[1],)
+    return tuple(saved_target_accounts().values())
+
+
+def _without(request: AddStaging) -> tuple[str, TargetAccount]:
+    """The saved target account, which does not have that staging account yet.
+
+    Raises:
+        AccountNotSavedError: the target account is not saved.
+        AccountExistsError: it has.
+    """
+    name, account = saved_account(request.target_account_id)
+    if request.staging_account_id in {staging.account_id for staging in account.staging_accounts}:
+        raise AccountExistsError(
+            f"staging account {request.staging_account_id} is saved with {request.target_account_id} already; remove "
+            "it with remove_staging_account first to enter it differently",
+            target_account_id=request.target_account_id,
+            staging_account_id=request.staging_account_id,
+        )
+    return name, account
 
 
 def _external_ids(account: TargetAccount) -> dict[str, Any]:
@@ -448,13 +369,17 @@ def _discovered(context: Context, account: TargetAccount) -> DiscoveredAccount:
     )
 
 
-def _synced(context: Context, name: str, account: TargetAccount) -> SyncedAccount:
+def _synced(context: Context, account: TargetAccount) -> SyncedAccount:
     discovered = _discovered(context, account)
-    added = tuple(one.account_id for one in discovered.staging_accounts if not one.saved)
-    if added:
-        staging = [*account.staging_accounts, *(StagingAccount(account_id=one) for one in added)]
-        changed_account = changed(account, "sync_staging_accounts", {"staging_accounts": staging})
-        save_target_account(changed_account, name, overwrite=True)
+    added: tuple[str, ...] = ()
+    if not all(one.saved for one in discovered.staging_accounts):
+        with one_writer():
+            name, account = saved_account(account.account_id)
+            saved = {one.account_id for one in account.staging_accounts}
+            added = tuple(one.account_id for one in discovered.staging_accounts if one.account_id not in saved)
+            staging = [*account.staging_accounts, *(StagingAccount(account_id=one) for one in added)]
+            account = changed(account, "sync_staging_accounts", {"staging_accounts": staging})
+            save_target_account(account, name, overwrite=True)
     there = {one.account_id for one in discovered.staging_accounts}
     return SyncedAccount(
         target_account_id=account.account_id,
@@ -463,18 +388,4 @@ def _synced(context: Context, name: str, account: TargetAccount) -> SyncedAccoun
             one.account_id for one in account.staging_accounts if one.account_id not in there
         ),
         unchecked=discovered.unchecked,
-    )
-
-
-def _extension(staging: str, place: Location, extension: Extension) -> ExtensionAnswer:
-    error = extension.error
-    return ExtensionAnswer(
-        staging_account_id=staging,
-        region=place.region,
-        arn=extension.server.arn,
-        hostname=extension.server.hostname,
-        state=extension.state,
-        source_server_id=extension.source_server_id,
-        error=error.code if error else None,
-        message=error.message if error else None,
     )

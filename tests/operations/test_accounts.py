@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from prefect_drs.errors import PrefectDrsError
 from prefect_drs.operations import Context, invoke
 from prefect_drs.simulator.roles import plant_role
 from tests.conftest import PrefectServer
+from tests.operations.estate import forget_estate
 from tests.rig import GIB, Rig, simulated_aws
 
 HUB, TARGET, STAGING = "123456789012", "222222222222", "333333333333"
@@ -33,10 +35,10 @@ class World:
 
     rig: Rig
 
-    def op(self, name: str, **body: Any) -> Any:
+    def op(self, name: str, /, **body: Any) -> Any:
         return invoke(name, body, context=Context(caller="ada"))
 
-    def refusal(self, name: str, **body: Any) -> PrefectDrsError:
+    def refusal(self, name: str, /, **body: Any) -> PrefectDrsError:
         with pytest.raises(PrefectDrsError) as refused:
             self.op(name, **body)
         assert SECRET not in f"{refused.value.message} {refused.value.details}"
@@ -189,6 +191,20 @@ def test_a_deleted_account_is_gone_and_one_that_is_not_saved_lists_those_that_ar
     assert world.op("get_target_accounts") == {"accounts": []}
 
 
+def test_an_account_that_a_stored_group_names_is_not_deleted(world: World) -> None:
+    forget_estate()
+    world.initialise(TARGET, EU)
+    world.op("add_target_account", **TWO_REGIONS)
+    (server,) = world.seed(TARGET, EU, 1)
+    group = {"name": "db", "region": EU, "accountId": TARGET, "sourceServerIds": [server]}
+    world.op("create_protection_group", **group)
+    error = world.refusal("delete_target_account", accountId=TARGET)
+    assert (error.code, error.details["groups"]) == ("IN_USE", ["db"])
+    world.op("delete_protection_group", groupId="db")
+    assert world.op("delete_target_account", accountId=TARGET)["accountId"] == TARGET
+    forget_estate()
+
+
 def test_the_command_line_prints_each_region_and_ends_with_the_refusal_s_code(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -247,6 +263,18 @@ def test_a_staging_account_that_does_not_trust_the_target_is_not_saved(target: W
     assert target.op("get_staging_accounts", targetAccountId=TARGET)["stagingAccounts"] == []
     assert not target.op("add_staging_account", **PAIR, force=True)["valid"]
     assert len(target.op("get_staging_accounts", targetAccountId=TARGET)["stagingAccounts"]) == 1
+
+
+def test_staging_accounts_that_are_added_at_the_same_moment_are_all_saved(target: World) -> None:
+    others = [f"{number}" * 12 for number in (5, 6, 7)]
+
+    def add(account: str) -> Any:
+        return target.op("add_staging_account", targetAccountId=TARGET, stagingAccountId=account, force=True)
+
+    with ThreadPoolExecutor(len(others)) as pool:
+        list(pool.map(add, others))
+    saved = target.op("get_staging_accounts", targetAccountId=TARGET)["stagingAccounts"]
+    assert sorted(one["accountId"] for one in saved) == others
 
 
 def test_a_removed_staging_account_takes_its_external_id_with_it(target: World) -> None:
@@ -382,3 +410,37 @@ def test_a_full_account_is_a_conflict_with_what_can_be_done(target: World) -> No
     assert (conflict["severity"], conflict["used"], conflict["limit"]) == ("INFO", 245, 300)
     assert "staging account" in conflict["message"]
     assert target.op("get_drs_account_capacity", accountId=TARGET, region=EU)["level"] == "INFO"
+
+
+# ---- the pages ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_on_accounts_has_the_quotas_and_operations_of_the_code() -> None:
+    from prefect_drs.aws.capacity import REPLICATING_SERVERS, SOURCE_SERVERS
+    from prefect_drs.operations import OPERATIONS
+    from tests.test_docs import ROOT, first_column, section
+
+    capacity = section("docs/accounts.md", "## Capacity")
+    for quota in (REPLICATING_SERVERS, SOURCE_SERVERS):
+        row = f"| {quota.name} | {quota.limit} | {quota.info} | {quota.warning} | {quota.critical} |"
+        assert row in capacity
+    text = (ROOT / "docs/accounts.md").read_text(encoding="utf-8")
+    ours = {
+        each.name
+        for each in OPERATIONS
+        if each.target.split(":")[0].endswith((".accounts", ".staging", ".extended_servers", ".capacity"))
+    }
+    assert [name for name in ours - {"get_target_accounts", "get_current_account_id"} if f"`{name}`" not in text] == []
+    assert first_column(capacity) <= ours
+
+
+def test_the_page_on_accounts_has_every_status_that_a_region_may_have() -> None:
+    from prefect_drs.aws import errors
+    from prefect_drs.errors import AwsError
+    from tests.test_docs import first_column, section
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AwsError)]
+    never_of_a_reading = {"QUOTA_EXCEEDED", "CONFLICT_ERROR", "NOT_FOUND"}
+    codes = {kind.code for kind in kinds} - never_of_a_reading
+    told = first_column(section("docs/accounts.md", "## Adding an account")) - {"status"}
+    assert told == {"OK", *codes}
