@@ -207,8 +207,8 @@ def aws_error(
         remedy = denied_remedy
     if isinstance(error, ClientError):
         said = error.response.get("Error", {}).get("Message", "")
-        if "resourceId" in error.response:  # ConflictException, ResourceNotFoundException: whom AWS means
-            details.setdefault("resource_id", error.response["resourceId"])
+        if (resource_id := dict(error.response).get("resourceId")) is not None:  # Conflict, ResourceNotFound: whom
+            details.setdefault("resource_id", resource_id)
         what = f"{aws_code}: {said}" if said else aws_code or "an answer without an error code"
     else:
         what = " ".join(str(error).split())
