@@ -19,7 +19,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import PrefectServer
-from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, until
+from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, plan, until
 
 EXAMPLES = ROOT / "examples/automations"
 REGION = "us-west-1"
@@ -45,7 +45,11 @@ class Automated:
         self.deployments: dict[str, dict[str, Any]] = {}
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=60)
+        def once() -> httpx.Response | None:
+            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=60)
+            return None if answer.status_code == 503 else answer  # SQLite was busy
+
+        answer = until(once, f"{method} {path} is answered")
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
@@ -95,10 +99,9 @@ class Automated:
 
 @pytest.fixture(scope="module")
 def automated(rehearsal: Rehearsal, prefect_server: PrefectServer) -> Iterator[Automated]:
-    manifest = rehearsal.folder / "nightly.json"  # the example's, in a region of its own
-    manifest.write_text((ROOT / "examples/three-tier.json").read_text().replace("us-west-2", REGION))
-    _, bindings = rehearsal.seeded(manifest)
-    made = Automated(rehearsal, prefect_server.api_url, manifest, bindings)
+    estate = plan(REGION, {"Database": ["night-db1"], "Web": ["night-web1"]}, gates=["Web"])
+    estate["recoveryPlans"][0]["planName"] = "3TierFullStackRecoveryPlan"  # the automations look for it
+    made = Automated(rehearsal, prefect_server.api_url, *rehearsal.seeded(estate))
     pool = made.prefect("work-pool", "create", "drs-sandbox", "--type", "process", "--overwrite")
     assert pool.returncode == 0, pool.stderr
     deployed = made.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "examples/automations/prefect.yaml")
