@@ -54,7 +54,8 @@ def drawn(fits: object) -> World:
 
 def plain(world: World) -> bool:
     """Whether nothing goes wrong in it, and a wave depends on another."""
-    return not (world.failing or world.faults or world.tight) and any(wave.after for wave in world.waves)
+    troubled = world.failing or world.faults or world.tight or world.lacking or world.retries
+    return not troubled and world.account == ACCOUNT and any(wave.after for wave in world.waves)
 
 
 def test_a_run_that_ends_otherwise_than_the_undisturbed_one_is_told() -> None:
