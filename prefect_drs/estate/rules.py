@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from prefect_drs.errors import Fault
+from prefect_drs.errors import Fault, UsageError
 from prefect_drs.estate.model import Estate, Kind, Step, Stored
+from prefect_drs.estate.refusals import fault_json
 from prefect_drs.plan import Reading, check_values
 from prefect_drs.plan.finding import listed
+from prefect_drs.plan.model import Manifest
 from prefect_drs.report.model import RecoveryReport
 
 UNKNOWN_FIELD = "UNKNOWN_FIELD"
@@ -23,6 +25,21 @@ def checked(estate: Estate) -> Reading:
     for definition, group in zip(values["protectionGroups"], estate.groups, strict=True):
         definition.setdefault("groupId", group.id)
     return check_values(values)
+
+
+def sound(estate: Estate) -> Manifest:
+    """The stored estate as a manifest.
+
+    Raises:
+        UsageError: it has faults.
+    """
+    found = checked(estate)
+    if found.manifest is None:
+        raise UsageError(
+            f"the stored estate has faults: {'; '.join(map(str, found.errors))}; update what has them, or delete it",
+            faults=[fault_json(fault) for fault in found.errors],
+        )
+    return found.manifest
 
 
 def faults_of(reading: Reading, steps: Iterable[Step]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:

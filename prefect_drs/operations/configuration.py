@@ -18,6 +18,7 @@ from prefect_drs.estate.model import Edit, Estate, Kind, Put, Step, Stored
 from prefect_drs.estate.refusals import fault_json, refused
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.group_settings import record_stored
 from prefect_drs.operations.groups import reading
 from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
 from prefect_drs.plan import Bindings, check_values
@@ -71,6 +72,7 @@ class ImportAnswer(AnswerModel):
         recovery_plans: likewise.
         faults: what refuses it; always empty but in a dry run.
         warnings: what is told of the manifest.
+        history_error: why the history of launch settings could not be written, where it was not.
     """
 
     dry_run: bool
@@ -79,6 +81,7 @@ class ImportAnswer(AnswerModel):
     recovery_plans: tuple[ImportedItem, ...] = ()
     faults: tuple[dict[str, JsonValue], ...] = ()
     warnings: tuple[dict[str, JsonValue], ...] = ()
+    history_error: str | None = None
 
 
 def import_configuration(context: Context, request: ImportRequest) -> ImportAnswer:
@@ -107,7 +110,8 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
             if there is None or there.definition != definition:
                 yield Put(kind, definition, there.id if there is not None else None)
 
-    asked: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": reading(context)}
+    readings = reading(context)
+    asked: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": readings}
     change = rehearse_change(edit, **asked) if request.dry_run else change_estate(edit, **asked, what=NOTHING_IMPORTED)
     items = {kind: tuple(_items(kind, manifest, change, request.overwrite_existing)) for kind in Kind}
     return ImportAnswer(
@@ -117,6 +121,7 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
         recovery_plans=items[Kind.PLAN],
         faults=tuple(fault_json(fault) for fault in change.refusals),
         warnings=warnings,
+        history_error=None if request.dry_run else record_stored(change, "import_configuration", readings),
     )
 
 

@@ -17,12 +17,13 @@ from prefect_drs.aws.launch_sync import Compared, compare_settings
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import read_facts
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import Fault
+from prefect_drs.errors import Fault, PrefectDrsError
+from prefect_drs.estate.change import Change
 from prefect_drs.estate.model import Estate, Kind, Stored
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.refusals import NotStoredError
-from prefect_drs.launch_history import Entry, record_changes
-from prefect_drs.operations.groups import sound
+from prefect_drs.estate.rules import sound
+from prefect_drs.launch_history import Changed, Entry, record_changes
 from prefect_drs.plan.effective import EffectiveValue, effective, settings_of
 from prefect_drs.plan.finding import choices
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
@@ -167,4 +168,43 @@ def recorded(group: GroupServers, entries: Mapping[str, Entry]) -> str | None:
         record_changes(group.location, entries)
     except Exception as error:  # whatever it was, the change stands, and its caller must be told of it
         return f"the change was made, but its history could not be written: {error}"
+    return None
+
+
+def plan_changes(before: GroupServers, after: GroupServers, server_id: str) -> tuple[Changed, ...]:
+    """What became otherwise in what the plan says of a server."""
+    server = after.servers[server_id]
+    old, new = before.effective(server), after.effective(server)
+    return tuple(
+        Changed(part="plan", field=word, before=was, after=now)
+        for word in sorted({*old, *new})
+        if (was := old[word].value if word in old else None) != (now := new[word].value if word in new else None)
+    )
+
+
+def record_stored(change: Change, action: str, readings: Readings) -> str | None:
+    """Write to the history what a change of stored groups made of their servers' settings; why not, where it cannot be.
+
+    A server that joined a group or left it has no entry: its settings there did not change.
+    """
+    try:
+        for step in change.steps:
+            if step.before is None or step.after is None or step.after.kind is not Kind.GROUP:
+                continue
+            before, after = (
+                read_group(change.before, step.before.id, readings),
+                read_group(change.after, step.after.id, readings),
+            )
+            stored = after.stored
+            entries = {
+                server: Entry(
+                    at=stored.updated_at, by=stored.updated_by, action=action, source=stored.id, changes=changes
+                )
+                for server in before.servers.keys() & after.servers.keys()
+                if (changes := plan_changes(before, after, server))
+            }
+            if entries and (error := recorded(after, entries)):
+                return error
+    except PrefectDrsError as error:
+        return f"the change was made, but its history could not be written: {error.message}"
     return None

@@ -13,16 +13,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.errors import AwsError
 from prefect_drs.estate.change import Change, Editing, change_estate
 from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.refusals import fault_json
-from prefect_drs.estate.rules import checked
+from prefect_drs.estate.rules import sound
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.group_settings import record_stored
 from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
-from prefect_drs.plan.model import Manifest, ProtectionGroup
+from prefect_drs.plan.model import ProtectionGroup
 
 Mode = Literal["explicit", "tags"]
 Version = Annotated[int, Field(ge=1)]
@@ -133,6 +134,7 @@ class GroupAnswer(AnswerModel):
     updated_at: datetime
     updated_by: str
     warnings: tuple[dict[str, JsonValue], ...] = ()
+    history_error: str | None = None
 
 
 class GroupsAnswer(AnswerModel):
@@ -197,7 +199,9 @@ def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnsw
 
     readings = reading(context)
     what = f"protection group {request.group_id!r} was not changed"
-    return _answer_of(change_stored(context, edit, what, readings), readings)
+    change = change_stored(context, edit, what, readings)
+    history_error = record_stored(change, "update_protection_group", readings)
+    return _answer_of(change, readings).model_copy(update={"history_error": history_error})
 
 
 def delete_protection_group(context: Context, request: DeleteGroup) -> DeletedAnswer:
@@ -284,21 +288,6 @@ def resolve_protection_group_tags(context: Context, request: Selection) -> Selec
 def reading(context: Context) -> Readings:
     """The way to the servers, opened only where an operation needs it."""
     return Readings(lambda: context.sessions)
-
-
-def sound(estate: Estate) -> Manifest:
-    """The stored estate as a manifest.
-
-    Raises:
-        UsageError: it has faults.
-    """
-    found = checked(estate)
-    if found.manifest is None:
-        raise UsageError(
-            f"the stored estate has faults: {'; '.join(map(str, found.errors))}; update what has them, or delete it",
-            faults=[fault_json(fault) for fault in found.errors],
-        )
-    return found.manifest
 
 
 def _answer_of(change: Change, readings: Readings) -> GroupAnswer:

@@ -22,13 +22,14 @@ from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.refusals import fault_json, refused
 from prefect_drs.estate.rules import checked
 from prefect_drs.estate.store import read_estate
-from prefect_drs.launch_history import Changed, Entry
+from prefect_drs.launch_history import Entry
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import (
     GroupServers,
     account_problems,
     as_faults,
     compare,
+    plan_changes,
     read_group,
     recorded,
 )
@@ -285,7 +286,7 @@ def _change(
     entries = {
         server: Entry(at=at, by=context.caller, action=action, source=after.stored.id, changes=changes)
         for server in servers
-        if (changes := _changes(before, after, server))
+        if (changes := plan_changes(before, after, server))
     }
     return ServerConfigs(
         servers=_configs(context, after, servers),
@@ -370,17 +371,6 @@ def _own(definition: Mapping[str, Any], references: Iterable[str]) -> dict[str, 
 
 def _server_id(edit: Editing) -> str:
     return edit if isinstance(edit, str) else edit.server_id
-
-
-def _changes(before: GroupServers, after: GroupServers, server_id: str) -> tuple[Changed, ...]:
-    """What became otherwise in what the plan says of a server."""
-    server = after.servers[server_id]
-    old, new = before.effective(server), after.effective(server)
-    return tuple(
-        Changed(part="plan", field=word, before=was, after=now)
-        for word in sorted({*old, *new})
-        if (was := old[word].value if word in old else None) != (now := new[word].value if word in new else None)
-    )
 
 
 # ---- showing -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from prefect_drs.errors import PrefectDrsError
 from prefect_drs.estate.model import Estate, Kind, Step
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.refusals import EstateRefusedError, refused
-from prefect_drs.estate.rules import under_execution
+from prefect_drs.estate.rules import sound, under_execution
 from prefect_drs.estate.store import read_estate
 from prefect_drs.executions import active_reports
 from prefect_drs.launch_history import Changed, Entry, read_history
@@ -36,7 +36,7 @@ from prefect_drs.operations.group_settings import (
     read_group,
     recorded,
 )
-from prefect_drs.operations.groups import GroupReference, reading, sound
+from prefect_drs.operations.groups import GroupReference, reading
 from prefect_drs.operations.launch_configs import ServerReference, SettingDifference, TemplateVersion
 from prefect_drs.operations.registry import AnswerModel, RequestModel
 

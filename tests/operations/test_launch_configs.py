@@ -318,6 +318,29 @@ def test_the_history_has_updates_and_syncs_with_who_and_from_what_to_what(settin
     assert len(settings.op("get_server_config_history", serverId=settings.servers[0], limit=1)["history"]) == 1
 
 
+def test_a_changed_default_of_the_group_is_in_the_history_of_each_server(settings: Settings) -> None:
+    version = settings.op("get_protection_group")["version"]
+    answer = settings.op(
+        "update_protection_group",
+        by="grace",
+        version=version,
+        launchConfiguration={"subnetId": settings.subnet, "copyTags": False},
+    )
+    assert answer["historyError"] is None
+    for server in settings.servers:
+        (entry,) = settings.op("get_server_config_history", serverId=server)["history"]
+        assert (entry["user"], entry["action"]) == ("grace", "update_protection_group")
+        assert entry["changes"] == [{"part": "plan", "field": "copyTags", "before": True, "after": False}]
+
+
+def test_an_import_over_a_group_is_in_the_history(settings: Settings) -> None:
+    manifest = settings.stored.op("export_configuration", {})
+    manifest["protectionGroups"][0]["launchConfig"]["copyTags"] = False
+    settings.stored.op("import_configuration", {"manifest": manifest, "overwriteExisting": True})
+    (entry,) = settings.op("get_server_config_history", serverId=settings.servers[0])["history"]
+    assert entry["action"] == "import_configuration"
+
+
 def test_a_dry_run_and_a_sync_without_drift_leave_no_trace(settings: Settings) -> None:
     settings.op("apply_launch_configs", dryRun=True)
     assert settings.op("get_server_config_history", serverId=settings.servers[0])["history"] == []
