@@ -170,7 +170,7 @@ def draw_world(seed: int) -> World:
     ids = [server for wave in waves for region in wave.servers for server in wave.server_ids(region)]
     failing = rng.sample(ids, min(len(ids), rng.randint(1, 2))) if rng.random() < (0.8 if laddered else 0.3) else []
     elsewhere = rng.random() < 0.15
-    return World(
+    world = World(
         seed=seed,
         mode=rng.choice(MODES),
         waves=tuple(waves),
@@ -183,6 +183,13 @@ def draw_world(seed: int) -> World:
         at=f"{_EARLIER:%Y-%m-%dT%H:%M:%SZ}" if rng.random() < 0.15 else LATEST_WORD,
         account=ELSEWHERE if elsewhere else ACCOUNT,
     )
+    if (
+        world.at == LATEST_WORD
+    ):  # the point before the latest one is gone after an outage of an hour, a daily one is not
+        for wave in waves:
+            if "retry" in wave.policy:
+                wave.policy["retry"]["snapshot"] = "latest"
+    return world
 
 
 def _answer(rng: random.Random) -> Decision:
