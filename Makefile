@@ -25,7 +25,7 @@ demo: install
 	$(BIN)/python deployments/sandbox/demo.py
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: install
 	$(BIN)/ruff format --check .
