@@ -188,7 +188,7 @@ def play(
         usage: what others hold in an account and region, for the whole course.
         reaction: seconds from a launch in DRS to the moment the engine acts on it.
         foresight: choose the jobs as the engine does; False: by the packer's own rule alone, which takes a
-            hundredth of the time and, where the quotas bind, ends up to 3 % later.
+            hundredth of the time and, where the quotas bind, ends up to 3.5 % later.
 
     Raises:
         ValueError: others hold all of a quota for ever, so that a wave could never start.
