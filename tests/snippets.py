@@ -285,7 +285,7 @@ def check_data(snippet: Snippet, path: Path) -> None:
     elif keys == {"Version", "Statement"}:
         assert snippet.page == "docs/permissions.md", f"{snippet}: only that page's policies are compared with the code"
     elif keys == {"waves"}:  # a part of an example, which the tests of plans check
-        examples = [example.read_text(encoding="utf-8") for example in (ROOT / "examples").iterdir()]
+        examples = [example.read_text(encoding="utf-8") for example in (ROOT / "examples").glob("*.*")]
         assert any(snippet.text in example for example in examples), f"{snippet} is in no example"
     else:
         pytest.fail(f"{snippet}: nobody checks a file with {', '.join(sorted(keys))}")

@@ -180,7 +180,7 @@ def main() -> int:
         say(f"Prefect UI: {demo.api.removesuffix('/api')}")
         demo.run("python blocks/register.py")
         demo.run(f"prefect work-pool create {POOL} --type process")
-        demo.run("prefect --no-prompt deploy --all")
+        demo.run("prefect --no-prompt deploy --name recover/sandbox")
         demo.background(f"prefect worker start --pool {POOL}", "worker.log")
         code = drill(demo)
         if sys.stdin.isatty() and sys.stdout.isatty():

@@ -111,7 +111,7 @@ def test_status_tells_an_execution_that_waits_and_names_what_is_known_where_ther
 
 
 def test_a_wave_of_230_servers_runs_as_three_jobs_and_a_static_address_is_on_the_instance(rehearsal: Rehearsal) -> None:
-    region = "eu-central-1"
+    region = "me-south-1"
     manifest = plan(region, {"All": [f"many-{number:03d}" for number in range(230)]})
     group = manifest["protectionGroups"][0]
     group["launchConfig"] = {"subnetId": "net-many", "securityGroupIds": ["sgroup-many"], "instanceType": "m6i.large"}

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import free_port
 from tests.e2e.rehearsal import Rehearsal, plan
 
-REGION = "ap-southeast-2"
+REGION = "af-south-1"
 Files = tuple[Path, Path]
 
 
@@ -70,7 +70,7 @@ def test_placeholders_without_bindings_are_faults_with_their_lines(rehearsal: Re
 
 
 def test_a_server_that_does_not_replicate_refuses_the_drill_and_its_dry_run(rehearsal: Rehearsal) -> None:
-    region = "ap-northeast-1"
+    region = "il-central-1"
     file, bindings = rehearsal.seeded(plan(region, {"Web": ["p-web1", "p-web2"]}))
     drs = rehearsal.client("drs", region)
     servers = {

@@ -108,7 +108,7 @@ def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
 def test_a_drill_that_is_told_to_stop_at_a_gate_stops_and_can_be_resumed(
     rehearsal: Rehearsal, sent: signal.Signals
 ) -> None:
-    region = {signal.SIGINT: "eu-central-1", signal.SIGTERM: "eu-north-1"}[sent]
+    region = {signal.SIGINT: "eu-central-2", signal.SIGTERM: "eu-south-2"}[sent]
     manifest = plan(region, {"Database": ["s-db1"], "Application": ["s-app1"]}, gates=["Application"])
     drill = rehearsal.drill(*rehearsal.seeded(manifest))
     execution_id = drill.execution_id()
