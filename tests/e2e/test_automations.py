@@ -6,10 +6,8 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -187,44 +185,16 @@ def transformed(event: dict[str, Any]) -> Any:
     return json.loads(text)
 
 
-@pytest.fixture
-def ops_center() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """SSM's CreateOpsItem, which moto has not: what it was asked."""
-    asked: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.headers["X-Amz-Target"] == "AmazonSSM.CreateOpsItem"
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            body = json.dumps({"OpsItemId": "oi-0123456789ab"}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing on the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_a_stalled_source_server_opens_an_ops_item(
-    automated: Automated, ops_center: tuple[str, list[dict[str, Any]]]
-) -> None:
-    url, asked = ops_center
+def test_a_stalled_source_server_opens_an_ops_item(automated: Automated) -> None:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     automated.ask("POST", "/events", transformed({**STALLED, "time": now}))
     run = automated.started("stalled")
     assert run["parameters"]["server_arn"] == STALLED["resources"][0]
-    automated.carried_out(run, AWS_ENDPOINT_URL_SSM=url)
-    (item,) = asked
+    automated.carried_out(run)
+    ssm = automated.rehearsal.client("ssm", STALLED["region"])
+    (summary,) = ssm.describe_ops_items()["OpsItemSummaries"]
+    assert summary["Status"] == "Open"
+    item = ssm.get_ops_item(OpsItemId=summary["OpsItemId"])["OpsItem"]
     assert item["Title"] == "Source server s-12345678901234567 has stalled"
     assert f"DRS said at {now[:10]}" in item["Description"]
     assert f"{ACCOUNT}/us-west-2" in item["Description"]
