@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from prefect_drs.aws.drs import batches
 from prefect_drs.aws.errors import aws_call
+from prefect_drs.aws.instances import iterate_instances
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.networks import VALUES_A_FILTER
 from prefect_drs.aws.sessions import Sessions
 
 _GONE = frozenset({"terminated", "shutting-down"})
@@ -26,17 +25,11 @@ def instance_tags(sessions: Sessions, origin: Location, instance_ids: Iterable[s
     Raises:
         AwsError: EC2 refused or could not be reached.
     """
-    found: dict[str, dict[str, str]] = {}
-    with aws_call("DescribeInstances", origin.account_id, origin.region):
-        paginator = sessions.client("ec2", **origin._asdict()).get_paginator("describe_instances")
-        for batch in batches(instance_ids, VALUES_A_FILTER):
-            for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": batch}]):
-                for reservation in page["Reservations"]:
-                    for instance in reservation["Instances"]:
-                        if instance.get("State", {}).get("Name") not in _GONE:
-                            tags = instance.get("Tags", [])
-                            found[instance["InstanceId"]] = {tag["Key"]: tag["Value"] for tag in tags}
-    return found
+    return {
+        instance["InstanceId"]: {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+        for instance in iterate_instances(sessions, origin, instance_ids)
+        if instance.get("State", {}).get("Name") not in _GONE
+    }
 
 
 def tag_server(sessions: Sessions, location: Location, arn: str, tags: Mapping[str, str]) -> None:

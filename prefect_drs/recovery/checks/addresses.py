@@ -10,14 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from prefect_drs.aws.drs import batches
-from prefect_drs.aws.errors import aws_call
+from prefect_drs.aws.instances import iterate_instances
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 
 FRESH = timedelta(seconds=5)  # a missing address is looked for again after that
-IDS_A_FILTER = 200  # EC2: values a filter
 
 
 def describe_addresses(
@@ -25,23 +23,13 @@ def describe_addresses(
 ) -> dict[str, dict[str, str]]:
     """Each instance that EC2 knows, with its `private` and `public` address as far as it has one.
 
-    By filter, since an unknown id in `InstanceIds` would fail the whole call.
-
     Raises:
         AwsError: EC2 refused or could not be reached.
     """
     found: dict[str, dict[str, str]] = {}
-    with aws_call("DescribeInstances", location.account_id, location.region):
-        paginator = sessions.client("ec2", **location._asdict()).get_paginator("describe_instances")
-        for batch in batches(instance_ids, IDS_A_FILTER):
-            for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": batch}]):
-                for reservation in page["Reservations"]:
-                    for instance in reservation["Instances"]:
-                        addresses = {
-                            "private": instance.get("PrivateIpAddress"),
-                            "public": instance.get("PublicIpAddress"),
-                        }
-                        found[instance["InstanceId"]] = {kind: text for kind, text in addresses.items() if text}
+    for instance in iterate_instances(sessions, location, instance_ids):
+        addresses = {"private": instance.get("PrivateIpAddress"), "public": instance.get("PublicIpAddress")}
+        found[instance["InstanceId"]] = {kind: text for kind, text in addresses.items() if text}
     return found
 
 
