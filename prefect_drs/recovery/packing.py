@@ -54,6 +54,8 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from prefect_drs.aws.quotas import CONCURRENT_JOBS, SERVERS_A_JOB, SERVERS_IN_JOBS
+
 _CUT_POINTS = 60
 """A wave is cut at one of at most about this many places, so that a huge wave costs no more than a large
 one."""
@@ -72,9 +74,9 @@ class Limits:
         servers_in_jobs: source servers in all jobs in progress.
     """
 
-    servers_per_job: int = 100
-    concurrent_jobs: int = 20
-    servers_in_jobs: int = 500
+    servers_per_job: int = SERVERS_A_JOB
+    concurrent_jobs: int = CONCURRENT_JOBS
+    servers_in_jobs: int = SERVERS_IN_JOBS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ servers for which the plan sets nothing, nothing is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, apply_changes, changes, read_launch_states
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
@@ -93,12 +93,7 @@ def apply_settings(
                 )
             )
 
-    if workers == 1:
-        for run in runs:
-            apply(run)
-    else:
-        with ThreadPoolExecutor(workers, thread_name_prefix="drs-settings") as pool:
-            list(pool.map(apply, runs))
+    each(apply, runs, workers)
     if passing:
         raise passing[0]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from prefect_drs.aws.drs import Snapshot, find_snapshot, newest_snapshot, oldest_snapshot
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.errors import AwsError, UsageError
 
@@ -103,9 +103,8 @@ def choose(sessions: Sessions, servers: Collection[Asked], points: Points) -> di
     wanted = [server for server in servers if points.at is not None or server.server_id in named]
     if not wanted:
         return {}
-    with ThreadPoolExecutor(READERS, thread_name_prefix="drs-points") as readers:
-        choices = readers.map(lambda server: _choose(sessions, server, points.at, named.get(server.server_id)), wanted)
-        return {server.server_id: choice for server, choice in zip(wanted, choices, strict=True)}
+    choices = each(lambda server: _choose(sessions, server, points.at, named.get(server.server_id)), wanted, READERS)
+    return {server.server_id: choice for server, choice in zip(wanted, choices, strict=True)}
 
 
 def _choose(sessions: Sessions, server: Asked, at: datetime | None, snapshot_id: str | None) -> Choice:
