@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from logging import Logger
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -29,20 +29,19 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import MissingContextError
-from prefect.input import RunInput
 from prefect.logging import get_logger, get_run_logger
 from prefect.logging.loggers import LoggingAdapter
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed
 from prefect.utilities.urls import url_for
-from pydantic import Field
 
+from prefect_drs.clock import Clock, WallClock
 from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.gate_form import RESPONSE_KEY, Approval, approval_form, has_form, input_of
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 
 FLOW_NAME = "approve"
 GATE_TAG = "prefect-drs:gate"
-RESPONSE_KEY = "paused-approval-response"
 # Of gates that are flow runs of a deployment (`prefect_drs.suspension`), whose parameters are the deployment's.
 ROLE_LABEL = "prefect-drs.role"
 EXECUTION_LABEL = "prefect-drs.execution"
@@ -50,6 +49,7 @@ WISH_KEY = "prefect-drs-wish-"  # of what `prefect_drs.control` stores with an e
 # The server's own deadline lies this much later than ours: so that the waiting process settles the run, not the server,
 # and clocks that differ by seconds do not matter.
 GRACE = timedelta(seconds=30)
+_FORM_DELAY = timedelta(seconds=10)  # a form is stored right after its run was Paused; two requests
 _LABELS = {
     "execution_id": EXECUTION_LABEL,
     "plan_name": "prefect-drs.plan",
@@ -58,19 +58,6 @@ _LABELS = {
     "wave_name": "prefect-drs.wave-name",
 }
 _PAGE = 200  # flow runs; the most that the API gives at once
-
-
-class Approval(RunInput):
-    """The form that the Prefect UI shows when a person resumes a gate's flow run."""
-
-    decision: Literal["approve", "reject"] = Field(
-        title="Decision",
-        # Prefect 3.8.8's drop-downs close again on a mouse click: both the button and its frame toggle the list.
-        description="Approve starts this wave; reject cancels it and all that depend on it. "
-        "If the list does not open, press ↓ (the Down key).",
-    )
-    by: str = Field(title="By", min_length=1, pattern=r"\S", description="Your name. It goes into the recovery report.")
-    comment: str = Field(default="", title="Comment", description="Goes into the recovery report. May stay empty.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +99,15 @@ def pending_gates(execution_id: str | None = None) -> tuple[PendingGate, ...]:
     return tuple(sorted(map(pending_gate, runs), key=lambda gate: (gate.execution_id, gate.wave_number)))
 
 
-def answer_gate(execution_id: str, wave_number: int, decision: Decision, by: str, comment: str = "") -> PendingGate:
+def answer_gate(
+    execution_id: str,
+    wave_number: int,
+    decision: Decision,
+    by: str,
+    comment: str = "",
+    *,
+    clock: Clock | None = None,
+) -> PendingGate:
     """Answer an open gate as the UI's Resume does, from any machine that reaches the Prefect API.
 
     Args:
@@ -121,12 +116,13 @@ def answer_gate(execution_id: str, wave_number: int, decision: Decision, by: str
         decision: APPROVED or REJECTED.
         by: who answers; must not be blank.
         comment: goes into the report.
+        clock: time for the wait for a form that is about to be stored.
 
     Returns:
         The gate that was answered.
 
     Raises:
-        UsageError: no such gate waits (says which do), or somebody else was faster.
+        UsageError: no such gate waits (says which do), its form was never stored, or somebody else was faster.
         PrefectDrsError: the Prefect API cannot be reached.
     """
     if decision is Decision.TIMED_OUT:
@@ -137,6 +133,8 @@ def answer_gate(execution_id: str, wave_number: int, decision: Decision, by: str
     if gate is None:
         raise UsageError(_nothing_waits(execution_id, wave_number, waiting))
     with prefect_client() as client:
+        _await_form(client, gate, clock or WallClock())
+        _remove_unreadable_answer(client, gate)
         result = client.resume_flow_run(gate.flow_run_id, run_input=approval.model_dump())
         if result.status is not SetStateStatus.ACCEPT:
             earlier = recorded_answer(client, gate.flow_run_id)
@@ -151,6 +149,27 @@ def answer_gate(execution_id: str, wave_number: int, decision: Decision, by: str
     return gate
 
 
+def _await_form(client: SyncPrefectClient, gate: PendingGate, clock: Clock) -> None:
+    """Wait for the form of a gate that was Paused a moment ago; UsageError where it does not come."""
+    until = clock.now() + _FORM_DELAY
+    while not has_form(client, gate.flow_run_id):
+        if clock.now() >= until:
+            raise UsageError(
+                f"{gate} has no form yet, so Prefect takes no answer: the process that opened it has ended; "
+                f"`prefect-drs resume {gate.execution_id}` opens it again",
+                execution_id=gate.execution_id,
+                wave_number=gate.wave_number,
+            )
+        clock.wait(0.2)
+
+
+def _remove_unreadable_answer(client: SyncPrefectClient, gate: PendingGate) -> None:
+    """Delete an unreadable input under the answer's key: keys are unique, so Prefect could store no answer."""
+    stored = input_of(client, gate.flow_run_id, RESPONSE_KEY)
+    if stored is not None and recorded_answer(client, gate.flow_run_id) is None:
+        client.delete_flow_run_input(gate.flow_run_id, RESPONSE_KEY)
+
+
 def ui_link(flow_run_id: UUID | str) -> str | None:
     """The page of a flow run in the Prefect UI (PREFECT_UI_URL, else derived from the API's URL); None if unknown."""
     return url_for("flow-run", obj_id=str(flow_run_id))
@@ -160,13 +179,6 @@ def execution_tags(execution_id: str, wave_number: int | None = None) -> list[st
     """The tags by which the flow runs of an execution, or of one of its waves, are found in Prefect."""
     found = ["prefect-drs", f"prefect-drs:execution:{execution_id}"]
     return found if wave_number is None else [*found, f"prefect-drs:wave:{wave_number}"]
-
-
-def approval_form(decision: Literal["approve", "reject"], by: str, comment: str) -> Approval:
-    """A filled form; UsageError where nobody is named."""
-    if not by.strip():
-        raise UsageError("an answer needs a name: say who decides with --by NAME")
-    return Approval(decision=decision, by=by.strip(), comment=comment)
 
 
 def gate_runs(
@@ -222,14 +234,23 @@ def earlier_answer(client: SyncPrefectClient, runs: list[FlowRun]) -> GateAnswer
 
 
 def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | None:
-    """The answer that the Prefect server stored for a gate's run."""
-    stored = client.filter_flow_run_input(run_id, key_prefix=RESPONSE_KEY, limit=1, exclude_keys=set())
-    if not stored:
+    """The answer that the Prefect server stored for a gate's run. One that cannot be read is reported, and is none."""
+    stored = input_of(client, run_id, RESPONSE_KEY)
+    if stored is None:
         return None
-    approval = Approval.load_from_flow_run_input(stored[0])
+    try:
+        approval = Approval.load_from_flow_run_input(stored)
+    except (ValueError, TypeError) as error:  # no JSON, no object, or not the form's fields
+        gate_log().warning(
+            "The input %r of flow run %s is not an answer of the approval form and is ignored (%s)",
+            RESPONSE_KEY,
+            run_id,
+            type(error).__name__,
+        )
+        return None
     decision = Decision.APPROVED if approval.decision == "approve" else Decision.REJECTED
     return GateAnswer(
-        decision, by=approval.by.strip(), at=stored[0].created or datetime.now(UTC), comment=approval.comment
+        decision, by=approval.by.strip(), at=stored.created or datetime.now(UTC), comment=approval.comment
     )
 
 

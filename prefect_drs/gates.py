@@ -4,10 +4,12 @@ In comes a `GateRequest` (from inside a wave's task), out goes a `GateAnswer`. E
 `approve <wave name>`, because one flow run can hold one pause at a time (`HandlePausingFlows` in Prefect's
 orchestration policy): so gates that are ready together wait side by side and each releases its own wave only.
 
-What `prefect.pause_flow_run(wait_for_input=Approval)` does is done here through Prefect's client: the form is stored,
-the run is set to Paused and watched until somebody resumes it, in the UI, with `prefect-drs approve` or by the REST
-API. The function itself would not do, for it cannot wait on the form that a dead process left open, does not see that
-a run was cancelled, and leaves a run that nobody answered in Paused (PrefectHQ/prefect#11414).
+What `prefect.pause_flow_run(wait_for_input=Approval)` does is done here through Prefect's client: the run is set to
+Paused, the form is stored, and the run is watched until somebody resumes it, in the UI, with `prefect-drs approve` or
+by the REST API. The order matters: from 3.9 on, entering Paused deletes what is stored under the pause's keyset
+(`HandlePausingFlows.after_transition`). A process that dies in between leaves a Paused run without a form, which the
+next attempt stores. The function itself would not do, for it cannot wait on the form that a dead process left open,
+does not see that a run was cancelled, and leaves a run that nobody answered in Paused (PrefectHQ/prefect#11414).
 
 The answer that counts is the *input* which the Prefect server stores in the same transaction as it resumes the run. It
 outlives every process here: an execution that is retried or resumed finds it and does not ask again. A rejection stays
@@ -32,21 +34,18 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.input import keyset_from_base_key
 from prefect.runtime import flow_run
 from prefect.states import Paused
 
 from prefect_drs.clock import Clock, WallClock
 from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.gate_form import KEYSET, PAUSE_KEY, RESPONSE_KEY, Approval, approval_form, has_form, store_form
 from prefect_drs.gate_runs import (
     FLOW_NAME,
     GATE_TAG,
     GRACE,
-    RESPONSE_KEY,
-    Approval,
     PendingGate,
     answer_gate,
-    approval_form,
     conclude,
     deadline,
     earlier_answer,
@@ -74,7 +73,6 @@ __all__ = [
     "ui_link",
 ]
 
-_PAUSE_KEY = "approval"
 _FASTEST_POLL_SECONDS = 0.5
 _SLOWEST_POLL_SECONDS = 10.0
 
@@ -106,6 +104,7 @@ class PrefectGate:
             if (earlier := earlier_answer(client, former)) is not None:
                 return earlier
             if open_run is not None:
+                ensure_form(client, open_run.id, request)
                 return conclude(client, open_run.id, self._wait(client, open_run.id, parent))
 
         if request.timeout <= timedelta():
@@ -117,7 +116,7 @@ class PrefectGate:
 
         def answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer:
             until = self._clock.now() + request.timeout
-            open_form(client, run_id, request, Paused(pause_expiration_time=until + GRACE, pause_key=_PAUSE_KEY))
+            open_form(client, run_id, request, Paused(pause_expiration_time=until + GRACE, pause_key=PAUSE_KEY))
             return self._wait(client, run_id, parent)
 
         return _run_child(answer, request)
@@ -172,6 +171,7 @@ class AutomaticGate:
             if (earlier := earlier_answer(client, former)) is not None:
                 return earlier
             if open_run is not None:
+                ensure_form(client, open_run.id, request)
                 client.resume_flow_run(open_run.id, run_input=self._approval.model_dump())
                 return conclude(client, open_run.id, _not_stored())
 
@@ -215,17 +215,26 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
 def open_form(
     client: SyncPrefectClient, run_id: UUID, request: GateRequest, pause: State[Any], *, force: bool = False
 ) -> None:
-    """Store the form, then set the run to `pause`: whoever sees the run paused can answer it.
+    """Set the run to `pause`, then store the form: the order of `pause_flow_run`, and the only one that 3.9 allows.
+
+    Whoever answers in the moment between the two is refused by the server ("Run input schema not found");
+    `prefect_drs.gate_runs.answer_gate` waits for the form.
 
     Raises:
         PrefectDrsError: Prefect refused.
     """
-    keyset = keyset_from_base_key(RESPONSE_KEY.removesuffix("-response"))
-    pause.state_details.run_input_keyset = {str(k): v for k, v in keyset.items()}
-    Approval.with_initial_data(description=request.summary).save(keyset, flow_run_id=run_id)
+    pause.state_details.run_input_keyset = dict(KEYSET)
     result = client.set_flow_run_state(run_id, pause, force=force)
     if result.status is not SetStateStatus.ACCEPT:
         raise PrefectDrsError(f"Prefect refused to pause: {getattr(result.details, 'reason', result.status)}")
+    store_form(client, run_id, request.summary)
+
+
+def ensure_form(client: SyncPrefectClient, run_id: UUID, request: GateRequest) -> None:
+    """Store the form of a Paused run whose process died between pausing it and storing the form."""
+    if not has_form(client, run_id):
+        gate_log().warning("The approval run %s was left without its form; storing it", run_id)
+        store_form(client, run_id, request.summary)
 
 
 def _answer_so_far(client: SyncPrefectClient, run_id: UUID, parent: UUID | None, now: datetime) -> GateAnswer | None:
