@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ import pytest
 from prefect_drs.errors import UsageError
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 from prefect_drs.simulator import StepClock
+from tests.e2e.rehearsal import until
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -150,3 +154,99 @@ def test_the_answer_is_found_among_more_inputs_than_the_api_gives_at_once(
         client.create_flow_run_input(run_id, f"paused-approval-response-{number}", "{")
     answer_gate(execution, 1, Decision.REJECTED, by="grace")
     assert stored_answer(client, run_id) == (Decision.REJECTED, "grace")
+
+
+def paused_by_the_function(execution_id: str) -> Any:
+    """`pause_flow_run` as a flow would call it, with the gate's form."""
+    from prefect import flow, pause_flow_run, tags
+
+    from prefect_drs.gate_form import PAUSE_KEY, Approval
+
+    @flow(name="paused-by-the-function", log_prints=False)
+    def asks() -> Any:
+        return pause_flow_run(
+            wait_for_input=Approval.with_initial_data(description=request(execution_id).summary),
+            timeout=int(request(execution_id).timeout.total_seconds()),
+            poll_interval=1,
+            key=PAUSE_KEY,
+        )
+
+    with tags(execution_id):
+        return asks()
+
+
+def paused_by_the_gate(execution_id: str) -> Any:
+    from prefect import tags
+
+    from prefect_drs.gates import PrefectGate
+
+    with tags(execution_id):
+        return PrefectGate().ask(request(execution_id))
+
+
+@dataclass(frozen=True)
+class Pause:
+    """What is stored of a pause: the state but for its times and ids, the inputs by their keys, the calls in order."""
+
+    state: dict[str, Any]
+    seconds: float
+    inputs: dict[str, tuple[Any, str | None]]
+    calls: list[str]
+    answer: dict[str, tuple[Any, str | None]]
+
+
+def observed(
+    pause: Callable[[str], Any], client: SyncPrefectClient, beside: Beside, caplog: pytest.LogCaptureFixture
+) -> Pause:
+    """Pause, look at what is stored, answer, look at the answer."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+
+    mark = str(uuid.uuid4())
+    caplog.clear()
+    waiting = beside(pause, mark)
+    only_ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[mark]))
+
+    def inputs(run_id: uuid.UUID) -> dict[str, tuple[Any, str | None]]:
+        stored = client.filter_flow_run_input(run_id, key_prefix="", limit=200, exclude_keys=set())
+        return {one.key: (one.decoded_value, one.sender) for one in stored}
+
+    def paused_run() -> Any:
+        found = client.read_flow_runs(flow_run_filter=only_ours)
+        return found[0] if found and found[0].state_name == "Paused" and len(inputs(found[0].id)) == 2 else None
+
+    run = until(paused_run, "the run is paused with its form")
+    stored, told = inputs(run.id), run.state.state_details
+    client.resume_flow_run(run.id, run_input={"decision": "approve", "by": "ada", "comment": ""})
+    waiting.result(timeout=PATIENCE_SECONDS)
+    said = [record.getMessage() for record in caplog.records if record.name == "httpx"]
+    posts = [re.search(rf"POST \S+/flow_runs/{run.id}/(set_state|input) ", line) for line in said]
+    after = inputs(run.id)
+    return Pause(
+        state={
+            "type": run.state.type,
+            "name": run.state.name,
+            **told.model_dump(exclude={"flow_run_id", "task_run_id", "pause_timeout", "transition_id"}),
+        },
+        seconds=(told.pause_timeout - run.state.timestamp).total_seconds(),
+        inputs=stored,
+        # Running, Paused, the form, and later the end
+        calls=[post[1] for post in posts if post][1:4],
+        answer={key: after[key] for key in after.keys() - stored.keys()},
+    )
+
+
+def test_a_gate_stores_what_pause_flow_run_stores_on_this_release_of_prefect(
+    client: SyncPrefectClient, beside: Beside, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gate does through the client what the function does (see `prefect_drs.gates`): a release may change it."""
+    from prefect_drs.gate_runs import GRACE
+
+    caplog.set_level(logging.INFO, logger="httpx")
+    function = observed(paused_by_the_function, client, beside, caplog)
+    gate = observed(paused_by_the_gate, client, beside, caplog)
+    assert gate.state == function.state
+    assert gate.inputs == function.inputs
+    assert gate.answer == function.answer
+    assert function.answer.keys() == {"paused-approval-response"}
+    assert gate.calls == function.calls == ["set_state", "input", "input"]
+    assert abs(gate.seconds - function.seconds - GRACE.total_seconds()) < 2
