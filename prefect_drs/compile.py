@@ -17,16 +17,19 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.blocks import open_sessions
+from prefect_drs.claims import others_than
 from prefect_drs.clock import Clock, configured_clock
 from prefect_drs.conclude import stand_in
+from prefect_drs.control import PrefectRequests
 from prefect_drs.errors import UsageError
 from prefect_drs.execute import Options, current_execution_id, execute
-from prefect_drs.executions import RESUME_FLOW, others_than
+from prefect_drs.executions import RESUME_FLOW
 from prefect_drs.gates import PendingGate
 from prefect_drs.graph import WaveGraph
 from prefect_drs.journals import open_journal
 from prefect_drs.plan.model import Manifest, RecoveryPlan
 from prefect_drs.recovery.restore import standing_of
+from prefect_drs.recovery.take_up import require_not_cancelled
 from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Other, Runbook, resolve
@@ -129,7 +132,8 @@ def compile_resume(
 
     Returns:
         A flow with the parameters `approved_by`, `gate_timeout_seconds`, `take_over` (do not wait for the lease of
-        another process; fence it) and `gates` as in `compile_plan`.
+        another process; fence it), `despite_cancel` (who goes on although somebody cancelled the execution; without a
+        name, one that was cancelled is refused) and `gates` as in `compile_plan`.
 
     Raises:
         UsageError: there is no journal of that execution here.
@@ -152,10 +156,19 @@ def compile_resume(
         approved_by: str | None = None,
         gate_timeout_seconds: float | None = None,
         take_over: bool = False,
+        despite_cancel: str | None = None,
         gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
-        timeout = gate_timeout(gate_timeout_seconds)
-        options = Options(approved_by, timeout, take_over, observers, on_waiting, suspend=gates == "suspend")
+        options = Options(
+            approved_by,
+            gate_timeout(gate_timeout_seconds),
+            take_over,
+            observers,
+            on_waiting,
+            suspend=gates == "suspend",
+            explicit=True,
+            despite_cancel=despite_cancel or None,
+        )
         return execute(
             execution_id,
             lambda: runbook,
@@ -166,6 +179,17 @@ def compile_resume(
         )
 
     return resume_execution
+
+
+def refuse_cancelled(execution_id: str) -> None:
+    """Refuse to resume an execution that was cancelled, before anything is begun for it.
+
+    Raises:
+        UsageError: a cancel that nobody has handled, or it ended by one; says who cancelled and when.
+    """
+    standing = standing_of(open_journal(execution_id).read())
+    if standing is not None:
+        require_not_cancelled(execution_id, standing, PrefectRequests(execution_id))
 
 
 def threads_for(waves: int) -> TaskRunner[PrefectFuture[Any]]:

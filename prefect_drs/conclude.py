@@ -1,15 +1,18 @@
-"""Executions that were cancelled in Prefect while no process carried them out, brought to their end.
+"""Cancelled executions that no process carries, brought to their end.
 
-In: an execution's id. Out: its report, ended CANCELLED or PARTIAL. The UI's Cancel of a Suspended run sets it to
-Cancelled at once (`BypassCancellingFlowRunsWithNoInfra` in Prefect's core_policy): no worker and no hook hears of it.
-So whoever looks next concludes the execution: `prefect-drs status`, `resume` and `terminate`, an answer to one of its
-gates, or at the latest the run that was scheduled for its first deadline.
+In: an execution's id. Out: its report, ended CANCELLED or PARTIAL. A cancel is a stored request, or the state that the
+Prefect UI's Cancel leaves: of a Suspended run it is Cancelled at once (`BypassCancellingFlowRunsWithNoInfra` in
+Prefect's core_policy), and no worker and no hook hears of it. So whoever looks next ends the execution: `prefect-drs
+cancel`, `status` and `terminate`, an answer to one of its gates, or at the latest the run that was scheduled for its
+first deadline.
 
-Must never: launch anything; end an execution that a process carries out, or for which DRS still works.
+Must never: launch anything; end an execution that a process carries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -19,17 +22,20 @@ from prefect.logging import get_logger
 from prefect_drs.artifacts import ReportPublisher, publish_report
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.blocks import open_sessions
+from prefect_drs.claims import release_servers
 from prefect_drs.clock import configured_clock
-from prefect_drs.control import close_gates
+from prefect_drs.control import PrefectRequests, close_gates
 from prefect_drs.errors import PrefectDrsError
-from prefect_drs.executions import CANCELLED_BY, was_cancelled
 from prefect_drs.journals import holder, open_journal
 from prefect_drs.lease import ExecutionBusyError, execution_lease, forget_lease
+from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.restore import Standing, standing_of
-from prefect_drs.recovery.runner import InlineExecutor
+from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.suspension import dismiss_alarms, stand_in_for
+
+CHECK_WORKERS = 4
 
 _logger = get_logger("prefect_drs.conclude")
 
@@ -47,54 +53,81 @@ def stand_in() -> State[Any] | None:
     return found.state
 
 
-def conclude_cancelled(execution_id: str, sessions: Sessions | None = None) -> RecoveryReport | None:
-    """End an execution that was cancelled in Prefect and that nobody carries out any more.
+def conclude_cancelled(
+    execution_id: str,
+    sessions: Sessions | None = None,
+    *,
+    follow_jobs: bool = False,
+    observers: Sequence[Callable[[Event], None]] = (),
+) -> RecoveryReport | None:
+    """End an execution that was cancelled and that no process carries.
 
     Args:
         execution_id: the execution.
-        sessions: the way into the accounts, for the points in time of what is launched; by default by saved blocks.
+        sessions: the way into the accounts; by default by saved blocks.
+        follow_jobs: where DRS still works for it, follow its jobs to their end first, which may take as long as a
+            launch does; without it such an execution is left alone.
+        observers: called with every event.
 
     Returns:
-        Its report; None where there is nothing to conclude, or it cannot be done here: its journal is elsewhere, or
-        DRS still works for it, and `prefect-drs resume` watches that to its end.
+        Its report; None where there is nothing to end, or it cannot be done here: its journal is elsewhere, a process
+        holds it, or DRS still works for it.
     """
-    if not was_cancelled(execution_id):
-        return None
     try:
         with execution_lease(execution_id, patience=timedelta(seconds=1)):
-            report = _conclude(execution_id, sessions)
+            report = _conclude(execution_id, sessions, observers, follow_jobs=follow_jobs)
     except ExecutionBusyError:
         return None
     except PrefectDrsError as error:
-        _logger.warning("execution %s was cancelled in Prefect and cannot be ended here: %s", execution_id, error)
+        _logger.warning("execution %s was cancelled and cannot be ended here: %s", execution_id, error)
         return None
     if report is not None:
-        forget_lease(execution_id)
+        release_servers(execution_id)
+    forget_lease(execution_id)
     return report
 
 
-def _conclude(execution_id: str, sessions: Sessions | None) -> RecoveryReport | None:
+def _conclude(
+    execution_id: str,
+    sessions: Sessions | None,
+    observers: Sequence[Callable[[Event], None]],
+    *,
+    follow_jobs: bool,
+) -> RecoveryReport | None:
     journal = open_journal(execution_id)
     standing = standing_of(journal.read())
-    if standing is None or standing.ended or _is_at_work(standing):
+    if standing is None or standing.ended or (_is_at_work(standing) and not follow_jobs):
         return None
-    with ReportPublisher() as publisher:
+    requests = PrefectRequests(execution_id)
+    if standing.cancel is None and pending_cancel(requests, standing.handled) is None:
+        return None
+    with ReportPublisher() as publisher, ThreadPoolExecutor(CHECK_WORKERS) as executor:
         engine = Engine(
             execution_id,
             None,
             sessions or open_sessions(session_name=f"prefect-drs-{execution_id}"),
             clock=configured_clock(),
             journal=journal,
-            executor=InlineExecutor(),
+            executor=executor,
+            requests=requests,
             holder=holder(),
-            observers=(publisher.observe,),
+            observers=(publisher.observe, *observers),
         )
-        engine.cancel(CANCELLED_BY)
+        if not engine.cancelled:  # somebody overrode the cancel meanwhile, which the journal's fence would show too
+            raise RequestsUnreachableError(f"execution {execution_id} is not cancelled any more")
+        _follow(engine)
         report = engine.finish()
     publish_report(report, engine.runbook)
-    close_gates(execution_id, CANCELLED_BY)
+    close_gates(execution_id, engine.control.cancelled_by)
     dismiss_alarms(execution_id)
     return report
+
+
+def _follow(engine: Engine) -> None:
+    """Follow what DRS does for a cancelled execution until all of it is over."""
+    clock = configured_clock()
+    while not engine.idle:
+        clock.wait(engine.tick(), engine.woken)
 
 
 def _is_at_work(standing: Standing) -> bool:

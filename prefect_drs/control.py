@@ -1,143 +1,249 @@
-"""Steering an execution from another process: wishes are stored with its flow run, and the engine's process reads them.
+"""Control requests under Prefect: pause, resume and cancel, stored with the execution's flow run.
 
-In: an execution and a wish (pause, resume, cancel). Out: the engine holds, goes on, or launches nothing more. The
-Prefect UI's own Cancel is a wish too. A wish is stored before it is obeyed, so it outlives both processes; the last
-one counts.
+In: an execution and a request, from any machine that reaches the Prefect API. Out: the process that carries the
+execution handles it within seconds; where none does, the next one handles it before it launches anything. A request is
+stored before it is acknowledged, as an input of the execution's flow run. The Prefect UI's own Cancel counts as a
+request too: the state that it leaves is one. Which requests were handled is written in the execution's journal only
+(`prefect_drs.recovery.control_requests`); the mark that a process leaves with the flow run is for people who wait.
+
+The key and form of a stored request have not changed since 0.1.0, since mails that were sent then hold commands that
+write them.
 """
 
 from __future__ import annotations
 
-import enum
 import json
 import threading
+import time
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRunInput, State
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_logger
 from prefect.states import Cancelled
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from prefect_drs.errors import UsageError
-from prefect_drs.executions import CANCELLED_BY, flow_runs_of
+from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.executions import CANCELLED_BY, cancelling_states, carriers_of, flow_runs_of
 from prefect_drs.gate_runs import WISH_KEY as KEY
-from prefect_drs.gate_runs import pending_gates
+from prefect_drs.gate_runs import pending_gates, prefect_client
+from prefect_drs.recovery.control_requests import (
+    ControlAction,
+    ControlRequest,
+    RequestsUnreachableError,
+    StoredRequest,
+    UnreadableRequest,
+)
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.suspension import wake
 
-TAKEN_KEY = "prefect-drs-taken-"  # its value is the key of the last wish that a process took before it stood aside
-LOOK_EVERY = 3.0  # real seconds between two looks at the wishes
+HANDLED_KEY = "prefect-drs-handled-"  # then the key of a request that the journal holds
+POLL_SECONDS = 3.0  # real seconds between two readings of the requests
+PAGE = 100  # inputs a reading
+STATE = "state-"  # begins the id of a request that is a state of a flow run
+UNREACHABLE = (httpx.HTTPError, PrefectHTTPStatusError)
+_INPUT_TAKEN = 409
 
 _logger = get_logger("prefect_drs.control")
 
 
-class Wish(enum.StrEnum):
-    """What somebody wants of a running execution."""
+class _Stored(BaseModel):
+    """A request's form in storage."""
 
-    PAUSE = "PAUSE"
-    RESUME = "RESUME"
-    CANCEL = "CANCEL"
+    model_config = ConfigDict(extra="ignore")
+
+    action: ControlAction = Field(alias="wish")
+    by: str
+    reason: str = ""
+    at: AwareDatetime | None = None
 
 
-def express(execution_id: str, wish: Wish, *, by: str, reason: str = "") -> None:
-    """Store a wish; the process that carries the execution out obeys within seconds, or when it is resumed.
+def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "") -> str:
+    """Store a request; the process that carries the execution handles it within seconds, or the next one does.
 
-    A cancel resumes an execution that is Suspended at gates, so that it ends now.
+    A cancel resumes the flow run of an execution that is Suspended at gates, so that it ends now.
+
+    Returns:
+        The id of the request.
+
+    Raises:
+        UsageError: this Prefect API knows no such execution.
+        PrefectDrsError: the Prefect API cannot be reached; nothing was stored.
+    """
+    now = datetime.now(UTC)
+    key = f"{KEY}{now:%Y%m%d-%H%M%S-%f}"
+    value = json.dumps({"wish": action, "by": by, "reason": reason, "at": now.isoformat()})
+    with prefect_client() as client:
+        run_id = require_execution(client, execution_id)
+        while not _create_input(client, run_id, key, value):  # somebody stored one in the same microsecond
+            key += "+"
+        if action is ControlAction.CANCEL:
+            for carrier in flow_runs_of(client, execution_id):
+                wake(client, carrier.id)
+    return key
+
+
+def wait_until_handled(execution_id: str, request_id: str, *, seconds: float, every: float = 0.5) -> bool:
+    """Wait until a process has recorded a request in the journal; False where none did within `seconds`.
+
+    Raises:
+        PrefectDrsError: the Prefect API cannot be reached.
+    """
+    deadline = time.monotonic() + seconds
+    with prefect_client() as client:
+        while True:
+            marks = client.filter_flow_run_input(
+                UUID(execution_id), key_prefix=HANDLED_KEY + request_id, limit=PAGE, exclude_keys=set()
+            )
+            if any(mark.key == HANDLED_KEY + request_id for mark in marks):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(every)
+
+
+def require_execution(client: SyncPrefectClient, execution_id: str) -> UUID:
+    """The id of the execution's own flow run.
 
     Raises:
         UsageError: this Prefect API knows no such execution.
     """
-    now = datetime.now(UTC)
-    value = json.dumps({"wish": wish, "by": by, "reason": reason, "at": now.isoformat()})
-    with get_client(sync_client=True) as client:
-        try:
-            run = client.read_flow_run(UUID(execution_id))
-        except (ObjectNotFound, ValueError):
-            raise UsageError(
-                f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
-            ) from None
-        client.create_flow_run_input(run.id, f"{KEY}{now:%Y%m%d-%H%M%S-%f}", value)
-        if wish is Wish.CANCEL:
-            for carrier in flow_runs_of(client, execution_id):
-                wake(client, carrier.id)
+    try:
+        return client.read_flow_run(UUID(execution_id)).id
+    except (ObjectNotFound, ValueError):
+        raise UsageError(
+            f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
+        ) from None
 
 
 def close_gates(execution_id: str, by: str) -> None:
     """End the gates that wait for an answer: the execution was cancelled."""
-    with get_client(sync_client=True) as client:
+    with prefect_client() as client:
         for gate in pending_gates(execution_id):
             closed: State[Any] = Cancelled(message=f"The execution was cancelled by {by}")
             client.set_flow_run_state(gate.flow_run_id, closed, force=True)
 
 
-def is_cancel_wished(execution_id: str) -> bool:
-    """Whether somebody wished to cancel since the last process that stood aside looked."""
-    with get_client(sync_client=True) as client:
-        wishes = _wishes_after(client, UUID(execution_id), _taken(client, UUID(execution_id)) or "")
-    return any(json.loads(wish.value)["wish"] == Wish.CANCEL for wish in wishes)
-
-
-def _wishes_after(client: SyncPrefectClient, execution: UUID, key: str) -> list[FlowRunInput]:
-    stored = client.filter_flow_run_input(execution, key_prefix=KEY, limit=200, exclude_keys=set())
-    return sorted((wish for wish in stored if wish.key > key), key=lambda wish: wish.key)
-
-
-def _taken(client: SyncPrefectClient, execution: UUID) -> str | None:
-    """The key up to which wishes were taken when a process last stood aside; None where none ever did."""
-    marks = client.filter_flow_run_input(execution, key_prefix=TAKEN_KEY, limit=200, exclude_keys=set())
-    return max((str(json.loads(mark.value)) for mark in marks), default=None)
-
-
-def is_paused(execution_id: str) -> bool:
-    """Whether the last that somebody wished of the execution is a pause."""
-    with get_client(sync_client=True) as client:
-        wishes = client.filter_flow_run_input(UUID(execution_id), key_prefix=KEY, limit=200, exclude_keys=set())
-    latest = max(wishes, key=lambda wish: wish.key, default=None)
-    return latest is not None and json.loads(latest.value)["wish"] == Wish.PAUSE
-
-
-class WishWatch:
-    """Reads the wishes for an execution every few seconds and tells its engine. Use as a context manager.
+class PrefectRequests:
+    """Implements `prefect_drs.recovery.control_requests.ControlRequests` on the Prefect API.
 
     Args:
-        engine: what is steered.
-        flow_run_id: the outermost flow run of this process; cancelling it in the Prefect UI cancels the execution.
+        execution_id: the execution.
+        flow_run_id: the outermost flow run of this process. Its state is read each time; the states of the other flow
+            runs that carried the execution cannot change any more and are read once.
     """
 
-    def __init__(self, engine: Engine, flow_run_id: str | None) -> None:
+    def __init__(self, execution_id: str, flow_run_id: str | None = None) -> None:
+        self._execution = UUID(execution_id)
+        self._run = UUID(flow_run_id) if flow_run_id else None
+        self._former: list[ControlRequest] | None = None
+
+    def pending(self, handled: Collection[str]) -> Sequence[StoredRequest]:
+        """The requests that are not in `handled`, in the order in which the Prefect server stored them.
+
+        Raises:
+            RequestsUnreachableError: the Prefect API does not answer.
+        """
+        try:
+            with get_client(sync_client=True) as client:
+                stored: list[StoredRequest] = [_parsed(each) for each in self._inputs(client, set(handled))]
+                stored += [cancel for cancel in self._cancels(client) if cancel.request_id not in handled]
+        except UNREACHABLE as error:
+            raise RequestsUnreachableError(f"Prefect could not be asked for control requests: {error}") from error
+        except ObjectNotFound:
+            raise RequestsUnreachableError(f"the flow run of execution {self._execution} was deleted") from None
+        return sorted(stored, key=lambda request: (request.at, request.request_id))
+
+    def acknowledge(self, request_id: str) -> None:
+        """Leave a mark for people who wait: the journal holds this request."""
+        if request_id.startswith(STATE):
+            return
+        try:
+            with get_client(sync_client=True) as client:
+                _create_input(client, self._execution, HANDLED_KEY + request_id, "true")
+        except (*UNREACHABLE, ObjectNotFound) as error:
+            _logger.warning("Prefect did not store that request %s was handled: %s", request_id, error)
+
+    def _inputs(self, client: SyncPrefectClient, handled: set[str]) -> list[FlowRunInput]:
+        found: list[FlowRunInput] = []
+        excluded = {key for key in handled if key.startswith(KEY)}
+        while True:
+            page = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=PAGE, exclude_keys=excluded)
+            found += page
+            if len(page) < PAGE:
+                return found
+            excluded |= {each.key for each in page}
+
+    def _cancels(self, client: SyncPrefectClient) -> list[ControlRequest]:
+        """The cancels made in the Prefect UI or by its API, of all flow runs that carry the execution or did."""
+        if self._former is None:
+            others = [run.id for run in carriers_of(client, str(self._execution)) if run.id != self._run]
+            self._former = [cancel for run_id in others for cancel in _cancels_of(client, run_id)]
+            return self._former + (_cancels_of(client, self._run) if self._run else [])
+        if self._run is None:
+            return self._former
+        state = client.read_flow_run(self._run).state
+        is_cancelled = state is not None and (state.is_cancelling() or state.is_cancelled())
+        return self._former + (_cancels_of(client, self._run) if is_cancelled else [])
+
+
+def _cancels_of(client: SyncPrefectClient, run_id: UUID) -> list[ControlRequest]:
+    return [
+        ControlRequest(f"{STATE}{state.id}", ControlAction.CANCEL, CANCELLED_BY, state.timestamp)
+        for state in cancelling_states(client, run_id)
+    ]
+
+
+def _parsed(stored: FlowRunInput) -> StoredRequest:
+    """A stored request; whoever wrote it, one that cannot be read stops nobody."""
+    at = stored.created or datetime.now(UTC)
+    try:
+        form = _Stored.model_validate_json(stored.value)
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        return UnreadableRequest(stored.key, at, f"{where}: {first['msg']}" if where else first["msg"])
+    return ControlRequest(stored.key, form.action, form.by, at, form.reason)
+
+
+def _create_input(client: SyncPrefectClient, run_id: UUID, key: str, value: str) -> bool:
+    """Create an input of a flow run; False where the key is taken."""
+    try:
+        client.create_flow_run_input(run_id, key, value)
+    except ObjectAlreadyExists:
+        return False
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code == _INPUT_TAKEN:
+            return False
+        raise
+    return True
+
+
+class ControlReader:
+    """Has an engine handle its control requests every few seconds. Use as a context manager.
+
+    Args:
+        engine: the engine, which reads the requests itself.
+        on_failure: called with an error that ended the reading: the execution was taken over, or its journal cannot be
+            written.
+    """
+
+    def __init__(self, engine: Engine, on_failure: Callable[[BaseException], None]) -> None:
         self._engine = engine
-        self._execution = UUID(engine.execution_id)
-        self._run = UUID(flow_run_id) if flow_run_id else self._execution
-        self._seen: set[str] = set()
+        self._on_failure = on_failure
+        self._gates_closed = False
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run_until_done, name="drs-wishes", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="drs-control", daemon=True)
 
     def __enter__(self) -> Self:
-        with get_client(sync_client=True) as client:
-            former = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=200, exclude_keys=set())
-            # What was wished of a process is in the journal; what was wished while none ran is not.
-            taken = _taken(client, self._execution)
-            self._seen = {wish.key for wish in former if taken is None or wish.key <= taken}
-            if taken is not None:
-                self._look(client)
-                self._mark_taken(client)
         self._thread.start()
         return self
-
-    def stand_aside(self) -> None:
-        """Take what was wished until now; what is wished later is for the process that comes next."""
-        with get_client(sync_client=True) as client:
-            self._look(client)
-            self._mark_taken(client)
-
-    def _mark_taken(self, client: SyncPrefectClient) -> None:
-        latest = max(self._seen, default=KEY)
-        if _taken(client, self._execution) != latest:
-            client.create_flow_run_input(self._execution, f"{TAKEN_KEY}{uuid4()}", json.dumps(latest))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -145,30 +251,32 @@ class WishWatch:
         self._done.set()
         self._thread.join()
 
-    def _run_until_done(self) -> None:
-        while not self._done.wait(LOOK_EVERY):
+    def read(self) -> None:
+        """Handle what was requested until now.
+
+        Raises:
+            RequestsUnreachableError: the Prefect API does not answer.
+        """
+        for request in self._engine.control.handle_pending():
+            if isinstance(request, UnreadableRequest):
+                _logger.error("control request %s cannot be read: %s", request.request_id, request.problem)
+        if self._engine.cancelled and not self._gates_closed:
+            close_gates(self._engine.execution_id, self._engine.control.cancelled_by)
+            self._gates_closed = True
+
+    def _run(self) -> None:
+        while True:
             try:
-                with get_client(sync_client=True) as client:
-                    self._look(client)
-            except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-                _logger.warning("Prefect could not be asked for wishes, trying again: %s", error)
-
-    def _look(self, client: SyncPrefectClient) -> None:
-        wishes = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=50, exclude_keys=self._seen)
-        for stored in sorted(wishes, key=lambda wish: wish.key):
-            self._seen.add(stored.key)
-            wish = json.loads(stored.value)
-            self._obey(Wish(wish["wish"]), wish["by"], wish["reason"])
-        state = client.read_flow_run(self._run).state
-        if state is not None and (state.is_cancelling() or state.is_cancelled()) and not self._engine.cancelled:
-            self._obey(Wish.CANCEL, CANCELLED_BY, "")
-
-    def _obey(self, wish: Wish, by: str, reason: str) -> None:
-        match wish:
-            case Wish.PAUSE:
-                self._engine.hold(by)
-            case Wish.RESUME:
-                self._engine.release(by)
-            case Wish.CANCEL:
-                self._engine.cancel(by, reason)
-                close_gates(self._engine.execution_id, by)
+                self.read()
+            except (RequestsUnreachableError, *UNREACHABLE) as error:
+                _logger.warning("%s; trying again", error)
+            except PrefectDrsError as error:
+                if not isinstance(error.__cause__, UNREACHABLE):
+                    self._on_failure(error)
+                    return
+                _logger.warning("%s; trying again", error)
+            except Exception as error:
+                self._on_failure(error)
+                return
+            if self._done.wait(POLL_SECONDS):
+                return

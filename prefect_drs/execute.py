@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,10 +27,11 @@ from prefect.states import Cancelled, Completed, Failed
 
 from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.claims import claim_servers, release_servers
 from prefect_drs.clock import Clock, WallClock
-from prefect_drs.control import WishWatch, close_gates, is_cancel_wished
+from prefect_drs.control import ControlReader, PrefectRequests
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
-from prefect_drs.executions import CANCELLED_BY, current_ask, settle_former_runs, was_cancelled
+from prefect_drs.executions import current_ask, settle_former_runs
 from prefect_drs.gate_runs import prefect_client
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.history import expected_durations, recorded_here
@@ -38,12 +39,14 @@ from prefect_drs.journals import holder
 from prefect_drs.launch_history import SettingsRecorder
 from prefect_drs.lease import execution_lease, forget_lease
 from prefect_drs.milestones import open_gate, open_notifier
+from prefect_drs.recovery.control_requests import pending_cancel
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.ports import Gate
 from prefect_drs.recovery.restore import standing_of
 from prefect_drs.recovery.runner import EngineThread, pass_gate
-from prefect_drs.report.events import Event, TerminationAsked
+from prefect_drs.recovery.take_up import Start, take_up
+from prefect_drs.report.events import Event, ExecutionStarted
 from prefect_drs.report.fold import report_of
 from prefect_drs.report.lines import event_line
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
@@ -95,6 +98,8 @@ class Options:
         suspend: hold no process while all that is left waits at gates.
         expected: seconds each server's launch is expected to take, by source server id, where known; None takes
             what former executions recorded.
+        explicit: somebody asks to resume, so that an execution that was cancelled refuses instead of ending quietly.
+        despite_cancel: who goes on although the execution was cancelled; None honours a cancel.
     """
 
     approved_by: str | None
@@ -104,6 +109,8 @@ class Options:
     on_waiting: Callable[[PendingGate], None] | None = None
     suspend: bool = False
     expected: Mapping[str, float] | None = None
+    explicit: bool = False
+    despite_cancel: str | None = None
 
 
 def current_execution_id() -> str:
@@ -147,45 +154,54 @@ def execute(
     asked = current_ask(current_execution_id())
     here = root_flow_run_id(), prefect.runtime.flow_run.get_id()
     with execution_lease(execution_id, take_over=options.take_over):
-        cancelled = was_cancelled(execution_id, *here)
+        former = journal.read()
+        requests = PrefectRequests(execution_id, root_flow_run_id())
+        start = Start(asked, options.explicit, options.despite_cancel)
+        aside: Aside | None = None
+
+        def claim(runbook: Runbook) -> None:
+            claim_servers(execution_id, runbook)
+
+        resolved = take_up(execution_id, former, requests, start, resolve=runbook, claim=claim)
         settle_former_runs(execution_id, *here)
         dismiss_alarms(execution_id)
-        former = journal.read()
-        standing = standing_of(former)
-        aside: Aside | None = None
-        if standing is not None and standing.is_concluded(asked):
-            get_run_logger().info("It has ended; to try again what failed: prefect-drs resume %s", execution_id)
-            report = report_of(former)
-            with ReportPublisher() as publisher:
-                for event in former:
-                    publisher.observe(event)
-            publish_report(report, standing.runbook)
+        if resolved is None:
+            report = _concluded(execution_id, former)
         else:
-            _refuse_terminated(execution_id, former)
-            resolved = runbook() if standing is None else None
-            by = CANCELLED_BY if cancelled and standing is not None and not standing.ended else None
-            report, aside = _carry_out(execution_id, resolved, sessions, clock, journal, options, asked, former, by)
+            report, aside = _carry_out(
+                execution_id, resolved, sessions, clock, journal, options, start, former, requests
+            )
     if aside is not None:
-        raise _suspended(aside)
+        raise _suspended(aside, requests, journal)
+    release_servers(execution_id)
     forget_lease(execution_id)
     return _completed(report)
 
 
+def _concluded(execution_id: str, former: Sequence[Event]) -> RecoveryReport:
+    """The report of an execution that has ended, published once more."""
+    get_run_logger().info("It has ended; to try again what failed: prefect-drs resume %s", execution_id)
+    report = report_of(former)
+    started = next(event for event in former if isinstance(event, ExecutionStarted))
+    with ReportPublisher() as publisher:
+        for event in former:
+            publisher.observe(event)
+    publish_report(report, started.runbook)
+    return report
+
+
 def _carry_out(
     execution_id: str,
-    runbook: Runbook | None,
+    runbook: Runbook,
     sessions: Sessions,
     clock: Clock,
     journal: Journal,
     options: Options,
-    asked: str,
+    start: Start,
     former: Sequence[Event],
-    cancelled_by: str | None,
+    requests: PrefectRequests,
 ) -> tuple[RecoveryReport, Aside | None]:
-    """Drive the engine until all is over, or until all that is left waits without a process.
-
-    `cancelled_by`: who cancelled it while no process carried it out; it is only brought to its end.
-    """
+    """Drive the engine until all is over, or until all that is left waits without a process."""
     gate_clock = StoppableClock()
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
 
@@ -215,7 +231,9 @@ def _carry_out(
             expected=expected,
             turns=turns,
             holder=holder(),
-            asked=asked,
+            asked=start.asked,
+            requests=requests,
+            override_cancel=start.despite_cancel,
             observers=(
                 publisher.observe,
                 recorder.observe,
@@ -225,17 +243,14 @@ def _carry_out(
             ),
         )
         with notifier.telling(engine.record):
-            with EngineThread(engine, clock) as thread, WishWatch(engine, root_flow_run_id()) as wishes:
+            with EngineThread(engine, clock) as thread, ControlReader(engine, thread.abandon) as control:
                 aside: Aside | None = None
                 try:
-                    if cancelled_by is not None:
-                        engine.cancel(cancelled_by)
-                        close_gates(execution_id, cancelled_by)
                     if isinstance(gate, SuspendingGate):
                         gate.attach(engine)
                     _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)
                     if isinstance(gate, SuspendingGate) and gate.aside():
-                        wishes.stand_aside()
+                        control.read()
                         aside = gate.aside()
                 except BaseException:
                     gate_clock.stop()
@@ -261,28 +276,15 @@ def _gate(options: Options, clock: Clock) -> Gate:
     return SuspendingGate(UUID(root), clock=clock, after=after, on_waiting=options.on_waiting)
 
 
-def _suspended(aside: Aside) -> Pause:
-    """Suspend the run; what was wished while that was done must not wait for an answer."""
+def _suspended(aside: Aside, requests: PrefectRequests, journal: Journal) -> Pause:
+    """Suspend the run; a cancel that was stored while that was done must not wait for an answer."""
     get_run_logger().info("%s", aside)
     pause = suspend(aside)
-    if is_cancel_wished(aside.execution_id):
+    standing = standing_of(journal.read())
+    if standing is not None and pending_cancel(requests, standing.handled) is not None:
         with prefect_client() as client:
             wake(client, aside.root_id)
     return pause
-
-
-def _refuse_terminated(execution_id: str, events: Iterable[Event]) -> None:
-    """What a wave rests on may be gone once somebody began to terminate the execution's instances.
-
-    Raises:
-        UsageError: somebody did.
-    """
-    asked = next((event for event in events if isinstance(event, TerminationAsked)), None)
-    if asked is not None:
-        raise UsageError(
-            f"{asked.by} began to terminate the recovery instances of execution {execution_id} at "
-            f"{asked.at:%Y-%m-%d %H:%M} UTC; it cannot be carried on: start a new one"
-        )
 
 
 def _run_waves(engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta, clock: Clock) -> None:

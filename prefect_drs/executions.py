@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterKey,
     FlowRunFilter,
     FlowRunFilterName,
+    FlowRunFilterStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -28,11 +29,11 @@ from prefect.states import Cancelled, Crashed
 from prefect_drs.artifacts import REPORT_KEY, report_key
 from prefect_drs.errors import UsageError
 from prefect_drs.report.model import RecoveryReport
-from prefect_drs.runbook import Other
 from prefect_drs.suspension import is_suspended
 
 RESUME_FLOW = "resume"
 UNSETTLED = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+ACTIVE = [*UNSETTLED, StateType.SCHEDULED, StateType.CANCELLING]  # of runs that have begun; one is Scheduled to go on
 SET_ASIDE = "Suspended at a gate"  # so begins the message of a run that another one was put in the place of
 CANCELLED_BY = "the Prefect UI or API"
 RUNS_A_PAGE = 200  # the Prefect API's own limit
@@ -44,11 +45,17 @@ def read_report(execution_id: str) -> RecoveryReport:
     Raises:
         UsageError: this Prefect API knows no such execution.
     """
-    reports = _reports(ArtifactFilterKey(any_=[report_key(execution_id)]), limit=1)
-    if not reports:
+    report = find_report(execution_id)
+    if report is None:
         known = ", ".join(report.execution_id for report in list_reports(limit=5)) or "none"
         raise UsageError(f"this Prefect API knows no execution {execution_id}; the latest are: {known}")
-    return reports[0]
+    return report
+
+
+def find_report(execution_id: str) -> RecoveryReport | None:
+    """The report of an execution as last published; None where it has published none."""
+    reports = _reports(ArtifactFilterKey(any_=[report_key(execution_id)]), limit=1)
+    return reports[0] if reports else None
 
 
 def list_reports(limit: int = 50) -> list[RecoveryReport]:
@@ -75,26 +82,6 @@ def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
     return Artifact.model_validate_list(answer.json())
 
 
-def others_than(execution_id: str | None) -> tuple[Other, ...]:
-    """The executions that have not ended, as the preflight asks for them: those that hold servers.
-
-    Args:
-        execution_id: the one that is about to begin, which does not stand in its own way; None for a dry run.
-    """
-    with get_client(sync_client=True) as client:
-        reports = active_reports(client)
-    return tuple(
-        Other(
-            report.execution_id,
-            report.plan_name,
-            str(report.status),
-            frozenset(server.source_server_id for wave in report.waves for server in wave.servers),
-        )
-        for report in reports
-        if report.execution_id != execution_id
-    )
-
-
 def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
     latest: dict[str, RecoveryReport] = {}
     for artifact in read_artifacts(key, limit):
@@ -113,7 +100,10 @@ def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
     runs: list[FlowRun] = []
     while True:
         page = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNSETTLED))),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE)),
+                start_time=FlowRunFilterStartTime(is_null_=False),
+            ),
             sort=FlowRunSort.START_TIME_DESC,
             limit=RUNS_A_PAGE,
             offset=len(runs),
@@ -129,7 +119,7 @@ def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
 
 def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
     """The outermost flow runs that carry an execution out and have not ended."""
-    return [run for run in _carriers(client, execution_id) if run.state is not None and run.state.type in UNSETTLED]
+    return [run for run in carriers_of(client, execution_id) if run.state is not None and run.state.type in UNSETTLED]
 
 
 def current_ask(flow_run_id: str) -> str:
@@ -146,27 +136,38 @@ def current_ask(flow_run_id: str) -> str:
     return asked[-1] if asked else flow_run_id
 
 
-def was_cancelled(execution_id: str, *current_run_ids: str | None) -> bool:
-    """Whether the flow run that last carried an execution out was cancelled in Prefect, by its UI or API.
+def cancelling_states(client: SyncPrefectClient, run_id: UUID) -> list[State[Any]]:
+    """The states by which a flow run was cancelled in Prefect's UI or API, one a cancel, the oldest first.
 
-    Args:
-        execution_id: the execution.
-        current_run_ids: the flow runs of this process, which are left out of account.
+    A cancel goes through Cancelling and Cancelled, or to Cancelled at once where no worker holds the run
+    (`BypassCancellingFlowRunsWithNoInfra` in Prefect's core_policy); the first of the two stands for it. The states
+    that this package sets on runs that were replaced by another one are no cancels.
     """
-    with get_client(sync_client=True) as client:
-        runs = [run for run in _carriers(client, execution_id) if str(run.id) not in current_run_ids]
-    latest = max(runs, key=lambda run: run.created.timestamp() if run.created else 0.0, default=None)
-    if latest is None or latest.state is None or not latest.state.is_cancelled():
-        return False
-    return not (latest.state.message or "").startswith(SET_ASIDE)
+    try:
+        states = sorted(client.read_flow_run_states(run_id), key=lambda state: state.timestamp)
+    except ObjectNotFound:
+        return []
+    found: list[State[Any]] = []
+    before = False
+    for state in states:
+        cancels = state.is_cancelling() or state.is_cancelled()
+        if cancels and not before and not is_set_aside(state):
+            found.append(state)
+        before = cancels
+    return found
 
 
-def _carriers(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
-    """The outermost flow runs that carry an execution out, or did: its own, and those that resumed it."""
+def is_set_aside(state: State[Any]) -> bool:
+    """Whether this package cancelled a flow run because another one carries the execution now."""
+    return (state.message or "").startswith(SET_ASIDE)
+
+
+def carriers_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
+    """The outermost flow runs that carry an execution, or did: its own, and those that resumed it."""
     runs = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"])),
         sort=FlowRunSort.START_TIME_DESC,
-        limit=50,
+        limit=RUNS_A_PAGE,
     )
     with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
         runs.append(client.read_flow_run(UUID(execution_id)))

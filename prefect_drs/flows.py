@@ -94,6 +94,7 @@ def recover(
 def resume(
     execution_id: str,
     take_over: bool = False,
+    despite_cancel: str | None = None,
     approved_by: str | None = None,
     gate_timeout_seconds: float | None = None,
     gates: Literal["hold", "suspend"] = "hold",
@@ -103,13 +104,15 @@ def resume(
     Args:
         execution_id: the execution, as `prefect-drs status` lists it.
         take_over: do not wait for another process's lease. Use it where that process is known to be dead.
+        despite_cancel: your name, to go on although somebody cancelled the execution. Leave empty to have one that was
+            cancelled refused.
         approved_by: approves every gate in advance, in this name. Leave empty to be asked.
         gate_timeout_seconds: how long a gate waits before it cancels its wave; PREFECT_DRS_GATE_TIMEOUT_SECONDS
             (a week) where left out.
         gates: as in `recover`.
 
     Raises:
-        UsageError: there is no journal of that execution here.
+        UsageError: there is no journal of that execution here, or it was cancelled.
         ExecutionBusyError: another process carries it out.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
     """
@@ -121,6 +124,7 @@ def resume(
         approved_by=approved_by,
         gate_timeout_seconds=gate_timeout_seconds,
         take_over=take_over,
+        despite_cancel=despite_cancel,
     )
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from prefect_drs.errors import PrefectDrsError
 
@@ -66,7 +66,7 @@ def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None
         busy: what to raise where there still is one then.
     """
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(name, 1)
+        ensure_limit(client, name, 1)
     held = concurrency(
         name,
         timeout_seconds=patience.total_seconds(),
@@ -82,6 +82,14 @@ def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None
         yield
     finally:
         held.__exit__(None, None, None)
+
+
+def ensure_limit(client: SyncPrefectClient, name: str, slots: int) -> None:
+    """Make the concurrency limit of that name where it is not there; another process may do so at the same moment."""
+    try:
+        client.upsert_global_concurrency_limit_by_name(name, slots)
+    except ObjectAlreadyExists:  # created between the client's look and its own attempt
+        return
 
 
 def forget_lease(execution_id: str) -> None:

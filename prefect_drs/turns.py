@@ -23,6 +23,7 @@ from prefect.logging import get_logger
 
 from prefect_drs.aws.location import Location
 from prefect_drs.clock import Clock, WallClock
+from prefect_drs.lease import ensure_limit
 
 TURN_SECONDS = 60.0  # the shortest lease that Prefect's API accepts
 WANT_SECONDS = 300.0
@@ -134,7 +135,7 @@ class PrefectTurns:
 
     def _make(self, client: SyncPrefectClient, name: str, slots: int) -> None:
         if name not in self._made:
-            client.upsert_global_concurrency_limit_by_name(name, slots)
+            ensure_limit(client, name, slots)
             self._made.add(name)
 
     def _is_away(self) -> bool:

@@ -18,9 +18,10 @@ from prefect.client.schemas.sorting import TaskRunSort
 from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
+from prefect_drs.claims import others_than
 from prefect_drs.compile import compile_plan
 from prefect_drs.errors import PreflightRefusedError, RecoveryNotCompletedError, UsageError
-from prefect_drs.executions import list_reports, others_than, read_artifacts, read_report
+from prefect_drs.executions import list_reports, read_artifacts, read_report
 from prefect_drs.gate_runs import answer_gate
 from prefect_drs.gates import PendingGate
 from prefect_drs.journals import open_journal

@@ -33,6 +33,7 @@ FINAL_LAUNCH_STATUSES = frozenset({"LAUNCHED", "FAILED", "TERMINATED"})
 class SourceServer:
     """A server that replicates. `lag` is the RPO at this moment (ISO 8601 duration), None where DRS does not say.
 
+    `last_launch_status` is the `LaunchStatus` of its last launch, empty where DRS does not say.
     `origin_account_id` and `origin_region` are where the EC2 instance that it replicates from runs; None elsewhere.
     """
 
@@ -47,6 +48,7 @@ class SourceServer:
     recovery_instance_id: str | None
     last_launch_job_id: str | None
     last_launch_at: datetime | None
+    last_launch_status: str
     staging_account_id: str | None
     os: str
     disk_bytes: int
@@ -165,7 +167,8 @@ def _source_server(item: Mapping[str, Any]) -> SourceServer:
     hints = properties.get("identificationHints", {})
     replication = item.get("dataReplicationInfo", {})
     tags = dict(item.get("tags", {}))
-    last_launch = item.get("lifeCycle", {}).get("lastLaunch", {}).get("initiated", {})
+    launch = item.get("lifeCycle", {}).get("lastLaunch", {})
+    last_launch = launch.get("initiated", {})
     origin = item.get("sourceCloudProperties", {})
     hostname = hints.get("hostname") or hints.get("fqdn") or ""
     return SourceServer(
@@ -180,6 +183,7 @@ def _source_server(item: Mapping[str, Any]) -> SourceServer:
         recovery_instance_id=item.get("recoveryInstanceId"),
         last_launch_job_id=last_launch.get("jobID"),
         last_launch_at=instant(last_launch["apiCallDateTime"]) if "apiCallDateTime" in last_launch else None,
+        last_launch_status=launch.get("status", ""),
         staging_account_id=item.get("stagingArea", {}).get("stagingAccountID"),
         os=properties.get("os", {}).get("fullString", ""),
         disk_bytes=sum(disk.get("bytes", 0) for disk in properties.get("disks", [])),

@@ -99,6 +99,7 @@ def resume(
     /,
     *,
     take_over: Annotated[bool, Parameter(negative="")] = False,
+    despite_cancel: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
@@ -110,27 +111,32 @@ def resume(
         The execution's id, as `prefect-drs status` shows it.
     take_over
         Do not wait until another process's hold lapses (up to 75 s after it died); fence it instead.
+    despite_cancel
+        Go on although somebody cancelled the execution; it goes into the journal that you did.
     yes
         Approve every gate that is still to come, in your name.
     json
         Print the RecoveryReport as the last thing on stdout.
     """
     from prefect_drs.cli.run import carry_out
-    from prefect_drs.compile import compile_resume
-    from prefect_drs.control import Wish, express, is_paused
+    from prefect_drs.compile import compile_resume, refuse_cancelled
     from prefect_drs.executions import read_report
-    from prefect_drs.lease import is_held
+    from prefect_drs.operations.control import Outcome, end_pause
 
+    user = getpass.getuser()
     read_report(execution)  # says so where there is no such execution
-    if not take_over and is_held(execution) and is_paused(execution):
-        express(execution, Wish.RESUME, by=getpass.getuser())
-        print(f"execution {execution} goes on in the process that carries it out")
+    if not despite_cancel:
+        refuse_cancelled(execution)
+    ended = None if take_over else end_pause(execution, by=user)
+    if ended is not None and ended.outcome is Outcome.CONFIRMED:
+        print(ended.message)
         return 0
     return carry_out(
         lambda screen: compile_resume(execution, observers=(screen.observe,), on_waiting=screen.tell_gate),
         json=json,
-        approved_by=getpass.getuser() if yes else None,
+        approved_by=user if yes else None,
         take_over=take_over,
+        despite_cancel=user if despite_cancel else None,
     )
 
 
@@ -141,7 +147,9 @@ def cancel(
     by: str | None = None,
     reason: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
 ) -> None:
-    """Launch nothing more; what DRS runs already is watched to its end, and open gates are closed.
+    """Launch nothing more; what DRS runs already is followed to its end, and open gates are closed.
+
+    Where no process carries the execution, this one brings it to its end.
 
     Parameters
     ----------
@@ -152,10 +160,11 @@ def cancel(
     reason
         Why; it goes into the report.
     """
-    from prefect_drs.control import Wish, express
+    from prefect_drs.cli.console import event_printer
+    from prefect_drs.operations.control import cancel_execution
 
-    express(execution, Wish.CANCEL, by=by or getpass.getuser(), reason=reason)
-    print(f"asked execution {execution} to launch nothing more; see prefect-drs status {execution}")
+    outcome = cancel_execution(execution, by=by or getpass.getuser(), reason=reason, observers=(event_printer(),))
+    print(outcome.message)
 
 
 def pause(execution: str, /, *, by: str | None = None) -> None:
@@ -168,7 +177,6 @@ def pause(execution: str, /, *, by: str | None = None) -> None:
     by
         Who pauses; by default the user of this machine.
     """
-    from prefect_drs.control import Wish, express
+    from prefect_drs.operations.control import pause_execution
 
-    express(execution, Wish.PAUSE, by=by or getpass.getuser())
-    print(f"asked execution {execution} to pause; go on with: prefect-drs resume {execution}")
+    print(pause_execution(execution, by=by or getpass.getuser()).message)

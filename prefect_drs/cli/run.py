@@ -135,7 +135,7 @@ def _others() -> tuple[Other, ...]:
     """The executions that have not ended, where a Prefect API is configured."""
     from prefect.settings import PREFECT_API_URL
 
-    from prefect_drs.executions import others_than
+    from prefect_drs.claims import others_than
 
     return others_than(None) if PREFECT_API_URL.value() else ()
 

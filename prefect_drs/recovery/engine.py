@@ -19,6 +19,13 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import UsageError
+from prefect_drs.recovery.control_requests import (
+    Control,
+    ControlRequests,
+    RequestsUnreachableError,
+    cancelled_refusal,
+    override_event,
+)
 from prefect_drs.recovery.course import Courses, Execution
 from prefect_drs.recovery.foresight import Outlook, Prospect, choose
 from prefect_drs.recovery.jobs import LocationJobs
@@ -31,15 +38,12 @@ from prefect_drs.recovery.turns import Alone, Turns, share
 from prefect_drs.recovery.watch import PollPolicy
 from prefect_drs.recovery.waves import ServerState, WavePhase, WaveRun
 from prefect_drs.report.events import (
-    CancelAsked,
     Event,
     ExecutionEnded,
     ExecutionResumed,
     ExecutionStarted,
     GateAnswered,
     GateAsked,
-    PauseAsked,
-    PauseEnded,
     PointsReached,
 )
 from prefect_drs.report.fold import ReportFold, final_status
@@ -74,6 +78,9 @@ class Engine:
         holder: who carries it out, for the journal.
         asked: what the call to carry it out is known by, so that an execution that has ended is tried again once for
             each call; empty where every call is a new one.
+        requests: the stored control requests. Those that the journal does not record are handled before anything is
+            launched, and again before each launch.
+        override_cancel: who goes on despite a cancel; None honours it.
         seed: of the jitter.
     """
 
@@ -95,6 +102,8 @@ class Engine:
         turns: Turns | None = None,
         holder: str = "",
         asked: str = "",
+        requests: ControlRequests | None = None,
+        override_cancel: str | None = None,
         seed: int | None = None,
     ) -> None:
         self.execution_id = execution_id
@@ -112,13 +121,12 @@ class Engine:
         self._inbox: deque[int] = deque()
         self.woken = threading.Event()
         self.changed = threading.Condition()
-        standing = self._take_up(runbook, holder, asked)
+        standing = self._take_up(runbook, holder, asked, requests, override_cancel)
         self.runbook = standing.runbook
         self._waves = standing.waves
         self._answers = standing.answers
         self._deadlines = standing.deadlines
-        self._cancelled = standing.cancelled
-        self._held = standing.held
+        self._control = Control(standing, clock, self.record, self._wake, requests)
         self._expected = dict(expected or {})
         self._tails = self._path_tails()
         self._decided: dict[Location, _Standing] = {}  # where nothing more is to be started until it changes
@@ -150,12 +158,20 @@ class Engine:
             self._locations[Location(job.account_id, job.region)].adopt_job(job, over=job.job_id in standing.over)
         # A wave that a former process began is carried on whether or not anybody hands it over again.
         self._inbox.extend(n for n, wave in self._waves.items() if wave.begun and not wave.status.over)
+        self._control.handle_pending()  # what was requested while no process ran, before anything is launched
 
-    def _take_up(self, runbook: Runbook | None, holder: str, asked: str) -> Standing:
+    def _take_up(
+        self,
+        runbook: Runbook | None,
+        holder: str,
+        asked: str,
+        requests: ControlRequests | None,
+        override_cancel: str | None,
+    ) -> Standing:
         """Begin the execution, or take it up where its journal leaves it; from here on a former holder is fenced.
 
         Raises:
-            UsageError: there is nothing to take up, or it has ended and nobody asked anew.
+            UsageError: there is nothing to take up, or it has ended and nobody asked anew, or it was cancelled.
         """
         now = self._clock.now()
         events = self._journal.read()
@@ -172,10 +188,18 @@ class Engine:
                 f"execution {self.execution_id} has ended; to try again what failed: "
                 f"prefect-drs resume {self.execution_id}"
             )
+        if override_cancel is None and standing.ended and standing.cancel is not None:
+            cancel = standing.cancel
+            raise UsageError(cancelled_refusal(self.execution_id, cancel.by, cancel.at, cancel.reason, ended=True))
         for event in events:
             self._fold.apply(event)
             for observer in self._observers:
                 observer(event)
+        if override_cancel is not None:
+            overridden = override_event(standing, requests, override_cancel, now)
+            if overridden is not None:
+                self.record(overridden)
+                standing.apply(overridden)
         resumed = ExecutionResumed(at=now, by=holder, again=standing.ended, asked=asked)
         self.record(resumed)
         standing.apply(resumed)
@@ -194,6 +218,7 @@ class Engine:
             is_drill=self.runbook.mode == "drill",
             waves=self._waves,
             started_at=started_at,
+            knows_last_launches=self.runbook.resolved_at is not None,
             policy=policy,
             chance=random.Random(f"{seed}/{location}" if seed is not None else None),  # noqa: S311 - jitter
             expected=self._expected,
@@ -300,31 +325,15 @@ class Engine:
         self._inbox.append(wave_number)
         self.woken.set()
 
-    def cancel(self, by: str, reason: str = "") -> None:
-        """Launch nothing more; what DRS runs already is watched to its end. Asked again, nothing changes."""
-        if self._cancelled is None:
-            asked = CancelAsked(at=self._clock.now(), by=by, reason=reason)
-            self.record(asked)
-            self._cancelled = asked.told
-            self.woken.set()
-
-    def hold(self, by: str) -> None:
-        """Launch nothing more until `release`; what runs is watched."""
-        if not self._held:
-            self._held = True
-            self.record(PauseAsked(at=self._clock.now(), by=by))
-
-    def release(self, by: str) -> None:
-        """Go on launching after a `hold`."""
-        if self._held:
-            self.record(PauseEnded(at=self._clock.now(), by=by))
-            self._held = False
-            self.woken.set()
+    @property
+    def control(self) -> Control:
+        """Pause, resume and cancel."""
+        return self._control
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked that nothing more be launched."""
-        return self._cancelled is not None
+        return self._control.cancelled is not None
 
     def cancel_wave(self, wave_number: int, reason: str) -> None:
         """A wave that was not handed over will not be."""
@@ -346,7 +355,7 @@ class Engine:
                 wave,
                 WaveStatus.CANCELLED if cancelled else WaveStatus.SKIPPED,
                 "; ".join(f"wave {w.number} {w.wave.wave_name!r} {w.status}" for w in blockers)
-                or self._cancelled
+                or self._control.cancelled
                 or "the execution was stopped before it began",
             )
         launched = [run for wave in self._waves.values() for run in wave.in_state(ServerState.LAUNCHED)]
@@ -371,11 +380,11 @@ class Engine:
     def tick(self) -> float:
         """Do everything that can be done now; answer how many seconds to wait before the next tick is worth it."""
         self.woken.clear()
-        while self._inbox and not self._held:
-            self._courses.begin(self._waves[self._inbox.popleft()], self._cancelled)
-        self._courses.step(self._cancelled)
+        while self._inbox and (self.cancelled or not self._control.paused):
+            self._courses.begin(self._waves[self._inbox.popleft()], self._control.cancelled)
+        self._courses.step(self._control.cancelled)
         waits = [self._visit(location, jobs) for location, jobs in self._locations.items()]
-        waits.append(self._courses.step(self._cancelled))
+        waits.append(self._courses.step(self._control.cancelled))
         return min((wait for wait in waits if wait is not None), default=IDLE)
 
     def _visit(self, location: Location, jobs: LocationJobs) -> float | None:
@@ -397,12 +406,22 @@ class Engine:
         if self._turns.shared:
             jobs.read()
             starts = self._chosen(location, jobs, sharers) if jobs.may_launch() else ()
-        if starts and all(jobs.launch(start) for start in starts):
+        if starts and all(self._start(jobs, start) for start in starts):
             self._decided[location] = self._as_it_stands(location, jobs, sharers)
+
+    def _start(self, jobs: LocationJobs, start: JobStart) -> bool:
+        """Start one job, unless a cancel or a pause is stored by now; False where no more should be started."""
+        try:
+            self._control.handle_pending()
+        except RequestsUnreachableError as error:
+            # Prefect may be part of the disaster: a recovery goes on without it (docs/operating.md).
+            jobs.last_error = error.message
+        with self._control.launch() as allowed:
+            return allowed and jobs.launch(start)
 
     def _wanting(self, location: Location) -> bool:
         """Whether servers there are to be launched as soon as there is room."""
-        if self._held or self._cancelled is not None:
+        if self._control.paused or self.cancelled:
             return False
         return any(wave.ready_servers(location) for wave in self._waves.values())
 

@@ -16,7 +16,9 @@ from prefect_drs.aws.drs import (
     FINAL_LAUNCH_STATUSES,
     Job,
     ParticipatingServer,
+    SourceServer,
     describe_job_log,
+    describe_recovery_instances,
     describe_source_servers,
 )
 from prefect_drs.aws.location import Location
@@ -32,6 +34,7 @@ BATCH_TAG = "prefect-drs:batch"
 
 VISIBILITY = timedelta(minutes=2)  # how long a job may be missing from DescribeJobs after a lost answer
 SKEW = timedelta(minutes=10)  # how far this machine's clock and AWS's may be apart
+UNSEEN = timedelta(minutes=10)  # how long a job may be missing from DescribeJobs before its servers are looked at
 LAUNCH_TYPES = frozenset({"LAUNCH"})
 
 
@@ -73,6 +76,7 @@ class JobBook:
         self.jobs: dict[str, Job] = {}
         self.requests: dict[str, Request] = {}
         self._noted: list[Event] = []  # what a reading found, written together
+        self._unseen: dict[str, datetime] = {}  # since when an active job of ours is in no reading
 
     @property
     def busy(self) -> bool:
@@ -117,17 +121,18 @@ class JobBook:
             AwsError: the log of a job that failed could not be read; what was found until then is kept.
         """
         for job in jobs:
-            if job.tags.get(EXECUTION_TAG) != self._execution_id or job.type not in LAUNCH_TYPES:
+            known = self.jobs.get(job.job_id)  # whatever became of its tags, a job that is known is ours
+            if (known is None and job.tags.get(EXECUTION_TAG) != self._execution_id) or job.type not in LAUNCH_TYPES:
                 continue
-            known = self.jobs.get(job.job_id)
             if known is not None and not known.active:
                 continue  # followed to its end
-            wave = self._waves[int(job.tags[WAVE_TAG])]
+            tags = job.tags if known is None else known.tags
+            wave = self._waves[int(tags[WAVE_TAG])]
             if known is None:
                 self.found(wave, job)
                 self.jobs[job.job_id] = replace(job, status="PENDING")  # found once, even if following it fails now
             self._follow(wave, job)
-            self.jobs[job.job_id] = job
+            self.jobs[job.job_id] = replace(job, tags=tags)
 
     def found(self, wave: WaveRun, job: Job) -> None:
         """A job of ours that is new to us: just started, or started by a call whose answer was lost."""
@@ -151,10 +156,9 @@ class JobBook:
             )
         )
 
-    def _follow(self, wave: WaveRun, job: Job) -> None:
-        """Note what changed in a job since the last reading."""
+    def _follow(self, wave: WaveRun, job: Job, reasons: dict[str, str] | None = None) -> None:
+        """Note what changed in a job since the last reading. `reasons`: why servers failed; by default its log says."""
         former = self.jobs.get(job.job_id)
-        reasons: dict[str, str] | None = None
         for server in job.servers:
             run = wave.servers[server.source_server_id]
             if run.job_id != job.job_id or run.state.final:
@@ -225,6 +229,41 @@ class JobBook:
             ]
             if not hidden:
                 self.release(request, f"no answer came, and no job was there {VISIBILITY} later")
+            elif now - request.missed_since >= UNSEEN:  # whoever's it was, it was deleted: each launch looks at that
+                self.release(request, f"no answer came, and job {hidden[0].last_launch_job_id} is not in DRS any more")
+
+    def settle_unseen(self, jobs: Sequence[Job]) -> None:
+        """Decide about jobs of ours that are in no reading for long: deleted, as DRS allows (`DeleteJob`).
+
+        What the recovery instances, or the source server's last launch, say counts; where neither tells that a server
+        was launched, it fails by name and is not launched again.
+
+        Raises:
+            AwsError: DRS could not be asked.
+        """
+        now, visible = self._clock.now(), {job.job_id for job in jobs}
+        missing = [job for job in self.jobs.values() if job.active and job.job_id not in visible]
+        self._unseen = {job.job_id: self._unseen.get(job.job_id, now) for job in missing}
+        gone = [job for job in missing if now - self._unseen[job.job_id] >= UNSEEN]
+        if not gone:
+            return
+        ids = [server.source_server_id for job in gone for server in job.servers]
+        sources = {s.source_server_id: s for s in describe_source_servers(self._sessions, self._location, ids)}
+        instances = {
+            (each.job_id, each.source_server_id): each.recovery_instance_id
+            for each in describe_recovery_instances(self._sessions, self._location, ids)
+        }
+        for job in gone:
+            servers = tuple(_as_it_ended(server, job, sources, instances) for server in job.servers)
+            wave = self._waves[int(job.tags[WAVE_TAG])]
+            told = f"job {job.job_id} is not in DRS any more, and DRS has no recovery instance of it"
+            ended = replace(job, status="COMPLETED", servers=servers)
+            self._follow(wave, ended, dict.fromkeys((server.source_server_id for server in servers), told))
+            self.jobs[job.job_id] = ended
+            for server in servers:
+                run = wave.servers[server.source_server_id]
+                if run.state is ServerState.FAILED and run.job_id == job.job_id:
+                    run.exhausted = True
 
     def hold(self, request: Request) -> None:
         """A launch is being asked for: its servers are in no other until it is answered, or certainly started none."""
@@ -240,3 +279,19 @@ class JobBook:
         self._noted.append(
             JobRefused(at=self._clock.now(), wave_number=request.wave.number, batch=request.batch, reason=reason)
         )
+
+
+def _as_it_ended(
+    server: ParticipatingServer,
+    job: Job,
+    sources: Mapping[str, SourceServer],
+    instances: Mapping[tuple[str | None, str], str],
+) -> ParticipatingServer:
+    """How a server of a job that was deleted came out, as its recovery instance or its last launch tells."""
+    source = sources.get(server.source_server_id)
+    instance = instances.get((job.job_id, server.source_server_id))
+    last = source is not None and source.last_launch_job_id == job.job_id
+    if instance is None and last and source is not None and source.last_launch_status == "LAUNCHED":
+        instance = source.recovery_instance_id
+    status = "LAUNCHED" if instance is not None else "FAILED"
+    return ParticipatingServer(server.source_server_id, status, instance)

@@ -11,7 +11,14 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from prefect_drs.aws.drs import JOB_LIFETIME, Job, describe_jobs, start_recovery
+from prefect_drs.aws.drs import (
+    JOB_LIFETIME,
+    Job,
+    describe_jobs,
+    describe_recovery_instances,
+    describe_source_servers,
+    start_recovery,
+)
 from prefect_drs.aws.errors import ThrottledError, is_ambiguous
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
@@ -52,6 +59,7 @@ class LocationJobs:
         is_drill: whether launches are drills.
         waves: all waves of the execution, by number.
         started_at: when the execution began; no job of it is older.
+        knows_last_launches: whether the runbook holds each server's last launch before this execution.
         policy: how often to look.
         chance: jitter.
         expected: seconds that a server's launch is expected to take, by source server id, where known.
@@ -69,6 +77,7 @@ class LocationJobs:
         is_drill: bool,
         waves: Mapping[int, WaveRun],
         started_at: datetime,
+        knows_last_launches: bool,
         policy: PollPolicy,
         chance: random.Random,
         expected: Mapping[str, float],
@@ -81,6 +90,8 @@ class LocationJobs:
         self._plan_name = plan_name
         self._is_drill = is_drill
         self._waves = waves
+        self._started_at = started_at
+        self._knows_last_launches = knows_last_launches
         self._since = started_at - JOB_LIFETIME
         self._policy = policy
         self._chance = chance
@@ -175,6 +186,7 @@ class LocationJobs:
             jobs = describe_jobs(self._sessions, self.location, since=self._window())
             self._book.match(jobs)
             self._book.settle_lost(jobs)
+            self._book.settle_unseen(jobs)
         except AwsError as error:
             self._back_off(error)
             return
@@ -256,8 +268,15 @@ class LocationJobs:
     def launch(self, start: JobStart) -> bool:
         """Start one job, asked for exactly once. False where nothing more should be asked for before a new reading."""
         wave = self._waves[start.wave_number]
+        try:
+            servers = self._not_launched_elsewhere(wave, self._refusals.together(start.servers))
+        except AwsError as error:
+            self._back_off(error)
+            return False
+        if not servers:
+            return True
         now = self._clock.now()
-        request = Request(wave, wave.next_batch(), self._refusals.together(start.servers), now, now)
+        request = Request(wave, wave.next_batch(), servers, now, now)
         self._record(
             JobRequested(
                 at=request.asked_at,
@@ -302,6 +321,47 @@ class LocationJobs:
         self._active = (*self._active, job)
         self._failures = 0
         return True
+
+    def _not_launched_elsewhere(self, wave: WaveRun, server_ids: Sequence[str]) -> tuple[str, ...]:
+        """The servers that nobody else has launched since the preflight; the others fail by name.
+
+        A launch of somebody else (another Prefect API, the console) is known by the server's last launch
+        (`lifeCycle.lastLaunch`): a job that neither the preflight saw nor this execution started. It counts where its
+        recovery instance stands; a launch that came to nothing, or was terminated since, is no obstacle.
+
+        Raises:
+            AwsError: DRS could not be asked.
+        """
+        foreign = {
+            source.source_server_id: source
+            for source in describe_source_servers(self._sessions, self.location, server_ids)
+            if source.last_launch_job_id is not None
+            and source.last_launch_job_id not in self._book.jobs
+            and source.last_launch_job_id != wave.servers[source.source_server_id].server.last_launch_job_id
+            and (self._knows_last_launches or self._is_recent(source.last_launch_at))
+        }
+        if not foreign:
+            return tuple(server_ids)
+        standing = {
+            (each.source_server_id, each.job_id): each.recovery_instance_id
+            for each in describe_recovery_instances(self._sessions, self.location, list(foreign))
+        }
+        for server_id, source in foreign.items():
+            if (instance := standing.get((server_id, source.last_launch_job_id))) is None:
+                continue
+            run = wave.servers[server_id]
+            run.exhausted = True
+            self.fail(
+                wave,
+                run,
+                f"not launched: job {source.last_launch_job_id} of somebody else has launched it since the preflight "
+                f"as {instance}; look at that instance, terminate it where it is not wanted, then resume the execution",
+            )
+        return tuple(each for each in server_ids if wave.servers[each].state is ServerState.READY)
+
+    def _is_recent(self, launched_at: datetime | None) -> bool:
+        """Whether a launch may be later than the preflight; for runbooks of 0.1.0, which do not hold last launches."""
+        return launched_at is None or launched_at >= self._started_at - SKEW
 
     def _refused(self, request: Request, asked: Mapping[str, str | None], error: AwsError) -> None:
         self._book.release(request, error.message)

@@ -16,7 +16,9 @@ from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.waves import ServerState, WaveRun
 from prefect_drs.report.events import (
     CancelAsked,
+    CancelOverridden,
     CheckDone,
+    ControlRequestHandled,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -53,8 +55,9 @@ class Standing:
         over: the ids of those that are known to be over.
         answers: what was decided about the waves behind gates, by wave number; answers given stay given.
         deadlines: until when the gates that are open wait, by wave number.
-        cancelled: why nothing more is to be launched, where somebody asked for that.
+        cancel: the cancel that is in force; None where there is none, or it was overridden.
         held: whether launching is paused.
+        handled: the ids of the control requests that were handled.
         ended: whether it came to its end; carrying it on then means trying again what failed.
         asks: the calls to carry it out that were heeded; none of them opens it again once it has ended.
     """
@@ -67,8 +70,9 @@ class Standing:
     answers: dict[int, GateAnswer] = field(default_factory=dict)
     deadlines: dict[int, datetime] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
-    cancelled: str | None = None
+    cancel: CancelAsked | None = None
     held: bool = False
+    handled: set[str] = field(default_factory=set)
     ended: bool = False
     asks: set[str] = field(default_factory=set)
 
@@ -123,10 +127,8 @@ class Standing:
                 self.over.add(event.job_id)
             case WaveEnded():
                 self.waves[event.wave_number].end(WaveStatus(event.status), event.reason)
-            case CancelAsked():
-                self.cancelled = event.told
-            case PauseAsked() | PauseEnded():
-                self.held = isinstance(event, PauseAsked)
+            case CancelAsked() | CancelOverridden() | PauseAsked() | PauseEnded() | ControlRequestHandled():
+                self._apply_control(event)
             case ExecutionEnded():
                 self.ended = True
             case ExecutionResumed():
@@ -136,10 +138,22 @@ class Standing:
             case _:
                 pass  # the rest is for the report
 
+    def _apply_control(
+        self, event: CancelAsked | CancelOverridden | PauseAsked | PauseEnded | ControlRequestHandled
+    ) -> None:
+        match event:
+            case CancelAsked():
+                self.cancel = event
+            case CancelOverridden():
+                self.cancel = None
+            case PauseAsked() | PauseEnded():
+                self.held = isinstance(event, PauseAsked)
+        self.handled.update(event.requests if isinstance(event, CancelOverridden) else (event.request,))
+
     def try_again(self) -> None:
         """Open anew what failed, was skipped or timed out. What a person rejected stays rejected."""
         self.ended = self.held = False
-        self.cancelled = None
+        self.cancel = None
         self.answers = {n: answer for n, answer in self.answers.items() if answer.decision is not Decision.TIMED_OUT}
         for wave in self.waves.values():
             if wave.status in {WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}:

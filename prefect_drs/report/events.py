@@ -52,11 +52,12 @@ class ExecutionResumed(EventModel):
 
 
 class CancelAsked(EventModel):
-    """Somebody asked that nothing more be launched."""
+    """Somebody asked that nothing more be launched. `request`: the id of the stored request, if there was one."""
 
     kind: Literal["CancelAsked"] = "CancelAsked"
     by: str
     reason: str = ""
+    request: str = ""
 
     @property
     def told(self) -> str:
@@ -64,18 +65,36 @@ class CancelAsked(EventModel):
         return f"cancelled by {self.by}" + (f": {self.reason}" if self.reason else "")
 
 
+class CancelOverridden(EventModel):
+    """Somebody resumed the execution despite a cancel. `requests`: ids of cancel requests that nobody had handled."""
+
+    kind: Literal["CancelOverridden"] = "CancelOverridden"
+    by: str
+    requests: tuple[str, ...] = ()
+
+
 class PauseAsked(EventModel):
-    """Somebody asked that nothing more be launched for now."""
+    """Somebody asked that nothing more be launched for now. `request`: the id of the stored request."""
 
     kind: Literal["PauseAsked"] = "PauseAsked"
     by: str
+    request: str = ""
 
 
 class PauseEnded(EventModel):
-    """Launching goes on."""
+    """Launching goes on. `request`: the id of the stored request."""
 
     kind: Literal["PauseEnded"] = "PauseEnded"
     by: str
+    request: str = ""
+
+
+class ControlRequestHandled(EventModel):
+    """A control request changed nothing: a pause while paused, say, or one that could not be read."""
+
+    kind: Literal["ControlRequestHandled"] = "ControlRequestHandled"
+    request: str
+    outcome: str
 
 
 class GateAsked(EventModel):
@@ -278,8 +297,10 @@ Event = Annotated[
     ExecutionStarted
     | ExecutionResumed
     | CancelAsked
+    | CancelOverridden
     | PauseAsked
     | PauseEnded
+    | ControlRequestHandled
     | GateAsked
     | GateAnswered
     | WaveStarted

@@ -8,7 +8,9 @@ from datetime import datetime
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.events import (
     CancelAsked,
+    CancelOverridden,
     CheckDone,
+    ControlRequestHandled,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -144,7 +146,9 @@ class ReportFold:
                         wave.reopen()
             case PauseAsked() | PauseEnded():
                 self._held = isinstance(event, PauseAsked)
-            case JobRequested() | JobRefused() | SettingsApplied() | CancelAsked():
+            case JobRequested() | JobRefused() | SettingsApplied():
+                pass  # the journal's own business: nothing of the report changes
+            case CancelAsked() | CancelOverridden() | ControlRequestHandled():
                 pass  # the journal's own business: nothing of the report changes
             case TerminationAsked() | TerminationStarted() | InstancesTerminated():
                 pass  # what an execution reached stays reached

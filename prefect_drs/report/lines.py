@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from prefect_drs.report.events import (
     CancelAsked,
+    CancelOverridden,
     CheckDone,
+    ControlRequestHandled,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -45,6 +47,10 @@ def event_line(event: Event) -> str | None:
             return f"execution resumed by {event.by}" + (", trying again what failed" if event.again else "")
         case CancelAsked():
             return f"cancel asked by {event.by}" + (f": {event.reason}" if event.reason else "")
+        case CancelOverridden():
+            return f"{event.by} goes on despite the cancel"
+        case ControlRequestHandled():
+            return f"control request {event.request}: {event.outcome}"
         case PauseAsked():
             return f"pause asked by {event.by}: nothing new is launched"
         case PauseEnded():

@@ -37,7 +37,10 @@ class FindingSeverity(enum.StrEnum):
 
 
 class Finding(RunbookModel):
-    """One thing the accounts hold that bears on this execution, and what to do about it."""
+    """One thing the accounts hold that bears on this execution, and what to do about it.
+
+    `execution_id`: another execution that it is about.
+    """
 
     code: str
     severity: FindingSeverity
@@ -46,6 +49,7 @@ class Finding(RunbookModel):
     region: str | None = None
     source_server_id: str | None = None
     waived_because: str | None = None
+    execution_id: str | None = None
 
 
 class Change(RunbookModel):
@@ -62,6 +66,8 @@ class RunbookServer(RunbookModel):
 
     `effective` is all that it is launched with, what the account holds included, each value with its origin.
     `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
+    `last_launch_job_id`: the job that launched it last, as the preflight read it (`lifeCycle.lastLaunch`), whoever
+    started it; any other job that launches it later and is not this execution's is somebody else's.
     """
 
     source_server_id: str
@@ -77,6 +83,7 @@ class RunbookServer(RunbookModel):
     effective: dict[str, EffectiveValue] = {}
     snapshot_id: str | None = None
     snapshot_at: datetime | None = None
+    last_launch_job_id: str | None = None
 
     @property
     def location(self) -> Location:
@@ -120,13 +127,14 @@ class RunbookWave(RunbookModel):
 
 
 class Runbook(RunbookModel):
-    """What one execution of a plan would do."""
+    """What one execution of a plan would do. `resolved_at`: when the accounts were read (UTC); None of 0.1.0's."""
 
     plan_name: str
     mode: RecoveryMode
     waves: tuple[RunbookWave, ...]
     findings: tuple[Finding, ...]
     notify: Notify = Notify()
+    resolved_at: datetime | None = None
 
     @property
     def refusals(self) -> tuple[Finding, ...]:

@@ -118,6 +118,7 @@ def resolve(
         waves=waves,
         findings=waived(findings, waivers or {}),
         notify=plan.notify,
+        resolved_at=now,
     )
 
 
@@ -188,6 +189,7 @@ def _server(membership: Membership, server: SourceServer, resolution: _Resolutio
             for change in (changes(state, settings) if state is not None else ())
         ),
         effective=effective(group, *names, account=held),
+        last_launch_job_id=server.last_launch_job_id,
         **chosen,
     )
 

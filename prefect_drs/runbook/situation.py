@@ -25,13 +25,11 @@ class Other:
     Args:
         execution_id: which.
         plan_name: of which plan.
-        status: how it stands.
         source_server_ids: the servers it holds.
     """
 
     execution_id: str
     plan_name: str
-    status: str
     source_server_ids: frozenset[str]
 
 

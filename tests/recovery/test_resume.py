@@ -74,7 +74,7 @@ def test_a_cancelled_execution_launches_nothing_more_and_watches_what_runs(rig: 
     engine.submit(1)
     rig.clock.wait(engine.tick())
     rig.clock.wait(engine.tick())
-    engine.cancel("somebody", "wrong region")
+    engine.control.cancel("somebody", "wrong region")
     report = rig.run(engine)
     assert statuses(report) == {1: "COMPLETED", 2: "CANCELLED", 3: "CANCELLED"}
     assert report.status is ExecutionStatus.PARTIAL
@@ -85,12 +85,12 @@ def test_a_cancelled_execution_launches_nothing_more_and_watches_what_runs(rig: 
 
 def test_a_held_execution_launches_nothing_until_it_is_released(rig: Rig) -> None:
     engine = rig.engine(rig.runbook({1: WaveSpec(1)}))
-    engine.hold("somebody")
+    engine.control.pause("somebody")
     engine.submit(1)
     for _ in range(5):
         rig.clock.wait(engine.tick())
     assert rig.jobs() == []
-    engine.release("somebody")
+    engine.control.resume("somebody")
     assert rig.run(engine).status is ExecutionStatus.COMPLETED
 
 
@@ -166,7 +166,7 @@ def test_a_wave_under_way_when_the_execution_was_cancelled_is_watched_to_its_end
     former.submit(1)
     rig.clock.wait(former.tick())
     rig.clock.wait(former.tick())
-    former.cancel("somebody")
+    former.control.cancel("somebody")
     report = rig.run(rig.engine(None, journal=journal(tmp_path)))
     assert statuses(report) == {1: "COMPLETED", 2: "CANCELLED"}
     assert {job["jobID"] for job in rig.jobs()} == {job.job_id for wave in report.waves for job in wave.jobs}
@@ -175,7 +175,7 @@ def test_a_wave_under_way_when_the_execution_was_cancelled_is_watched_to_its_end
 def test_after_a_cancel_nothing_more_of_a_wave_is_launched_though_part_of_it_runs(rig: Rig) -> None:
     engine = rig.engine(rig.runbook({1: TWO_REGIONS}))
     fault = half_launched(rig, engine)
-    engine.cancel("somebody")
+    engine.control.cancel("somebody")
     rig.sandbox.faults.remove(fault)
     report = rig.run(engine)
     assert rig.jobs("eu-west-1") == []
@@ -198,7 +198,7 @@ def test_a_cancel_at_any_wave_boundary_leaves_no_job_that_the_report_does_not_na
 
     while sum(engine.status(n).over for n in DIAMOND) < over:
         drive()
-    engine.cancel("somebody")
+    engine.control.cancel("somebody")
     report = rig.run(engine)
     jobs = rig.jobs()
     assert {job["jobID"] for job in jobs} == {job.job_id for wave in report.waves for job in wave.jobs}

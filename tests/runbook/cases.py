@@ -183,7 +183,7 @@ def a_server_in_somebodys_job(world: World, broken: bool) -> Runbook:
 @case("SERVER_IN_OTHER_EXECUTION")
 def a_server_that_another_execution_holds(world: World, broken: bool) -> Runbook:
     server, stranger = world.server(), world.server("stranger")
-    other = Other("exec-0", "another plan", "PAUSED", frozenset({server if broken else stranger}))
+    other = Other("exec-0", "another plan", frozenset({server if broken else stranger}))
     return world.resolve(server, others=[other])
 
 

@@ -32,6 +32,7 @@ def source(number: int, staging: str | None = None, state: str = "CONTINUOUS") -
         recovery_instance_id=None,
         last_launch_job_id=None,
         last_launch_at=None,
+        last_launch_status="",
         staging_account_id=staging,
         os="",
         disk_bytes=0,

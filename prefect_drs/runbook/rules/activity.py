@@ -48,10 +48,11 @@ def servers_are_in_no_other_execution(situation: Situation) -> Iterator[Observat
     for _, server in situation.launched():
         if other := holders.get(server.source_server_id):
             yield Observation(
-                f"{named(server)} is in execution {other.execution_id} of {other.plan_name}, which is {other.status}; "
+                f"{named(server)} is in execution {other.execution_id} of {other.plan_name}, which has not ended; "
                 f"let it end, resume it, or cancel it: prefect-drs cancel {other.execution_id}",
                 server.location,
                 server.source_server_id,
+                other.execution_id,
             )
 
 

@@ -15,11 +15,12 @@ from prefect_drs.runbook.situation import Situation
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a rule found: the sentence, where, and of which server."""
+    """What a rule found: the sentence, where, of which server, and which other execution is concerned."""
 
     message: str
     location: Location | None = None
     source_server_id: str | None = None
+    execution_id: str | None = None
 
 
 Look = Callable[[Situation], Iterator[Observation]]
@@ -57,6 +58,7 @@ class Rule:
                 account_id=seen.location.account_id if seen.location else None,
                 region=seen.location.region if seen.location else None,
                 source_server_id=seen.source_server_id,
+                execution_id=seen.execution_id,
             )
 
 

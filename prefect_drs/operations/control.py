@@ -1,0 +1,180 @@
+"""Steering an execution: pause, resume, cancel, with an honest word about what has happened by now.
+
+In: an execution, who asks, and why. Out: a `ControlOutcome` in words: the process that carries the execution has
+confirmed the request; or none carries it, and it was ended here; or the request is stored and waits for whoever carries
+the execution next. Prints nothing and asks nobody.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prefect_drs.conclude import conclude_cancelled
+from prefect_drs.control import PrefectRequests, require_execution, submit, wait_until_handled
+from prefect_drs.errors import UsageError
+from prefect_drs.executions import carriers_of, find_report
+from prefect_drs.gate_runs import prefect_client
+from prefect_drs.journals import open_journal
+from prefect_drs.lease import is_held
+from prefect_drs.recovery.control_requests import ControlAction, ControlRequest
+from prefect_drs.recovery.restore import standing_of
+from prefect_drs.suspension import is_suspended
+
+if TYPE_CHECKING:
+    from prefect_drs.report.events import Event
+    from prefect_drs.report.model import RecoveryReport
+
+CONFIRM_SECONDS = 15.0  # a process reads its requests every 3 s; one that launches confirms once DRS has answered
+
+
+class Outcome(enum.StrEnum):
+    """What became of a request by now."""
+
+    CONFIRMED = "CONFIRMED"  # in the journal: from here on it holds
+    ENDED = "ENDED"  # no process carried the execution; it was brought to its end here
+    STORED = "STORED"  # whoever carries the execution next handles it before launching anything
+
+
+@dataclass(frozen=True, slots=True)
+class ControlOutcome:
+    """What became of a request, and the sentence for a person. `report`: of an execution that was ended here."""
+
+    outcome: Outcome
+    message: str
+    report: RecoveryReport | None = None
+
+
+def cancel_execution(
+    execution_id: str, *, by: str, reason: str = "", observers: Sequence[Callable[[Event], None]] = ()
+) -> ControlOutcome:
+    """Launch nothing more; what DRS runs already is followed to its end.
+
+    Args:
+        execution_id: the execution.
+        by: who cancels.
+        reason: why.
+        observers: called with every event where the execution is brought to its end here.
+
+    Raises:
+        UsageError: no such execution, or it has ended.
+    """
+    _require_active(execution_id)
+    request = submit(execution_id, ControlAction.CANCEL, by=by, reason=reason)
+    if is_held(execution_id):
+        if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
+            return ControlOutcome(
+                Outcome.CONFIRMED,
+                f"execution {execution_id} is cancelled: nothing more is launched, what DRS runs already is followed "
+                f"to its end; see prefect-drs status {execution_id}",
+            )
+        return ControlOutcome(
+            Outcome.STORED,
+            f"the cancel of execution {execution_id} is stored, but its process has not confirmed it within "
+            f"{CONFIRM_SECONDS:.0f} s: it may be dead or stuck; whoever carries the execution next launches nothing. "
+            f"To bring it to its end once its lease has lapsed (75 s after it died): prefect-drs cancel {execution_id}",
+        )
+    if _waits_for_worker(execution_id):
+        return ControlOutcome(
+            Outcome.STORED,
+            f"execution {execution_id} was suspended at its gates, no process carried it; the cancel is stored, and a "
+            f"worker brings it to its end; see prefect-drs status {execution_id}",
+        )
+    report = conclude_cancelled(execution_id, follow_jobs=True, observers=observers)
+    if report is not None:
+        return ControlOutcome(
+            Outcome.ENDED,
+            f"no process carried execution {execution_id}; it was brought to its end here: {report.status}",
+            report,
+        )
+    where = "" if open_journal(execution_id).read() else ", whose journal is not on this machine"
+    return ControlOutcome(
+        Outcome.STORED,
+        f"no process carries execution {execution_id}{where}; the cancel is stored, and whoever carries the execution "
+        f"next launches nothing",
+    )
+
+
+def pause_execution(execution_id: str, *, by: str) -> ControlOutcome:
+    """Launch nothing more for now; what runs goes on.
+
+    Raises:
+        UsageError: no such execution, or it has ended.
+    """
+    _require_active(execution_id)
+    request = submit(execution_id, ControlAction.PAUSE, by=by)
+    go_on = f"go on with: prefect-drs resume {execution_id}"
+    if not is_held(execution_id):
+        return ControlOutcome(
+            Outcome.STORED,
+            f"no process carries execution {execution_id}; the pause is stored, and whoever carries it next launches "
+            f"nothing until it is resumed; {go_on}",
+        )
+    if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
+        return ControlOutcome(Outcome.CONFIRMED, f"execution {execution_id} is paused; {go_on}")
+    return ControlOutcome(
+        Outcome.STORED,
+        f"the pause of execution {execution_id} is stored, but its process has not confirmed it within "
+        f"{CONFIRM_SECONDS:.0f} s: it may be dead or stuck; whoever carries the execution next launches "
+        f"nothing; {go_on}",
+    )
+
+
+def end_pause(execution_id: str, *, by: str) -> ControlOutcome | None:
+    """End a pause: at once where a process carries the execution, else for the process that carries it next.
+
+    Returns:
+        None where no process carries the execution and nobody paused it: there is nothing to end.
+
+    Raises:
+        UsageError: no such execution.
+    """
+    held = is_held(execution_id)
+    if not held and not _is_paused(execution_id):
+        return None
+    request = submit(execution_id, ControlAction.RESUME, by=by)
+    if held and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
+        return ControlOutcome(
+            Outcome.CONFIRMED, f"execution {execution_id} goes on in the process that carries it; it is not paused"
+        )
+    return ControlOutcome(Outcome.STORED, f"the pause of execution {execution_id} is over")
+
+
+def _is_paused(execution_id: str) -> bool:
+    """Whether the journal, or a pause that nobody has handled yet, keeps the execution from launching."""
+    standing = standing_of(open_journal(execution_id).read())
+    if standing is None:
+        return False
+    paused = standing.held
+    for request in PrefectRequests(execution_id).pending(standing.handled):
+        if isinstance(request, ControlRequest) and request.action is not ControlAction.CANCEL:
+            paused = request.action is ControlAction.PAUSE
+    return paused
+
+
+def _require_active(execution_id: str) -> None:
+    """Refuse to steer what has ended.
+
+    Raises:
+        UsageError: no such execution, it has ended, or it never began.
+    """
+    with prefect_client() as client:
+        require_execution(client, execution_id)
+        report = find_report(execution_id)
+        if report is not None and report.ended_at is not None:
+            raise UsageError(
+                f"execution {execution_id} has ended: {report.status} at {report.ended_at:%Y-%m-%d %H:%M:%S} UTC"
+            )
+        states = [run.state for run in carriers_of(client, execution_id)]
+    if report is None and all(state is not None and state.is_final() for state in states):
+        told = "; ".join(str(state.name) for state in states if state is not None)
+        raise UsageError(f"execution {execution_id} has ended before it launched anything: its flow run is {told}")
+
+
+def _waits_for_worker(execution_id: str) -> bool:
+    """Whether a flow run of the execution is Suspended, or scheduled to go on."""
+    with prefect_client() as client:
+        runs = carriers_of(client, execution_id)
+    return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)

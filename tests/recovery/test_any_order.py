@@ -1,0 +1,368 @@
+"""Any order of what people and machines do to executions, drawn by Hypothesis, on a real Prefect server.
+
+Each step is one act: a process starts, goes on for a while, is killed, or a second one takes the execution over;
+somebody pauses, resumes, cancels (by a request or in the Prefect UI), retries in the Prefect UI, approves or rejects;
+a request arrives that nobody can read; another execution is started on the same servers. Requests and claims go
+through the real Prefect API, launches through the simulated DRS in virtual time.
+
+What must hold after every step: no launch after a cancel that was acknowledged and that nobody overrode; no server in a
+job of one execution while another holds it, and in one job an execution; no wave before its dependencies. And at the
+end, once all executions were brought to theirs: every acknowledged request is in its execution's journal.
+
+300 steps in the suite. As many as one likes by
+
+    PREFECT_DRS_STEPS=5000 .venv/bin/python -m pytest tests/recovery/test_any_order.py -s
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.states import Cancelling, Completed, Running, Scheduled
+
+from prefect_drs.claims import claim_servers, release_servers
+from prefect_drs.control import PrefectRequests, submit
+from prefect_drs.errors import PreflightRefusedError, UsageError
+from prefect_drs.executions import current_ask
+from prefect_drs.gate_runs import WISH_KEY
+from prefect_drs.recovery.control_requests import ControlAction
+from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
+from prefect_drs.recovery.ports import Decision, GateAnswer
+from prefect_drs.recovery.restore import standing_of
+from prefect_drs.recovery.take_up import Start, take_up
+from prefect_drs.report.model import WaveStatus
+from prefect_drs.runbook import Runbook
+from tests.rig import Rig, WaveSpec, simulated_aws
+
+STEPS = int(os.environ.get("PREFECT_DRS_STEPS", "300"))
+STEPS_AN_EXAMPLE = 50
+WAVES = {1: WaveSpec(1), 2: WaveSpec(1, (1,), gate=True), 3: WaveSpec(1, (1,)), 4: WaveSpec(1, (2, 3))}
+ENDS_WITHIN = 400  # ticks
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@flow(name="any order")
+def carrier() -> None:
+    """What the executions' flow runs are runs of; it is never called."""
+
+
+@dataclass
+class Process:
+    """A process that carries an execution: an engine, ticked by the machine."""
+
+    engine: Engine
+    run_id: str
+
+
+@dataclass
+class Execution:
+    """What the machine knows of one execution, beside what the product keeps."""
+
+    id: str
+    runbook: Runbook
+    folder: Path
+    process: Process | None = None
+    others: list[Process] = field(default_factory=list)  # that were taken over and do not know yet
+    run_ids: list[str] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    ui_cancels: int = 0
+    launches_when_cancelled: int | None = None  # jobs that DRS had when the cancel in force was acknowledged
+    answers: dict[int, GateAnswer] = field(default_factory=dict)
+    begun: bool = False
+    ended: bool = False
+
+    def journal(self) -> StoredJournal:
+        return StoredJournal(FolderStorage(self.folder), self.id)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Executions of two plans that share their servers."""
+
+    executions = Bundle("executions")
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.rig: Rig = self.stack.enter_context(simulated_aws())
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.client = self.stack.enter_context(get_client(sync_client=True))
+        self.known: list[Execution] = []
+        self.runbook = self.rig.runbook(WAVES)
+
+    # What people and machines do
+
+    @rule(target=executions)
+    def start(self) -> Execution:
+        """Somebody starts an execution of the plan; exactly one at a time may have the servers."""
+        run_id = str(self.client.create_flow_run(carrier, state=Running()).id)
+        execution = Execution(run_id, self.runbook, self.folder, run_ids=[run_id])
+        self.known.append(execution)
+        self.begin(execution, run_id, explicit=False)
+        return execution
+
+    @rule(execution=executions, explicit_cancel=st.booleans())
+    def resume(self, execution: Execution, explicit_cancel: bool) -> None:
+        """`prefect-drs resume`, also beside a process that lives: it is taken over."""
+        if not execution.begun:
+            return
+        run_id = str(self.client.create_flow_run(carrier, name=f"resume {execution.id}", state=Running()).id)
+        self.begin(execution, run_id, explicit=True, despite_cancel="grace" if explicit_cancel else None)
+
+    @rule(execution=executions)
+    def retry(self, execution: Execution) -> None:
+        """A person presses Retry in the Prefect UI once the flow run has ended."""
+        if execution.process is not None or not execution.begun:
+            return
+        run_id = execution.run_ids[-1]
+        self.client.set_flow_run_state(UUID(run_id), Scheduled(), force=True)
+        self.client.set_flow_run_state(UUID(run_id), Running(), force=True)
+        self.begin(execution, run_id, explicit=False)
+
+    @rule(execution=executions, ticks=st.integers(1, 12))
+    def go_on(self, execution: Execution, ticks: int) -> None:
+        """The process goes on for a while."""
+        for _ in range(ticks):
+            if execution.process is not None:
+                self.tick(execution)
+
+    @rule(execution=executions)
+    def wake_the_one_that_was_taken_over(self, execution: Execution) -> None:
+        """A process that was stopped while another one took the execution over goes on."""
+        if execution.others:
+            self.tick_process(execution, execution.others.pop())
+
+    @rule(execution=executions)
+    def kill(self, execution: Execution) -> None:
+        execution.process = None
+
+    @rule(execution=executions)
+    def kill_in_a_launch(self, execution: Execution) -> None:
+        """The process dies once it has asked DRS: the answer is in no journal."""
+        if execution.process is not None:
+            self.rig.sandbox.faults.add(
+                {"kind": "operation", "operation": "StartRecovery", "effect": "lose-answer", "times": 1}
+            )
+            self.tick(execution)
+            self.rig.sandbox.faults.clear()
+            execution.process = None
+
+    @rule(execution=executions, action=st.sampled_from(list(ControlAction)))
+    def request(self, execution: Execution, action: ControlAction) -> None:
+        if execution.ended or not execution.begun:
+            return  # the services refuse
+        execution.acknowledged.append(submit(execution.id, action, by="ada"))
+        if action is ControlAction.CANCEL:
+            self.cancelled(execution)
+
+    @rule(execution=executions)
+    def cancel_in_the_ui(self, execution: Execution) -> None:
+        if execution.ended or not execution.begun:
+            return
+        run = self.client.read_flow_run(UUID(execution.run_ids[-1]))
+        if run.state is not None and not run.state.is_final():
+            self.client.set_flow_run_state(run.id, Cancelling(), force=True)
+            execution.ui_cancels += 1
+            self.cancelled(execution)
+
+    @rule(execution=executions, value=st.sampled_from(['{"wish": "CANCEL", "by": "CORP\\tom', "[]", '"x"', "{}", "7"]))
+    def request_that_cannot_be_read(self, execution: Execution, value: str) -> None:
+        if not execution.ended and execution.begun:
+            key = f"{WISH_KEY}20260101-{len(execution.acknowledged):06d}-x{AnyOrder.steps}"
+            self.client.create_flow_run_input(UUID(execution.id), key, value)
+            execution.acknowledged.append(key)
+
+    @rule(execution=executions, approve=st.booleans())
+    def answer(self, execution: Execution, approve: bool) -> None:
+        decision = Decision.APPROVED if approve else Decision.REJECTED
+        execution.answers.setdefault(2, GateAnswer(decision, "ada", self.rig.clock.now()))
+
+    # What a process does
+
+    def begin(self, execution: Execution, run_id: str, *, explicit: bool, despite_cancel: str | None = None) -> None:
+        journal = execution.journal()
+        requests = PrefectRequests(execution.id, run_id)
+        start = Start(current_ask(run_id), explicit, despite_cancel)
+        try:
+            runbook = take_up(
+                execution.id,
+                journal.read(),
+                requests,
+                start,
+                resolve=lambda: execution.runbook,
+                claim=lambda chosen: claim_servers(execution.id, chosen),
+            )
+        except (UsageError, PreflightRefusedError):
+            self.finish_run(run_id)
+            return
+        if runbook is None:
+            self.finish_run(run_id)
+            return
+        engine = self.rig.engine(
+            runbook,
+            execution.id,
+            journal,
+            requests=requests,
+            asked=start.asked,
+            override_cancel=despite_cancel,
+        )
+        if execution.process is not None:
+            execution.others.append(execution.process)
+        if despite_cancel is not None:
+            execution.launches_when_cancelled = None
+        execution.begun, execution.ended = True, False
+        execution.process = Process(engine, run_id)
+        if run_id not in execution.run_ids:
+            execution.run_ids.append(run_id)
+
+    def tick(self, execution: Execution) -> None:
+        process = execution.process
+        assert process is not None
+        if not self.tick_process(execution, process):
+            execution.process = None
+
+    def tick_process(self, execution: Execution, process: Process) -> bool:
+        """One look at requests and gates, and one tick; False where the process has ended."""
+        engine = process.engine
+        try:
+            engine.control.handle_pending()
+            if not engine.cancelled:
+                self.hand_over(execution, engine)
+            self.rig.clock.wait(min(engine.tick(), 120.0))
+            self.check_dependencies(engine)
+            if engine.idle and self.is_over(engine):
+                engine.finish()
+                execution.ended = True
+                release_servers(execution.id)
+                self.finish_run(process.run_id)
+                return False
+        except FencedError:
+            return False
+        return True
+
+    def hand_over(self, execution: Execution, engine: Engine) -> None:
+        for wave in engine.runbook.waves:
+            number = wave.wave_number
+            if engine.status(number) is not WaveStatus.PENDING:
+                continue
+            if any(engine.status(each) is not WaveStatus.COMPLETED for each in wave.depends_on_waves):
+                continue
+            if wave.gate and engine.answer(number) is None and number in execution.answers:
+                engine.gate_answered(number, execution.answers[number])
+                if execution.answers[number].decision is Decision.REJECTED:
+                    engine.cancel_wave(number, "rejected")
+                    continue
+            if not wave.gate or engine.is_approved(number):
+                engine.submit(number)
+
+    def is_over(self, engine: Engine) -> bool:
+        """Whether no wave can be handed over any more."""
+        if engine.cancelled:
+            return True
+        return not any(
+            engine.status(wave.wave_number) is WaveStatus.PENDING
+            and all(engine.status(each) is WaveStatus.COMPLETED for each in wave.depends_on_waves)
+            for wave in engine.runbook.waves
+        )
+
+    def finish_run(self, run_id: str) -> None:
+        run = self.client.read_flow_run(UUID(run_id))
+        if run.state is not None and not run.state.is_final():
+            self.client.set_flow_run_state(run.id, Completed(), force=True)
+
+    def cancelled(self, execution: Execution) -> None:
+        if execution.launches_when_cancelled is None:
+            execution.launches_when_cancelled = len(self.jobs_of(execution))
+
+    # What must hold
+
+    def jobs_of(self, execution: Execution) -> list[dict[str, Any]]:
+        return [job for job in self.rig.jobs() if job["tags"].get("prefect-drs:execution") == execution.id]
+
+    def check_dependencies(self, engine: Engine) -> None:
+        for wave in engine.runbook.waves:
+            if any(server.attempts for server in engine.report().waves[wave.wave_number - 1].servers):
+                assert all(engine.status(each) is WaveStatus.COMPLETED for each in wave.depends_on_waves)
+
+    @invariant()
+    def nothing_is_launched_after_a_cancel(self) -> None:
+        AnyOrder.steps += 1
+        for execution in self.known:
+            if execution.launches_when_cancelled is not None:
+                assert len(self.jobs_of(execution)) <= execution.launches_when_cancelled, "launched after a cancel"
+
+    @invariant()
+    def no_server_is_launched_twice(self) -> None:
+        for execution in self.known:
+            servers = Counter(
+                s["sourceServerID"] for job in self.jobs_of(execution) for s in job["participatingServers"]
+            )
+            assert all(count == 1 for count in servers.values()), "launched twice by one execution"
+        holders = [execution.id for execution in self.known if execution.begun and not execution.ended]
+        assert len(holders) <= 1, f"{holders} hold the same servers"
+
+    def teardown(self) -> None:
+        try:
+            for execution in self.known:
+                if execution.begun:
+                    self.bring_to_its_end(execution)
+        finally:
+            self.stack.close()
+
+    def bring_to_its_end(self, execution: Execution) -> None:
+        """Cancel what has not ended, carry it to its end, and look for every request in its journal."""
+        if not execution.ended:
+            execution.acknowledged.append(submit(execution.id, ControlAction.CANCEL, by="the end"))
+            self.cancelled(execution)
+            run_id = str(self.client.create_flow_run(carrier, name=f"resume {execution.id}", state=Running()).id)
+            self.begin(execution, run_id, explicit=False)
+            for _ in range(ENDS_WITHIN):
+                if execution.process is None:
+                    break
+                self.tick(execution)
+            assert execution.ended, "it does not end"
+        standing = standing_of(execution.journal().read())
+        assert standing is not None
+        missing = set(execution.acknowledged) - standing.handled
+        assert not missing, f"acknowledged and in no journal: {missing}"
+        assert sum(each.startswith("state-") for each in standing.handled) >= min(1, execution.ui_cancels)
+        self.nothing_is_launched_after_a_cancel()
+
+
+def test_any_order_of_what_people_and_machines_do_keeps_every_promise() -> None:
+    AnyOrder.steps = 0
+    examples = max(1, STEPS // STEPS_AN_EXAMPLE)
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        AnyOrder,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS_AN_EXAMPLE,
+            deadline=None,
+            phases=(Phase.generate,) if STEPS <= 300 else (Phase.generate, Phase.shrink),
+            derandomize=STEPS <= 300,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(json.dumps({"steps": AnyOrder.steps, "examples": examples}))
