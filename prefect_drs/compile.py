@@ -118,6 +118,7 @@ def compile_resume(
     accounts: Iterable[AccountAccess] | None = None,
     observers: Sequence[Callable[[Event], None]] = (),
     on_waiting: Callable[[PendingGate], None] | None = None,
+    explicit: bool = True,
 ) -> Flow[..., RecoveryReport]:
     """The flow that carries an interrupted execution on, from where AWS and its journal stand.
 
@@ -129,6 +130,8 @@ def compile_resume(
         accounts: as in `compile_plan`.
         observers: called with every event, those of the past first.
         on_waiting: as in `compile_plan`.
+        explicit: a person asks to resume: one that was cancelled is refused, where it would otherwise be brought to its
+            end.
 
     Returns:
         A flow with the parameters `approved_by`, `gate_timeout_seconds`, `take_over` (do not wait for the lease of
@@ -166,7 +169,7 @@ def compile_resume(
             observers,
             on_waiting,
             suspend=gates == "suspend",
-            explicit=True,
+            explicit=explicit,
             despite_cancel=despite_cancel or None,
         )
         return execute(

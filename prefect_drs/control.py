@@ -33,6 +33,7 @@ from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.executions import CANCELLED_BY, cancelling_states, carriers_of, flow_runs_of
 from prefect_drs.gate_runs import WISH_KEY as KEY
 from prefect_drs.gate_runs import pending_gates, prefect_client
+from prefect_drs.lease import quick_client
 from prefect_drs.recovery.control_requests import (
     ControlAction,
     ControlRequest,
@@ -45,6 +46,8 @@ from prefect_drs.suspension import wake
 
 HANDLED_KEY = "prefect-drs-handled-"  # then the key of a request that the journal holds
 POLL_SECONDS = 3.0  # real seconds between two readings of the requests
+ANSWER_SECONDS = 5.0  # how long a reading waits for Prefect, since a launch waits for it
+AWAY_SECONDS = 10.0  # how long a Prefect that did not answer is not asked again
 PAGE = 100  # inputs a reading
 STATE = "state-"  # begins the id of a request that is a state of a flow run
 UNREACHABLE = (httpx.HTTPError, PrefectHTTPStatusError)
@@ -143,19 +146,24 @@ class PrefectRequests:
         self._execution = UUID(execution_id)
         self._run = UUID(flow_run_id) if flow_run_id else None
         self._former: list[ControlRequest] | None = None
+        self._away: tuple[float, str] | None = None  # when Prefect last failed to answer, and how
 
     def pending(self, handled: Collection[str]) -> Sequence[StoredRequest]:
         """The requests that are not in `handled`, in the order in which the Prefect server stored them.
 
         Raises:
-            RequestsUnreachableError: the Prefect API does not answer.
+            RequestsUnreachableError: the Prefect API does not answer, or did not a few seconds ago.
         """
+        if self._away is not None and time.monotonic() - self._away[0] < AWAY_SECONDS:
+            raise RequestsUnreachableError(self._away[1])
         try:
-            with get_client(sync_client=True) as client:
+            with quick_client(ANSWER_SECONDS) as client:
                 stored: list[StoredRequest] = [_parsed(each) for each in self._inputs(client, set(handled))]
                 stored += [cancel for cancel in self._cancels(client) if cancel.request_id not in handled]
         except UNREACHABLE as error:
-            raise RequestsUnreachableError(f"Prefect could not be asked for control requests: {error}") from error
+            message = f"Prefect could not be asked for control requests: {error}"
+            self._away = time.monotonic(), message
+            raise RequestsUnreachableError(message) from error
         except ObjectNotFound:
             raise RequestsUnreachableError(f"the flow run of execution {self._execution} was deleted") from None
         return sorted(stored, key=lambda request: (request.at, request.request_id))

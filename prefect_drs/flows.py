@@ -16,7 +16,9 @@ from prefect.states import Cancelled
 from prefect_drs.compile import compile_plan, compile_resume, threads_for
 from prefect_drs.conclude import stand_in
 from prefect_drs.estate.source import open_manifest
+from prefect_drs.execute import current_execution_id
 from prefect_drs.inventory import Inventory
+from prefect_drs.journals import open_journal
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook.points import LATEST_WORD
 from prefect_drs.scheduled.deployments import apply_schedule
@@ -72,6 +74,10 @@ def recover(
     """
     if (other := stand_in()) is not None:
         return cast("RecoveryReport", other)
+    execution_id = current_execution_id()
+    if open_journal(execution_id).read():  # begun by a former process: its runbook holds, whatever became of the files
+        compiled = compile_resume(execution_id, explicit=False)
+        return _carried_out(compiled, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
     compiled = compile_plan(open_manifest(manifest, bindings, plan=plan), plan)
     return _carried_out(
         compiled,

@@ -14,6 +14,7 @@ from datetime import timedelta
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from prefect_drs.errors import PrefectDrsError
 
@@ -82,6 +83,19 @@ def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None
         yield
     finally:
         held.__exit__(None, None, None)
+
+
+@contextmanager
+def quick_client(seconds: float) -> Iterator[SyncPrefectClient]:
+    """The Prefect API for calls that a launch waits for: no retries, and an answer within `seconds` or an error.
+
+    Prefect's client tries a call six times over 62 s by default, and waits 30 s for a connection.
+    """
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True, httpx_settings={"timeout": seconds}) as client,
+    ):
+        yield client
 
 
 def ensure_limit(client: SyncPrefectClient, name: str, slots: int) -> None:

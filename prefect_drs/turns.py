@@ -17,19 +17,22 @@ from typing import Self
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_logger
 
 from prefect_drs.aws.location import Location
 from prefect_drs.clock import Clock, WallClock
-from prefect_drs.lease import ensure_limit
+from prefect_drs.lease import ensure_limit, quick_client
 
 TURN_SECONDS = 60.0  # the shortest lease that Prefect's API accepts
 WANT_SECONDS = 300.0
 RENEW_AFTER = timedelta(seconds=100)
 COUNT_AFTER = timedelta(seconds=10)  # how old the count of those who want may be
-PATIENCE = timedelta(seconds=90)  # longer than the turn of a process lasts that died in it
+ANSWER_SECONDS = 5.0  # how long a launch waits for Prefect
+# How long a turn is waited for. One lasts about two seconds; that of a process that died in it up to 75, and one that a
+# restarted Prefect server has forgotten, for ever: going on alone costs refusals by DRS's quotas at worst.
+PATIENCE = timedelta(seconds=20)
 AWAY = timedelta(seconds=60)  # how long a Prefect that did not answer is left alone
 MOST = 1000  # executions at once
 LOCKED = 423
@@ -88,7 +91,7 @@ class PrefectTurns:
         if want is not None and wanted and not want.is_due(self._clock.now()):
             return want.count
         try:
-            with get_client(sync_client=True) as client:
+            with quick_client(ANSWER_SECONDS) as client:
                 if not wanted:
                     del self._wants[location]
                     client.release_concurrency_slots_with_lease(want.lease_id)  # type: ignore[union-attr]
@@ -119,7 +122,7 @@ class PrefectTurns:
             return nullcontext()
         name, now = f"{_name(location)}-turn", self._clock.now()
         try:
-            with get_client(sync_client=True) as client:
+            with quick_client(ANSWER_SECONDS) as client:
                 self._make(client, name, 1)
                 lease_id = _lease(client, name, TURN_SECONDS)
         except _FAILURES as failure:
@@ -165,5 +168,5 @@ def _held(lease_id: UUID) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(*_FAILURES), get_client(sync_client=True) as client:  # it ends by itself otherwise
+        with suppress(*_FAILURES), quick_client(ANSWER_SECONDS) as client:  # it ends by itself otherwise
             client.release_concurrency_slots_with_lease(lease_id)

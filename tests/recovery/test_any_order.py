@@ -53,7 +53,7 @@ from prefect_drs.recovery.restore import standing_of
 from prefect_drs.recovery.take_up import Start, take_up
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
-from tests.rig import Rig, WaveSpec, simulated_aws
+from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
 
 STEPS = int(os.environ.get("PREFECT_DRS_STEPS", "300"))
 STEPS_AN_EXAMPLE = 50
@@ -141,12 +141,12 @@ class AnyOrder(RuleBasedStateMachine):
         self.client.set_flow_run_state(UUID(run_id), Running(), force=True)
         self.begin(execution, run_id, explicit=False)
 
-    @rule(execution=executions, ticks=st.integers(1, 12))
-    def go_on(self, execution: Execution, ticks: int) -> None:
-        """The process goes on for a while."""
+    @rule(execution=executions, ticks=st.integers(1, 12), reads=st.booleans())
+    def go_on(self, execution: Execution, ticks: int, reads: bool) -> None:
+        """The process goes on for a while; the thread that reads requests every few seconds may be late."""
         for _ in range(ticks):
             if execution.process is not None:
-                self.tick(execution)
+                self.tick(execution, reads=reads)
 
     @rule(execution=executions)
     def wake_the_one_that_was_taken_over(self, execution: Execution) -> None:
@@ -237,17 +237,18 @@ class AnyOrder(RuleBasedStateMachine):
         if run_id not in execution.run_ids:
             execution.run_ids.append(run_id)
 
-    def tick(self, execution: Execution) -> None:
+    def tick(self, execution: Execution, *, reads: bool = True) -> None:
         process = execution.process
         assert process is not None
-        if not self.tick_process(execution, process):
+        if not self.tick_process(execution, process, reads=reads):
             execution.process = None
 
-    def tick_process(self, execution: Execution, process: Process) -> bool:
-        """One look at requests and gates, and one tick; False where the process has ended."""
+    def tick_process(self, execution: Execution, process: Process, *, reads: bool = True) -> bool:
+        """One look at gates, perhaps one at requests, and one tick; False where the process has ended."""
         engine = process.engine
         try:
-            engine.control.handle_pending()
+            if reads or engine.idle:
+                engine.control.handle_pending()
             if not engine.cancelled:
                 self.hand_over(execution, engine)
             self.rig.clock.wait(min(engine.tick(), 120.0))
@@ -298,8 +299,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     # What must hold
 
-    def jobs_of(self, execution: Execution) -> list[dict[str, Any]]:
-        return [job for job in self.rig.jobs() if job["tags"].get("prefect-drs:execution") == execution.id]
+    def jobs_of(self, execution: Execution) -> list[Any]:
+        jobs = self.rig.sandbox.backend(ACCOUNT, REGION).jobs.values()
+        return [job for job in jobs if job.tags.get("prefect-drs:execution") == execution.id]
 
     def check_dependencies(self, engine: Engine) -> None:
         for wave in engine.runbook.waves:
@@ -316,9 +318,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def no_server_is_launched_twice(self) -> None:
         for execution in self.known:
-            servers = Counter(
-                s["sourceServerID"] for job in self.jobs_of(execution) for s in job["participatingServers"]
-            )
+            servers = Counter(server for job in self.jobs_of(execution) for server in job.participants)
             assert all(count == 1 for count in servers.values()), "launched twice by one execution"
         holders = [execution.id for execution in self.known if execution.begun and not execution.ended]
         assert len(holders) <= 1, f"{holders} hold the same servers"
