@@ -8,7 +8,6 @@ flag.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.logging import get_run_logger
 
+from prefect_drs.escaping import markdown_text, prefect_key
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.report.events import Event
 from prefect_drs.report.fold import ReportFold
@@ -36,14 +36,9 @@ REPORT_TYPE = "json"
 PUBLISH_EVERY = 2.0  # seconds between two versions of the JSON artifact
 
 
-def artifact_key(*words: str) -> str:
-    """A key of the form Prefect demands: lower case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
-
-
 def report_key(execution_id: str) -> str:
     """The key of the artifact that holds an execution's report as JSON."""
-    return REPORT_KEY + artifact_key(execution_id)
+    return REPORT_KEY + prefect_key(execution_id)
 
 
 def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
@@ -58,7 +53,7 @@ def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
         with _never_in_the_way(f"the {name} of {report.plan_name}"):
             create_markdown_artifact(
                 markdown=markdown,
-                key=artifact_key(report.plan_name, name),
+                key=f"{prefect_key(report.plan_name)}-{name}",
                 description=f"{report.mode} {report.execution_id}: {name}",
             )
 
@@ -111,7 +106,7 @@ class ReportPublisher:
                 made = ArtifactCreate(
                     type=REPORT_TYPE,
                     key=report_key(report.execution_id),
-                    description=f"{report.mode} of {report.plan_name}",
+                    description=f"{report.mode} of {markdown_text(report.plan_name)}",
                     data=report.to_json(),
                     flow_run_id=UUID(flow_run_id) if flow_run_id else None,
                 )
@@ -128,8 +123,8 @@ def wave_progress(engine: Engine, wave: RunbookWave) -> Iterator[Callable[[], No
     with _never_in_the_way(f"the progress of {wave.wave_name}"):
         made = create_progress_artifact(
             progress=0.0,
-            key=artifact_key(engine.runbook.plan_name, "wave", str(wave.wave_number)),
-            description=f"{wave.wave_name}: servers LAUNCHED",
+            key=f"{prefect_key(engine.runbook.plan_name)}-wave-{wave.wave_number}",
+            description=f"{markdown_text(wave.wave_name)}: servers LAUNCHED",
         )
         artifact = cast("UUID", made)  # a coroutine only where it is called from one
 

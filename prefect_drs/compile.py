@@ -22,6 +22,7 @@ from prefect_drs.clock import Clock, configured_clock
 from prefect_drs.conclude import stand_in
 from prefect_drs.control import PrefectRequests
 from prefect_drs.errors import UsageError
+from prefect_drs.escaping import markdown_paragraphs, prefect_flow_name, prefect_template
 from prefect_drs.execute import Options, current_execution_id, execute
 from prefect_drs.executions import RESUME_FLOW
 from prefect_drs.gates import PendingGate
@@ -36,8 +37,6 @@ from prefect_drs.runbook import Other, Runbook, resolve
 from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
 from prefect_drs.settings import PrefectDrsSettings
-
-NOT_IN_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))  # Prefect refuses these in flow names
 
 
 def compile_plan(
@@ -69,12 +68,17 @@ def compile_plan(
         UsageError: the manifest has no such plan, or several and none was named.
     """
     chosen = manifest.plan(plan)
-    name = chosen.plan_name.translate(NOT_IN_NAMES)
+    name = prefect_flow_name(chosen.plan_name)
 
     @flow(
         name=name,
-        flow_run_name=name + " {mode}",
-        description=f"{chosen.description or chosen.plan_name}\n\n```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
+        flow_run_name=prefect_template(chosen.plan_name) + " {mode}",
+        description="\n\n".join(
+            [
+                markdown_paragraphs(chosen.description or chosen.plan_name),
+                f"```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
+            ]
+        ),
         task_runner=threads_for(len(chosen.waves)),
         persist_result=False,
     )

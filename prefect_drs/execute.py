@@ -31,6 +31,7 @@ from prefect_drs.claims import claim_servers, release_servers
 from prefect_drs.clock import Clock, WallClock
 from prefect_drs.control import ControlReader, PrefectRequests
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
+from prefect_drs.escaping import prefect_template
 from prefect_drs.executions import current_ask, settle_former_runs
 from prefect_drs.gate_runs import prefect_client
 from prefect_drs.gates import AutomaticGate, PendingGate, PrefectGate
@@ -304,7 +305,12 @@ def _wave_task(
     """The task that stands for a wave: it asks the gate, hands the wave to the engine and waits for its end."""
     number = wave.wave_number
 
-    @task(name=wave.wave_name, task_run_name=wave.wave_name, cache_policy=NO_CACHE, persist_result=False)
+    @task(
+        name=wave.wave_name,
+        task_run_name=prefect_template(wave.wave_name),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
     def recover_wave() -> State[Any]:
         try:
             begins = (

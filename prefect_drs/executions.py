@@ -111,8 +111,9 @@ def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
         runs.extend(page)
         if len(page) < RUNS_A_PAGE:
             break
-    resumes = f"{RESUME_FLOW} "
-    executions = {run.name.removeprefix(resumes) if run.name.startswith(resumes) else str(run.id) for run in runs}
+    resumes = f"{RESUME_FLOW} "  # a plan's name may begin alike: then the run's own id is the execution's
+    executions = {str(run.id) for run in runs}
+    executions |= {run.name.removeprefix(resumes) for run in runs if run.name.startswith(resumes)}
     found = (_reports(ArtifactFilterKey(any_=[report_key(execution)]), limit=1) for execution in sorted(executions))
     return [report for reports in found for report in reports if report.ended_at is None]
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from prefect_drs.errors import UsageError
+from prefect_drs.escaping import mermaid_label
 from prefect_drs.plan.cycles import cycles
 from prefect_drs.plan.model import RecoveryPlan, Wave
 
@@ -178,7 +179,9 @@ class WaveGraph:
         for number in self.order:
             wave = self.waves[number]
             groups = ", ".join(wave.groups)
-            lines.append(f'    w{number}["{_label(f"{number} · {wave.wave_name}")}<br/>{_label(groups)}"]')
+            lines.append(
+                f'    w{number}["{mermaid_label(f"{number} · {wave.wave_name}")}<br/>{mermaid_label(groups)}"]'
+            )
             if wave.pause_before_wave:
                 lines += [f'    g{number}{{{{"approve {number}"}}}}', f"    g{number} --> w{number}"]
         for number in self.order:
@@ -196,8 +199,3 @@ class WaveGraph:
             name = state.lower()
             lines += [f"    classDef {name} {_COLOURS[state]}", f"    class {','.join(nodes)} {name}"]
         return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    """Text that Mermaid shows as it is: all but letters, digits and plain punctuation as entity codes."""
-    return "".join(c if c.isalnum() or c in " -_.,:/·" else f"#{ord(c)};" for c in text)

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console, RenderableType
 
+from prefect_drs.escaping import markdown_text
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.events import (
     Event,
@@ -34,7 +35,7 @@ from prefect_drs.report.markdown import gate_summary, report_summary, server_tab
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.picture import data_url, wave_graph_svg
 from prefect_drs.report.terminal import executions_view, live_view, report_view, runbook_view
-from prefect_drs.report.text import duration, escaped
+from prefect_drs.report.text import duration
 from prefect_drs.runbook import Change, Finding, FindingSeverity, Runbook, RunbookServer, RunbookWave
 from tests.rig import ACCOUNT, REGION
 
@@ -299,8 +300,8 @@ def test_names_stay_names_in_a_table_and_in_a_list() -> None:
     assert "[d](" not in page
     assert "`f`" not in page
     assert "\n# i" not in page
-    assert escaped(NASTY) == ("a\\|b \\*c\\* \\[d\\](javascript:e) &lt;script>&amp;lt; 'f' \\_g\\_ \\\\h # i")
-    assert escaped("LAUNCH_FAILED") == "LAUNCH_FAILED"
+    assert markdown_text(NASTY) == "a\\|b \\*c\\* \\[d\\](javascript:e) &lt;script>&amp;lt; \\`f\\` \\_g\\_ \\\\h # i"
+    assert markdown_text("LAUNCH_FAILED") == "LAUNCH_FAILED"
 
 
 def test_reasons_and_errors_stand_below_their_tables_where_nothing_cuts_them_off() -> None:
@@ -308,10 +309,10 @@ def test_reasons_and_errors_stand_below_their_tables_where_nothing_cuts_them_off
     table, why = wave_table(report.waves).split("\n\n")
     assert "not launched" not in table
     assert [line.split(": ")[0] for line in why.splitlines()] == [
-        f"- **1 {escaped(NASTY)} 1** FAILED",
-        f"- **2 {escaped(NASTY)} 2** SKIPPED",
+        f"- **1 {markdown_text(NASTY)} 1** FAILED",
+        f"- **2 {markdown_text(NASTY)} 2** SKIPPED",
     ]
-    assert f"- **host-1-1** `{server_id(1, 1)}`: {escaped(NASTY)}" in server_table(report)
+    assert f"- **host-1-1** `{server_id(1, 1)}`: {markdown_text(NASTY)}" in server_table(report)
 
 
 def test_the_page_tells_how_it_ended_and_every_job() -> None:

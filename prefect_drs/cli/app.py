@@ -20,6 +20,7 @@ from typing import NamedTuple
 from cyclopts import App, CycloptsError, Group
 from cyclopts.exceptions import UnknownCommandError
 
+from prefect_drs.cli.output import tell
 from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.finding import did_you_mean
 
@@ -152,4 +153,4 @@ def _trace(debug: bool) -> None:
 
 
 def _tell(message: str) -> None:
-    print(f"prefect-drs: {message}", file=sys.stderr)
+    tell(f"prefect-drs: {message}")

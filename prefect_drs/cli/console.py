@@ -2,14 +2,20 @@
 
 In a pipe or a log nobody can drag a window wider, and rich would take 80 columns: cells would fold in the middle of a
 word. So what is no terminal gets room for every cell on one line.
+
+Text is text: a name that looks like rich markup, an emoji code or a terminal's control sequence is shown as written,
+with U+FFFD in the place of what cannot be shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from prefect_drs.escaping import terminal
 
 if TYPE_CHECKING:
     from prefect_drs.report.events import Event
@@ -17,10 +23,22 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 200
 
 
+class PlainConsole(Console):
+    """A console that interprets nothing of the text it prints; styles come from `rich.text.Text` and tables."""
+
+    def __init__(self, *, stderr: bool, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does, without control codes in the text; those that rich makes itself stay."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=terminal(segment.text))
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console for stdout or stderr."""
-    made = Console(stderr=stderr)
-    return made if made.is_terminal else Console(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
+    made = PlainConsole(stderr=stderr)
+    return made if made.is_terminal else PlainConsole(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
 
 
 def event_printer() -> Callable[[Event], None]:
@@ -31,6 +49,6 @@ def event_printer() -> Callable[[Event], None]:
 
     def observe(event: Event) -> None:
         if line := event_line(event):
-            screen.print(f"{event.at:%H:%M:%S} {line}", soft_wrap=True, markup=False, highlight=False)
+            screen.print(f"{event.at:%H:%M:%S} {line}", soft_wrap=True)
 
     return observe

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.output import say, say_json
+
 if TYPE_CHECKING:
     from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.model import RecoveryReport
@@ -51,7 +53,7 @@ def _answer(execution: str, decision: Decision, answer: Answer) -> None:
 
     name = getpass.getuser() if answer.by is None else answer.by
     gate = answer_gate(execution, answer.wave, decision, by=name, comment=answer.comment)
-    print(f"{decision.value.lower()} by {name}: {gate}")
+    say(f"{decision.value.lower()} by {name}: {gate}")
 
 
 def status(
@@ -81,13 +83,13 @@ def status(
     if execution is not None:
         report = as_it_stands(read_report(execution))
         if json:
-            print(report.to_json())
+            say_json(report.to_json())
         else:
             console().print(report_view(report))
         return
     reports = [as_it_stands(report) for report in list_reports()]
     if json:
-        print("[" + ",".join(report.to_json() for report in reports) + "]")
+        say_json("[" + ",".join(report.to_json() for report in reports) + "]")
     elif reports:
         console().print(executions_view(reports))
     else:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json as jsonlib
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+from prefect_drs.cli.output import say, say_json, tell
 
 if TYPE_CHECKING:
     from prefect_drs.plan import Manifest
@@ -48,11 +49,11 @@ def diff(
 
     difference = compare(_side(old, old_bindings or bindings), _side(new, bindings))
     if format == "json":
-        print(jsonlib.dumps(difference_json(difference), indent=2, ensure_ascii=False))
+        say_json(jsonlib.dumps(difference_json(difference), indent=2, ensure_ascii=False))
     elif format == "markdown":
-        print(markdown(difference), end="")
+        say(markdown(difference), end="")
     else:
-        print(text(difference))
+        say(text(difference))
     return 0
 
 
@@ -68,5 +69,5 @@ def _side(source: str, bindings: str | None) -> Manifest:
     if reading.manifest is None:
         raise FaultyInputError(reading.faults)
     for warning in reading.warnings:
-        print(warning, file=sys.stderr)
+        tell(warning)
     return reading.manifest

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.output import say_json, tell
 from prefect_drs.errors import AwsError, FaultyInputError, UsageError
 
 if TYPE_CHECKING:
@@ -109,12 +110,12 @@ def forecast(
     )
     notes = (*estate.notes, *_notes(chosen, result.servers - result.recorded_servers, result.servers))
     if json:
-        print(jsonlib.dumps(_as_json(forecast_json(result), chosen, estate, notes), indent=2, ensure_ascii=False))
+        say_json(jsonlib.dumps(_as_json(forecast_json(result), chosen, estate, notes), indent=2, ensure_ascii=False))
     else:
         console().print(forecast_view(result, chosen))
         sys.stdout.flush()
         for note in notes:
-            print(f"note: {note}", file=sys.stderr)
+            tell(f"note: {note}")
 
 
 def _as_json(data: dict[str, Any], plan: RecoveryPlan, estate: Estate, notes: tuple[str, ...]) -> dict[str, Any]:

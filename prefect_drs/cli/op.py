@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.output import say_json
 from prefect_drs.errors import PrefectDrsError, UsageError
 
 
@@ -41,9 +42,9 @@ def op(
     try:
         answer = invoke(name, given)
     except PrefectDrsError as error:
-        print(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
+        say_json(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
         raise
-    print(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
+    say_json(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
     return 0
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.output import say, say_json, tell
+
 if TYPE_CHECKING:
     from prefect_drs.graph import WaveGraph
     from prefect_drs.plan import Manifest, ProtectionGroup, RecoveryPlan
@@ -46,11 +48,11 @@ def validate(
         print(jsonlib.dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=True))
     else:
         for fault in faults:
-            print(fault)
+            say(fault)
     errors = sum(fault.severity is Severity.ERROR for fault in faults)
     sys.stdout.flush()
     said = f"{_count(errors, 'fault')}, {_count(len(faults) - errors, 'warning')} in {_count(len(files), 'file')}"
-    print(said, file=sys.stderr)
+    tell(said)
     return 1 if errors else 0
 
 
@@ -85,13 +87,13 @@ def show(
     if reading.manifest is None:
         raise FaultyInputError(reading.faults)
     for warning in reading.warnings:
-        print(warning, file=sys.stderr)
+        tell(warning)
     chosen = reading.manifest.plan(plan)
     graph = WaveGraph.of(chosen)
     if format == "mermaid":
-        print(graph.mermaid(), end="")
+        say(graph.mermaid(), end="")
     elif format == "json":
-        print(jsonlib.dumps(_as_json(reading.manifest, chosen, graph), indent=2, ensure_ascii=False))
+        say_json(jsonlib.dumps(_as_json(reading.manifest, chosen, graph), indent=2, ensure_ascii=False))
     else:
         _print_table(reading.manifest, chosen, graph)
     return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.output import say_json
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def runbook(
         others=_others(),
     )
     if json:
-        print(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
+        say_json(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
         console().print(runbook_view(resolved))
     return PreflightRefusedError.exit_code if resolved.refusals else 0
@@ -220,6 +221,6 @@ def _print_report(report: RecoveryReport, *, json: bool) -> None:
     from prefect_drs.report.terminal import report_view
 
     if json:
-        print(report.to_json(), flush=True)
+        say_json(report.to_json())
     else:
         console().print(report_view(report))

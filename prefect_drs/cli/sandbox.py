@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json as jsonlib
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from prefect_drs.errors import FaultyInputError, UsageError
+from prefect_drs.escaping import shell_word
 
 START_SECONDS = 90.0
 STOP_SECONDS = 120.0  # a large state takes its time to be written
@@ -100,7 +100,7 @@ def env() -> int:
     in_the_way |= {name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")}
     print(f"unset {' '.join(sorted(in_the_way))}")
     for name, value in exports.items():
-        print(f"export {name}={shlex.quote(value)}")
+        print(f"export {name}={shell_word(value)}")
     return 0
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from prefect_drs.cli.console import console
 
@@ -22,13 +22,8 @@ def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
         for column in ("the waves say", "taken for", "by", "because"):
             table.add_column(column, overflow="fold")
         for guess in seeded["guesses"]:
-            group = guess["groupName"] or "[red]nothing[/red]"
-            table.add_row(
-                escape(guess["reference"]),
-                escape(group) if guess["groupName"] else group,
-                guess["certainty"],
-                escape(guess["evidence"]),
-            )
+            group = Text(guess["groupName"]) if guess["groupName"] else Text("nothing", "red")
+            table.add_row(guess["reference"], group, guess["certainty"], guess["evidence"])
         screen.print(table)
     table = Table(title="Made", title_justify="left", title_style="bold")
     for column in ("account", "region"):
@@ -40,8 +35,8 @@ def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
         table.add_row(region["accountId"], region["region"], *(str(region[name]) for name in counts))
     screen.print(table)
     for role in seeded["roles"]:
-        screen.print(f"Role {role}", highlight=False, soft_wrap=True)
+        screen.print(f"Role {role}", soft_wrap=True)
     errors = console(stderr=True)
     for remark in seeded["remarks"]:
-        errors.print(f"remark: {remark}", markup=False, highlight=False, soft_wrap=True)
-    screen.print(f"The bindings are in {bindings}.", markup=False, highlight=False, soft_wrap=True)
+        errors.print(f"remark: {remark}", soft_wrap=True)
+    screen.print(f"The bindings are in {bindings}.", soft_wrap=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import PREFECT_API_URL
 from rich.live import Live
-from rich.markup import escape
+from rich.text import Text
 
 from prefect_drs.cli.console import console
 from prefect_drs.gates import ui_link
@@ -66,12 +66,12 @@ class Screen:
             f"  {gate.link}\n" if gate.link else "  (this Prefect API has no UI: `prefect server start` gives one)\n"
         )
         api = "" if PREFECT_API_URL.value() else "with PREFECT_API_URL as this process has it, "
-        self._console.print(
-            f"[bold yellow]wave {gate.wave_number} {escape(gate.wave_name)} waits for approval[/], in the Prefect UI:\n"
-            f"{where}or {api}by: prefect-drs approve {gate.execution_id} --wave {gate.wave_number}",
-            soft_wrap=True,
-            highlight=False,
+        told = Text.assemble(
+            (f"wave {gate.wave_number} {gate.wave_name} waits for approval", "bold yellow"),
+            f", in the Prefect UI:\n{where}"
+            f"or {api}by: prefect-drs approve {gate.execution_id} --wave {gate.wave_number}",
         )
+        self._console.print(told, soft_wrap=True)
 
     def tell_interrupted(self) -> None:
         """What goes on in AWS although this process stops."""
@@ -84,7 +84,7 @@ class Screen:
         self._say(f"go on with: prefect-drs resume {report.execution_id}")
 
     def _say(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+        self._console.print(line, soft_wrap=True)
 
 
 def _is_for_a_person(record: logging.LogRecord) -> bool:

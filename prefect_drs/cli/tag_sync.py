@@ -6,10 +6,11 @@ flow, so that the Prefect UI has it too, and not beside another synchronisation.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+from prefect_drs.cli.output import say_json, tell
 
 if TYPE_CHECKING:
     from prefect_drs.tag_sync import TagSyncResult
@@ -54,11 +55,11 @@ def tag_sync(
     except CancelledRun as cancelled:
         raise TagSyncBusyError(str(cancelled)) from None
     if json:
-        print(result.to_json(), flush=True)
+        say_json(result.to_json())
     else:
         _print(result)
     for line in result.errors:
-        print(f"prefect-drs: {line}", file=sys.stderr)
+        tell(f"prefect-drs: {line}")
     return int(result.exit_code)
 
 

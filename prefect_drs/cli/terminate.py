@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.output import say, say_json, tell
 from prefect_drs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def terminate(
         report = report_of(events) if events else read_report(execution)
         found = find_instances(report, _sessions(), skip_failback=skip_failback)
         if found.standing and not _confirmed(found, yes=yes, yes_really=yes_really):
-            print("nothing was terminated", file=sys.stderr)
+            tell("nothing was terminated")
             return DECLINED
         result = termination.terminate(
             found,
@@ -85,7 +86,7 @@ def terminate(
         )
     forget_lease(execution)
     if json:
-        print(jsonlib.dumps(result.to_json(), indent=2, ensure_ascii=False))
+        say_json(jsonlib.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
         _print(result)
     return result.exit_code
@@ -98,7 +99,7 @@ def _recorder(append: Callable[[tuple[Event, ...]], None] | None) -> Callable[[E
     def record(event: Event) -> None:
         if append is not None:
             append((event,))
-        print(f"{event.at:%H:%M:%S} {event_line(event)}", file=sys.stderr)
+        tell(f"{event.at:%H:%M:%S} {event_line(event)}")
 
     return record
 
@@ -119,22 +120,20 @@ def _confirmed(found: Found, *, yes: bool, yes_really: bool) -> bool:
         why = "production may run on them, --yes is not enough" if yes else "there is no terminal to ask at"
         raise UsageError(f"this would terminate {what}; {why}: say {flag}")
     for target in found.standing[:SHOWN]:
-        print(f"  {target.name}  {target.recovery_instance_id}  {target.location}", file=sys.stderr)
+        tell(f"  {target.name}  {target.recovery_instance_id}  {target.location}")
     if count > SHOWN:
-        print(f"  and {count - SHOWN} more", file=sys.stderr)
-    print(f"terminates {what}; they and their disks are gone for good.", file=sys.stderr)
+        tell(f"  and {count - SHOWN} more")
+    tell(f"terminates {what}; they and their disks are gone for good.")
     if recovery:
-        print(
-            f"Production may run on them. Type the plan's name ({report.plan_name}) to go on: ", file=sys.stderr, end=""
-        )
-        return _answer() == report.plan_name
-    print("Type yes to go on: ", file=sys.stderr, end="")
+        tell(f"Production may run on them. Type the plan's name ({report.plan_name}) to go on: ", end="")
+        return _answer() == " ".join(report.plan_name.split())
+    tell("Type yes to go on: ", end="")
     return _answer() == "yes"
 
 
 def _answer() -> str:
     sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    return " ".join(sys.stdin.readline().split())
 
 
 def _print(result: TerminationResult) -> None:
@@ -161,8 +160,8 @@ def _print(result: TerminationResult) -> None:
     console().print(table)
     for left in result.found.left_alone:
         launched = f"job {left.job_id}" if left.job_id else "another job"
-        print(f"left alone: {left.recovery_instance_id} of {left.source_server_id}, launched by {launched}")
+        say(f"left alone: {left.recovery_instance_id} of {left.source_server_id}, launched by {launched}")
     for target in result.found.failing_back:
-        print(f"left alone: {target.recovery_instance_id} of {target.name}, which fails back")
+        say(f"left alone: {target.recovery_instance_id} of {target.name}, which fails back")
     gone = len(result.instances) - len(result.left)
-    print(f"{gone} of {len(result.instances)} recovery instance(s) are gone")
+    say(f"{gone} of {len(result.instances)} recovery instance(s) are gone")

@@ -22,7 +22,8 @@ from prefect_drs.diff.model import (
     SettingsChange,
     WaveChange,
 )
-from prefect_drs.report.text import duration, escaped
+from prefect_drs.escaping import markdown_text
+from prefect_drs.report.text import duration
 
 NOTHING = "No difference: the same servers are recovered in the same way."
 VALUE_AT_MOST = 60
@@ -51,7 +52,9 @@ def text(difference: Difference) -> str:
 def markdown(difference: Difference) -> str:
     """Markdown that GitHub and GitLab show in a pull request."""
     parts = [
-        "\n".join([f"### {escaped(section.heading)}", "", *(f"- {escaped(line)}" for line in section.lines)])
+        "\n".join(
+            [f"### {markdown_text(section.heading)}", "", *(f"- {markdown_text(line)}" for line in section.lines)]
+        )
         for section in _told(difference)
     ]
     return "\n\n".join(["## What this changes for a recovery", *(parts or [NOTHING])]) + "\n"

@@ -7,21 +7,17 @@ writes anything, or judges an edit but by its version.
 from __future__ import annotations
 
 import enum
-import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from prefect_drs.escaping import prefect_key
 from prefect_drs.estate.refusals import NotStoredError, VersionMismatchError
 from prefect_drs.plan.draft import SPELLINGS
 from prefect_drs.plan.finding import choices
 from prefect_drs.plan.model import SCHEMA_VERSIONS
-
-SLUG_AT_MOST = 60
-_HASHED = re.compile(r"(^|-)[0-9a-f]{8}$")
 
 
 class Kind(enum.StrEnum):
@@ -81,7 +77,7 @@ class Stored:
     @property
     def document(self) -> str:
         """The name of its block."""
-        return document_name(self.name)
+        return prefect_key(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,15 +262,3 @@ def _renamed(plan: Mapping[str, Any], before: str, after: str) -> dict[str, Any]
         {field: new(value) if field in SPELLINGS else value for field, value in wave.items()} for wave in plan["waves"]
     ]
     return {**plan, "waves": waves}
-
-
-def document_name(name: str) -> str:
-    """The name of the block that keeps what is called so: lower case letters, digits and dashes, as Prefect demands.
-
-    Where that loses something of the name, or looks as if it had, some digits of its hash keep it apart from others.
-    """
-    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
-    if slug == name.casefold() and len(slug) <= SLUG_AT_MOST and not _HASHED.search(slug):
-        return slug
-    digits = hashlib.sha256(name.casefold().encode()).hexdigest()[:8]
-    return "-".join(filter(None, (slug[:SLUG_AT_MOST].rstrip("-"), digits)))

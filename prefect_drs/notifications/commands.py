@@ -1,23 +1,31 @@
 """The commands of a pause mail: to resume and to cancel, each followed by a look at the status.
 
 In: how the Prefect API is reached, and what waits. Out: lines that work as they stand in any POSIX shell, that of AWS
-CloudShell or of a laptop: they need curl, awk and grep, no environment and nothing of this package. Where the API wants
-a key or a password they read it from the variable that Prefect itself reads it from.
+CloudShell or of a laptop: they need curl, awk, grep, sed and tr, no environment and nothing of this package. Where the
+API wants a key or a password they read it from the variable that Prefect itself reads it from. The person who answers
+is `$BY`, by default the user of that shell; any name may stand there, since the shell function `json` makes it part of
+a JSON string.
 
-Must never: hold a secret; do anything else than the form in the UI, `prefect-drs resume` and `prefect-drs cancel` do.
+Must never: hold a secret; put a name that the shell does not escape into JSON; do anything else than the form in the
+UI, `prefect-drs resume` and `prefect-drs cancel` do.
 """
 
 from __future__ import annotations
 
-import json
-import shlex
 from dataclasses import dataclass
 from typing import Literal
+
+from prefect_drs.escaping import shell_word
 
 LOOK_AFTER_SECONDS = 10
 """How long the process may take to hear of an answer, before a look at the status is worth it."""
 
 BY = 'BY="${BY:-$(whoami)@$(uname -n)}"'
+JSON = (
+    r"""json() { printf %s "$1" | LC_ALL=C tr '\000-\037\177' ' ' |""",
+    r"""  LC_ALL=C sed 's/[\\"]/\\&/g'; }""",
+)
+"""A shell function: its argument as the inside of a JSON string; a control character becomes a blank (RFC 8259, 7)."""
 AUTHORISATION = {
     "": "",
     "key": ' -H "Authorization: Bearer $PREFECT_API_KEY"',
@@ -62,13 +70,13 @@ class Reach:
 
 def approve_command(reach: Reach, execution_id: str, flow_run_id: str) -> list[str]:
     """Answer a gate as the form in the UI does, then look."""
-    answer = r"{\"run_input\": {\"decision\": \"approve\", \"by\": \"$BY\"}}"
     return [
         *_addresses(reach, GATE=flow_run_id),
         BY,
+        *JSON,
         f'{reach.curl} "$API/flow_runs/$GATE/resume" \\',
         "  -H 'Content-Type: application/json' \\",
-        f'  -d "{answer}" |',
+        r"""  -d '{"run_input": {"decision": "approve", "by": "'"$(json "$BY")"'"}}' |""",
         f"  {OUTCOME}",
         *status_command(reach),
     ]
@@ -81,7 +89,7 @@ def resume_command(reach: Reach, execution_id: str) -> list[str]:
 
 def cancel_command(reach: Reach, execution_id: str) -> list[str]:
     """Cancel as `prefect-drs cancel` does, then look."""
-    wake = [f"RUN={shlex.quote(reach.root_id)}", f'{reach.curl} -X POST "$API/flow_runs/$RUN/resume" > /dev/null']
+    wake = [f"RUN={shell_word(reach.root_id)}", f'{reach.curl} -X POST "$API/flow_runs/$RUN/resume" > /dev/null']
     return [*_wish(reach, execution_id, "CANCEL"), *(wake if reach.suspends else []), *status_command(reach)]
 
 
@@ -89,29 +97,27 @@ def status_command(reach: Reach) -> list[str]:
     """Wait until the answer has arrived, then show how the execution and its waves stand."""
     return [
         f"sleep {LOOK_AFTER_SECONDS}",
-        f"REPORT={shlex.quote(reach.report_key)}",
+        f"REPORT={shell_word(reach.report_key)}",
         f'{reach.curl} "$API/artifacts/$REPORT/latest" |',
-        r"""  awk '{gsub(/\\n/, "\n"); gsub(/\\"/, "\""); print}' |""",
+        r"""  awk '{gsub(/\\\\/, "\001"); gsub(/\\n/, "\n"); gsub(/\\"/, "\"");""",
+        r"""    gsub(/\001/, "\\\\"); print}' |""",
         "  grep -E '^ {2,6}\"(status|waveName|reason)\"'",
     ]
 
 
 def _wish(reach: Reach, execution_id: str, wish: str) -> list[str]:
-    quote = r"\""
-    value = json.dumps({"wish": wish, "by": "$BY", "reason": "by mail"}).replace('"', quote)
-    key = f"{reach.wish_key}$(date -u +%Y%m%d-%H%M%S)-000000"
-    before, after = value.split("$BY")
     return [
         *_addresses(reach, EXECUTION=execution_id),
         BY,
-        f"WISH='{before}'\"$BY\"'{after}'",
+        *JSON,
+        f"KEY={shell_word(reach.wish_key)}$(date -u +%Y%m%d-%H%M%S)-000000",
+        f"""WISH='{{"wish": "{wish}", "by": "'"$(json "$BY")"'", "reason": "by mail"}}'""",
         f'{reach.curl} "$API/flow_runs/$EXECUTION/input" \\',
         "  -H 'Content-Type: application/json' \\",
-        f'  -d "{{{quote}key{quote}: {quote}{key}{quote},',
-        f'    {quote}value{quote}: {quote}$WISH{quote}}}" &&',
+        r"""  -d '{"key": "'"$KEY"'", "value": "'"$(json "$WISH")"'"}' &&""",
         f"  echo asked to {wish.lower()}",
     ]
 
 
 def _addresses(reach: Reach, **ids: str) -> list[str]:
-    return [f"API={shlex.quote(reach.api_url or '')}", *(f"{name}={shlex.quote(value)}" for name, value in ids.items())]
+    return [f"API={shell_word(reach.api_url or '')}", *(f"{name}={shell_word(value)}" for name, value in ids.items())]

@@ -8,8 +8,6 @@ from datetime import datetime
 from prefect_drs.notifications.payload import ExecutionPayload
 from prefect_drs.plan.notify import Milestone
 
-SUBJECT_AT_MOST = 99
-"""SNS, Publish: a subject is ASCII, without line breaks, and has less than 100 characters."""
 WIDTH = 78
 """Columns of a text: what no mail client breaks. Addresses and names may be longer."""
 
@@ -57,10 +55,3 @@ class Message:
     def key(self) -> tuple[str, int | None, str]:
         """By what a milestone is known that was told before."""
         return (self.milestone, self.wave_number, self.occasion)
-
-
-def subject_line(text: str) -> str:
-    """`text` as a subject that SNS takes: printable ASCII, one line, short enough."""
-    ascii_text = " ".join(text.split()).encode("ascii", "replace").decode()
-    line = "".join(c if c.isprintable() else "?" for c in ascii_text)
-    return line if len(line) <= SUBJECT_AT_MOST else line[: SUBJECT_AT_MOST - 3] + "..."

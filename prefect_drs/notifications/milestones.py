@@ -9,9 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from prefect_drs.escaping import mail_subject
 from prefect_drs.notifications import text
 from prefect_drs.notifications.commands import Reach
-from prefect_drs.notifications.message import Message, OpenGate, subject_line
+from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.payload import FAILED_SERVERS_AT_MOST, PAYLOADS
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.report.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, WaveEnded
@@ -72,13 +73,15 @@ class Milestones:
 
     def _of_execution(self, milestone: Milestone, at: datetime, by: str = "") -> Message:
         runbook, report = self._told()
-        about = f"{report.mode} of {report.plan_name}"
+        about = f"{report.mode} of {{}}"
+        names: tuple[str, ...] = (report.plan_name,)
         values = self._common(milestone, at, report)
         match milestone:
             case Milestone.STARTED:
                 said, body = f"{about} started", text.started(runbook, report, self._reach)
             case Milestone.PAUSED:
-                said, body = f"{about} was paused by {by}", text.paused(report, by, self._reach)
+                said, body = f"{about} was paused by {{}}", text.paused(report, by, self._reach)
+                names = (report.plan_name, by)
                 values["by"] = by
             case _:
                 said, body = f"{about} {report.status}", text.ended(report, self._reach)
@@ -88,12 +91,12 @@ class Milestones:
                     "achieved_rpo_seconds": report.achieved_rpo_seconds,
                     "failed_waves": tuple(w.wave_number for w in report.waves if w.status is not WaveStatus.COMPLETED),
                 }
-        return self._message(milestone, at.isoformat(), said, body, values)
+        return self._message(milestone, at.isoformat(), (said, *names), body, values)
 
     def _of_wave(self, milestone: Milestone, at: datetime, wave_number: int, gate: OpenGate | None = None) -> Message:
         runbook, report = self._told()
         wave = next(wave for wave in report.waves if wave.wave_number == wave_number)
-        about = f"{report.mode} of {report.plan_name}: wave {wave_number} {wave.wave_name}"
+        about, names = f"{report.mode} of {{}}: wave {wave_number} {{}}", (report.plan_name, wave.wave_name)
         values = self._common(milestone, at, report) | {
             "wave_number": wave_number,
             "wave_name": wave.wave_name,
@@ -109,10 +112,10 @@ class Milestones:
             values |= {"gate_flow_run_id": gate.flow_run_id, "gate_link": gate.link, "until": gate.until}
             body = text.wave_paused(runbook, report, gate, self._reach)
             return self._message(
-                milestone, gate.flow_run_id, f"{about} waits for your approval", body, values, wave_number
+                milestone, gate.flow_run_id, (f"{about} waits for your approval", *names), body, values, wave_number
             )
         body = text.wave_ended(report, wave, self._reach)
-        return self._message(milestone, at.isoformat(), f"{about} {wave.status}", body, values, wave_number)
+        return self._message(milestone, at.isoformat(), (f"{about} {wave.status}", *names), body, values, wave_number)
 
     def _common(self, milestone: Milestone, at: datetime, report: RecoveryReport) -> dict[str, Any]:
         return {
@@ -132,10 +135,11 @@ class Milestones:
         self,
         milestone: Milestone,
         occasion: str,
-        said: str,
+        subject: tuple[str, ...],
         body: str,
         values: dict[str, Any],
         wave_number: int | None = None,
     ) -> Message:
         payload = PAYLOADS[milestone](**values)
-        return Message(milestone, occasion, subject_line(f"[prefect-drs] {said}"), body, payload, wave_number)
+        line = mail_subject(f"[prefect-drs] {subject[0]}", *subject[1:])
+        return Message(milestone, occasion, line, body, payload, wave_number)

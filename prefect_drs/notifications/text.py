@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from prefect_drs.aws.regions import partition_of
+from prefect_drs.escaping import one_line
 from prefect_drs.notifications.commands import Reach, approve_command, cancel_command, resume_command
 from prefect_drs.notifications.message import WIDTH, OpenGate
 from prefect_drs.report.markdown import wave_promises
@@ -240,7 +241,7 @@ def _block(heading: str, lines: Sequence[str]) -> str:
 
 def _wrapped(line: str, first: str = "", later: str = "") -> str:
     return textwrap.fill(
-        " ".join(line.split()),
+        one_line(line),
         WIDTH,
         initial_indent=first,
         subsequent_indent=later,

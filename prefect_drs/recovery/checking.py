@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from prefect_drs.clock import Clock
-from prefect_drs.recovery.checks.probe import Outcome, Probe, Subject, Verdict, one_line
+from prefect_drs.escaping import one_line
+from prefect_drs.recovery.checks.probe import DETAIL_AT_MOST, Outcome, Probe, Subject, Verdict
 from prefect_drs.report.checks import CheckResult
 
 GRACE = timedelta(seconds=60)  # how long after its attempt's time-out a look under way may still come back
@@ -283,7 +284,7 @@ class Checking:
             source_server_id=run.subject,
             passed=passed,
             attempts=run.attempt,
-            detail=one_line(detail),
+            detail=one_line(detail, DETAIL_AT_MOST),
             started_at=run.first_started,
             ended_at=now,
         )

@@ -24,6 +24,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError
+from prefect_drs.escaping import aws_tag_value
 from prefect_drs.recovery.foresight import InFlight
 from prefect_drs.recovery.job_book import (
     BATCH_TAG,
@@ -302,7 +303,7 @@ class LocationJobs:
                 is_drill=self._is_drill,
                 tags={
                     EXECUTION_TAG: self._execution_id,
-                    PLAN_TAG: self._plan_name,
+                    PLAN_TAG: aws_tag_value(self._plan_name),
                     WAVE_TAG: str(wave.number),
                     BATCH_TAG: request.batch,
                 },

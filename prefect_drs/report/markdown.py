@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from prefect_drs.escaping import markdown_text
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
-from prefect_drs.report.text import duration, escaped, table
+from prefect_drs.report.text import duration, table
 from prefect_drs.runbook import Change, Runbook, RunbookServer, RunbookWave
 
 SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
@@ -55,14 +56,15 @@ def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> 
     shown = wave.servers[:SHOWN_SERVERS]
     hidden = len(wave.servers) - len(shown)
     parts = [
-        f"### {runbook.mode.capitalize()} of {escaped(runbook.plan_name)}: approve {escaped(wave.wave_name)}?",
+        f"### {runbook.mode.capitalize()} of {markdown_text(runbook.plan_name)}: "
+        f"approve {markdown_text(wave.wave_name)}?",
         f"**{len(wave.servers)} server(s)** in {len(jobs)} job(s), {places}. "
         + (
             "Approving launches **drill** instances."
             if runbook.mode == "drill"
             else "Approving launches **recovery** instances and replaces former ones."
         ),
-        "\n".join(f"- {escaped(line)}" for line in wave_promises(wave)),
+        "\n".join(f"- {markdown_text(line)}" for line in wave_promises(wave)),
         f"**So far:** {_so_far(so_far)}",
         "**To be launched**",
         "\n".join(_server_line(server) for server in shown),
@@ -111,7 +113,7 @@ def check_table(report: RecoveryReport) -> str:
 def _so_far(report: RecoveryReport) -> str:
     """The waves that have begun or ended, in one paragraph: above it and below it a small window shows little."""
     told = [
-        f"{STATE_MARKS[wave.status]} {wave.wave_number} {escaped(wave.wave_name)} {wave.status} "
+        f"{STATE_MARKS[wave.status]} {wave.wave_number} {markdown_text(wave.wave_name)} {wave.status} "
         f"{wave.launched}/{len(wave.servers)}"
         for wave in report.waves
         if wave.status is not WaveStatus.PENDING
@@ -122,9 +124,10 @@ def _so_far(report: RecoveryReport) -> str:
 def _server_line(server: RunbookServer) -> str:
     """A server in the form's list; lists, since the dialog is narrow and cuts wide tables off."""
     lag = f", lag {server.lag}" if server.lag else ""
-    changes = "".join(f"\n  - {escaped(change_text(change))}" for change in server.changes)
+    changes = "".join(f"\n  - {markdown_text(change_text(change))}" for change in server.changes)
     point = f", from {server.snapshot_at:%Y-%m-%d %H:%M:%S} UTC" if server.snapshot_at else ""
-    return f"- **{escaped(server.name)}** `{server.source_server_id}`, {server.replication_state}{lag}{point}{changes}"
+    name, state = markdown_text(server.name), server.replication_state
+    return f"- **{name}** `{server.source_server_id}`, {state}{lag}{point}{changes}"
 
 
 def wave_table(waves: Sequence[WaveReport]) -> str:
@@ -148,12 +151,12 @@ def wave_table(waves: Sequence[WaveReport]) -> str:
 
 
 def _wave_notes(wave: WaveReport) -> list[str]:
-    said = f"{wave.status}: {escaped(wave.reason)}" if wave.reason else ""
+    said = f"{wave.status}: {markdown_text(wave.reason)}" if wave.reason else ""
     if approval := wave.approval:
-        comment = f": {escaped(approval.comment)}" if approval.comment else ""
-        answered = f"{approval.decision} by {escaped(approval.by)} at {clock_time(approval.at)}{comment}"
+        comment = f": {markdown_text(approval.comment)}" if approval.comment else ""
+        answered = f"{approval.decision} by {markdown_text(approval.by)} at {clock_time(approval.at)}{comment}"
         said = f"{answered}. {said}" if said else answered
-    return [f"- **{wave.wave_number} {escaped(wave.wave_name)}** {said}"] if said else []
+    return [f"- **{wave.wave_number} {markdown_text(wave.wave_name)}** {said}"] if said else []
 
 
 def server_table(report: RecoveryReport) -> str:
@@ -174,7 +177,7 @@ def server_table(report: RecoveryReport) -> str:
         ),
     )
     errors = (
-        f"- **{escaped(server.name)}** `{server.source_server_id}`: {escaped(server.error)}"
+        f"- **{markdown_text(server.name)}** `{server.source_server_id}`: {markdown_text(server.error)}"
         for _, server in servers
         if server.error
     )
@@ -228,10 +231,11 @@ def report_summary(report: RecoveryReport) -> str:
     jobs = job_table(report)
     checks = check_table(report)
     return _paragraphs(
-        f"# {escaped(report.plan_name)}: {report.mode} {report.status}",
+        f"# {markdown_text(report.plan_name)}: {report.mode} {report.status}",
         f"Execution `{report.execution_id}`. {rto}{rpo}",
         "\n".join(
-            f"- **waived {finding.code}**: {escaped(finding.message)}. Because: {escaped(finding.waived_because)}"
+            f"- **waived {finding.code}**: {markdown_text(finding.message)}. "
+            f"Because: {markdown_text(finding.waived_because)}"
             for finding in report.findings
             if finding.waived_because
         ),
@@ -244,5 +248,5 @@ def report_summary(report: RecoveryReport) -> str:
         "## Jobs in DRS" if jobs else "",
         jobs,
         "## Notifications that were not sent" if report.notifications.failed else "",
-        "\n".join(f"- {escaped(line)}" for line in unsent_lines(report)),
+        "\n".join(f"- {markdown_text(line)}" for line in unsent_lines(report)),
     )

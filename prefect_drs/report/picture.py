@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from xml.sax.saxutils import escape
 
+from prefect_drs.escaping import markup, one_line
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.runbook import Runbook
 
@@ -79,15 +79,13 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
 def _box(wave: WaveReport, place: tuple[int, int], gate: bool) -> str:
     x, y = _corner(place)
     fill, line = COLOURS[wave.status]
-    name = "".join(letter if letter.isprintable() else " " for letter in wave.wave_name)  # XML takes no control codes
-    title = f"{wave.wave_number} · {name}"
-    shown = title if len(title) <= 30 else title[:29] + "…"
+    title = f"{wave.wave_number} · {wave.wave_name}"
     count = f"{wave.launched}/{len(wave.servers)} launched"
     lock = _lock(x + BOX_WIDTH - 24, y + 33, line) if gate else ""
     return (
-        f'<g><title>{escape(title)}</title><rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" '
+        f'<g><title>{markup(title)}</title><rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" '
         f'fill="{fill}" stroke="{line}" stroke-width="1.5"/>'
-        f'<text x="{x + 12}" y="{y + 23}" font-weight="600" fill="#111827">{escape(shown)}</text>'
+        f'<text x="{x + 12}" y="{y + 23}" font-weight="600" fill="#111827">{markup(one_line(title, 30))}</text>'
         f'<text x="{x + 12}" y="{y + 44}" fill="{line}">{wave.status} · {count}</text>{lock}</g>'
     )
 

@@ -1,25 +1,18 @@
-"""Small pieces of text that every rendering is made of: durations, escaped names, Markdown tables.
+"""Small pieces of text that every rendering is made of: durations and Markdown tables.
 
 In: plain values. Out: text. Knows nothing of reports, so that what only writes words loads nothing else.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
-SPECIAL = re.compile(r"[\\|*\[\]]|(?<!\w)_|_(?!\w)")
-
-
-def escaped(text: object) -> str:
-    """`text` as it may stand in a Markdown table cell or list: one line, nothing of it taken for markup."""
-    line = " ".join(str(text).split()).replace("`", "'").replace("&", "&amp;").replace("<", "&lt;")
-    return SPECIAL.sub(r"\\\g<0>", line)
+from prefect_drs.escaping import markdown_text
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; nothing where there are no rows."""
-    lines = [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    lines = [f"| {' | '.join(markdown_text(cell) for cell in row)} |" for row in rows]
     if not lines:
         return ""
     return "\n".join([f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *lines])

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 
 from prefect_drs.aws.capacity import CapacityLevel
 from prefect_drs.aws.places import Failure, Skipped
+from prefect_drs.escaping import markdown_text
 from prefect_drs.inventory import Inventory, InventoryCapacity
 from prefect_drs.inventory.model import InventoryQuota
-from prefect_drs.report.text import escaped, table
+from prefect_drs.report.text import table
 from prefect_drs.tag_sync import TagSyncResult
 
 SHOWN_CHANGES = 500  # rows of the table of changes
@@ -64,8 +65,8 @@ def sync_page(result: TagSyncResult) -> str:
     if result.faults:
         shown = result.faults[:SHOWN_FAULTS]
         lines = [
-            f"- {escaped(fault.name)} ({fault.source_server_id}, {fault.account_id}/{fault.region}): "
-            f"{fault.code}: {escaped(fault.message)}"
+            f"- {markdown_text(fault.name)} ({fault.source_server_id}, {fault.account_id}/{fault.region}): "
+            f"{fault.code}: {markdown_text(fault.message)}"
             for fault in shown
         ]
         parts += ["#### Servers at fault", "\n".join([*lines, *_and_more(len(result.faults) - len(shown))])]
@@ -113,7 +114,7 @@ def failure_parts(failures: Sequence[Failure]) -> list[str]:
     """What failed, where, and what to do."""
     if not failures:
         return []
-    lines = [f"- **{failure.place}**: {failure.code}: {escaped(failure.message)}" for failure in failures]
+    lines = [f"- **{failure.place}**: {failure.code}: {markdown_text(failure.message)}" for failure in failures]
     return ["#### Failed", "\n".join(lines)]
 
 
@@ -131,7 +132,7 @@ def skipped_parts(skipped: Iterable[Skipped]) -> list[str]:
         named = ", ".join(places[:PLACES_NAMED]) + (
             f" and {len(places) - PLACES_NAMED} more" * (len(places) > PLACES_NAMED)
         )
-        lines.append(f"- {code}: {escaped(reason)}: {f'{servers} servers in ' if servers else ''}{named}")
+        lines.append(f"- {code}: {markdown_text(reason)}: {f'{servers} servers in ' if servers else ''}{named}")
     return ["#### Passed by", "\n".join(lines)]
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_drs.errors import Fault
-from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored, document_name
+from prefect_drs.escaping import prefect_key
+from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
 from prefect_drs.estate.refusals import (
     AlreadyStoredError,
     EstateRefusedError,
@@ -100,8 +101,8 @@ def test_the_weightiest_fault_gives_the_code_and_all_are_told(codes: list[str], 
 
 @given(names)
 def test_the_name_of_a_block_is_one_that_prefect_takes(name: str) -> None:
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", document_name(name))
-    assert document_name(name) == document_name(name.casefold())
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", prefect_key(name))
+    assert prefect_key(name) == prefect_key(name.casefold())
 
 
 near = st.sampled_from(["db", "DB", "db-1", "db 1", "db_1", " db", "db-", "ß", "ss", "é", "日本"]) | names
@@ -109,5 +110,5 @@ near = st.sampled_from(["db", "DB", "db-1", "db 1", "db_1", " db", "db-", "ß", 
 
 @given(near, near)
 def test_blocks_of_different_names_have_different_names(one: str, other: str) -> None:
-    assert (document_name(one) == document_name(other)) == (one.casefold() == other.casefold())
-    assert document_name(document_name(one)) != document_name(other) or document_name(one) == other.casefold()
+    assert (prefect_key(one) == prefect_key(other)) == (one.casefold() == other.casefold())
+    assert prefect_key(prefect_key(one)) != prefect_key(other) or prefect_key(one) == other.casefold()

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
+from prefect_drs.escaping import SUBJECT_AT_MOST
 from prefect_drs.notifications.commands import LOOK_AFTER_SECONDS
-from prefect_drs.notifications.message import SUBJECT_AT_MOST, WIDTH, subject_line
+from prefect_drs.notifications.message import WIDTH
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import PATIENCE_SECONDS
 from prefect_drs.notifications.payload import PAYLOADS
@@ -74,12 +75,6 @@ def test_a_gate_that_is_asked_anew_is_another_occasion() -> None:
     assert first.key != second.key
     assert "for ever" in second.text
     assert "flow run another-run: Resume" in second.text
-
-
-def test_a_subject_is_what_sns_takes() -> None:
-    assert subject_line("Läden\nund \x07mehr") == "L?den und ?mehr"
-    assert len(subject_line("x" * 300)) == SUBJECT_AT_MOST
-    assert subject_line("x" * SUBJECT_AT_MOST) == "x" * SUBJECT_AT_MOST
 
 
 def test_a_mail_lists_hundreds_of_servers_and_counts_the_rest() -> None:

@@ -22,6 +22,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import AwsError
+from prefect_drs.escaping import Escape
 from prefect_drs.plan.checks import VARIABLE, CheckModel, PlacedModel
 from prefect_drs.recovery.checks.addresses import Addresses
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target, WaveContext
@@ -144,8 +145,8 @@ class BaseProbe(Generic[C]):
 
     # Templates
 
-    def filled(self, text: str, subject: Subject, attempt: int) -> str:
-        """`text` with its variables' values; an unknown `{word}` stays as it is.
+    def filled(self, text: str, subject: Subject, attempt: int, escape: Escape = str) -> str:
+        """`text` with its variables' values, each passed through `escape`; an unknown `{word}` stays as it is.
 
         Raises:
             NotYetError: a variable has no value yet (no address).
@@ -155,7 +156,7 @@ class BaseProbe(Generic[C]):
 
         def value(match: Any) -> str:
             found = values.get(match.group(1))
-            return match.group(0) if found is None else found()
+            return match.group(0) if found is None else escape(found())
 
         return VARIABLE.sub(value, text)
 
@@ -196,12 +197,12 @@ class BaseProbe(Generic[C]):
             raise NotYetError(f"{target.recovery_instance_id} has no {kind} IPv4 address yet")
         return found
 
-    def filled_values(self, value: Any, subject: Subject, attempt: int) -> Any:
+    def filled_values(self, value: Any, subject: Subject, attempt: int, escape: Escape = str) -> Any:
         """JSON values with all their texts filled."""
         if isinstance(value, str):
-            return self.filled(value, subject, attempt)
+            return self.filled(value, subject, attempt, escape)
         if isinstance(value, dict):
-            return {key: self.filled_values(inner, subject, attempt) for key, inner in value.items()}
+            return {key: self.filled_values(inner, subject, attempt, escape) for key, inner in value.items()}
         if isinstance(value, list | tuple):
-            return [self.filled_values(inner, subject, attempt) for inner in value]
+            return [self.filled_values(inner, subject, attempt, escape) for inner in value]
         return value

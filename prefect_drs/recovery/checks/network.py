@@ -12,6 +12,7 @@ import socket
 
 import httpx
 
+from prefect_drs.escaping import url_part
 from prefect_drs.plan.checks import HttpCheck, TcpCheck
 from prefect_drs.recovery.checks.base import BaseProbe
 from prefect_drs.recovery.checks.probe import Outcome, Subject
@@ -44,7 +45,7 @@ class HttpProbe(BaseProbe[HttpCheck]):
 
     def look_at(self, subject: Subject, attempt: int) -> Outcome:
         """One GET, redirects not followed."""
-        url = self.filled(self.spec.url, subject, attempt)
+        url = self.filled(self.spec.url, subject, attempt, url_part)
         told = url.partition("?")[0]
         try:
             with (

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from prefect_drs.escaping import one_line
 from prefect_drs.plan.checks import Check
 from prefect_drs.report.checks import CheckPhase
 from prefect_drs.runbook import RunbookServer
@@ -51,24 +52,17 @@ class Outcome:
     @classmethod
     def passed(cls, detail: str = "") -> Outcome:
         """It is as it should be."""
-        return cls(Verdict.PASSED, one_line(detail))
+        return cls(Verdict.PASSED, one_line(detail, DETAIL_AT_MOST))
 
     @classmethod
     def failed(cls, detail: str, *, at_work: bool = False) -> Outcome:
         """This attempt cannot pass any more."""
-        return cls(Verdict.FAILED, one_line(detail), at_work)
+        return cls(Verdict.FAILED, one_line(detail, DETAIL_AT_MOST), at_work)
 
     @classmethod
     def pending(cls, detail: str, *, at_work: bool = False) -> Outcome:
         """Not yet; look again."""
-        return cls(Verdict.PENDING, one_line(detail), at_work)
-
-
-def one_line(text: str) -> str:
-    """`text` printable on one line, cut at 500 characters."""
-    line = " ".join(text.split())
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-    return line if len(line) <= DETAIL_AT_MOST else line[: DETAIL_AT_MOST - 1] + "…"
+        return cls(Verdict.PENDING, one_line(detail, DETAIL_AT_MOST), at_work)
 
 
 class Probe(Protocol):

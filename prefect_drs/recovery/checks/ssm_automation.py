@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect_drs.aws.errors import aws_call, is_ambiguous
 from prefect_drs.errors import AwsError
+from prefect_drs.escaping import ssm_value
 from prefect_drs.plan.checks import SsmAutomationCheck
 from prefect_drs.recovery.checks.base import PASSING_REFUSALS, BaseProbe, Surroundings, refused
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target
@@ -58,7 +59,7 @@ class SsmAutomationProbe(BaseProbe[SsmAutomationCheck]):
         place = self.place(subject)
         request: dict[str, Any] = {
             "DocumentName": self.spec.document_name,
-            "Parameters": self.filled_values(self.spec.parameters, subject, attempt),
+            "Parameters": self.filled_values(self.spec.parameters, subject, attempt, ssm_value),
             "ClientToken": self.attempt_id(subject, attempt),
         }
         if self.spec.document_version is not None:

@@ -18,6 +18,7 @@ from typing import Any
 from prefect_drs.aws.errors import aws_call, is_ambiguous
 from prefect_drs.aws.location import Location
 from prefect_drs.errors import AwsError
+from prefect_drs.escaping import ssm_value
 from prefect_drs.plan.checks import SsmCommandCheck
 from prefect_drs.recovery.checks.base import PASSING_REFUSALS, BaseProbe, Surroundings, refused
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target
@@ -117,7 +118,7 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
             "DocumentName": spec.document_name,
             "Comment": f"{self._mark(subject, attempt)} {self.name}"[:COMMENT_AT_MOST],
             "TimeoutSeconds": max(DELIVERY_SECONDS_AT_LEAST, spec.timeout_seconds),
-            "Parameters": self.filled_values(spec.parameters, subject, attempt),
+            "Parameters": self.filled_values(spec.parameters, subject, attempt, ssm_value),
         }
         if spec.document_version is not None:
             request["DocumentVersion"] = spec.document_version

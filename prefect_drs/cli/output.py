@@ -1,0 +1,26 @@
+"""Lines and JSON on stdout and stderr, whatever characters the names in them hold.
+
+In: text. Out: the same text without codes that a terminal would obey (`prefect_drs.escaping`). Tables are printed by
+`prefect_drs.cli.console`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from prefect_drs.escaping import printable_json, terminal
+
+
+def say(text: object, *, end: str = "\n") -> None:
+    """Print on stdout."""
+    print(terminal(text), end=end)
+
+
+def tell(text: object, *, end: str = "\n") -> None:
+    """Print on stderr."""
+    print(terminal(text), end=end, file=sys.stderr)
+
+
+def say_json(text: str) -> None:
+    """Print JSON on stdout, now; the value is the same, unprintable characters are written as escape sequences."""
+    print(printable_json(text), flush=True)

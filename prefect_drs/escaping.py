@@ -1,0 +1,196 @@
+"""Names are data: one function for each place that a name is written to.
+
+In: a name as a person or an account gave it: of a plan, wave, group, server, account or person. Out: text that means
+this name, and nothing else, in a Prefect template, an AWS tag, Markdown, an SVG picture, a shell command, a mail's
+subject, a terminal and so on. Where the place cannot hold the name, what comes out is recognisable and safe.
+
+No other module escapes names. A new place gets a function here, and a property test with hostile names in
+`tests/test_escaping.py`. Must never: import Prefect or boto3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import re
+import shlex
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import quote
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""Shown in the place of a character that cannot be shown: control codes, and codes that reorder or hide text."""
+TAG_VALUE_AT_MOST = 256
+"""DRS, shape TagValue: characters. AWS counts some in UTF-16, where most emoji are two."""
+SUBJECT_AT_MOST = 99
+"""SNS, Publish: a subject is ASCII, without line breaks or control characters, and has less than 100 characters."""
+KEY_AT_MOST = 60
+"""Characters of a key in Prefect before the digits that keep shortened names apart."""
+MERMAID_LABEL_AT_MOST = 100
+
+_BANNED_IN_FLOW_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))
+_TAG_PUNCTUATION = frozenset("_.:/=+-@")
+_SSM_PUNCTUATION = _TAG_PUNCTUATION | {","}
+_MARKDOWN_ANYWHERE = re.compile(
+    r"[\\`*\[\]|~$]"  # code, emphasis, links, table cells, strike-through, formulas
+    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore that is not within a word is emphasis
+    r"|(?<=\w):(?=//)|(?<=www)\.|@(?=[\w-]+\.)",  # what GitHub and Prefect turn into a link
+    re.IGNORECASE,
+)
+_MARKDOWN_START = re.compile(r"^(\d{0,9})([-+#>=.)])")
+_HASHED = re.compile(r"(^|-)[0-9a-f]{8}$")
+
+
+def one_line(text: object, at_most: int | None = None) -> str:
+    """`text` on one line, printable: white space becomes single blanks, what cannot be shown becomes U+FFFD.
+
+    Args:
+        text: anything; its `str` is taken.
+        at_most: characters; of a longer text the beginning and `…`.
+    """
+    line = " ".join(str(text).split())
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else REPLACEMENT for c in line)
+    return line if at_most is None or len(line) <= at_most else line[: at_most - 1].rstrip() + "…"
+
+
+def terminal(text: object) -> str:
+    """`text` as a terminal may get it: no codes that move the cursor, change colours or reorder text; lines stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else REPLACEMENT for c in str(text))
+
+
+def printable_json(text: str) -> str:
+    """JSON text for a terminal: the same value, every unprintable character written as its escape sequence.
+
+    Args:
+        text: JSON. Outside of its strings it holds no such character, line breaks apart.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in text)
+
+
+def prefect_template(text: str) -> str:
+    """`text` within a `flow_run_name` or `task_run_name`, which Prefect passes to `str.format`."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def prefect_flow_name(name: str) -> str:
+    """`name` as the name of a flow, which must not hold any of `/ % & < >` (`prefect.types.BANNED_CHARACTERS`)."""
+    return name.translate(_BANNED_IN_FLOW_NAMES)
+
+
+def prefect_key(name: str) -> str:
+    """`name` as the key of an artifact or the name of a block: lower-case letters, digits and dashes.
+
+    Where that loses something of the name but its case, or looks as if it had, digits of its hash keep it apart from
+    other names. Names that differ in case only have one key.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
+    if slug and slug == name.casefold() and len(slug) <= KEY_AT_MOST and not _HASHED.search(slug):
+        return slug
+    digits = hashlib.sha256(name.casefold().encode(errors="surrogatepass")).hexdigest()[:8]
+    return "-".join(filter(None, (slug[:KEY_AT_MOST].rstrip("-"), digits)))
+
+
+def aws_tag_value(text: str) -> str:
+    """`text` as the value of an AWS tag: characters that AWS does not allow become `_`; a long one is cut, with `...`.
+
+    Allowed everywhere are letters, digits and blanks of any language and `_ . : / = + - @`, at most 256 characters; a
+    value does not begin with `aws:` (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html).
+    """
+    value = _only(one_line(text), _TAG_PUNCTUATION)
+    if value[:4].lower() == "aws:":
+        value = f"{value[:3]}_{value[4:]}"
+    if _utf16_units(value) <= TAG_VALUE_AT_MOST:
+        return value
+    value = value[:TAG_VALUE_AT_MOST]
+    while _utf16_units(value) > TAG_VALUE_AT_MOST - 3:
+        value = value[:-1]
+    return value + "..."
+
+
+def ssm_value(text: str) -> str:
+    """`text` as part of an SSM parameter, which a document may splice into a script.
+
+    All but letters, digits, blanks and `_.:/=+-@,` becomes `_`. Quotes and `$` would end or change the command, and
+    Systems Manager replaces `{{ssm:name}}` by a parameter's value
+    (https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-run-command-parameters.html).
+    """
+    return _only(one_line(text), _SSM_PUNCTUATION)
+
+
+def url_part(text: str) -> str:
+    """`text` as part of a URL: percent-encoded, but for letters, digits and `_.-~`."""
+    return quote(text, safe="")
+
+
+def markdown_text(text: object) -> str:
+    """`text` as it may stand in a Markdown paragraph, list, heading or table cell: one line, nothing of it markup."""
+    line = _MARKDOWN_ANYWHERE.sub(r"\\\g<0>", one_line(text))
+    line = line.replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKDOWN_START.sub(r"\1\\\2", line)
+
+
+def markdown_paragraphs(text: str) -> str:
+    """`text` of several lines as Markdown paragraphs; each line as in `markdown_text`."""
+    return "\n".join(markdown_text(line) for line in text.splitlines())
+
+
+def mermaid_label(text: str) -> str:
+    """`text` as a quoted Mermaid label: all but letters, digits and plain punctuation as entity codes."""
+    shown = one_line(text, MERMAID_LABEL_AT_MOST)
+    return "".join(c if c.isalnum() or c in " -_.,:/·" else f"#{ord(c)};" for c in shown)
+
+
+def markup(text: object) -> str:
+    """`text` within XML, SVG or HTML, as content or in an attribute: one line, no character that XML refuses."""
+    return html.escape(one_line(text))
+
+
+def shell_word(text: str) -> str:
+    """`text` as one word of a POSIX shell command."""
+    return shlex.quote(text)
+
+
+def mail_subject(template: str, *names: str) -> str:
+    """One line that SNS takes as a subject, its names shortened so that the words around them stay.
+
+    Args:
+        template: the words, with `{}` in the place of each name.
+        names: what stands there.
+    """
+    words = [_ascii(part) for part in template.split("{}")]
+    shown = _fitting([_ascii(one_line(name)) for name in names], SUBJECT_AT_MOST - sum(map(len, words)))
+    return _cut("".join(a + b for a, b in zip(words, [*shown, ""], strict=True)).strip(), SUBJECT_AT_MOST)
+
+
+Escape = Callable[[str], str]
+"""A function of this module for one place."""
+
+
+def _fitting(names: list[str], room: int) -> list[str]:
+    """The names, the longest of them shortened until all fit into `room` characters."""
+    lengths = [len(name) for name in names]
+    while names and sum(lengths) > max(room, 4 * len(names)):
+        lengths[lengths.index(max(lengths))] -= 1
+    return [_cut(name, length) for name, length in zip(names, lengths, strict=True)]
+
+
+def _cut(text: str, at_most: int) -> str:
+    return text if len(text) <= at_most else text[: max(0, at_most - 3)] + "..."
+
+
+def _ascii(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text.encode("ascii", "replace").decode())
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1] if ord(character) > 0xFFFF else f"\\u{ord(character):04x}"
+
+
+def _only(text: str, punctuation: frozenset[str]) -> str:
+    return "".join(c if c in punctuation or c == " " or unicodedata.category(c)[0] in "LN" else "_" for c in text)
+
+
+def _utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
