@@ -58,7 +58,15 @@ _OWN_FIELDS = {
     },
     "python": {"entryPoint": _NEEDED_TEXT, "parameters": Field(json_object)},
 }
-_SHAPES = {kind: Shape(f"a check of type {kind}", {**_COMMON, **_OWN_FIELDS[kind]}) for kind in CHECK_TYPES}
+_ELSEWHERE = {
+    field: f"a check of type {' or '.join(kind for kind in CHECK_TYPES if field in _OWN_FIELDS[kind])}"
+    for kind in CHECK_TYPES
+    for field in _OWN_FIELDS[kind]
+}
+_SHAPES = {
+    kind: Shape(f"a check of type {kind}", {**_COMMON, **_OWN_FIELDS[kind]}, elsewhere=_ELSEWHERE)
+    for kind in CHECK_TYPES
+}
 
 CHECK = told_apart("a health check", _SHAPES)
 HOOK = told_apart(

@@ -19,7 +19,7 @@ from prefect_drs.plan.shape import (
     a_text,
     a_version,
     a_wave_number,
-    any_text,
+    lines_of_text,
     list_of,
     one_of,
     text_map,
@@ -70,8 +70,11 @@ _LAUNCH = {
     "creditSpecification": Field(_credit_specification),
 }
 
-LAUNCH_CONFIG = Shape("launchConfig", _LAUNCH, DRS_MANAGED)
-LAUNCH_TEMPLATE = Shape("launchTemplate", _LAUNCH, DRS_MANAGED)
+_ELSEWHERE: dict[str, str] = {}
+"""Fields with an effect on a recovery, each with the object it belongs to; filled in below."""
+
+LAUNCH_CONFIG = Shape("launchConfig", _LAUNCH, DRS_MANAGED, elsewhere=_ELSEWHERE)
+LAUNCH_TEMPLATE = Shape("launchTemplate", _LAUNCH, DRS_MANAGED, elsewhere=_ELSEWHERE)
 
 SERVER = Shape(
     "a server",
@@ -82,6 +85,7 @@ SERVER = Shape(
         "useGroupDefaults": _FLAG,
         "launchTemplate": Field(LAUNCH_TEMPLATE),
     },
+    elsewhere=_ELSEWHERE,
 )
 
 GROUP = Shape(
@@ -89,7 +93,7 @@ GROUP = Shape(
     {
         "groupName": _NEEDED_TEXT,
         "groupId": _TEXT,
-        "description": Field(any_text),
+        "description": Field(lines_of_text),
         "region": _NEEDED_TEXT,
         "accountId": _TEXT,
         "sourceServerIds": Field(list_of(a_text)),
@@ -97,6 +101,7 @@ GROUP = Shape(
         "launchConfig": Field(LAUNCH_CONFIG),
         "servers": Field(list_of(SERVER)),
     },
+    elsewhere=_ELSEWHERE,
 )
 
 RETRY = Shape(
@@ -107,8 +112,10 @@ RETRY = Shape(
         "instanceTypes": Field(list_of(a_text)),
         "subnetIds": Field(list_of(a_text)),
     },
+    elsewhere=_ELSEWHERE,
 )
 
+GATE_FIELD, ORDER_FIELD = "pauseBeforeWave", "dependsOnWaves"
 WAVE = Shape(
     "a wave",
     {
@@ -119,8 +126,8 @@ WAVE = Shape(
         "protectionGroupName": _TEXT,
         "protectionGroupNames": Field(list_of(a_text)),
         "groupId": _TEXT,
-        "pauseBeforeWave": _FLAG,
-        "dependsOnWaves": Field(list_of(a_wave_number)),
+        GATE_FIELD: _FLAG,
+        ORDER_FIELD: Field(list_of(a_wave_number)),
         "onServerFailure": Field(one_of("fail", "continue")),
         "minHealthy": Field(whole_number(0, 4000)),
         "minHealthyPercent": Field(whole_number(0, 100)),
@@ -128,6 +135,11 @@ WAVE = Shape(
         "retry": Field(RETRY),
         **CHECK_LISTS,
     },
+    synonyms={
+        **dict.fromkeys(("gate", "approval", "approve", "needsApproval", "requiresApproval", "pause"), GATE_FIELD),
+        **dict.fromkeys(("after", "dependencies", "dependency", "needs", "waitFor", "waitsFor"), ORDER_FIELD),
+    },
+    elsewhere=_ELSEWHERE,
 )
 
 NOTIFY = Shape(
@@ -139,17 +151,19 @@ NOTIFY = Shape(
         "eventBuses": Field(list_of(a_text)),
         "milestones": Field(list_of(one_of(*Milestone))),
     },
+    elsewhere=_ELSEWHERE,
 )
 
 PLAN = Shape(
     "a recovery plan",
     {
         "planName": _NEEDED_TEXT,
-        "description": Field(any_text),
+        "description": Field(lines_of_text),
         "waves": Field(list_of(WAVE), required=True),
         "maxLag": _TEXT,
         "notify": Field(NOTIFY),
     },
+    elsewhere=_ELSEWHERE,
 )
 
 METADATA_FIELDS = {
@@ -168,7 +182,23 @@ MANIFEST = Shape(
         "protectionGroups": Field(list_of(GROUP), required=True),
         "recoveryPlans": Field(list_of(PLAN), required=True),
     },
+    elsewhere=_ELSEWHERE,
 )
+
+_GENERIC = frozenset({"name", "description", "tags", "region", "accountId", "servers", "snapshot", "groupId"})
+"""Fields that other tools put on anything: of no object in particular."""
+
+for _what, _fields in (
+    ("launchConfig (of a protection group) or launchTemplate (of a server)", _LAUNCH),
+    (GROUP.what, {"sourceServerIds", "serverSelectionTags", "launchConfig"}),
+    (SERVER.what, {"useGroupDefaults", "launchTemplate"}),
+    (WAVE.what, WAVE.fields.keys() - {"waveName", "waveNumber"}),
+    (RETRY.what, RETRY.fields),
+    (NOTIFY.what, NOTIFY.fields),
+    (PLAN.what, {"waves", "notify"}),
+    (MANIFEST.what, {"protectionGroups", "recoveryPlans"}),
+):
+    _ELSEWHERE.update((_field, _what) for _field in sorted(_fields) if _field not in _GENERIC | _ELSEWHERE.keys())
 
 BINDING_KINDS = {
     "protectionGroups": "protection_groups",

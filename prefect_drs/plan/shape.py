@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from prefect_drs.plan.finding import FINDINGS_AT_MOST, Finding, Place, did_you_mean, quote, warning
+from prefect_drs.plan.spelling import meant
 
 T = TypeVar("T")
 
@@ -82,11 +83,15 @@ class Shape:
         what: the object's name in sentences, such as `a wave`.
         fields: by name.
         refused: fields that AWS has but a plan may not set, each with the reason and remedy.
+        synonyms: what people write for one of the fields, such as `gate`.
+        elsewhere: fields of other objects, each with what it is a field of. Without effect here, so not ignored.
     """
 
     what: str
     fields: Mapping[str, Field]
     refused: Mapping[str, str] = field(default_factory=dict)
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, value: Any, at: Place, out: list[Finding]) -> Entry:
         """Read an object; what is wrong with it goes to `out`."""
@@ -100,10 +105,7 @@ class Shape:
             if name in self.refused:
                 out.append(Finding(place, "DRS_MANAGED_FIELD", f"{name} cannot be set: {self.refused[name]}"))
             elif name not in self.fields:
-                hint = did_you_mean(name, self.fields) or f"; {self.what} has {', '.join(self.fields)}"
-                out.append(
-                    warning(place, "UNKNOWN_FIELD", f"{quote(name)} is no field of {self.what}, so it is ignored{hint}")
-                )
+                out.append(self._unknown(name, place))
             elif inner is not None:
                 try:
                     values[name] = self.fields[name].read(inner, place, out)
@@ -116,6 +118,21 @@ class Shape:
                     Finding(place, "MISSING_FIELD", f"{self.what} needs {name}{_mistaken(name, value, self.fields)}")
                 )
         return Entry(at, values)
+
+    def _unknown(self, name: str, place: Place) -> Finding:
+        """A fault where a known field is meant, so that it would be lost; of a foreign name only a warning."""
+        known = self.synonyms.get(name) or meant(name, (*self.fields, *self.refused))
+        if known is not None:
+            remedy = f"write {known}, or remove it" if known in self.fields else self.refused[known]
+            return Finding(place, "UNKNOWN_FIELD", f"{quote(name)} is no field of {self.what}: {remedy}")
+        if name in self.elsewhere:
+            return Finding(
+                place,
+                "UNKNOWN_FIELD",
+                f"{quote(name)} is a field of {self.elsewhere[name]}, not of {self.what}; move it there, or remove it",
+            )
+        hint = did_you_mean(name, self.fields) or f"; {self.what} has {', '.join(self.fields)}"
+        return warning(place, "UNKNOWN_FIELD", f"{quote(name)} is no field of {self.what}, so it is ignored{hint}")
 
 
 def _mistaken(name: str, value: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
@@ -166,6 +183,16 @@ def any_text(value: Any, at: Place, out: list[Finding]) -> str:
         )
         raise NotUnderstoodError
     return value
+
+
+def lines_of_text(value: Any, at: Place, out: list[Finding]) -> str:
+    """A text that may have several lines, and holds no other control or invisible characters."""
+    text = any_text(value, at, out)
+    if any(unicodedata.category(c) in _INVISIBLE for c in text if c not in "\n\r\t" and not c.isprintable()):
+        message = f"{_name(at)} holds control or invisible characters beside line breaks and tabs; remove them"
+        out.append(Finding(at, "INVALID_TEXT", message))
+        raise NotUnderstoodError
+    return text
 
 
 def a_version(value: Any, at: Place, out: list[Finding]) -> str:

@@ -205,6 +205,11 @@ CASES: dict[str, Pair] = {
         add("recoveryPlans", item={"planName": "PLAN", "waves": [ONE_WAVE]}),
         add("recoveryPlans", item={"planName": "PLAN B", "waves": [ONE_WAVE]}),
     ),
+    "plan_and_wave_names_are_short": Pair(
+        "NAME_TOO_LONG",
+        set_(*WAVES, 0, "waveName", to="x" * 501),
+        both(set_(*WAVES, 0, "waveName", to="x" * 500), set_("recoveryPlans", 0, "planName", to="{" * 300)),
+    ),
     "plans_have_waves": Pair(
         "EMPTY_PLAN",
         add("recoveryPlans", item={"planName": "B", "waves": []}),

@@ -93,7 +93,7 @@ def test_wave_numbers_may_have_gaps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "line_has"),
     [
-        ({"launchConfg": {}}, "UNKNOWN_FIELD", "launchConfg"),
+        ({"owner": "me"}, "UNKNOWN_FIELD", "owner"),
         ({"servers": [{"sourceServerId": "s-00000000000000001", "useGroupDefaults": True,
                        "launchTemplate": {"copyTags": True}}]}, "IGNORED_LAUNCH_TEMPLATE", "launchTemplate"),
         ({"launchConfig": {"subnetId": "subnet-00000001", "instanceType": "c6a.large",

@@ -126,13 +126,13 @@ def test_a_bindings_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
         load_bindings(tmp_path / "none.yaml")
 
 
-def test_a_misspelt_kind_is_a_warning_with_the_right_name(tmp_path: Path) -> None:
+def test_a_misspelt_kind_is_a_fault_with_the_right_name(tmp_path: Path) -> None:
     file = tmp_path / "bindings.yaml"
     file.write_text("subnet:\n  a: subnet-00000001\n")
     reading = check(tmp_path, sound(), file)
-    assert [(f.code, f.line) for f in reading.warnings] == [("UNKNOWN_FIELD", 1)]
-    assert '"subnets"' in reading.faults[0].message
-    assert reading.manifest is not None
+    assert [(f.code, f.line) for f in reading.errors] == [("UNKNOWN_FIELD", 1)]
+    assert "write subnets" in reading.faults[0].message
+    assert reading.manifest is None
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

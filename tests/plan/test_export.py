@@ -201,6 +201,9 @@ words = st.sampled_from(
     ["true", "No", "null", "~", "1.0", "0x1F", "1e3", "- a", "a: b", "#", "", " x ", "<<", "=", "é"]
 )
 texts = any_text | words
+descriptions = words | st.text(
+    st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp"), include_characters="\n\r\t"), max_size=20
+)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -213,7 +216,7 @@ names = st.text(st.characters(categories=("L", "N", "P", "Zs")), min_size=1, max
 @given(
     group=names,
     wave=names,
-    descriptions=st.tuples(texts, texts),
+    descriptions=st.tuples(descriptions, descriptions),
     tags=st.dictionaries(names.filter(lambda key: not key.lower().startswith("aws:")), any_text, max_size=4),
     payload=st.dictionaries(texts, values, max_size=4),
     settings_given=st.sets(st.sampled_from(sorted(LAUNCH))),

@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     addresses.addresses_exclude_copy_private_ip,
     # recovery plans and waves
     waves.plan_names_are_unique,
+    waves.plan_and_wave_names_are_short,
     waves.plans_have_waves,
     waves.wave_numbers_are_unique,
     waves.wave_names_are_unique,

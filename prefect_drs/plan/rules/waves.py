@@ -11,6 +11,8 @@ from prefect_drs.plan.duration import parse_duration
 from prefect_drs.plan.finding import Finding, Place, choices, listed, quote, warning
 from prefect_drs.plan.rules.forms import INSTANCE_TYPE, SUBNET_ID, not_bound
 
+NAME_AT_MOST = 500
+
 
 def plan_names_are_unique(draft: Draft) -> Iterator[Finding]:
     """No two plans share a name; case does not count."""
@@ -24,6 +26,20 @@ def plan_names_are_unique(draft: Draft) -> Iterator[Finding]:
                 at, "DUPLICATE_PLAN_NAME", f"two plans are named {quote(plan.name)}; rename one", first=first[key]
             )
         first.setdefault(key, at)
+
+
+def plan_and_wave_names_are_short(draft: Draft) -> Iterator[Finding]:
+    """A plan's or wave's name has at most 500 characters: it stands in tables, mails and the names of runs."""
+    for plan in draft.plans:
+        named = [("plan", "planName", plan.entry), *(("wave", "waveName", wave.entry) for wave in plan.waves)]
+        for what, field, entry in named:
+            name = entry.text(field) or ""
+            if len(name) > NAME_AT_MOST:
+                yield Finding(
+                    entry.place(field),
+                    "NAME_TOO_LONG",
+                    f"{what} name {quote(name)} has {len(name)} characters; use {NAME_AT_MOST} at most",
+                )
 
 
 def plans_have_waves(draft: Draft) -> Iterator[Finding]:
