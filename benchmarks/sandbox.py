@@ -44,6 +44,7 @@ from rich.table import Table
 from prefect_drs.plan.model import Manifest, ProtectionGroup
 
 CALLER = "123456789012"
+JSON = {"Content-Type": "application/json"}
 GROUP = 100
 
 
@@ -68,7 +69,7 @@ class Process:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One question to the control endpoint."""
         data = json.dumps(body or {}).encode() if method != "GET" else None
-        request = urllib.request.Request(f"{self.endpoint}/_sandbox{path}", data, method=method)  # noqa: S310
+        request = urllib.request.Request(f"{self.endpoint}/_sandbox{path}", data, method=method, headers=JSON)  # noqa: S310
         with urllib.request.urlopen(request, timeout=900) as answer:  # noqa: S310
             return json.load(answer)
 
@@ -209,7 +210,7 @@ def main() -> None:
     given = parser.parse_args()
     table = Table("step", "result", "seconds", "MiB")
     with tempfile.TemporaryDirectory() as home, contextlib.ExitStack() as ending:
-        state = Path(home) / "state"
+        state = Path(home) / "states" / "state"
         sandbox = Process(Path(home), speed=1, state=state)
         ending.callback(sandbox.stop)
         table.add_row("start", "", f"{sandbox.seconds_to_start:.2f}", f"{sandbox.memory():.0f}")

@@ -168,6 +168,7 @@ def main() -> int:
     """The whole story."""
     begun = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is stopped then too
+    os.umask(0o077)  # logs, state and report are for whoever started it
     make_home()
     with ExitStack() as stack:
         demo = Demo(stack)

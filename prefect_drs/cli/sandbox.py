@@ -24,6 +24,7 @@ from cyclopts import App, Parameter
 
 from prefect_drs.errors import FaultyInputError, UsageError
 from prefect_drs.escaping import shell_word
+from prefect_drs.private_files import create_file, make_folder, truncate_file, write_file
 
 START_SECONDS = 90.0
 STOP_SECONDS = 120.0  # a large state takes its time to be written
@@ -153,9 +154,9 @@ def seed(
     seeded = require_running().ask("POST", "/seed", body, timeout=600)
     bound = Bindings.model_validate(seeded["bindings"])
     try:
-        bindings.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(bindings.absolute().parent)
         write_bindings(bound, bindings)
-        bindings.write_text(f"{MARK}\n{bindings.read_text(encoding='utf-8')}", encoding="utf-8")
+        write_file(bindings, f"{MARK}\n{bindings.read_text(encoding='utf-8')}".encode())
     except OSError as error:
         raise UsageError(f"{bindings} cannot be written: {error.strerror or error}") from error
     if json:
@@ -268,7 +269,7 @@ def _start_in_background(arguments: list[str]) -> int:
     log = _home() / "sandbox.log"
     _particulars().unlink(missing_ok=True)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MOTO_"))}
-    with log.open("wb") as output:
+    with truncate_file(log) as output:
         process = subprocess.Popen(  # noqa: S603 - this very Python and package, with checked arguments
             [sys.executable, "-m", "prefect_drs.simulator.server", *arguments],
             stdin=subprocess.DEVNULL,
@@ -324,7 +325,7 @@ def _starting() -> Iterator[None]:
     """One start at a time; what a start that was killed left behind is passed over after a while."""
     home = _home()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home.absolute())
     except OSError as error:
         raise UsageError(f"PREFECT_DRS_HOME, {home}, cannot be made: {error.strerror or error}") from error
     mark = home / "sandbox.starting"
@@ -332,7 +333,7 @@ def _starting() -> Iterator[None]:
         if time.time() - mark.stat().st_mtime > START_SECONDS:
             mark.unlink()
     try:
-        mark.touch(exist_ok=False)
+        create_file(mark).close()
     except FileExistsError:
         raise UsageError(f"another `sandbox start` is under way; if not, delete {mark}") from None
     except OSError as error:

@@ -23,6 +23,7 @@ from prefect_drs.plan.document import Document, read_document
 from prefect_drs.plan.fields import BINDING_KINDS, BINDINGS
 from prefect_drs.plan.finding import Finding, Place
 from prefect_drs.plan.shape import NotUnderstoodError
+from prefect_drs.private_files import write_file
 
 Kind = Literal[
     "protectionGroups",
@@ -130,7 +131,13 @@ def load_bindings(path: str | os.PathLike[str]) -> Bindings:
 
 
 def write_bindings(bindings: Bindings, path: str | os.PathLike[str]) -> None:
-    """Write bindings as YAML with a comment for each kind; the same bindings always give the same bytes."""
+    """Write bindings as YAML with a comment for each kind; the same bindings always give the same bytes.
+
+    The file is readable by its owner only: it names accounts and servers.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     from ruamel.yaml import YAML  # noqa: PLC0415 - only who writes needs it
     from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415
@@ -156,4 +163,4 @@ def write_bindings(bindings: Bindings, path: str | os.PathLike[str]) -> None:
     yaml = YAML()
     yaml.width = 4096
     yaml.dump(top, stream)
-    Path(path).write_text(stream.getvalue(), encoding="utf-8")
+    write_file(Path(path), stream.getvalue().encode())

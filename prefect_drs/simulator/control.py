@@ -1,7 +1,9 @@
 """The sandbox's own endpoint, `/_sandbox/…` beside the AWS services: time, faults, the request log, seeding, state.
 
-In: JSON over HTTP. Out: JSON; an error is `{"error": CODE, "message": …}` with status 400, 404 or 409. AWS has no path
-that begins so. Whoever reaches the port controls the sandbox, which is why it is bound to 127.0.0.1.
+In: JSON over HTTP, as `Content-Type: application/json`. Out: JSON; an error is `{"error": CODE, "message": …}` with
+status 400, 403, 404, 405, 409 or 415. AWS has no path that begins so. Whoever reaches the port controls the sandbox,
+which is why it is bound to 127.0.0.1 and refuses what a web page sends (`simulator.callers`). The one file that it
+writes for a caller, a state, must lie in the sandbox's own folder.
 
     GET    /_sandbox/                   what runs here: pid, version, times, how many calls
     GET    /_sandbox/clock              {now, realNow, speed}
@@ -16,7 +18,8 @@ that begins so. Whoever reaches the port controls the sandbox, which is why it i
     POST   /_sandbox/replication        {server, state: STALLED | NOT_STALLED, account?, region?}: let it stall, or go
                                         on; wildcards, and ids, hostnames or Name tags as in a fault
     POST   /_sandbox/sessions/expire    {accountId?}: end all assumed sessions now
-    POST   /_sandbox/state              {path?}: save now
+    POST   /_sandbox/state              {path?}: save now, to the state file or to another state in the folder of
+                                        states (that of --state FILE, else `states` in PREFECT_DRS_HOME)
     POST   /_sandbox/reset              forget all accounts, faults and requests
     POST   /_sandbox/stop               save the state where asked for, and end
 """
@@ -30,7 +33,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from moto.core.base_backend import BackendDict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -39,16 +42,17 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.model import Manifest
 from prefect_drs.simulator import DRSBackend, drs_backends
+from prefect_drs.simulator.callers import foreign_caller
 from prefect_drs.simulator.clock import SpeedClock
 from prefect_drs.simulator.estate import estate_for
 from prefect_drs.simulator.estate_model import Circumstances, Estate
 from prefect_drs.simulator.replication import ReplicationState
 from prefect_drs.simulator.runtime import LOCK
 from prefect_drs.simulator.seeding import seed_estate
-from prefect_drs.simulator.state import save_state
+from prefect_drs.simulator.state import is_state, save_state
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -56,6 +60,27 @@ if TYPE_CHECKING:
     from prefect_drs.simulator.server import SandboxServer
 
 PREFIX = "/_sandbox"
+
+
+class ForeignCallerError(UsageError):
+    """The request names another host, or comes from a web page."""
+
+    code: ClassVar[str] = "FOREIGN_CALLER"
+
+
+class NotJsonError(UsageError):
+    """The request has a body that is not declared as JSON: what a form on a web page could send."""
+
+    code: ClassVar[str] = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class StatePathError(UsageError):
+    """A state may not be written to that path."""
+
+    code: ClassVar[str] = "FORBIDDEN_PATH"
+
+
+STATUS: dict[type[PrefectDrsError], int] = {ForeignCallerError: 403, NotJsonError: 415, StatePathError: 403}
 
 
 class _Body(BaseModel):
@@ -134,6 +159,7 @@ class Control:
         """Answer one request."""
         request = Request(environ)
         try:
+            self._check_caller(request)
             endpoint, arguments = self._routes.bind_to_environ(environ).match()
             status, answer = 200, endpoint(request, **arguments)
         except HTTPException as error:
@@ -141,11 +167,25 @@ class Control:
         except ValidationError as error:
             status, answer = 400, {"error": "VALIDATION_ERROR", "message": _validation_message(error)}
         except PrefectDrsError as error:
-            status, answer = 409, {"error": error.code, "message": error.message}
+            status, answer = STATUS.get(type(error), 409), {"error": error.code, "message": error.message}
         except (OSError, ValueError) as error:
             status, answer = 400, {"error": "INVALID_PARAMETER", "message": str(error)}
         text = json.dumps(answer)
         return Response(text, status=status, content_type="application/json")(environ, start_response)
+
+    def _check_caller(self, request: Request) -> None:
+        """Refuse what a web page can send.
+
+        Raises:
+            ForeignCallerError: another Host, or an Origin.
+            NotJsonError: a body of another type; JSON is what a browser asks leave for first (CORS preflight).
+        """
+        if told := foreign_caller(request.environ, self._sandbox.port, aws=False):
+            raise ForeignCallerError(told)
+        if request.get_data() and request.mimetype != "application/json":
+            raise NotJsonError(
+                f"The body is {request.mimetype or 'of no type'}: send JSON, with `Content-Type: application/json`."
+            )
 
     def about(self, request: Request) -> Any:
         """What runs here."""
@@ -252,11 +292,29 @@ class Control:
 
     def save(self, request: Request) -> Any:
         """Save the state now."""
-        path = _read(_Save, request).path or self._sandbox.state_file
+        given = _read(_Save, request).path
+        path = self._sandbox.state_file if given is None else self._state_path(given)
         if path is None:
             raise ValueError("No state file: start the sandbox with --state FILE, or give a path.")
         save_state(path, self._sandbox.runtime)
         return {"stateFile": str(path)}
+
+    def _state_path(self, given: Path) -> Path:
+        """Where a state that a caller named is written; a relative path is in the folder of states.
+
+        Raises:
+            StatePathError: it is outside that folder, symbolic links followed, or a file there is no state.
+        """
+        folder = self._sandbox.state_folder
+        if folder is None:
+            raise StatePathError("This sandbox has no folder for states: start it with --state FILE.")
+        folder = folder.resolve()
+        path = (folder / given).resolve()
+        if not path.is_relative_to(folder) or path == folder:
+            raise StatePathError(f"{given} is not in {folder}: a state is written nowhere else.")
+        if path.exists() and not is_state(path):
+            raise StatePathError(f"{path} is there and is no state of a sandbox: name another file.")
+        return path
 
     def reset(self, _: Request) -> Any:
         """Forget all that the accounts hold, the faults and the request log."""

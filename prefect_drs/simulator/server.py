@@ -32,7 +32,9 @@ from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.private_files import make_folder, write_file
 from prefect_drs.simulator import Runtime, SpeedClock, Throttle, install
+from prefect_drs.simulator.callers import foreign_caller
 from prefect_drs.simulator.calls import CallObserver
 from prefect_drs.simulator.clock import SimulatorClock
 from prefect_drs.simulator.control import PREFIX, Control
@@ -74,6 +76,7 @@ class SandboxServer:
         clock: simulated time; real time at speed 1 where left out.
         seed: settles ids and durations of DRS.
         state_file: loaded at the start where it exists, written at the end.
+        state_folder: where the control endpoint may write other states; that of `state_file` where there is one.
         log_capacity: how many calls the request log keeps.
         throttle: token buckets an operation; none where left out.
         amis: whether moto's 1,300 images are there; they cost most of an account's and region's first call.
@@ -90,6 +93,7 @@ class SandboxServer:
         clock: SimulatorClock | None = None,
         seed: int = 0,
         state_file: Path | None = None,
+        state_folder: Path | None = None,
         log_capacity: int | None = None,
         throttle: Throttle | None = None,
         amis: bool = False,
@@ -97,6 +101,7 @@ class SandboxServer:
         self.id = uuid.uuid4().hex
         self.runtime = Runtime(clock=clock or SpeedClock(), seed=seed, throttle=throttle)
         self.state_file = state_file
+        self.state_folder = state_file.absolute().parent if state_file is not None else state_folder
         self.log = RequestLog(log_capacity) if log_capacity else RequestLog()
         self.stopped = threading.Event()
         self.stop_requested = threading.Event()
@@ -170,9 +175,17 @@ class SandboxServer:
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
             if environ["PATH_INFO"].startswith(PREFIX):
                 return control(environ, start_response)
+            if told := foreign_caller(environ, self.port, aws=not environ["PATH_INFO"].startswith("/moto-api")):
+                return _refused(told, start_response)
             return services(environ, start_response)
 
         return application
+
+
+def _refused(told: str, start_response: StartResponse) -> list[bytes]:
+    body = json.dumps({"__type": "AccessDeniedException", "message": told}).encode()
+    start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 @contextlib.contextmanager
@@ -217,7 +230,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path)
     parser.add_argument("--particulars", type=Path, help="a file that says where the sandbox is, while it is there")
     given = parser.parse_args(arguments)
-    sandbox = SandboxServer(given.port, clock=SpeedClock(given.speed), seed=given.seed, state_file=given.state)
+    states = given.particulars.absolute().parent / "states" if given.particulars else None
+    sandbox = SandboxServer(
+        given.port,
+        clock=SpeedClock(given.speed),
+        seed=given.seed,
+        state_file=given.state,
+        state_folder=states,
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sandbox.stop_requested.set())
     try:
@@ -238,10 +258,8 @@ def _tell_where(sandbox: SandboxServer, particulars: Path | None) -> None:
     if particulars is None:
         print(json.dumps(told), flush=True)
         return
-    particulars.parent.mkdir(parents=True, exist_ok=True)
-    draft = particulars.with_name(f".{particulars.name}.{os.getpid()}")
-    draft.write_text(json.dumps(told), encoding="utf-8")
-    draft.replace(particulars)
+    make_folder(particulars.absolute().parent)
+    write_file(particulars, json.dumps(told).encode())
 
 
 def _tell_no_more(sandbox: SandboxServer, particulars: Path | None) -> None:

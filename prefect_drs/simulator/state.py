@@ -1,10 +1,10 @@
 """Saving and loading a sandbox: DRS, the moto services it stands on, its clock, sessions and faults, in one file.
 
-In: a path and the runtime. Out: the file, written at once or not at all; or the backends, filled from it. moto's
-backends have no other outward form than their Python objects, so the file holds a pickle behind a head of JSON that
-says what wrote it; a file of another format, or by another version of moto or Python, is refused before anything of it
-is read. Unpickling can run code: load no state file that a stranger gave you. Only classes of this package, of moto
-and of the standard library's data types are let in.
+In: a path and the runtime. Out: the file, written at once or not at all and readable by its owner only; or the
+backends, filled from it. moto's backends have no other outward form than their Python objects, so the file holds a
+pickle behind a head of JSON that says what wrote it; a file of another format, or by another version of moto or
+Python, is refused before anything of it is read. Unpickling can run code: load no state file that a stranger gave you.
+Only classes of this package, of moto and of the standard library's data types are let in.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from __future__ import annotations
 import importlib
 import io
 import json
-import os
 import pickle
 import sys
-import tempfile
 import threading
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -26,6 +24,7 @@ from typing import Any
 from moto.moto_api._internal import mock_random
 
 from prefect_drs.errors import UsageError
+from prefect_drs.private_files import make_folder, write_file
 from prefect_drs.simulator.clock import SimulatorClock, SpeedClock, StepClock
 from prefect_drs.simulator.runtime import LOCK, Runtime
 
@@ -70,17 +69,20 @@ def save_state(path: Path, runtime: Runtime) -> None:
         body = _pickled(state)
     head = {**_head(), "savedAt": datetime.now(UTC).isoformat(), "simulatedAt": now.isoformat()}
     path = path.absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + json.dumps(head).encode() + b"\n" + body)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    make_folder(path.parent)
+    write_file(path, MAGIC + json.dumps(head).encode() + b"\n" + body)
+
+
+def is_state(path: Path) -> bool:
+    """Whether a file is a state of a sandbox, of whatever version.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def load_state(path: Path, runtime: Runtime) -> None:

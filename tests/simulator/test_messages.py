@@ -112,7 +112,8 @@ def test_a_server_that_is_let_stall_over_the_control_endpoint_is_told_to_eventbr
 
         def change(state: str) -> list[str]:
             body = json.dumps({"server": "d?1", "state": state, "region": REGION}).encode()
-            with urllib.request.urlopen(f"{sandbox.endpoint_url}/_sandbox/replication", data=body) as answer:
+            url, headers = f"{sandbox.endpoint_url}/_sandbox/replication", {"Content-Type": "application/json"}
+            with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
                 changed: list[str] = json.load(answer)["changed"]
                 return changed
 

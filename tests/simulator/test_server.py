@@ -20,6 +20,7 @@ from prefect_drs.simulator import SpeedClock, StepClock
 from prefect_drs.simulator.server import SandboxServer
 
 THREE_TIER = Path(__file__).parents[2] / "examples" / "three-tier.json"
+JSON = {"Content-Type": "application/json"}
 ROLE = "arn:aws:iam::222222222222:role/DRSOrchestrationRole"
 
 
@@ -42,9 +43,13 @@ def client(sandbox: SandboxServer, service: str, region: str = "us-west-2", **ke
 
 def ask(sandbox: SandboxServer, method: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{sandbox.endpoint_url}/_sandbox{path}", data, method=method)
+    request = urllib.request.Request(f"{sandbox.endpoint_url}/_sandbox{path}", data, method=method, headers=JSON)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def host_line(sandbox: SandboxServer, head: bytes) -> bytes:
+    return head.replace(b"Host: sandbox", f"Host: 127.0.0.1:{sandbox.port}".encode())
 
 
 def refused(sandbox: SandboxServer, method: str, path: str, body: Any = None) -> tuple[int, str]:
@@ -98,7 +103,7 @@ def test_a_connection_is_kept_for_the_next_call(sandbox: SandboxServer) -> None:
     with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as connection:
         stream = connection.makefile("rb")
         for _ in range(3):
-            connection.sendall(b"GET /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+            connection.sendall(host_line(sandbox, b"GET /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n"))
             assert stream.readline().startswith(b"HTTP/1.1 200")
             headers = dict(line.split(b": ", 1) for line in iter(stream.readline, b"\r\n"))
             assert json.loads(stream.read(int(headers[b"Content-Length"])))["speed"] == 0.0
@@ -106,7 +111,8 @@ def test_a_connection_is_kept_for_the_next_call(sandbox: SandboxServer) -> None:
 
 def test_a_body_in_chunks_is_read_whole(sandbox: SandboxServer) -> None:
     with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as connection:
-        head = b"POST /_sandbox/clock HTTP/1.1\r\nHost: s\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = host_line(sandbox, b"POST /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n")
+        head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         before = sandbox.clock.now()
         connection.sendall(head + b'9\r\n{"advance\r\n' + b'e\r\nSeconds": 60 }\r\n' + b"0\r\n\r\n")
         assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 200")
@@ -116,11 +122,11 @@ def test_a_body_in_chunks_is_read_whole(sandbox: SandboxServer) -> None:
 def test_a_kept_connection_gets_no_answer_after_the_stop(sandbox: SandboxServer) -> None:
     with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as connection:
         stream = connection.makefile("rb")
-        connection.sendall(b"HEAD /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+        connection.sendall(host_line(sandbox, b"HEAD /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n"))
         assert stream.readline().startswith(b"HTTP/1.1 ")
         assert any(line == b"\r\n" for line in iter(stream.readline, b""))
         sandbox.stop()
-        connection.sendall(b"GET /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+        connection.sendall(host_line(sandbox, b"GET /_sandbox/clock HTTP/1.1\r\nHost: sandbox\r\n\r\n"))
         assert stream.readline() == b""
 
 
@@ -266,7 +272,7 @@ def test_a_wrong_question_is_answered_with_what_is_wrong(
 
 
 def test_a_body_that_is_no_json_is_told(sandbox: SandboxServer) -> None:
-    request = urllib.request.Request(f"{sandbox.endpoint_url}/_sandbox/faults", b"{nonsense", method="POST")
+    request = urllib.request.Request(f"{sandbox.endpoint_url}/_sandbox/faults", b"{nonsense", JSON, method="POST")
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(request, timeout=10)
     assert error.value.code == 400
