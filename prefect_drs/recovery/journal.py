@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from prefect_drs.errors import PrefectDrsError
+from prefect_drs.private_files import create_file, make_folder
 from prefect_drs.report.events import EVENT, Event
 
 FIRST = "00000001.json"  # every journal's first object
@@ -105,9 +106,9 @@ class FolderStorage:
     def create(self, name: str, content: bytes) -> bool:
         """Write a file beside it, then link it to its name, which fails where the name is taken."""
         path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        with draft.open("wb") as file:
+        with create_file(draft) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
