@@ -202,6 +202,8 @@ class SkewedClock:
 class DyingStorage:
     """A journal's storage in memory, with points before and after each entry."""
 
+    atomic = True
+
     def __init__(self, points: Points) -> None:
         self._objects: dict[str, bytes] = {}
         self._points = points
@@ -209,6 +211,10 @@ class DyingStorage:
     def read(self, name: str) -> bytes | None:
         """The object's content; None where there is none."""
         return self._objects.get(name)
+
+    def listing(self, folder: str) -> list[str]:
+        """The names of the objects in a folder."""
+        return [name.rpartition("/")[2] for name in self._objects if name.startswith(f"{folder}/")]
 
     def create(self, name: str, content: bytes) -> bool:
         """Create the object; False where the name is taken."""

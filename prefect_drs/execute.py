@@ -244,7 +244,10 @@ def _carry_out(
             ),
         )
         with notifier.telling(engine.record):
-            with EngineThread(engine, clock) as thread, ControlReader(engine, thread.abandon) as control:
+            with (
+                EngineThread(engine, clock, gate_clock.stop) as thread,
+                ControlReader(engine, thread.abandon) as control,
+            ):
                 aside: Aside | None = None
                 try:
                     if isinstance(gate, SuspendingGate):

@@ -8,7 +8,7 @@ journals are read, only for a few seconds, and one that cannot be read is passed
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import httpx
@@ -38,6 +38,7 @@ class _Hurried:
 
     def __init__(self, storage: Storage, deadline: float, now: Callable[[], float]) -> None:
         self._storage = storage
+        self.atomic = storage.atomic
         self._deadline = deadline
         self._now = now
 
@@ -45,6 +46,11 @@ class _Hurried:
         if self._now() >= self._deadline:
             raise _OutOfTimeError
         return self._storage.read(name)
+
+    def listing(self, folder: str) -> Collection[str] | None:
+        if self._now() >= self._deadline:
+            raise _OutOfTimeError
+        return self._storage.listing(folder)
 
     def create(self, name: str, content: bytes) -> bool:
         raise PrefectDrsError(f"a history is only read; {name} was not written")

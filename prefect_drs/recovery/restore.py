@@ -36,6 +36,7 @@ from prefect_drs.report.events import (
     WaveEnded,
     WaveStarted,
 )
+from prefect_drs.report.fold import fitting
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
 
@@ -164,7 +165,7 @@ def standing_of(events: Iterable[Event]) -> Standing | None:
     """How the execution of a journal stands; None where the journal is empty.
 
     Raises:
-        PrefectDrsError: the journal does not begin with ExecutionStarted.
+        PrefectDrsError: the journal does not begin with ExecutionStarted, or an event does not fit those before it.
     """
     remaining = iter(events)
     first = next(remaining, None)
@@ -173,6 +174,7 @@ def standing_of(events: Iterable[Event]) -> Standing | None:
     if not isinstance(first, ExecutionStarted):
         raise PrefectDrsError(f"the journal begins with {first.kind}, not with ExecutionStarted; it is not whole")
     standing = Standing.fresh(first)
-    for event in remaining:
-        standing.apply(event)
+    for number, event in enumerate(remaining, 2):
+        with fitting(number, event):
+            standing.apply(event)
     return standing

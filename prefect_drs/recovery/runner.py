@@ -41,10 +41,17 @@ class InlineExecutor(Executor):
 class EngineThread:
     """Ticks an engine in a thread until it is told that nothing more comes. Use as a context manager.
 
-    A defect in a tick ends the thread; everybody who waits gets it raised, so that nothing waits for ever.
+    A defect in a tick, or a journal that cannot be written, ends the thread; everybody who waits gets it raised, so
+    that nothing waits for ever.
+
+    Args:
+        engine: what is ticked.
+        clock: waited on between ticks.
+        on_failure: called once the thread has ended so, to let go of those who wait elsewhere, such as at gates.
     """
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, on_failure: Callable[[], None] = lambda: None) -> None:
+        self._on_failure = on_failure
         self._engine = engine
         self._clock = clock
         self._stopping = threading.Event()
@@ -70,6 +77,7 @@ class EngineThread:
             self._failure = failure
             with self._engine.changed:
                 self._engine.changed.notify_all()
+            self._on_failure()
 
     def abandon(self, failure: BaseException) -> None:
         """Let everybody who waits here go, with this error; nothing more is ticked."""

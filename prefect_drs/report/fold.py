@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 
+from prefect_drs.errors import PrefectDrsError
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.events import (
     CancelAsked,
@@ -301,9 +303,35 @@ def final_status(waves: Iterable[WaveReport]) -> ExecutionStatus:
     return ExecutionStatus.PARTIAL if WaveStatus.COMPLETED in statuses else ExecutionStatus.CANCELLED
 
 
+@contextmanager
+def fitting(number: int, event: Event) -> Iterator[None]:
+    """Turn what fails while an event of a journal is taken in into one line that names it.
+
+    Args:
+        number: its place in the journal, from 1.
+        event: the event.
+
+    Raises:
+        PrefectDrsError: it does not fit the events before it, such as one of a wave that the runbook has not.
+    """
+    try:
+        yield
+    except (KeyError, ValueError) as fault:
+        raise PrefectDrsError(
+            f"event {number} of the journal, {event.kind}, does not fit those before it ({fault}): the journal is not "
+            "whole; restore it from a backup, or start a new execution after looking at DRS's jobs"
+        ) from None
+
+
 def report_of(events: Iterable[Event]) -> RecoveryReport:
-    """The report of a whole journal."""
+    """The report of a whole journal.
+
+    Raises:
+        PrefectDrsError: an event does not fit those before it.
+        ValueError: the journal holds no ExecutionStarted.
+    """
     fold = ReportFold()
-    for event in events:
-        fold.apply(event)
+    for number, event in enumerate(events, 1):
+        with fitting(number, event):
+            fold.apply(event)
     return fold.report()
