@@ -42,7 +42,7 @@ from prefect_drs.lease import execution_lease, forget_lease
 from prefect_drs.milestones import open_gate, open_notifier
 from prefect_drs.recovery.control_requests import pending_cancel
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.journal import Journal
+from prefect_drs.recovery.journal import FencedError, Journal, JournalUnavailableError
 from prefect_drs.recovery.ports import Gate
 from prefect_drs.recovery.restore import standing_of
 from prefect_drs.recovery.runner import EngineThread, pass_gate
@@ -323,6 +323,9 @@ def _wave_task(
             )
         except StandAsideError as aside:
             return Cancelled(name="Suspended", message=aside.message)
+        except (JournalUnavailableError, FencedError) as failure:
+            thread.abandon(failure)  # nothing can go on: let go of the waves that wait at other gates too
+            raise
         if begins:
             engine.submit(number)
             with wave_progress(engine, wave) as show:

@@ -85,6 +85,7 @@ class EngineThread:
         self._stopping.set()
         with self._engine.changed:
             self._engine.changed.notify_all()
+        self._on_failure()
 
     def wait(
         self, done: Callable[[], bool], *, every: float = 5.0, meanwhile: Callable[[], None] | None = None

@@ -63,6 +63,6 @@ def test_a_drill_that_cannot_begin_its_journal_says_so_and_launches_nothing(
         drill = rehearsal.drill(file, bindings, "--yes", PREFECT_DRS_HOME=str(disk.path / "home"))
         assert drill.ended() == 3
         last = drill.stderr.splitlines()[-1]
-        assert last.startswith(f"prefect-drs: the journal cannot be written: {disk.path}/home/journal/")
+        assert last.startswith(f"prefect-drs: the journal cannot be written: {disk.path}/home: ")
         assert "Read-only file system; make it writable" in last
     assert rehearsal.jobs(region) == []
