@@ -53,6 +53,7 @@ PURPOSES: tuple[Purpose, ...] = (
         (
             "ec2:DescribeInstanceStatus",
             "ec2:DescribeInstanceTypeOfferings",
+            "ec2:DescribeInstanceTypes",
             "ec2:DescribeInstances",
             "ec2:DescribeLaunchTemplateVersions",
             "ec2:DescribeNetworkInterfaces",
@@ -99,7 +100,6 @@ PURPOSES: tuple[Purpose, ...] = (
             "ec2:DescribeAvailabilityZones",
             "ec2:DescribeImages",
             "ec2:DescribeInstanceAttribute",
-            "ec2:DescribeInstanceTypes",
             "ec2:DescribeLaunchTemplates",
             "ec2:DescribeSnapshots",
             "ec2:DescribeVolumes",
@@ -158,10 +158,24 @@ PURPOSES: tuple[Purpose, ...] = (
     Purpose(
         "TellOthers",
         "subscriptions to milestones, in the account of the topic or bus",
-        ("events:PutEvents", "sns:ListSubscriptionsByTopic", "sns:Publish", "sns:Subscribe"),
+        (
+            "events:PutEvents",
+            "sns:GetSubscriptionAttributes",
+            "sns:ListSubscriptionsByTopic",
+            "sns:Publish",
+            "sns:SetSubscriptionAttributes",
+            "sns:Subscribe",
+        ),
         beside=True,
     ),
 )
+
+OF_THE_CALLER = ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sts:AssumeRole")
+"""Actions that the caller's own identity needs, not the role in a target account: to enter the accounts, and, with the
+journal in S3, to read and write it."""
+
+UNRESTRICTED = ("sts:GetCallerIdentity",)
+"""Actions that no policy can deny and none needs to allow (STS API reference, GetCallerIdentity)."""
 
 
 def needed_actions(check_types: Collection[str] = ()) -> tuple[str, ...]:

@@ -1,0 +1,84 @@
+"""The published permissions against the calls that the package makes, of every service that it opens clients of."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from prefect_drs.aws.permissions import OF_THE_CALLER, PURPOSES, UNRESTRICTED
+from tests.aws.aws_calls import AwsCall, calls_in, sources, unnamed_pagers
+from tests.snippets import ROOT
+
+MODULES = sources()
+CALLS = calls_in(MODULES)
+
+IAM_PREFIXES = {"service-quotas": "servicequotas"}
+"""Services whose prefix in IAM is not boto3's name (Service Authorization Reference)."""
+IAM_NAMES = {("lambda", "Invoke"): "InvokeFunction", ("s3", "ListObjectsV2"): "ListBucket"}
+"""Operations whose action in IAM has another name (Service Authorization Reference)."""
+
+
+def action(call: AwsCall) -> str:
+    """The IAM action that a call needs."""
+    prefix = IAM_PREFIXES.get(call.service, call.service)
+    return f"{prefix}:{IAM_NAMES.get((call.service, call.operation), call.operation)}"
+
+
+def test_every_call_to_aws_is_allowed_by_a_published_policy() -> None:
+    published = {each for purpose in PURPOSES if not purpose.via_drs for each in purpose.actions}
+    needed = {action(call): call.file for call in sorted(CALLS)}
+    missing = {name: file for name, file in needed.items() if name not in {*published, *OF_THE_CALLER, *UNRESTRICTED}}
+    assert missing == {}
+
+
+def test_every_published_action_is_called() -> None:
+    called = {action(call) for call in CALLS}
+    published = {each for purpose in PURPOSES if not purpose.via_drs for each in purpose.actions}
+    by_aws_itself = {"drs:GetReplicationConfiguration"}  # a dependent action of CreateExtendedSourceServer
+    assert published - called <= by_aws_itself
+
+
+def test_what_the_caller_itself_needs_is_documented() -> None:
+    text = (ROOT / "docs/permissions.md").read_text(encoding="utf-8")
+    assert [name for name in OF_THE_CALLER if f"`{name}`" not in text] == []
+
+
+def test_each_name_that_is_told_to_a_person_is_that_of_a_call() -> None:
+    """`aws_call` names the operation in messages: it must be one that the same file makes."""
+    for name, tree in MODULES.items():
+        told = {
+            node.args[0].value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "aws_call"
+            and isinstance(node.args[0], ast.Constant)
+            and re.fullmatch(r"[A-Z]\w+", str(node.args[0].value))
+        }
+        assert told <= {call.operation for call in CALLS if call.file == name} | {"AssumeRole"}, name
+
+
+def test_no_paginator_is_asked_for_by_a_computed_name() -> None:
+    assert list(unnamed_pagers(MODULES)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'sessions.client("kms", region="r").describe_key(KeyId="k")',
+        'def look(sessions):\n    client = sessions.client("kms")\n    return (client.describe_key, 1)',
+        'sessions.client("kms").get_paginator("list_keys")',
+    ],
+)
+def test_a_call_of_a_service_that_is_new_to_the_package_is_seen(source: str) -> None:
+    assert {call.service for call in calls_in({"new.py": ast.parse(source)})} == {"kms"}
+
+
+def test_a_client_that_is_handed_over_is_seen_in_the_module_that_uses_it() -> None:
+    modules = {
+        "opens.py": ast.parse('use(sessions.client("sns"))'),
+        "uses.py": ast.parse("def use(client):\n    client.set_subscription_attributes()"),
+    }
+    assert AwsCall("sns", "SetSubscriptionAttributes", "uses.py") in calls_in(modules)
