@@ -6,7 +6,8 @@
 In memory, on the simulator: its own time is in the figures, the network's is not. Every server has a subnet, security
 groups, an instance type, a profile and a static address of its own, so every rule has something to look at; a tenth of
 the addresses are held by somebody. Counted are the requests that botocore sends, by operation, retries included. Ends
-with exit code 1 where there are more than 50 besides one GetLaunchConfiguration a server.
+with exit code 1 where there are more than 80 besides one GetLaunchConfiguration a server; 25 of those are
+GetReplicationConfiguration, for the first 25 servers.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.simulator import Sandbox, mock_drs
 
 REGION = "us-west-2"
-CALLS_AT_MOST = 50
+CALLS_AT_MOST = 80
 GIB = 2**30
 A_SERVER = "drs:GetLaunchConfiguration"
 

@@ -35,6 +35,8 @@ class SourceServer:
 
     `last_launch_status` is the `LaunchStatus` of its last launch, empty where DRS does not say.
     `origin_account_id` and `origin_region` are where the EC2 instance that it replicates from runs; None elsewhere.
+    `last_launch_type`: `DRILL` or `RECOVERY`. `architecture`, `supports_nitro` and `recommended_instance_type`: of its
+    `SourceProperties`; empty or None where DRS does not say.
     """
 
     source_server_id: str
@@ -54,6 +56,10 @@ class SourceServer:
     disk_bytes: int
     origin_account_id: str | None = None
     origin_region: str | None = None
+    last_launch_type: str = ""
+    architecture: str = ""
+    supports_nitro: bool | None = None
+    recommended_instance_type: str = ""
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -189,6 +195,10 @@ def _source_server(item: Mapping[str, Any]) -> SourceServer:
         disk_bytes=sum(disk.get("bytes", 0) for disk in properties.get("disks", [])),
         origin_account_id=origin.get("originAccountID"),
         origin_region=origin.get("originRegion"),
+        last_launch_type=last_launch.get("type", ""),
+        architecture=properties.get("architecture", ""),
+        supports_nitro=properties.get("supportsNitroInstances"),
+        recommended_instance_type=properties.get("recommendedInstanceType", ""),
     )
 
 

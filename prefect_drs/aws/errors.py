@@ -152,6 +152,7 @@ _BY_AWS_CODE: dict[str, tuple[type[AwsError], str]] = {
     "ConflictException": (ConflictError, "wait until the other job or change has ended"),
     "ResourceNotFoundException": (NotFoundError, "check id, account and region"),
     "NoSuchEntity": (NotFoundError, "check name and account"),
+    "NotFoundException": (NotFoundError, "check id, account and region"),
     "UnrecognizedClientException": (CredentialsError, _CREDENTIALS_REMEDY),
     "InvalidClientTokenId": (CredentialsError, _CREDENTIALS_REMEDY),
     "InvalidAccessKeyId": (CredentialsError, _CREDENTIALS_REMEDY),

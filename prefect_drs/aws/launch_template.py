@@ -33,6 +33,7 @@ INTERFACE_FIELDS = ("subnet_id", "security_group_ids", "static_private_ip", "ass
 _ADDRESS_KEYS = ("PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount")
 _ADDRESS_KEYS_IPV6 = ("Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount")
 _ADDRESS_KEYS_PREFIX = ("Ipv4Prefixes", "Ipv4PrefixCount")
+_PREFIX_SIZE = 16  # addresses of an IPv4 prefix, a /28 (EC2 user guide, "Prefix delegation")
 
 
 def template_differences(data: Data, settings: LaunchSettings) -> tuple[tuple[str, JsonValue, JsonValue], ...]:
@@ -135,6 +136,38 @@ def static_private_ip(data: Data) -> str | None:
         return str(interface["PrivateIpAddress"])
     addresses = interface.get("PrivateIpAddresses") or []
     return next((item["PrivateIpAddress"] for item in addresses if item.get("Primary")), None)
+
+
+def addresses_taken(data: Data, settings: LaunchSettings) -> tuple[tuple[str | None, int], ...]:
+    """How many private IPv4 addresses a launch takes, by subnet; None is the default VPC's.
+
+    Secondary addresses and prefixes of 16 addresses count; those of the first interface go where the settings move it
+    to another subnet. An existing interface that is attached holds its addresses already.
+
+    Args:
+        data: the launch template's.
+        settings: what the server is launched with, the template's own included.
+    """
+    first = primary_interface(data)
+    stays = settings.subnet_id == subnet_id(data)
+    taken = [] if first and first.get("NetworkInterfaceId") else [(settings.subnet_id, 1)]
+    if first and taken and stays:
+        taken = [(settings.subnet_id, _addresses_of(first))]
+    others = [item for item in data.get("NetworkInterfaces") or [] if item is not first]
+    taken += [(item.get("SubnetId"), _addresses_of(item)) for item in others if not item.get("NetworkInterfaceId")]
+    return tuple(taken)
+
+
+def _addresses_of(interface: Data) -> int:
+    listed = len(interface.get("PrivateIpAddresses") or ())
+    more = interface.get("SecondaryPrivateIpAddressCount") or 0
+    prefixes = len(interface.get("Ipv4Prefixes") or ()) + (interface.get("Ipv4PrefixCount") or 0)
+    return max(1, listed) + int(more) + _PREFIX_SIZE * int(prefixes)
+
+
+def on_dedicated_host(data: Data) -> bool:
+    """Whether it runs on a Dedicated Host, which no vCPU quota counts."""
+    return (data.get("Placement") or {}).get("Tenancy") == "host"
 
 
 def associate_public_ip(data: Data) -> bool | None:

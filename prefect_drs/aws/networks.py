@@ -1,4 +1,4 @@
-"""What an account-region's network holds: subnets, security groups, addresses in use, instance types on offer.
+"""What an account-region's network holds: subnets, security groups, addresses in use; and its instance types.
 
 In: `Sessions`, a `Location` and the ids in question. Out: an `AccountFacts` of plain values, read in batches of 200;
 what does not exist is simply not in it, and what could not be read is told beside it. Reads only.
@@ -7,13 +7,14 @@ what does not exist is simply not in it, and what could not be read is told besi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Any
 
 from prefect_drs.aws.drs import batches
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.iam import existing_profiles
+from prefect_drs.aws.instance_types import InstanceType, describe_instance_types
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.errors import AwsError
@@ -25,12 +26,16 @@ ADDRESSES_ONE_BY_ONE_UP_TO = 1000  # addresses asked for by value; more are read
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet: its VPC, its IPv4 block (None where it is IPv6 only) and its zone."""
+    """A subnet: its VPC, its IPv4 block (None where it is IPv6 only) and its zone.
+
+    `free_addresses`: IPv4 addresses that nobody holds now (`AvailableIpAddressCount`); None where EC2 does not say.
+    """
 
     subnet_id: str
     vpc_id: str
     block: IPv4Network | None
     zone: str
+    free_addresses: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Wanted:
         addresses: static private addresses.
         instance_types: instance types.
         profiles: names of instance profiles.
+        default_subnets: the subnets that an instance without one lands in.
+        described_types: further instance types of which only the properties are wanted, not where they are offered.
     """
 
     subnet_ids: frozenset[str] = frozenset()
@@ -63,6 +70,8 @@ class Wanted:
     addresses: frozenset[str] = frozenset()
     instance_types: frozenset[str] = frozenset()
     profiles: frozenset[str] = frozenset()
+    default_subnets: bool = False
+    described_types: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,8 @@ class AccountFacts:
         holders: who holds an address now, by VPC and address.
         offered: pairs of zone and instance type.
         profiles: instance profiles that exist; None where IAM could not be asked.
+        types: the properties of instance types, by name.
+        default_subnets: the default subnet of each zone; empty where there is no default VPC, or nobody asked.
         failures: what could not be read: EC2's in the account and region.
         iam_failure: why IAM could not be asked.
     """
@@ -86,6 +97,8 @@ class AccountFacts:
     holders: Mapping[tuple[str, str], Holder] = field(default_factory=dict)
     offered: frozenset[tuple[str, str]] = frozenset()
     profiles: frozenset[str] | None = frozenset()
+    types: Mapping[str, InstanceType] = field(default_factory=dict)
+    default_subnets: tuple[Subnet, ...] = ()
     failures: tuple[AwsError, ...] = ()
     iam_failure: AwsError | None = None
 
@@ -101,15 +114,16 @@ def read_facts(sessions: Sessions, location: Location, wanted: Wanted) -> Accoun
         groups = reading.security_groups(wanted.security_group_ids)
         holders = reading.holders(wanted.addresses, subnets)
         offered = reading.offered(wanted.instance_types)
+        types = describe_instance_types(sessions, location, wanted.instance_types | wanted.described_types)
+        defaults = reading.default_subnets() if wanted.default_subnets else ()
     except AwsError as error:
         return AccountFacts(location, failures=(error,))
+    facts = AccountFacts(location, subnets, groups, holders, offered, types=types, default_subnets=defaults)
     try:
-        profiles: frozenset[str] | None = (
-            existing_profiles(sessions, location, wanted.profiles) if wanted.profiles else frozenset()
-        )
+        profiles = existing_profiles(sessions, location, wanted.profiles) if wanted.profiles else frozenset()
     except AwsError as error:
-        return AccountFacts(location, subnets, groups, holders, offered, None, iam_failure=error)
-    return AccountFacts(location, subnets, groups, holders, offered, profiles)
+        return replace(facts, profiles=None, iam_failure=error)
+    return replace(facts, profiles=profiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +146,12 @@ class _Reading:
             yield from self._items(operation, member, Filters=[{"Name": name, "Values": batch}], **more)
 
     def subnets(self, subnet_ids: Collection[str]) -> dict[str, Subnet]:
-        return {
-            item["SubnetId"]: Subnet(
-                item["SubnetId"],
-                item["VpcId"],
-                IPv4Network(item["CidrBlock"]) if item.get("CidrBlock") else None,
-                item["AvailabilityZone"],
-            )
-            for item in self._filtered("describe_subnets", "Subnets", "subnet-id", subnet_ids)
-        }
+        found = map(_subnet, self._filtered("describe_subnets", "Subnets", "subnet-id", subnet_ids))
+        return {subnet.subnet_id: subnet for subnet in found}
+
+    def default_subnets(self) -> tuple[Subnet, ...]:
+        """Those of the default VPC, one a zone (DescribeSubnets, filter `default-for-az`)."""
+        return tuple(map(_subnet, self._filtered("describe_subnets", "Subnets", "default-for-az", ["true"])))
 
     def security_groups(self, group_ids: Collection[str]) -> dict[str, str]:
         found = self._filtered("describe_security_groups", "SecurityGroups", "group-id", group_ids)
@@ -171,3 +182,13 @@ class _Reading:
             LocationType="availability-zone",
         )
         return frozenset((item["Location"], item["InstanceType"]) for item in found)
+
+
+def _subnet(item: Any) -> Subnet:
+    return Subnet(
+        item["SubnetId"],
+        item["VpcId"],
+        IPv4Network(item["CidrBlock"]) if item.get("CidrBlock") else None,
+        item["AvailabilityZone"],
+        item.get("AvailableIpAddressCount"),
+    )

@@ -139,6 +139,18 @@ PURPOSES: tuple[Purpose, ...] = (
         check_types=frozenset({"postLaunchActions"}),
     ),
     Purpose(
+        "ReadLimits",
+        "check vCPU quotas and the keys of encrypted volumes; where it is missing, the preflight only says so",
+        (
+            "drs:DescribeReplicationConfigurationTemplates",
+            "drs:GetReplicationConfiguration",
+            "ec2:GetEbsDefaultKmsKeyId",
+            "kms:DescribeKey",
+            "servicequotas:GetServiceQuota",
+        ),
+        beside=True,
+    ),
+    Purpose(
         "SyncTags",
         "tag sync, which also takes tags away",
         ("drs:UntagResource",),

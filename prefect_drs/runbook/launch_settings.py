@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from prefect_drs.aws.networks import AccountFacts, Subnet, Wanted
 from prefect_drs.plan.model import LaunchSettings
+from prefect_drs.runbook.machines import Machine, incompatibilities
 
 RESERVED_AT_THE_BEGINNING = 4  # addresses of a subnet that AWS keeps, the network's own included
 
@@ -47,22 +48,29 @@ def wanted_by(settings: Iterable[LaunchSettings]) -> Wanted:
         subnet_ids=frozenset(each.subnet_id for each in every if each.subnet_id),
         security_group_ids=frozenset(group for each in every for group in each.security_group_ids or ()),
         addresses=frozenset(each.static_private_ip for each in every if each.static_private_ip),
-        instance_types=frozenset(each.instance_type for each in every if each.instance_type and not _sized(each)),
+        instance_types=frozenset(each.instance_type for each in every if each.instance_type and not sized_by_drs(each)),
         profiles=frozenset(each.instance_profile_name for each in every if each.instance_profile_name),
     )
 
 
 def problems(
-    settings: LaunchSettings, facts: AccountFacts, *, replaced_instance_id: str | None = None
+    settings: LaunchSettings,
+    facts: AccountFacts,
+    *,
+    machine: Machine | None = None,
+    replaced_instance_id: str | None = None,
 ) -> tuple[Problem, ...]:
     """Everything that the account does not allow in a server's effective settings.
 
     Args:
         settings: the plan's laid over what the account holds (`prefect_drs.plan.effective`).
         facts: what the account and region hold of what they name (`wanted_by`, `read_facts`).
+        machine: what an instance type must support to run the server; None does not ask.
         replaced_instance_id: the server's former recovery instance, where the launch ends it: what it holds is free.
     """
     found = [problem for check in CHECKS for problem in check(settings, facts)]
+    if machine is not None:
+        found += instance_type_fits(settings, facts, machine)
     return (*found, *address_is_free(settings, facts, replaced_instance_id=replaced_instance_id))
 
 
@@ -178,7 +186,7 @@ def address_excludes_a_copy(settings: LaunchSettings, facts: AccountFacts) -> It
 
 def instance_type_is_offered(settings: LaunchSettings, facts: AccountFacts) -> Iterator[Problem]:
     """The instance type is on offer in the subnet's zone; without a subnet, in some zone of the region."""
-    if settings.instance_type and not _sized(settings):
+    if settings.instance_type and not sized_by_drs(settings):
         yield from type_problem(settings.instance_type, _subnet(settings, facts), facts)
 
 
@@ -195,6 +203,19 @@ def type_problem(instance_type: str, subnet: Subnet | None, facts: AccountFacts)
         instance_type,
         f"it is not offered in {where}; {elsewhere} another instance type",
     )
+
+
+def instance_type_fits(settings: LaunchSettings, facts: AccountFacts, machine: Machine) -> Iterator[Problem]:
+    """The server can run as its instance type: architecture, boot mode, Nitro."""
+    if settings.instance_type and not sized_by_drs(settings):
+        yield from type_misfit(settings.instance_type, facts, machine)
+
+
+def type_misfit(instance_type: str, facts: AccountFacts, machine: Machine) -> Iterator[Problem]:
+    """Why a server cannot run as an instance type; nothing of a type that EC2 does not know there."""
+    known = facts.types.get(instance_type)
+    for reason in incompatibilities(machine, known) if known is not None else ():
+        yield Problem("INSTANCE_TYPE_INCOMPATIBLE", "instanceType", instance_type, reason)
 
 
 def instance_profile_exists(settings: LaunchSettings, facts: AccountFacts) -> Iterator[Problem]:
@@ -220,11 +241,11 @@ CHECKS: tuple[Check, ...] = (
     instance_type_is_offered,
     instance_profile_exists,
 )
-"""All but `address_is_free`, which also wants to know which instance the launch ends."""
+"""All but `address_is_free` and `instance_type_fits`, which also need to know the server."""
 
 
-def _sized(settings: LaunchSettings) -> bool:
-    """Whether DRS chooses the instance type itself."""
+def sized_by_drs(settings: LaunchSettings) -> bool:
+    """Whether DRS chooses the instance type itself (`targetInstanceTypeRightSizingMethod` other than NONE)."""
     return settings.target_instance_type_right_sizing_method not in {None, "NONE"}
 
 

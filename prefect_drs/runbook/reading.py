@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prefect_drs.aws.drs import (
@@ -23,8 +23,9 @@ from prefect_drs.aws.drs import (
 from prefect_drs.aws.held import why_unwritable
 from prefect_drs.aws.iam import denied_actions, principal_in
 from prefect_drs.aws.launch_configuration import LaunchState, read_launch_states
+from prefect_drs.aws.launch_template import addresses_taken, on_dedicated_host
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.networks import AccountFacts, Wanted, read_facts
+from prefect_drs.aws.networks import AccountFacts, read_facts
 from prefect_drs.aws.parallel import each
 from prefect_drs.aws.permissions import needed_actions
 from prefect_drs.aws.sessions import Sessions
@@ -32,11 +33,13 @@ from prefect_drs.aws.survey import survey
 from prefect_drs.errors import AwsError
 from prefect_drs.plan.checks import check_type
 from prefect_drs.plan.effective import settings_of
+from prefect_drs.plan.model import RecoveryMode
 from prefect_drs.runbook.launch_settings import wanted_by
 from prefect_drs.runbook.model import RunbookServer, RunbookWave
+from prefect_drs.runbook.occupancy import pending_types
 from prefect_drs.runbook.points import READERS
 from prefect_drs.runbook.rules.replication import READY_STATES
-from prefect_drs.runbook.situation import Landing, Standing, Unread
+from prefect_drs.runbook.situation import Landing, Occupancy, Other, Standing, Unread
 
 SNAPSHOTS_ASKED = 25  # servers an account-region whose points in time are asked for, a call each
 
@@ -96,27 +99,61 @@ def read_states(
     return states, unread
 
 
-def landings_of(waves: Iterable[RunbookWave], states: Mapping[str, LaunchState]) -> Iterator[Landing]:
-    """How each server would land, where its launch configuration could be read. Makes no call."""
+def landings_of(
+    waves: Iterable[RunbookWave],
+    states: Mapping[str, LaunchState],
+    *,
+    mode: RecoveryMode,
+    sources: Mapping[str, SourceServer],
+    occupancies: Mapping[Location, Occupancy],
+) -> Iterator[Landing]:
+    """How each server would land, where its launch configuration could be read. Makes no call.
+
+    A recovery ends the recovery instance that a former recovery launched; what a drill launched stays.
+
+    Args:
+        waves: with their servers.
+        states: launch configurations by source server id.
+        mode: drill or recovery.
+        sources: the servers as DRS tells them, by id.
+        occupancies: what runs where they land.
+    """
     for wave in waves:
         for server in wave.servers:
             state = states.get(server.source_server_id)
             if state is None:
                 continue
             written = state.template_exists and any(change.part == "ec2" for change in server.changes)
+            settings, source = settings_of(server.effective), sources.get(server.source_server_id)
+            former = occupancies.get(server.location, Occupancy()).instances.get(server.recovery_instance_id or "")
+            ended = mode == "recovery" and source is not None and source.last_launch_type == "RECOVERY"
             yield Landing(
                 server,
                 wave,
-                settings_of(server.effective),
+                settings,
                 state.template_id,
                 state.template_exists,
                 why_unwritable(state, server.settings) if written else None,
                 state.configuration.launch_into_instance_id is not None,
+                source=source,
+                boot_mode=former.boot_mode if former is not None else None,
+                replaces=server.recovery_instance_id if ended else None,
+                addresses=addresses_taken(state.template_data, settings),
+                on_dedicated_host=on_dedicated_host(state.template_data),
             )
 
 
-def read_networks(sessions: Sessions, landings: Iterable[Landing]) -> dict[Location, AccountFacts]:
-    """What the accounts have of what the settings name, a retry's alternatives included."""
+def read_networks(
+    sessions: Sessions,
+    landings: Iterable[Landing],
+    occupancies: Mapping[Location, Occupancy] | None = None,
+    others: Iterable[Other] = (),
+) -> dict[Location, AccountFacts]:
+    """What the accounts have of what the settings name, a retry's alternatives included.
+
+    Of instance types, also the properties of those that run, that DRS recommends and that others have still to launch.
+    """
+    elsewhere = pending_types(others)
     wanted: dict[Location, list[Landing]] = defaultdict(list)
     for landing in landings:
         wanted[landing.server.location].append(landing)
@@ -124,12 +161,27 @@ def read_networks(sessions: Sessions, landings: Iterable[Landing]) -> dict[Locat
     def ask(location: Location) -> AccountFacts:
         named = wanted_by(landing.settings for landing in wanted[location])
         retries = [landing.wave.retry for landing in wanted[location]]
-        everything = Wanted(
-            named.subnet_ids.union(*(retry.subnet_ids for retry in retries)),
-            named.security_group_ids,
-            named.addresses,
-            named.instance_types.union(*(retry.instance_types for retry in retries)),
-            named.profiles,
+        running = (occupancies or {}).get(location, Occupancy()).instances.values()
+        everything = replace(
+            named,
+            subnet_ids=named.subnet_ids.union(*(retry.subnet_ids for retry in retries)),
+            instance_types=named.instance_types.union(*(retry.instance_types for retry in retries)),
+            default_subnets=any(
+                subnet_id is None
+                for landing in wanted[location]
+                if not landing.into_instance
+                for subnet_id, _ in landing.addresses
+            ),
+            described_types=frozenset(
+                filter(
+                    None,
+                    (
+                        *(instance.instance_type for instance in running),
+                        *(landing.source.recommended_instance_type for landing in wanted[location] if landing.source),
+                        *elsewhere.get(location, ()),
+                    ),
+                )
+            ),
         )
         return read_facts(sessions, location, everything)
 

@@ -23,7 +23,7 @@ from prefect_drs.errors import UsageError
 from prefect_drs.graph import WaveGraph
 from prefect_drs.plan.effective import effective
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, RecoveryMode, RecoveryPlan, Wave
-from prefect_drs.runbook import reading
+from prefect_drs.runbook import occupancy, reading
 from prefect_drs.runbook.checks import resolve_checks
 from prefect_drs.runbook.model import Change, Runbook, RunbookServer, RunbookWave
 from prefect_drs.runbook.points import LATEST, Asked, Choice, Points, choose, misnamed
@@ -91,7 +91,11 @@ def resolve(
     choices, unread_choices = _choices(sessions, points, [memberships[name] for name in planned], complaints)
     resolution = _Resolution(plan, memberships, states, choices, complaints)
     waves = tuple(_wave(graph, graph.wave(number), resolution) for number in graph.order)
-    landings = tuple(reading.landings_of(waves, states))
+    places = {server.location for wave in waves for server in wave.servers if server.source_server_id in states}
+    occupancies = occupancy.read_instances(sessions, places)
+    sources = {server.source_server_id: server for each in memberships.values() for server in each.servers}
+    landings = tuple(reading.landings_of(waves, states, mode=mode, sources=sources, occupancies=occupancies))
+    facts = reading.read_networks(sessions, landings, occupancies, others)
     snapshots, snapshots_unread, unread_snapshots = reading.read_snapshots(sessions, waves, now)
     findings = preflight(
         Situation(
@@ -103,7 +107,9 @@ def resolve(
             servers={place: estate.servers for place, estate in estates.there.items()},
             jobs={place: estate.jobs for place, estate in estates.there.items()},
             landings=landings,
-            facts=reading.read_networks(sessions, landings),
+            facts=facts,
+            occupancies=occupancy.read_quotas(sessions, occupancies, landings, facts),
+            encryptions=occupancy.read_encryptions(sessions, landings, states),
             snapshots=snapshots,
             snapshots_unread=snapshots_unread,
             standings=reading.read_standings(sessions, waves, estates.there),

@@ -11,11 +11,32 @@ from datetime import datetime
 from functools import cached_property
 
 from prefect_drs.aws.drs import Job, SourceServer
+from prefect_drs.aws.encryption import Encryption
 from prefect_drs.aws.iam import Principal
+from prefect_drs.aws.instances import PresentInstance
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import AccountFacts
+from prefect_drs.errors import AwsError
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup, RecoveryMode
+from prefect_drs.runbook.launch_settings import sized_by_drs
 from prefect_drs.runbook.model import RunbookServer, RunbookWave
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLaunch:
+    """A server that another execution has still to launch.
+
+    Args:
+        source_server_id: which.
+        location: where.
+        subnet_id: as planned; None is the default VPC's.
+        instance_type: as planned; empty where DRS chooses it.
+    """
+
+    source_server_id: str
+    location: Location
+    subnet_id: str | None = None
+    instance_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +47,13 @@ class Other:
         execution_id: which.
         plan_name: of which plan.
         source_server_ids: the servers it holds.
+        pending: those of them that it has still to launch.
     """
 
     execution_id: str
     plan_name: str
     source_server_ids: frozenset[str]
+    pending: tuple[PendingLaunch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +97,11 @@ class Landing:
         template_exists: whether that is there.
         unwritable: why the plan's settings cannot be written into the template.
         into_instance: it is launched into an instance that is there already, which brings its own network.
+        source: the server as DRS tells it.
+        boot_mode: of the recovery instance that was last launched from it; None where it has none.
+        replaces: the recovery instance that the launch ends first.
+        addresses: how many addresses it takes, by subnet; None is the default VPC's.
+        on_dedicated_host: it runs on a Dedicated Host, which no vCPU quota counts.
     """
 
     server: RunbookServer
@@ -83,6 +111,33 @@ class Landing:
     template_exists: bool
     unwritable: str | None = None
     into_instance: bool = False
+    source: SourceServer | None = None
+    boot_mode: str | None = None
+    replaces: str | None = None
+    addresses: tuple[tuple[str | None, int], ...] = ()
+    on_dedicated_host: bool = False
+
+    @property
+    def launched_type(self) -> str:
+        """The instance type it is launched as: the settings', or DRS's recommendation where DRS sizes it."""
+        if self.settings.instance_type and not sized_by_drs(self.settings):
+            return self.settings.instance_type
+        return self.source.recommended_instance_type if self.source else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What runs in an account and region now, and how much EC2 lets run there.
+
+    Args:
+        instances: those that hold addresses, by id.
+        quotas: vCPUs of running On-Demand instances, by quota code; only those that the plan needs.
+        failures: what could not be read.
+    """
+
+    instances: Mapping[str, PresentInstance] = field(default_factory=dict)
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    failures: tuple[AwsError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +171,8 @@ class Situation:
         jobs: everybody's jobs by account and region.
         landings: how the servers would land, where their launch configurations could be read.
         facts: what the accounts have of what the settings name.
+        occupancies: what runs in the accounts and regions that the plan launches in.
+        encryptions: the keys that volumes are encrypted with there.
         snapshots: whether there is a point in time, of servers that may have none.
         snapshots_unread: by account and region, how many more such servers were not asked for.
         standings: permissions, an account each.
@@ -133,6 +190,8 @@ class Situation:
     jobs: Mapping[Location, Sequence[Job]] = field(default_factory=dict)
     landings: Sequence[Landing] = ()
     facts: Mapping[Location, AccountFacts] = field(default_factory=dict)
+    occupancies: Mapping[Location, Occupancy] = field(default_factory=dict)
+    encryptions: Mapping[Location, Encryption] = field(default_factory=dict)
     snapshots: Mapping[str, bool] = field(default_factory=dict)
     snapshots_unread: Mapping[Location, int] = field(default_factory=dict)
     standings: Sequence[Standing] = ()

@@ -57,6 +57,9 @@ class EnrolmentBackend(SourceServersBackend):
         security_groups: Iterable[str] = (),
         launch_settings: Mapping[str, Any] | None = None,
         launch_seconds: float | None = None,
+        architecture: str = "x86_64",
+        boot_mode: str | None = None,
+        supports_nitro: bool = True,
         enforce_quotas: bool = False,
     ) -> SourceServer:
         """Add a source server in the state asked for.
@@ -82,6 +85,9 @@ class EnrolmentBackend(SourceServersBackend):
             subnet, security_groups: written into the launch template; the default VPC's where left out.
             launch_settings: members of `LaunchConfiguration` that differ from the account's template.
             launch_seconds: from StartRecovery to LAUNCHED, each time; drawn by `durations` where left out.
+            architecture: x86_64 or arm64.
+            boot_mode: legacy-bios or uefi, which EC2 tells of its recovery instances; it tells none where left out.
+            supports_nitro: whether it has the drivers for the Nitro System.
             enforce_quotas: refuse more than 4,000 servers or 300 replicating.
 
         Raises:
@@ -127,6 +133,9 @@ class EnrolmentBackend(SourceServersBackend):
             replication_settings=replication_settings,
             source_instance_type=source_instance_type,
             launch_seconds=launch_seconds,
+            architecture=architecture,
+            boot_mode=boot_mode,
+            supports_nitro=supports_nitro,
         )
         self.servers[server_id] = server
         if replication_state == ReplicationState.INITIATING:

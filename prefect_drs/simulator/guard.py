@@ -1,9 +1,9 @@
 """The sandbox's own checks in front of moto's services: regions, sessions, faults, and AssumeRole.
 
-In: moto's handlers of EC2, IAM, STS, SSM, SNS, SQS and EventBridge. Out: the same handlers behind the checks that DRS
-has too: an unreachable region gives no answer, an expired session is refused, so is an action that the role lacks, an
-operation fault of that service hits; each refusal in the service's own form. moto's AssumeRole is put behind
-`assume_role`.
+In: moto's handlers of EC2, IAM, STS, SSM, SNS, SQS, EventBridge, KMS and Service Quotas. Out: the same handlers behind
+the checks that DRS has too: an unreachable region gives no answer, an expired session is refused, so is an action that
+the role lacks, an operation fault of that service hits; each refusal in the service's own form. moto's AssumeRole is
+put behind `assume_role`.
 
 Before EC2 is asked, the launches that have come due are carried out. All of it holds within `mock_aws` and over HTTP
 alike, since both go through the handlers in moto's `urls` modules.
@@ -27,6 +27,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 from moto.iam.models import get_account_id_from
 from moto.iam.responses import IamResponse
+from moto.servicequotas.responses import ServiceQuotasResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.responses import TokenResponse
 
@@ -38,9 +39,10 @@ from .models import drs_backends
 from .ops_items import SandboxSSMResponse
 from .permissions import SandboxIAMResponse
 from .runtime import LOCK, current
+from .service_quotas import SandboxServiceQuotasResponse
 from .sessions import Session
 
-GUARDED = ("ec2", "iam", "sts", "ssm", "sns", "sqs", "events")
+GUARDED = ("ec2", "iam", "sts", "ssm", "sns", "sqs", "events", "kms", "servicequotas")
 LOCKED = frozenset({"ec2", "iam", "sts", "events"})
 """Services whose state launches change or read: their calls take turns with DRS's."""
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
@@ -48,6 +50,8 @@ _IN_JSON = {
     "ssm": "application/x-amz-json-1.1",
     "events": "application/x-amz-json-1.1",
     "sqs": "application/x-amz-json-1.0",
+    "kms": "application/x-amz-json-1.1",
+    "servicequotas": "application/x-amz-json-1.1",
 }
 """Services that answer in JSON; the others do in XML."""
 _Code = tuple[str, int]
@@ -75,6 +79,7 @@ def guard_services() -> None:
         EC2Response.dispatch: SandboxEC2Response.dispatch,
         IamResponse.dispatch: SandboxIAMResponse.dispatch,
         SimpleSystemManagerResponse.dispatch: SandboxSSMResponse.dispatch,
+        ServiceQuotasResponse.dispatch: SandboxServiceQuotasResponse.dispatch,
     }
     for service in GUARDED:
         urls = importlib.import_module(f"moto.{service}.urls")

@@ -83,7 +83,12 @@ class NumberedLaunchTemplate(LaunchTemplate):
 
 
 class SandboxEC2Response(EC2Response):
-    """EC2, with launch templates as AWS has them."""
+    """EC2, with launch templates as AWS has them, and the default key for EBS."""
+
+    def get_ebs_default_kms_key_id(self) -> ActionResult:
+        """GetEbsDefaultKmsKeyId: AWS's own key unless ModifyEbsDefaultKmsKeyId named another."""
+        self.error_on_dryrun()
+        return ActionResult({"KmsKeyId": self.ec2_backend.default_kms_key_id or "alias/aws/ebs"})
 
     def describe_launch_templates(self) -> ActionResult:
         """DescribeLaunchTemplates, a page at a time."""

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance
 from moto.moto_api._internal import mock_random
 from werkzeug.exceptions import HTTPException
@@ -51,6 +52,8 @@ class LaunchPlan:
     into_instance: str | None
     disks: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
+    architecture: str = "x86_64"
+    boot_mode: str | None = None
 
 
 @contextmanager
@@ -93,6 +96,8 @@ def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPla
         into_instance=server.launch.into_instance,
         disks=[dict(disk) for disk in server.disks],
         error="" if template else f"The launch template {server.launch.ec2_launch_template_id} does not exist.",
+        architecture=server.architecture,
+        boot_mode=server.boot_mode,
     )
 
 
@@ -164,7 +169,25 @@ def _launch_into(ec2: Any, plan: LaunchPlan) -> Instance:
     return instance
 
 
+def _check_type(plan: LaunchPlan) -> None:
+    """Refuse a type that does not fit the machine, as RunInstances does of a machine image."""
+    known = INSTANCE_TYPES.get(plan.instance_type, {})
+    architectures = known.get("ProcessorInfo", {}).get("SupportedArchitectures", [plan.architecture])
+    if plan.architecture not in architectures:
+        raise LaunchError(
+            f"InvalidParameterValue: The architecture '{','.join(architectures)}' of the specified instance type does "
+            f"not match the architecture '{plan.architecture}' of the specified AMI."
+        )
+    boot_modes = known.get("SupportedBootModes", [])
+    if plan.boot_mode and boot_modes and plan.boot_mode not in boot_modes:
+        raise LaunchError(
+            f"InvalidParameterValue: The instance type {plan.instance_type} does not support the boot mode "
+            f"{plan.boot_mode} of the specified AMI."
+        )
+
+
 def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
+    _check_type(plan)
     subnet = subnet_of(plan, account_id, region)
     interface = primary_interface(plan.template)
     address = plan.private_ip or _address(interface)
@@ -212,6 +235,8 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
         except (ServiceException, HTTPException):
             instance.terminate()
             raise
+    if plan.boot_mode:
+        cast("Any", instance).current_instance_boot_mode = plan.boot_mode  # moto has none, and answers what is there
     if plan.disposition == "STOPPED":
         instance.stop()
     return instance

@@ -80,6 +80,9 @@ class SourceServer:
     launches: int = 0
     source_instance_type: str | None = None
     launch_seconds: float | None = None
+    architecture: str = "x86_64"
+    boot_mode: str | None = None
+    supports_nitro: bool = True
     _properties: Wire | None = None
 
     @property
@@ -134,8 +137,8 @@ class SourceServer:
                 "cpus": [{"cores": self.cpus, "modelName": "Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz"}],
                 "ramBytes": self.ram_bytes,
                 "os": {"fullString": self.operating_system},
-                "supportsNitroInstances": True,
-                "architecture": "x86_64",
+                "supportsNitroInstances": self.supports_nitro,
+                "architecture": self.architecture,
             }
         return self._properties
 

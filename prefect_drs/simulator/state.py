@@ -28,9 +28,11 @@ from prefect_drs.private_files import make_folder, write_file
 from prefect_drs.simulator.clock import SimulatorClock, SpeedClock, StepClock
 from prefect_drs.simulator.runtime import LOCK, Runtime
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = b"prefect-drs sandbox state\n"
-SERVICES = ("drs", "ec2", "iam", "sts", "sns", "sqs", "ssm", "kms", "events", "scheduler", "cloudwatch", "s3")
+SERVICES = (
+    "drs", "ec2", "iam", "sts", "sns", "sqs", "ssm", "kms", "events", "scheduler", "cloudwatch", "s3", "servicequotas",
+)  # fmt: skip
 _LOCK_TYPE = type(threading.RLock())
 _MODULES = ("moto", "prefect_drs.simulator", "collections", "datetime", "ipaddress", "decimal", "uuid", "zoneinfo")
 _BUILTINS = frozenset(

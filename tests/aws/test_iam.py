@@ -104,7 +104,9 @@ def test_actions_of_checks_are_needed_where_a_plan_has_such_checks() -> None:
         "ssm:GetCommandInvocation",
         "ssm:ListCommands",
     }
-    assert sum(len(purpose.actions) for purpose in PURPOSES) == len({a for p in PURPOSES for a in p.actions})
+    listed = [action for purpose in PURPOSES for action in purpose.actions]
+    twice = {action for action in listed if listed.count(action) > 1}
+    assert twice == {"drs:GetReplicationConfiguration"}  # of two statements, each of which one may leave out
 
 
 @pytest.mark.parametrize("count", [1, 12])

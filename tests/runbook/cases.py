@@ -12,9 +12,12 @@ from typing import Any
 from prefect_drs.runbook import Other, Runbook
 from prefect_drs.runbook.points import Points
 from prefect_drs.simulator.roles import plant_role
-from tests.rig import REGION
+from prefect_drs.simulator.service_quotas import set_vcpu_quota
+from tests.rig import ACCOUNT, REGION
 from tests.runbook.world import TARGET, World
 
+STANDARD = "L-1216C47A"
+"""The quota on vCPUs of Standard types (A, C, D, H, I, M, R, T, Z)."""
 Case = Callable[[World, bool], Runbook]
 CASES: dict[str, Case] = {}
 
@@ -319,3 +322,51 @@ def a_retry_in_a_subnet_of_another_vpc(world: World, broken: bool) -> Runbook:
     other = world.make_subnet("10.8.1.0/24", world.other_vpc) if broken else world.make_subnet("10.9.2.0/24")
     retry = {"attempts": 1, "subnetIds": [other]}
     return with_settings(world, wave={"retry": retry}, subnetId=world.subnet, securityGroupIds=[group])
+
+
+@case("INSTANCE_TYPE_INCOMPATIBLE")
+def a_graviton_type_for_an_x86_server(world: World, broken: bool) -> Runbook:
+    return with_settings(world, instanceType="m7g.large" if broken else "m7i.large")
+
+
+@case("RETRY_TYPE_INCOMPATIBLE")
+def a_retry_with_a_graviton_type(world: World, broken: bool) -> Runbook:
+    return with_settings(
+        world, wave={"retry": {"attempts": 1, "instanceTypes": ["c6g.large" if broken else "c6i.large"]}}
+    )
+
+
+# ---- what the account can hold -----------------------------------------------------------------------------------
+
+
+@case("SUBNET_FREE_ADDRESSES")
+def twelve_servers_for_eleven_addresses(world: World, broken: bool) -> Runbook:
+    subnet = world.make_subnet("10.9.2.0/28")  # 16 addresses, of which AWS keeps five
+    return world.resolve({"sourceServerIds": world.servers(12 if broken else 11), "launchConfig": {"subnetId": subnet}})
+
+
+@case("VCPU_QUOTA")
+def more_vcpus_than_the_quota_allows(world: World, broken: bool) -> Runbook:
+    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 7 if broken else 8)
+    return world.resolve({"sourceServerIds": world.servers(4), "launchConfig": {"instanceType": "m6i.large"}})
+
+
+@case("VCPU_QUOTA_UNCHECKED")
+def a_role_that_may_not_read_quotas(world: World, broken: bool) -> Runbook:
+    return in_target_account(world, *(["servicequotas:GetServiceQuota"] if broken else []))
+
+
+@case("KMS_KEY_UNUSABLE")
+def a_key_that_somebody_disabled(world: World, broken: bool) -> Runbook:
+    server = world.server()
+    kms = world.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    world.encrypt(server, "CUSTOM", key["Arn"])
+    if broken:
+        kms.disable_key(KeyId=key["KeyId"])
+    return world.resolve(server)
+
+
+@case("KMS_KEY_UNCHECKED")
+def more_servers_than_are_asked_for_their_keys(world: World, broken: bool) -> Runbook:
+    return world.resolve(world.servers(26 if broken else 25))

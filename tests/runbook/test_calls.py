@@ -7,6 +7,7 @@ import math
 import pytest
 
 from benchmarks.preflight import A_SERVER, CALLS_AT_MOST, measure
+from prefect_drs.aws.encryption import CONFIGURATIONS_ASKED
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.simulator.roles import plant_role
 from tests.rig import aws_environment
@@ -16,11 +17,11 @@ A_PAGE = 200  # servers, and launch templates
 
 
 def at_most(servers: int) -> int:
-    """The bound at so many servers: two pages for each 200, and ten calls for all the rest."""
-    return 10 + 2 * math.ceil(servers / A_PAGE)
+    """The bound at so many servers: two pages for each 200, 25 for replication configurations, 15 for all the rest."""
+    return 15 + CONFIGURATIONS_ASKED + 2 * math.ceil(servers / A_PAGE)
 
 
-def test_the_bound_is_50_calls_at_4000_servers() -> None:
+def test_the_bound_is_80_calls_at_4000_servers() -> None:
     assert at_most(4000) == CALLS_AT_MOST
 
 

@@ -79,6 +79,11 @@ class World:
         number = made["LaunchTemplateVersion"]["VersionNumber"]
         ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=str(number))
 
+    def encrypt(self, server: str, encryption: str, key: str = "") -> None:
+        """Have the replication of a server encrypt its volumes: DEFAULT, NONE, or CUSTOM with a key."""
+        named = {"ebsEncryptionKeyArn": key} if key else {}
+        self.client("drs").update_replication_configuration(sourceServerID=server, ebsEncryption=encryption, **named)
+
     def manifest(self, *groups: Mapping[str, Any], wave: Mapping[str, Any], plan: Mapping[str, Any]) -> Manifest:
         named = [{"groupName": f"group {number}", "region": REGION, **group} for number, group in enumerate(groups, 1)]
         together = [[group["groupName"] for group in named]] if "healthChecks" in wave or "preWave" in wave else None

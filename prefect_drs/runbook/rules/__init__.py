@@ -7,7 +7,17 @@ not be read is a finding of its own. `docs/preflight.md` is the same list for pe
 from __future__ import annotations
 
 from prefect_drs.runbook.model import Finding
-from prefect_drs.runbook.rules import access, activity, membership, plan, replication, settings
+from prefect_drs.runbook.rules import (
+    access,
+    activity,
+    instance_types,
+    keys,
+    membership,
+    plan,
+    replication,
+    room,
+    settings,
+)
 from prefect_drs.runbook.rules.rule import Rule
 from prefect_drs.runbook.situation import Situation
 
@@ -53,6 +63,14 @@ RULES: tuple[Rule, ...] = (
     settings.instance_profile_exists,
     settings.retried_types_are_offered,
     settings.retried_subnets_can_be_used,
+    instance_types.instance_types_fit,
+    instance_types.retried_types_fit,
+    # what the account can hold
+    room.subnets_have_room,
+    room.vcpu_quotas_suffice,
+    room.vcpu_quotas_could_be_read,
+    keys.keys_can_be_used,
+    keys.keys_could_be_read,
 )
 
 

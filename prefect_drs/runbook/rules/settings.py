@@ -11,7 +11,8 @@ from prefect_drs.runbook.rules.rule import Observation, Rule, rule
 from prefect_drs.runbook.situation import Landing, Situation, named
 
 
-def _observed(landing: Landing, problem: Problem) -> Observation:
+def observed(landing: Landing, problem: Problem) -> Observation:
+    """A problem of a server's setting, with where its value comes from."""
     server = landing.server
     found = server.effective.get(problem.setting)
     origin = f" (from the {found.origin})" if found else ""
@@ -27,7 +28,7 @@ def _of_each_server(code: str, check: checks.Check, *, what: str, remedy: str) -
 
     def look(situation: Situation) -> Iterator[Observation]:
         for landing, facts in situation.landed:
-            yield from (_observed(landing, problem) for problem in check(landing.settings, facts))
+            yield from (observed(landing, problem) for problem in check(landing.settings, facts))
 
     look.__name__ = check.__name__
     return rule(code, what=what, remedy=remedy)(look)
@@ -101,7 +102,7 @@ def addresses_are_free(situation: Situation) -> Iterator[Observation]:
         former = landing.server.recovery_instance_id
         replaced = former if situation.mode == "recovery" else None
         for problem in checks.address_is_free(landing.settings, facts, replaced_instance_id=replaced):
-            seen = _observed(landing, problem)
+            seen = observed(landing, problem)
             if former is not None and former in problem.message:
                 told = f"{seen.message}: terminate the former drill, which left it: prefect-drs terminate EXECUTION"
                 seen = Observation(told, seen.location, seen.source_server_id)

@@ -1,0 +1,57 @@
+"""Whether servers can run as the instance types that they are launched as: their own, and those of retries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect_drs.runbook import launch_settings as checks
+from prefect_drs.runbook.machines import machine_of
+from prefect_drs.runbook.rules.rule import Observation, rule
+from prefect_drs.runbook.rules.settings import observed
+from prefect_drs.runbook.situation import Landing, Situation, named
+
+_WHY = (
+    "is of another architecture than the server, does not support its boot mode, or is built on the Nitro System, for "
+    "which the server has no drivers"
+)
+
+
+@rule(
+    "INSTANCE_TYPE_INCOMPATIBLE",
+    what=f"the instance type, the plan's or the launch template's, {_WHY}. The boot mode is known of a server that has "
+    "a recovery instance; DRS itself does not tell it",
+    remedy="another instance type, such as one of the server's architecture",
+)
+def instance_types_fit(situation: Situation) -> Iterator[Observation]:
+    """EC2 refuses an instance type that does not fit the machine image (`RunInstances`, InvalidParameterValue)."""
+    for landing, facts in situation.landed:
+        if landing.source is not None:
+            machine = machine_of(landing.source, facts.types, landing.boot_mode)
+            for problem in checks.instance_type_fits(landing.settings, facts, machine):
+                yield observed(landing, problem)
+
+
+@rule(
+    "RETRY_TYPE_INCOMPATIBLE",
+    what=f"an instance type of `retry.instanceTypes` {_WHY}",
+    remedy="another instance type, or leave it out",
+)
+def retried_types_fit(situation: Situation) -> Iterator[Observation]:
+    """Every server of a wave can run as each type that a retry falls back on."""
+    affected: dict[tuple[int, str, str, str], list[Landing]] = {}
+    for landing, facts in situation.landed:
+        if landing.source is None or not landing.wave.retry.instance_types:
+            continue
+        machine = machine_of(landing.source, facts.types, landing.boot_mode)
+        for instance_type in landing.wave.retry.instance_types:
+            for problem in checks.type_misfit(instance_type, facts, machine):
+                key = (landing.wave.wave_number, str(landing.server.location), instance_type, problem.message)
+                affected.setdefault(key, []).append(landing)
+    for (number, _, instance_type, message), landings in affected.items():
+        first = landings[0]
+        more = f" and {len(landings) - 1} more" if len(landings) > 1 else ""
+        yield Observation(
+            f"wave {number} ({first.wave.wave_name}), for {named(first.server)}{more}: retry.instanceTypes "
+            f"{instance_type}: {message}",
+            first.server.location,
+        )

@@ -1,0 +1,59 @@
+"""Whether the KMS keys that volumes are encrypted with can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect_drs.runbook.model import FindingSeverity
+from prefect_drs.runbook.rules.rule import Observation, rule
+from prefect_drs.runbook.situation import Situation
+
+USES_TOLD = 3
+
+
+@rule(
+    "KMS_KEY_UNUSABLE",
+    what="a KMS key that volumes are encrypted with (the replication configuration's, the account's default key for "
+    "EBS, the launch template's) is disabled, pending deletion, missing, or no symmetric encryption key",
+    remedy="enable the key or cancel its deletion (`aws kms enable-key`, `aws kms cancel-key-deletion`); what was "
+    "replicated with a key that is gone cannot be launched",
+)
+def keys_can_be_used(situation: Situation) -> Iterator[Observation]:
+    """EBS makes no volume of a snapshot whose key it cannot use (EBS user guide, "Amazon EBS encryption")."""
+    for location, encryption in sorted(situation.encryptions.items()):
+        for key in encryption.keys:
+            if key.problem:
+                uses = encryption.uses[key.key_id]
+                more = f" and {len(uses) - USES_TOLD} more" if len(uses) > USES_TOLD else ""
+                yield Observation(
+                    f"{location}: KMS key {key.key_id} cannot encrypt volumes: {key.problem}; it is used by "
+                    f"{', '.join(uses[:USES_TOLD])}{more}; enable it or cancel its deletion in KMS",
+                    location,
+                )
+
+
+@rule(
+    "KMS_KEY_UNCHECKED",
+    what="a KMS key, or which key a server's volumes are encrypted with, could not be read; or there are more servers "
+    "or keys than are asked for (25 of each an account and region, a call each; the others are taken to have what the "
+    "replication configuration template says)",
+    remedy="allow `kms:DescribeKey`, `drs:GetReplicationConfiguration`, "
+    "`drs:DescribeReplicationConfigurationTemplates` and `ec2:GetEbsDefaultKmsKeyId`, see "
+    "[permissions.md](permissions.md); for further servers, `aws drs get-replication-configuration`",
+    severity=FindingSeverity.TOLD,
+)
+def keys_could_be_read(situation: Situation) -> Iterator[Observation]:
+    """The state of every key is known."""
+    for location, encryption in sorted(situation.encryptions.items()):
+        for failure in encryption.failures:
+            yield Observation(f"{location}: KMS keys are not checked: {failure}", location)
+        if encryption.servers_not_asked:
+            yield Observation(
+                f"{location}: the replication configurations of {encryption.servers_not_asked} further server(s) were "
+                "not asked for their KMS keys; that of the replication configuration template was looked at instead",
+                location,
+            )
+        if encryption.keys_not_asked:
+            yield Observation(
+                f"{location}: {encryption.keys_not_asked} further KMS key(s) were not looked at", location
+            )
