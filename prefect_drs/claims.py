@@ -34,10 +34,10 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.aws.location import Location
 from prefect_drs.errors import PrefectDrsError, PreflightRefusedError
-from prefect_drs.executions import carriers_of, find_report, is_set_aside
+from prefect_drs.executions import carriers_of, find_report, is_set_aside, pending_launches
 from prefect_drs.gate_runs import prefect_client
 from prefect_drs.lease import is_held
-from prefect_drs.runbook import FindingSeverity, Other, Runbook
+from prefect_drs.runbook import FindingSeverity, Other, PendingLaunch, Runbook
 
 PREFIX = "prefect-drs-claim-"
 SERVERS_KEY = "prefect-drs-servers"
@@ -137,10 +137,15 @@ def others_than(execution_id: str | None) -> tuple[Other, ...]:
     with prefect_client() as client:
         holders = {entry.claim.execution_id: entry for entry in _entries(client) if entry.claim.released_at is None}
         return tuple(
-            Other(holder, entry.claim.plan_name, servers)
+            Other(holder, entry.claim.plan_name, servers, _still_to_launch(holder))
             for holder, entry in holders.items()
             if holder != execution_id and (servers := _servers(client, holder)) and not _is_void(client, entry)
         )
+
+
+def _still_to_launch(execution_id: str) -> tuple[PendingLaunch, ...]:
+    report = find_report(execution_id)
+    return () if report is None else tuple(pending_launches(report))
 
 
 def _require_free(

@@ -6,6 +6,7 @@ execution that another process takes up, the end of the flow runs that a dead pr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -27,8 +28,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from prefect_drs.artifacts import REPORT_KEY, report_key
+from prefect_drs.aws.location import Location
 from prefect_drs.errors import UsageError
 from prefect_drs.report.model import RecoveryReport
+from prefect_drs.runbook import PendingLaunch
 from prefect_drs.suspension import is_suspended
 
 RESUME_FLOW = "resume"
@@ -36,6 +39,8 @@ UNSETTLED = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
 ACTIVE = [*UNSETTLED, StateType.SCHEDULED, StateType.CANCELLING]  # of runs that have begun; one is Scheduled to go on
 SET_ASIDE = "Suspended at a gate"  # so begins the message of a run that another one was put in the place of
 CANCELLED_BY = "the Prefect UI or API"
+STILL_TO_LAUNCH = frozenset({"PENDING", "IN_PROGRESS"})
+"""`launchStatus` of servers that have no instance yet (`LaunchStatus` in the DRS model)."""
 RUNS_A_PAGE = 200  # the Prefect API's own limit
 
 
@@ -80,6 +85,19 @@ def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
             },
         )
     return Artifact.model_validate_list(answer.json())
+
+
+def pending_launches(report: RecoveryReport) -> Iterator[PendingLaunch]:
+    """The servers that an execution has still to launch, as far as its report tells where."""
+    for wave in report.waves:
+        for server in wave.servers if not wave.status.over else ():
+            if server.launch_status in STILL_TO_LAUNCH and (place := server.placement) is not None:
+                yield PendingLaunch(
+                    server.source_server_id,
+                    Location(place.account_id, place.region),
+                    place.subnet_id,
+                    place.instance_type or "",
+                )
 
 
 def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:

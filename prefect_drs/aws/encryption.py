@@ -49,12 +49,12 @@ class KmsKey:
 
     @property
     def problem(self) -> str:
-        """Why EBS cannot use it; empty where it can."""
+        """Why EBS cannot use it, with the remedy; empty where it can."""
         if self.state == MISSING:
-            return "there is no such key"
+            return "there is no such key; have the server replicate with another key"
         if self.state not in USABLE_STATES:
-            return f"its state is {self.state}"
-        return "" if self.symmetric else "it is no symmetric encryption key, and EBS takes no other"
+            return f"its state is {self.state}; enable it or cancel its deletion in KMS"
+        return "" if self.symmetric else "it is no symmetric encryption key, and EBS takes no other; name another key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from prefect_drs.plan.effective import EffectiveValue, effective, settings_of
 from prefect_drs.plan.finding import choices
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
 from prefect_drs.runbook.launch_settings import Problem, problems, wanted_by
+from prefect_drs.runbook.machines import machine_of
 
 NOTHING = LaunchSettings()
 
@@ -137,7 +138,12 @@ def account_problems(
     for failure in (*facts.failures, *([facts.iam_failure] if facts.iam_failure else [])):
         raise failure
     found = {
-        each: problems(settings, facts, replaced_instance_id=group.servers[each].recovery_instance_id)
+        each: problems(
+            settings,
+            facts,
+            machine=machine_of(group.servers[each], facts.types),
+            replaced_instance_id=group.servers[each].recovery_instance_id,
+        )
         for each, settings in landed.items()
     }
     for each, state in states.items():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from prefect_drs.errors import PrefectDrsError
+from prefect_drs.plan.effective import settings_of
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.events import (
     CancelAsked,
@@ -42,13 +43,15 @@ from prefect_drs.report.model import (
     ExecutionStatus,
     JobReport,
     NotificationsReport,
+    Placement,
     RecoveryReport,
     ServerReport,
     UnsentNotification,
     WaveReport,
     WaveStatus,
 )
-from prefect_drs.runbook import RunbookWave
+from prefect_drs.runbook import RunbookServer, RunbookWave
+from prefect_drs.runbook.launch_settings import sized_by_drs
 
 
 class _Wave:
@@ -74,6 +77,7 @@ class _Wave:
                 attempts=0,
                 started_at=None,
                 ended_at=None,
+                placement=_placement(server),
             )
             for server in wave.servers
         }
@@ -118,6 +122,16 @@ class _Wave:
         moment = began if point <= began else max(asked, default=began)
         age = max(0.0, (moment - point).total_seconds())
         return server.model_copy(update={"point_in_time": point, "rpo_seconds": age})
+
+
+def _placement(server: RunbookServer) -> Placement:
+    settings = settings_of(server.effective)
+    return Placement(
+        account_id=server.account_id,
+        region=server.region,
+        subnet_id=settings.subnet_id,
+        instance_type=None if sized_by_drs(settings) else settings.instance_type,
+    )
 
 
 class ReportFold:

@@ -69,8 +69,20 @@ class JobReport(ReportModel):
     ended_at: datetime | None
 
 
+class Placement(ReportModel):
+    """Where and as what a server is launched, as its runbook has it; a retry may launch it otherwise.
+
+    `subnet_id` None: the default VPC's. `instance_type` None: DRS chooses it.
+    """
+
+    account_id: str
+    region: str
+    subnet_id: str | None = None
+    instance_type: str | None = None
+
+
 class ServerReport(ReportModel):
-    """A server of a wave. `attempts`: jobs it took part in.
+    """A server of a wave. `attempts`: jobs it took part in. `placement`: None in reports of former versions.
 
     `point_in_time`: whose data it holds, known once the execution has ended. `rpo_seconds`: how old that data was when
     the execution began, or, where replication went on after that, when its launch job began.
@@ -86,6 +98,7 @@ class ServerReport(ReportModel):
     point_in_time: datetime | None = None
     rpo_seconds: float | None = None
     error: str | None = None
+    placement: Placement | None = None
 
 
 class WaveReport(ReportModel):

@@ -15,13 +15,14 @@ from prefect_drs.runbook.model import (
     runbook_json,
 )
 from prefect_drs.runbook.resolve import resolve
-from prefect_drs.runbook.situation import Other
+from prefect_drs.runbook.situation import Other, PendingLaunch
 
 __all__ = [
     "Change",
     "Finding",
     "FindingSeverity",
     "Other",
+    "PendingLaunch",
     "Runbook",
     "RunbookServer",
     "RunbookWave",

@@ -26,8 +26,8 @@ def keys_can_be_used(situation: Situation) -> Iterator[Observation]:
                 uses = encryption.uses[key.key_id]
                 more = f" and {len(uses) - USES_TOLD} more" if len(uses) > USES_TOLD else ""
                 yield Observation(
-                    f"{location}: KMS key {key.key_id} cannot encrypt volumes: {key.problem}; it is used by "
-                    f"{', '.join(uses[:USES_TOLD])}{more}; enable it or cancel its deletion in KMS",
+                    f"{location}: KMS key {key.key_id} of {', '.join(uses[:USES_TOLD])}{more} cannot encrypt volumes: "
+                    f"{key.problem}",
                     location,
                 )
 
