@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from prefect.logging import get_logger
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -89,6 +89,13 @@ def claim_servers(execution_id: str, runbook: Runbook) -> None:
         for finding in runbook.findings
         if finding.severity is FindingSeverity.WAIVED and finding.execution_id is not None
     )
+    try:
+        _claim_servers(execution_id, runbook, wanted, tolerated)
+    except PrefectHTTPStatusError as error:
+        raise PrefectDrsError(f"the servers of execution {execution_id} could not be claimed: {error}") from error
+
+
+def _claim_servers(execution_id: str, runbook: Runbook, wanted: frozenset[str], tolerated: frozenset[str]) -> None:
     nonce = uuid4().hex
     with prefect_client() as client:
         _store_servers(client, execution_id, runbook)
@@ -218,9 +225,11 @@ def _store_servers(client: SyncPrefectClient, execution_id: str, runbook: Runboo
     value = json.dumps({f"{at.account_id}/{at.region}": sorted(ids) for at, ids in sorted(by_location.items())})
     try:
         client.create_flow_run_input(UUID(execution_id), SERVERS_KEY, value)
-    except (PrefectHTTPStatusError, ObjectNotFound) as error:
+    except ObjectAlreadyExists:
+        return
+    except PrefectHTTPStatusError as error:
         if not _is_taken(error):
-            raise PrefectDrsError(f"the servers of execution {execution_id} could not be claimed: {error}") from error
+            raise
 
 
 def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
@@ -275,7 +284,7 @@ def _create(client: SyncPrefectClient, number: int, claim: _Claim) -> bool:
     except PrefectHTTPStatusError as error:
         if _is_taken(error):
             return False
-        raise PrefectDrsError(f"servers could not be claimed: {error}") from error
+        raise
     return True
 
 

@@ -83,7 +83,7 @@ def conclude_cancelled(
         return None
     if report is not None:
         release_servers(execution_id)
-    forget_lease(execution_id)
+        forget_lease(execution_id)
     return report
 
 

@@ -79,8 +79,8 @@ def cancel_execution(
     if _waits_for_worker(execution_id):
         return ControlOutcome(
             Outcome.STORED,
-            f"execution {execution_id} was suspended at its gates, no process carried it; the cancel is stored, and a "
-            f"worker brings it to its end; see prefect-drs status {execution_id}",
+            f"no process carries execution {execution_id} now; the cancel is stored, and the worker that goes on with it "
+            f"brings it to its end; see prefect-drs status {execution_id}",
         )
     report = conclude_cancelled(execution_id, follow_jobs=True, observers=observers)
     if report is not None:
@@ -89,7 +89,7 @@ def cancel_execution(
             f"no process carried execution {execution_id}; it was brought to its end here: {report.status}",
             report,
         )
-    where = "" if open_journal(execution_id).read() else ", whose journal is not on this machine"
+    where = "" if open_journal(execution_id).read() else " (it has not begun, or its journal is on another machine)"
     return ControlOutcome(
         Outcome.STORED,
         f"no process carries execution {execution_id}{where}; the cancel is stored, and whoever carries the execution "
