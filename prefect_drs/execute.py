@@ -1,8 +1,8 @@
 """An execution within a running Prefect flow: a task a wave, `wait_for` its dependencies, the engine behind them.
 
 In: a runbook, or the journal of an execution that was interrupted. Out: the RecoveryReport. Prefect decides order and
-shows states; the engine decides about launches; gates, lease, journal and control requests are the ports between the two. Nothing
-here talks to AWS.
+shows states; the engine decides about launches; gates, lease, journal and control requests are the ports between the
+two. Nothing here talks to AWS.
 """
 
 from __future__ import annotations

@@ -79,8 +79,8 @@ def cancel_execution(
     if _waits_for_worker(execution_id):
         return ControlOutcome(
             Outcome.STORED,
-            f"no process carries execution {execution_id} now; the cancel is stored, and the worker that goes on with it "
-            f"brings it to its end; see prefect-drs status {execution_id}",
+            f"no process carries execution {execution_id} now; the cancel is stored, and the worker that goes on with "
+            f"it brings it to its end; see prefect-drs status {execution_id}",
         )
     report = conclude_cancelled(execution_id, follow_jobs=True, observers=observers)
     if report is not None:
