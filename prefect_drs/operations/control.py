@@ -70,6 +70,7 @@ def cancel_execution(
                 f"execution {execution_id} is cancelled: nothing more is launched, what DRS runs already is followed "
                 f"to its end; see prefect-drs status {execution_id}",
             )
+        _require_active(execution_id)  # it may have ended while it was waited for
         return ControlOutcome(
             Outcome.STORED,
             f"the cancel of execution {execution_id} is stored, but its process has not confirmed it within "
@@ -114,6 +115,7 @@ def pause_execution(execution_id: str, *, by: str) -> ControlOutcome:
         )
     if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
         return ControlOutcome(Outcome.CONFIRMED, f"execution {execution_id} is paused; {go_on}")
+    _require_active(execution_id)
     return ControlOutcome(
         Outcome.STORED,
         f"the pause of execution {execution_id} is stored, but its process has not confirmed it within "

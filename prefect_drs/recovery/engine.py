@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from datetime import datetime
 
 from prefect_drs.aws.location import Location
@@ -361,6 +362,8 @@ class Engine:
         launched = [run for wave in self._waves.values() for run in wave.in_state(ServerState.LAUNCHED)]
         if points := points_reached(self._sessions, launched):
             self.record(PointsReached(at=self._clock.now(), points=points))
+        with suppress(RequestsUnreachableError):
+            self._control.handle_pending()  # what was stored in the last seconds is recorded too
         with self._lock:
             status = final_status(self._fold.report().waves)
         self.record(ExecutionEnded(at=self._clock.now(), status=status))
