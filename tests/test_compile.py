@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import Queue
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +24,7 @@ from prefect_drs.claims import others_than
 from prefect_drs.compile import compile_plan
 from prefect_drs.errors import PreflightRefusedError, RecoveryNotCompletedError, UsageError
 from prefect_drs.executions import list_reports, read_artifacts, read_report
+from prefect_drs.flows import recover
 from prefect_drs.gate_runs import answer_gate
 from prefect_drs.gates import PendingGate
 from prefect_drs.journals import open_journal
@@ -134,6 +137,41 @@ def test_a_retry_by_a_person_tries_again_what_failed_once(rig: Rig) -> None:
             run_flow(compiled, flow_run=run, parameters=parameters)
         assert len(rig.jobs()) == 2
     assert [event.kind for event in journal.read()].count("ExecutionEnded") == 2
+
+
+def test_of_four_that_start_at_the_same_moment_in_one_worker_one_launches(rig: Rig) -> None:
+    manifest, together = rig.manifest({1: WaveSpec(2), 2: WaveSpec(1, after=(1,))}), Barrier(4)
+
+    def start(_: int) -> str:
+        compiled = compile_plan(manifest)
+        together.wait()
+        try:
+            return str(compiled(mode="recovery").status)
+        except PreflightRefusedError:
+            return "refused"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(start, range(4))) == ["COMPLETED", "refused", "refused", "refused"]
+    assert len(rig.jobs()) == 2
+
+
+def test_a_retry_goes_on_by_the_journal_whatever_became_of_the_plan_file(rig: Rig, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    manifest = rig.manifest({1: WaveSpec(1)})
+    file.write_text(manifest.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True))
+    victim = manifest.protection_groups[0].source_server_ids[0]
+    fault = rig.sandbox.faults.fail_server(victim)
+    with pytest.raises(RecoveryNotCompletedError) as ended:
+        recover(file)
+    execution_id = ended.value.report.execution_id
+    rig.sandbox.faults.remove(fault)
+    file.write_text("no plan any more")
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(execution_id), Scheduled(message="Retried via CLI"), force=True)
+        run = client.read_flow_run(UUID(execution_id))
+    report = run_flow(recover, flow_run=run, parameters={"manifest": file})
+    assert isinstance(report, RecoveryReport)
+    assert (report.execution_id, report.status) == (execution_id, ExecutionStatus.COMPLETED)
 
 
 def test_a_refused_preflight_fails_the_flow_before_any_job(rig: Rig) -> None:

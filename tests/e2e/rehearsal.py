@@ -106,9 +106,11 @@ class Rehearsal:
         assert done.returncode == 0, done.stderr
         return file, bindings
 
-    def drill(self, file: Path, bindings: Path, *arguments: str, **environment: str | None) -> Drill:
-        """Begin `prefect-drs drill … --json` in a process of its own."""
-        return self._begin(["drill", str(file), "--bindings", str(bindings), "--json", *arguments], environment)
+    def drill(
+        self, file: Path, bindings: Path, *arguments: str, command: str = "drill", **environment: str | None
+    ) -> Drill:
+        """Begin `prefect-drs drill … --json` (or `recover`) in a process of its own."""
+        return self._begin([command, str(file), "--bindings", str(bindings), "--json", *arguments], environment)
 
     def resume(self, execution_id: str, *arguments: str, **environment: str | None) -> Drill:
         """Begin `prefect-drs resume … --json` in a process of its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -23,6 +24,11 @@ def started_run(name: str) -> str:
         return str(runs[0].id) if runs else None
 
     return until(look, f"a flow run {name!r}")
+
+
+def jobs_of(rehearsal: Rehearsal, region: str, execution_id: str) -> list[dict[str, Any]]:
+    jobs = rehearsal.jobs(region)
+    return [job for job in jobs if job["tags"].get("prefect-drs:execution") == execution_id]
 
 
 def killed_at_its_gate(rehearsal: Rehearsal, region: str) -> str:
@@ -68,7 +74,7 @@ def test_a_cancel_while_the_accounts_are_read_is_honoured(rehearsal: Rehearsal) 
 
     assert cancelled.returncode == 0, cancelled.stderr
     assert drill.ended() == 4, drill.stderr
-    assert rehearsal.jobs(region) == []
+    assert jobs_of(rehearsal, region, execution_id) == []
     assert "cancelled by Eva: wrong region" in json.dumps(drill.report())
 
 
@@ -83,13 +89,45 @@ def test_after_sigkill_and_cancel_a_resume_refuses_and_names_who_cancelled(rehea
     assert "is stored, but its process has not confirmed it" in stored.stdout
     assert refused.returncode == 2
     assert f"execution {execution_id} was cancelled by Eva at 20" in refused.stderr
-    assert len(rehearsal.jobs(region)) == 1
+    assert len(jobs_of(rehearsal, region, execution_id)) == 1
 
     resumed = rehearsal.cli("resume", execution_id, "--take-over", "--yes", "--json", "--despite-cancel")
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["status"] == "COMPLETED"
     assert "CancelOverridden" in events(rehearsal, execution_id)
-    assert len(rehearsal.jobs(region)) == 2
+    assert len(jobs_of(rehearsal, region, execution_id)) == 2
+
+
+def test_a_process_that_slept_through_a_take_over_launches_nothing_once_it_wakes(rehearsal: Rehearsal) -> None:
+    region = "ap-northeast-3"
+    manifest = plan(region, {"Database": ["z-1"], "Application": ["z-2"], "Web": ["z-3"]}, gates=["Web"])
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    execution_id = drill.execution_id()
+    drill.says(r"wave 1 job drsjob-\w+ in")
+    drill.process.send_signal(signal.SIGSTOP)
+
+    resumed = rehearsal.cli("resume", execution_id, "--take-over", "--yes", "--json")
+    drill.process.send_signal(signal.SIGCONT)
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["status"] == "COMPLETED"
+    assert drill.ended() not in {0, 3}, drill.stderr
+    assert "was taken over by another process" in drill.stderr
+    assert len(jobs_of(rehearsal, region, execution_id)) == 3
+
+
+def test_of_two_that_resume_at_once_one_carries_the_execution_on(rehearsal: Rehearsal) -> None:
+    region = "ca-west-1"
+    execution_id = killed_at_its_gate(rehearsal, region)
+    let_the_lease_lapse(execution_id)
+
+    both = [rehearsal.resume(execution_id, "--yes") for _ in range(2)]
+
+    assert sorted(each.ended() for each in both)[0] == 0, both[0].stderr + both[1].stderr
+    for each in both:
+        assert each.process.returncode == 0 or "is being carried out by another process" in each.stderr, each.stderr
+        assert "Traceback" not in each.stderr
+    assert len(jobs_of(rehearsal, region, execution_id)) == 2
 
 
 def test_a_cancel_of_an_execution_that_no_process_carries_brings_it_to_its_end(rehearsal: Rehearsal) -> None:

@@ -36,14 +36,14 @@ def launches(jobs: list[dict[str, Any]]) -> Counter[str]:
     return Counter(server["sourceServerID"] for job in jobs for server in job["participatingServers"])
 
 
-def outcome(drills: list[Drill], rehearsal: Rehearsal, before: int) -> Counter[int]:
+def outcome(drills: list[Drill], rehearsal: Rehearsal, before: set[str]) -> Counter[int]:
     codes = Counter(drill.process.wait(PATIENCE) for drill in drills)
     for drill in drills:
         if drill.process.returncode == 5:
             assert "SERVER_IN_OTHER_EXECUTION" in drill.stderr, drill.stderr[-2000:]
         assert "Traceback" not in drill.stderr
         assert "unexpected" not in drill.stderr, drill.stderr[-2000:]
-    new = rehearsal.jobs(REGION)[before:]
+    new = [job for job in rehearsal.jobs(REGION) if job["jobID"] not in before and job["type"] == "LAUNCH"]
     assert len({job["tags"]["prefect-drs:execution"] for job in new}) == 1, "two executions launched"
     assert set(launches(new).values()) == {1}, "a server was launched twice"
     return codes
@@ -55,16 +55,18 @@ def test_of_processes_that_start_at_the_same_moment_one_launches_and_the_others_
     file, bindings = rehearsal.seeded(two_plans())
     began = time.monotonic()
     for each in range(ROUNDS):
-        before = len(rehearsal.jobs(REGION))
+        before = {job["jobID"] for job in rehearsal.jobs(REGION)}
         plans = ["One", "Two"] if each % 2 else ["One"]
+        command, approved = ("recover", "--yes-really") if each % 3 == 2 else ("drill", "--yes")
         drills = [
-            rehearsal.drill(file, bindings, "--plan", plans[number % len(plans)], "--yes") for number in range(STARTS)
+            rehearsal.drill(file, bindings, "--plan", plans[number % len(plans)], approved, command=command)
+            for number in range(STARTS)
         ]
         codes = outcome(drills, rehearsal, before)
         assert codes == Counter({0: 1, 5: STARTS - 1}), f"round {each}: {codes}"
         for drill in drills:
             if drill.process.returncode == 0:
-                done = rehearsal.cli("terminate", drill.report()["executionId"], "--yes")
+                done = rehearsal.cli("terminate", drill.report()["executionId"], approved)
                 assert done.returncode == 0, done.stderr
     seconds = round(time.monotonic() - began)
     print(json.dumps({"rounds": ROUNDS, "starts": STARTS, "seconds": seconds}))
