@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from prefect import Flow, flow
+from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 
 from prefect_drs.compile import compile_plan, compile_resume, threads_for
@@ -47,6 +48,7 @@ def recover(
     snapshots: dict[str, str] | None = None,
     waivers: dict[str, str] | None = None,
     gates: Literal["hold", "suspend"] = "hold",
+    strict: bool = False,
 ) -> RecoveryReport:
     """Recover servers by a plan, wave by wave, with approvals in this UI.
 
@@ -66,6 +68,7 @@ def recover(
             source region is down.
         gates: `hold` keeps this process while somebody is asked; `suspend` ends it once all that is left waits for
             people, and a worker goes on when a gate is answered. Choose that where approvals may take days.
+        strict: warnings about the manifest are faults. Without it they are in this run's log.
 
     Raises:
         FaultyInputError: the manifest or the bindings have faults.
@@ -78,7 +81,8 @@ def recover(
     if open_journal(execution_id).read():  # begun by a former process: its runbook holds, whatever became of the files
         compiled = compile_resume(execution_id, explicit=False)
         return _carried_out(compiled, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
-    compiled = compile_plan(open_manifest(manifest, bindings, plan=plan), plan)
+    read = open_manifest(manifest, bindings, plan=plan, strict=strict, tell=get_run_logger().warning)
+    compiled = compile_plan(read, plan)
     return _carried_out(
         compiled,
         gates,

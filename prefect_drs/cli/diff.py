@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say, say_json, tell
+from prefect_drs.cli.manifests import read_manifest
+from prefect_drs.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from prefect_drs.plan import Manifest
@@ -58,16 +59,9 @@ def diff(
 
 
 def _side(source: str, bindings: str | None) -> Manifest:
-    from prefect_drs.errors import FaultyInputError
-    from prefect_drs.estate.source import check_source
     from prefect_drs.plan import Manifest
     from prefect_drs.plan.model import SCHEMA_VERSIONS
 
     if source == os.devnull:
         return Manifest(schema_version=SCHEMA_VERSIONS[-1], protection_groups=(), recovery_plans=())
-    reading = check_source(source, bindings, rehearsal=True)
-    if reading.manifest is None:
-        raise FaultyInputError(reading.faults)
-    for warning in reading.warnings:
-        tell(warning)
-    return reading.manifest
+    return read_manifest(source, bindings, rehearsal=True)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.manifests import Strict, read_manifest
 from prefect_drs.cli.output import say_json, tell
-from prefect_drs.errors import AwsError, FaultyInputError, UsageError
+from prefect_drs.errors import AwsError, UsageError
 
 if TYPE_CHECKING:
     from prefect_drs.aws.sessions import Sessions
@@ -58,6 +59,7 @@ def forecast(
     offline: Annotated[bool, Parameter(negative="")] = False,
     samples: int = 100,
     seed: int = 1,
+    strict: Strict = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Tell the expected timeline, the RTO (P50 and P90), the critical path and what bounds it. Changes nothing.
@@ -76,25 +78,20 @@ def forecast(
         How many courses are played; 100 give the median to about 1 %.
     seed
         The same seed and the same knowledge give the same forecast.
+    strict
+        Warnings about the plan are faults.
     json
         Print the forecast as JSON.
     """
     from prefect_drs.cli.console import console
     from prefect_drs.cli.forecast_view import forecast_view
-    from prefect_drs.estate.source import check_source, open_manifest
     from prefect_drs.forecast import forecast as play
     from prefect_drs.forecast import forecast_json
     from prefect_drs.history import recorded_here
 
     if samples < 1:
         raise UsageError(f"--samples {samples}: a forecast needs at least one")
-    if offline:
-        reading = check_source(file, bindings, plan=plan, rehearsal=True)
-        if reading.manifest is None:
-            raise FaultyInputError(reading.faults)
-        manifest = reading.manifest
-    else:
-        manifest = open_manifest(file, bindings, plan=plan)
+    manifest = read_manifest(file, bindings, plan=plan, strict=strict, rehearsal=offline)
     chosen = manifest.plan(plan)
     estate = estate_of_manifest(manifest, chosen) if offline else _estate(manifest, chosen)
     if not any(wave.servers for wave in estate.waves):

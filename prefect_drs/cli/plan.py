@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.manifests import read_manifest
 from prefect_drs.cli.output import say, say_json, tell
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def validate(
     /,
     *,
     bindings: Annotated[str | None, Parameter(name=["--bindings", "-b"])] = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Check manifests offline: each fault one line, `path:line: CODE: message`; all faults at once.
 
-    Exit code 1 where a manifest has faults; warnings alone leave it 0.
+    Exit code 1 where a manifest has faults; warnings alone leave it 0, unless `--strict` makes faults of them.
 
     Parameters
     ----------
@@ -36,6 +38,8 @@ def validate(
         Manifests, JSON or YAML.
     bindings
         A file that maps the manifests' names to real ids.
+    strict
+        Warnings are faults.
     json
         Print the faults as a JSON list.
     """
@@ -43,6 +47,8 @@ def validate(
     from prefect_drs.plan import check_manifest
 
     readings = [check_manifest(file, bindings) for file in files]
+    if strict:
+        readings = [reading.strictly() for reading in readings]
     faults = list(dict.fromkeys(fault for reading in readings for fault in reading.faults))
     if json:
         print(jsonlib.dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=True))
@@ -79,23 +85,17 @@ def show(
     format
         A table for a person, a Mermaid flowchart, or JSON.
     """
-    from prefect_drs.errors import FaultyInputError
-    from prefect_drs.estate.source import check_source
     from prefect_drs.graph import WaveGraph
 
-    reading = check_source(file, bindings, plan=plan, rehearsal=True)
-    if reading.manifest is None:
-        raise FaultyInputError(reading.faults)
-    for warning in reading.warnings:
-        tell(warning)
-    chosen = reading.manifest.plan(plan)
+    manifest = read_manifest(file, bindings, plan=plan, rehearsal=True)
+    chosen = manifest.plan(plan)
     graph = WaveGraph.of(chosen)
     if format == "mermaid":
         say(graph.mermaid(), end="")
     elif format == "json":
-        say_json(jsonlib.dumps(_as_json(reading.manifest, chosen, graph), indent=2, ensure_ascii=False))
+        say_json(jsonlib.dumps(_as_json(manifest, chosen, graph), indent=2, ensure_ascii=False))
     else:
-        _print_table(reading.manifest, chosen, graph)
+        _print_table(manifest, chosen, graph)
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.manifests import Strict, read_manifest
 from prefect_drs.cli.output import say_json
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 
@@ -52,6 +53,7 @@ def runbook(
     at: At = "latest",
     snapshots: Snapshots = None,
     waivers: Waivers = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> int:
     """Read the accounts and print exactly what a run would do; change nothing.
@@ -61,13 +63,12 @@ def runbook(
     from prefect_drs.cli.console import console
     from prefect_drs.clock import configured_clock
     from prefect_drs.errors import PreflightRefusedError
-    from prefect_drs.estate.source import open_manifest
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
-    manifest = open_manifest(file, bindings, plan=plan)
+    manifest = read_manifest(file, bindings, plan=plan, strict=strict)
     chosen, points = manifest.plan(plan), Points.parse(at, snapshots)
     resolved = resolve(
         manifest,
@@ -96,10 +97,11 @@ def drill(
     at: At = "latest",
     snapshots: Snapshots = None,
     waivers: Waivers = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> int:
     """Launch drill instances, wave by wave; what runs in production is not touched."""
-    return _run(file, plan, bindings, "drill", at, snapshots, waivers, approve=yes, json=json)
+    return _run(file, plan, bindings, "drill", at, snapshots, waivers, approve=yes, strict=strict, json=json)
 
 
 def recover(
@@ -115,12 +117,13 @@ def recover(
     at: At = "latest",
     snapshots: Snapshots = None,
     waivers: Waivers = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> int:
     """Launch recovery instances, wave by wave; former recovery instances are replaced."""
     if yes and not yes_really:
         raise UsageError("recover launches for real: approve its gates one by one, or say --yes-really")
-    return _run(file, plan, bindings, "recovery", at, snapshots, waivers, approve=yes_really, json=json)
+    return _run(file, plan, bindings, "recovery", at, snapshots, waivers, approve=yes_really, strict=strict, json=json)
 
 
 def _sessions() -> Sessions:
@@ -151,11 +154,11 @@ def _run(
     waivers: list[str] | None,
     *,
     approve: bool,
+    strict: bool,
     json: bool,
 ) -> int:
-    from prefect_drs.estate.source import open_manifest
-
-    manifest = open_manifest(file, bindings, plan=plan)  # a file's faults are told before Prefect is even imported
+    # A file's faults are told before Prefect is even imported.
+    manifest = read_manifest(file, bindings, plan=plan, strict=strict)
     manifest.plan(plan)
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers

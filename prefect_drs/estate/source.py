@@ -7,9 +7,10 @@ Prefect.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from prefect_drs.errors import FaultyInputError
+from prefect_drs.errors import Fault
 from prefect_drs.plan import Reading, check_manifest, check_values
 from prefect_drs.plan.load import BindingsSource
 
@@ -20,7 +21,13 @@ STORED = "estate:"
 
 
 def open_manifest(
-    source: str | os.PathLike[str], bindings: BindingsSource | None = None, *, plan: str | None = None
+    source: str | os.PathLike[str],
+    bindings: BindingsSource | None = None,
+    *,
+    plan: str | None = None,
+    strict: bool = False,
+    rehearsal: bool = False,
+    tell: Callable[[Fault], object] | None = None,
 ) -> Manifest:
     """The manifest of that name, with its names resolved by `bindings`.
 
@@ -28,15 +35,15 @@ def open_manifest(
         source: a JSON or YAML file, or `estate:`.
         bindings: a bindings file, or the bindings themselves.
         plan: of the stored estate, only this plan and its groups are read: what is wrong elsewhere must not stop it.
+        strict: warnings are faults.
+        rehearsal: as in `check_manifest`.
+        tell: called with each warning; by default it goes to the log `prefect_drs.plan`.
 
     Raises:
         FaultyInputError: with every fault.
         NotStoredError: the stored estate has no such plan.
     """
-    reading = check_source(source, bindings, plan=plan)
-    if reading.manifest is None:
-        raise FaultyInputError(reading.faults)
-    return reading.manifest
+    return check_source(source, bindings, plan=plan, rehearsal=rehearsal).accepted(tell, strict=strict)
 
 
 def check_source(

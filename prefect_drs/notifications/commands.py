@@ -114,7 +114,7 @@ def _wish(reach: Reach, execution_id: str, wish: str) -> list[str]:
         f"""WISH='{{"wish": "{wish}", "by": "'"$(json "$BY")"'", "reason": "by mail"}}'""",
         f'{reach.curl} "$API/flow_runs/$EXECUTION/input" \\',
         "  -H 'Content-Type: application/json' \\",
-        r"""  -d '{"key": "'"$KEY"'", "value": "'"$(json "$WISH")"'"}' &&""",
+        r"""  -d '{"key": "'"$KEY"'", "value": "'"$(json "$WISH")"'"}' > /dev/null &&""",
         f"  echo asked to {wish.lower()}",
     ]
 

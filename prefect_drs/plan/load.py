@@ -6,9 +6,10 @@ Prefect or the network, and whatever the file holds, what comes out is faults wi
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from pydantic import ValidationError
@@ -25,6 +26,8 @@ from prefect_drs.plan.shape import NotUnderstoodError
 
 FAULTS_AT_MOST = 1_000
 """How many faults of one file are told; a file with more is the wrong file."""
+
+LOG = logging.getLogger("prefect_drs.plan")
 
 BindingsSource = str | os.PathLike[str] | Bindings
 
@@ -51,21 +54,44 @@ class Reading:
         """The faults that are only told."""
         return tuple(fault for fault in self.faults if fault.severity is Severity.WARNING)
 
+    def strictly(self) -> Reading:
+        """The same with every warning as a fault that refuses the file."""
+        if not self.warnings:
+            return self
+        return Reading(None, tuple(replace(fault, severity=Severity.ERROR) for fault in self.faults))
 
-def load_manifest(path: str | os.PathLike[str], bindings: BindingsSource | None = None) -> Manifest:
-    """The manifest at `path`, with its names resolved by `bindings`.
+    def accepted(self, tell: Callable[[Fault], object] | None = None, *, strict: bool = False) -> Manifest:
+        """The manifest.
+
+        Args:
+            tell: called with each warning, also where a fault refuses the file; by default it goes to the log.
+            strict: a warning refuses the file too.
+
+        Raises:
+            FaultyInputError: with every fault.
+        """
+        reading = self.strictly() if strict else self
+        for warning in reading.warnings:
+            (tell or LOG.warning)(warning)
+        if reading.manifest is None:
+            raise FaultyInputError(reading.faults)
+        return reading.manifest
+
+
+def load_manifest(
+    path: str | os.PathLike[str], bindings: BindingsSource | None = None, *, strict: bool = False
+) -> Manifest:
+    """The manifest at `path`, with its names resolved by `bindings`. Warnings go to the log `prefect_drs.plan`.
 
     Args:
         path: a JSON or YAML file.
         bindings: a bindings file, or the bindings themselves.
+        strict: warnings are faults.
 
     Raises:
         FaultyInputError: with every fault of the manifest and of the bindings.
     """
-    reading = check_manifest(path, bindings)
-    if reading.manifest is None:
-        raise FaultyInputError(reading.faults)
-    return reading.manifest
+    return check_manifest(path, bindings).accepted(strict=strict)
 
 
 def check_manifest(

@@ -1,0 +1,34 @@
+"""How commands read a plan: every warning is shown on stderr, whatever the command does with the plan."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from prefect_drs.cli.output import tell
+
+if TYPE_CHECKING:
+    from prefect_drs.plan import Manifest
+
+Strict = Annotated[bool, Parameter(name="--strict", negative="", help="Warnings about the plan are faults.")]
+
+
+def read_manifest(
+    source: str | os.PathLike[str],
+    bindings: str | os.PathLike[str] | None = None,
+    *,
+    plan: str | None = None,
+    strict: bool = False,
+    rehearsal: bool = False,
+) -> Manifest:
+    """The manifest of a file or of `estate:`, as `prefect_drs.estate.source.open_manifest` gives it.
+
+    Raises:
+        FaultyInputError: with every fault.
+        NotStoredError: the stored estate has no such plan.
+    """
+    from prefect_drs.estate.source import open_manifest
+
+    return open_manifest(source, bindings, plan=plan, strict=strict, rehearsal=rehearsal, tell=tell)
