@@ -150,6 +150,25 @@ def others_than(execution_id: str | None) -> tuple[Other, ...]:
         )
 
 
+class Holders:
+    """Counts the executions that hold servers in an account and region; the servers of each are read once."""
+
+    def __init__(self) -> None:
+        self._locations: dict[str, frozenset[str]] = {}
+
+    def count(self, location: Location) -> int:
+        """How many executions hold servers there.
+
+        Raises:
+            PrefectDrsError: the claims could not be read.
+        """
+        with prefect_client() as client:
+            holders = {entry.claim.execution_id for entry in _entries(client) if entry.claim.released_at is None}
+            for holder in holders - self._locations.keys():
+                self._locations[holder] = frozenset(_stored_servers(client, holder))
+        return sum(f"{location.account_id}/{location.region}" in self._locations[holder] for holder in holders)
+
+
 def _still_to_launch(execution_id: str) -> tuple[PendingLaunch, ...]:
     report = find_report(execution_id)
     return () if report is None else tuple(pending_launches(report))
@@ -239,14 +258,19 @@ def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
         PrefectDrsError: they cannot be read.
     """
     try:
-        stored = client.filter_flow_run_input(UUID(execution_id), key_prefix=SERVERS_KEY, limit=10, exclude_keys=set())
-        values: list[Mapping[str, list[str]]] = [json.loads(each.value) for each in stored if each.key == SERVERS_KEY]
-        return frozenset(server for value in values for ids in value.values() for server in ids)
+        return frozenset(server for ids in _stored_servers(client, execution_id).values() for server in ids)
     except (ValueError, AttributeError, TypeError, PrefectHTTPStatusError) as error:
         raise PrefectDrsError(
             f"the claim of execution {execution_id} cannot be read ({error}); nothing is launched beside it: let it "
             f"end, or delete its flow run in Prefect"
         ) from error
+
+
+def _stored_servers(client: SyncPrefectClient, execution_id: str) -> Mapping[str, list[str]]:
+    """The server ids that an execution claims, by `account/region`."""
+    stored = client.filter_flow_run_input(UUID(execution_id), key_prefix=SERVERS_KEY, limit=10, exclude_keys=set())
+    values = [json.loads(each.value) for each in stored if each.key == SERVERS_KEY]
+    return values[0] if values else {}
 
 
 def _entries(client: SyncPrefectClient) -> list[_Entry]:

@@ -27,7 +27,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from prefect_drs.artifacts import ReportPublisher, publish_report, wave_progress
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.claims import claim_servers, release_servers
+from prefect_drs.claims import Holders, claim_servers, release_servers
 from prefect_drs.clock import Clock, WallClock
 from prefect_drs.control import ControlReader, PrefectRequests
 from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
@@ -217,7 +217,7 @@ def _carry_out(
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
         ReportPublisher() as publisher,
-        PrefectTurns() as turns,
+        PrefectTurns(holders=Holders().count) as turns,
         SettingsRecorder(execution_id, options.approved_by or holder()) as recorder,
     ):
         engine = Engine(

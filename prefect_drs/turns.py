@@ -23,6 +23,7 @@ from prefect.logging import get_logger
 
 from prefect_drs.aws.location import Location
 from prefect_drs.clock import Clock, WallClock
+from prefect_drs.errors import PrefectDrsError
 from prefect_drs.lease import ensure_limit, quick_client
 
 TURN_SECONDS = 60.0  # the shortest lease that Prefect's API accepts
@@ -37,7 +38,7 @@ AWAY = timedelta(seconds=60)  # how long a Prefect that did not answer is left a
 MOST = 1000  # executions at once
 LOCKED = 423
 
-_FAILURES = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound)
+_FAILURES = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, PrefectDrsError)
 
 
 @dataclass(slots=True)
@@ -58,11 +59,20 @@ class PrefectTurns:
     Args:
         clock: the time, of leases; never a simulated one.
         tell: called with one line, once, where executions cannot be told of each other.
+        holders: counts the executions that hold servers in an account and region. No more than these share it: slots of
+            leases that a restarted Prefect server has forgotten stay taken for ever, and are counted by nobody then.
     """
 
-    def __init__(self, *, clock: Clock | None = None, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        tell: Callable[[str], None] | None = None,
+        holders: Callable[[Location], int] | None = None,
+    ) -> None:
         self._clock = clock or WallClock()
         self._tell = tell or get_logger("prefect_drs.turns").warning
+        self._holders = holders
         self._wants: dict[Location, _Want] = {}
         self._made: set[str] = set()
         self._refused_since: dict[Location, datetime] = {}
@@ -113,6 +123,8 @@ class PrefectTurns:
             self._make(client, name, MOST)
             want = self._wants[location] = _Want(_lease(client, name, WANT_SECONDS), now, now)
         want.count = max(1, client.read_global_concurrency_limit_by_name(name).active_slots)
+        if want.count > 1 and self._holders is not None:
+            want.count = max(1, min(want.count, self._holders(location)))
         want.counted_at = now
         return want.count
 

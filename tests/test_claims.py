@@ -15,7 +15,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.states import Cancelled, Completed, Crashed, Running
 
 from prefect_drs import claims
-from prefect_drs.claims import PREFIX, SERVERS_KEY, claim_servers, others_than, release_servers
+from prefect_drs.aws.location import Location
+from prefect_drs.claims import PREFIX, SERVERS_KEY, Holders, claim_servers, others_than, release_servers
 from prefect_drs.errors import PrefectDrsError, PreflightRefusedError
 from prefect_drs.lease import ensure_limit
 from prefect_drs.runbook import Runbook
@@ -149,6 +150,19 @@ def test_the_preflight_sees_the_claims_of_others_and_not_its_own(client: SyncPre
     assert first not in {other.execution_id for other in others_than(first)}
     release_servers(first)
     assert first not in {other.execution_id for other in others_than(None)}
+
+
+def test_holders_are_counted_by_account_and_region(client: SyncPrefectClient) -> None:
+    holders, here = Holders(), Location("123456789012", "eu-west-1")
+    before = holders.count(here)
+    first, second = execution(client), execution(client)
+    assert claimed(first, runbook("s-99999999999999991"))
+    assert claimed(second, runbook("s-99999999999999992"))
+    assert holders.count(here) == before + 2
+    assert holders.count(here._replace(region="eu-west-2")) == 0
+    for each in (first, second):
+        release_servers(each)
+    assert holders.count(here) == before
 
 
 def test_a_claim_of_thousands_of_servers_is_kept_whole(client: SyncPrefectClient) -> None:

@@ -70,3 +70,17 @@ def test_where_prefect_is_away_an_execution_goes_on_alone_and_says_so_once(
                 assert not turns.shared
     assert len(told) == 1
     assert "Prefect did not answer" in told[0]
+
+
+def test_slots_that_a_restarted_server_has_forgotten_are_not_counted_for_executions(location: Location) -> None:
+    from prefect.client.orchestration import get_client
+
+    from prefect_drs.turns import PrefectTurns
+
+    with PrefectTurns(holders=lambda _: 2) as turns:
+        assert turns.want(location, wanted=True) == 1
+        with get_client(sync_client=True) as client:  # slots without a lease: nobody ever gives them back
+            name = f"prefect-drs-{location.account_id}-{location.region}-waiting"
+            client.request("POST", "/v2/concurrency_limits/increment", json={"names": [name], "slots": 5})
+        with PrefectTurns(holders=lambda _: 2) as second:
+            assert second.want(location, wanted=True) == 2
