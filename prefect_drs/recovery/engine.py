@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import datetime
@@ -28,16 +28,16 @@ from prefect_drs.recovery.control_requests import (
     override_event,
 )
 from prefect_drs.recovery.course import Courses, Execution
-from prefect_drs.recovery.foresight import Outlook, Prospect, choose
 from prefect_drs.recovery.jobs import LocationJobs
 from prefect_drs.recovery.journal import Journal
-from prefect_drs.recovery.packing import Demand, JobStart, Limits, Usage, pack, tails
+from prefect_drs.recovery.launch_chooser import LaunchChooser
+from prefect_drs.recovery.packing import JobStart, Limits
 from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.restore import Standing, standing_of
-from prefect_drs.recovery.turns import Alone, Turns, share
+from prefect_drs.recovery.turns import Alone, Turns
 from prefect_drs.recovery.watch import PollPolicy
-from prefect_drs.recovery.waves import ServerState, WavePhase, WaveRun
+from prefect_drs.recovery.waves import ServerState, WavePhase
 from prefect_drs.report.events import (
     Event,
     ExecutionEnded,
@@ -51,11 +51,8 @@ from prefect_drs.report.fold import ReportFold, final_status
 from prefect_drs.report.model import RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook
 
-TYPICAL_LAUNCH = 20 * 60.0  # seconds; what one wave is taken to last when paths are compared
 TURN_LOOK = 1.0  # seconds until a turn is asked for again that another execution has
 IDLE = 30.0  # seconds between looks at an engine that has nothing to do; a submission wakes it sooner
-
-_Standing = tuple[frozenset[str], Usage, Limits, int]
 
 
 class Engine:
@@ -113,7 +110,6 @@ class Engine:
         self._journal = journal
         self._executor = executor
         self._workers = workers
-        self._limits = limits or Limits()
         self._policy = policy or PollPolicy()
         self._turns: Turns = turns or Alone()
         self._observers = observers
@@ -129,8 +125,7 @@ class Engine:
         self._deadlines = standing.deadlines
         self._control = Control(standing, clock, self.record, self._wake, requests)
         self._expected = dict(expected or {})
-        self._tails = self._path_tails()
-        self._decided: dict[Location, _Standing] = {}  # where nothing more is to be started until it changes
+        self._chooser = LaunchChooser(self.runbook.waves, self._waves, self._expected, limits or Limits())
         self._locations = {
             location: self._location_jobs(location, standing.started_at, self._policy, seed)
             for location in self.runbook.locations
@@ -224,22 +219,6 @@ class Engine:
             chance=random.Random(f"{seed}/{location}" if seed is not None else None),  # noqa: S311 - jitter
             expected=self._expected,
         )
-
-    def _path_tails(self) -> dict[int, float]:
-        """For each wave, the seconds from its end to the end of the longest chain of waves after it."""
-        waves = self.runbook.waves
-        return tails(
-            {wave.wave_number: wave.depends_on_waves for wave in waves},
-            {wave.wave_number: self._longest(server.source_server_id for server in wave.servers) for wave in waves},
-        )
-
-    def _longest(self, server_ids: Iterable[str]) -> float:
-        """The expected seconds until the slowest of those servers is launched."""
-        return max(map(self._seconds, server_ids), default=0.0)
-
-    def _seconds(self, server_id: str) -> float:
-        """The expected seconds until that server is launched."""
-        return self._expected.get(server_id, TYPICAL_LAUNCH)
 
     # Events
 
@@ -396,7 +375,7 @@ class Engine:
             jobs.read()
         wanting = self._wanting(location)
         sharers = self._turns.want(location, wanted=wanting)
-        if wanting and jobs.may_launch() and (starts := self._chosen(location, jobs, sharers)):
+        if wanting and jobs.may_launch() and (starts := self._chooser.choose(location, jobs, sharers)):
             turn = self._turns.take(location)
             if turn is None:
                 return TURN_LOOK
@@ -408,9 +387,9 @@ class Engine:
         """Start there what fits; where another execution may have been faster, what runs is read first."""
         if self._turns.shared:
             jobs.read()
-            starts = self._chosen(location, jobs, sharers) if jobs.may_launch() else ()
+            starts = self._chooser.choose(location, jobs, sharers) if jobs.may_launch() else ()
         if starts and all(self._start(jobs, start) for start in starts):
-            self._decided[location] = self._as_it_stands(location, jobs, sharers)
+            self._chooser.decided(location, jobs, sharers)
 
     def _start(self, jobs: LocationJobs, start: JobStart) -> bool:
         """Start one job, unless a cancel or a pause is stored by now; False where no more should be started."""
@@ -427,54 +406,3 @@ class Engine:
         if self._control.paused or self.cancelled:
             return False
         return any(wave.ready_servers(location) for wave in self._waves.values())
-
-    def _as_it_stands(self, location: Location, jobs: LocationJobs, sharers: int) -> _Standing:
-        """What a decision rests on: the servers that are ready, what is in use of which quotas, how many jobs end."""
-        ready = frozenset(s for wave in self._waves.values() for s in wave.ready_servers(location))
-        ending = sum(job.left is not None for job in jobs.in_flight(self._seconds))
-        return ready, jobs.usage, share(self._limits, jobs.usage, jobs.own, sharers), ending
-
-    def _chosen(self, location: Location, jobs: LocationJobs, sharers: int) -> tuple[JobStart, ...]:
-        """The jobs to start there now: with foresight where something is known of how long they take.
-
-        What was decided stays so until something changes; the mere passing of time would have it waver.
-        """
-        standing = self._as_it_stands(location, jobs, sharers)
-        if self._decided.get(location) == standing:
-            return ()
-        starts = self._choose(location, jobs, standing[2])
-        if not starts:
-            self._decided[location] = standing
-        return starts
-
-    def _choose(self, location: Location, jobs: LocationJobs, limits: Limits) -> tuple[JobStart, ...]:
-        demands = [
-            Demand(
-                wave_number=wave.number,
-                servers=servers,
-                remaining_path=self._longest(servers) + self._tails[wave.number],
-                durations={server_id: self._seconds(server_id) for server_id in servers} if self._expected else None,
-            )
-            for wave in self._waves.values()
-            if (servers := wave.ready_servers(location))
-        ]
-        if not self._expected:
-            return pack(demands, jobs.usage, limits)
-        waves = {wave.number: self._prospect(wave, location) for wave in self._waves.values() if not wave.status.over}
-        return choose(demands, jobs.usage, limits, Outlook(jobs.in_flight(self._seconds), waves))
-
-    def _prospect(self, wave: WaveRun, location: Location) -> Prospect:
-        """A wave that is not over, as it is seen from there. Nobody knows how long people and checks will take."""
-        here: list[float] = []
-        elsewhere = 0.0
-        for server_id, run in wave.servers.items():
-            if run.server.location != location and not run.state.final:
-                elsewhere = max(elsewhere, self._seconds(server_id))
-            elif run.state is ServerState.READY:
-                here.append(self._seconds(server_id))
-        return Prospect(
-            depends_on=wave.wave.depends_on_waves,
-            seconds=tuple(sorted(here, reverse=True)),
-            after=self._tails[wave.number],
-            elsewhere=elsewhere,
-        )
