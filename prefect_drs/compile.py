@@ -34,6 +34,7 @@ from prefect_drs.recovery.take_up import require_not_cancelled
 from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Other, Runbook, resolve
+from prefect_drs.runbook.exclusions import parse_exclusions
 from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
 from prefect_drs.settings import PrefectDrsSettings
@@ -59,10 +60,11 @@ def compile_plan(
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
         name), `gate_timeout_seconds`, `at` (`latest`, or the time that no server's snapshot may be newer than),
-        `snapshots` (snapshot ids by server), `waivers` (reasons, by the code of the finding that is let pass) and
-        `gates` (`hold` a process at them or `suspend` the run, which needs a deployment). It returns the
-        RecoveryReport of a COMPLETED execution. A flow run that is retried goes on from where AWS and the journal
-        stand; where the execution had ended, only a person's retry tries again what failed.
+        `snapshots` (snapshot ids by server), `waivers` (reasons, by the code of the finding that is let pass),
+        `exclude` (reasons, by the server that is left out) and `gates` (`hold` a process at them or `suspend` the
+        run, which needs a deployment). It returns the RecoveryReport of a COMPLETED execution. A flow run that is
+        retried goes on from where AWS and the journal stand; where the execution had ended, only a person's retry
+        tries again what failed.
 
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
@@ -89,11 +91,12 @@ def compile_plan(
         at: str = LATEST_WORD,
         snapshots: dict[str, str] | None = None,
         waivers: dict[str, str] | None = None,
+        exclude: dict[str, str] | None = None,
         gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
         if (other := stand_in()) is not None:
             return cast("RecoveryReport", other)
-        points, accepted = Points.parse(at, snapshots), parse_waivers(waivers)
+        points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
         execution_id = current_execution_id()
         sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
         clock = configured_clock()
@@ -106,7 +109,9 @@ def compile_plan(
         )
         return execute(
             execution_id,
-            lambda: _resolve(manifest, chosen, mode, sessions, clock, points, accepted, others_than(execution_id)),
+            lambda: _resolve(
+                manifest, chosen, mode, sessions, clock, points, accepted, left_out, others_than(execution_id)
+            ),
             sessions,
             clock,
             open_journal(execution_id),
@@ -219,9 +224,18 @@ def _resolve(
     clock: Clock,
     points: Points,
     waivers: Mapping[str, str],
+    exclude: Mapping[str, str],
     others: Collection[Other],
 ) -> Runbook:
     """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
     return resolve(
-        manifest, plan, mode=mode, sessions=sessions, clock=clock, points=points, waivers=waivers, others=others
+        manifest,
+        plan,
+        mode=mode,
+        sessions=sessions,
+        clock=clock,
+        points=points,
+        waivers=waivers,
+        exclude=exclude,
+        others=others,
     ).require_accepted()

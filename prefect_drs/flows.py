@@ -47,6 +47,7 @@ def recover(
     at: str = LATEST_WORD,
     snapshots: dict[str, str] | None = None,
     waivers: dict[str, str] | None = None,
+    exclude: dict[str, str] | None = None,
     gates: Literal["hold", "suspend"] = "hold",
     strict: bool = False,
 ) -> RecoveryReport:
@@ -66,6 +67,8 @@ def recover(
         snapshots: the snapshot ids of single servers, by source server id, name, hostname or instance id.
         waivers: findings of the preflight that are let pass, by code, each with the reason: NOT_REPLICATING where the
             source region is down.
+        exclude: servers that are left out, each with the reason: by source server id, Name tag, hostname or instance
+            id, or by what the manifest calls them.
         gates: `hold` keeps this process while somebody is asked; `suspend` ends it once all that is left waits for
             people, and a worker goes on when a gate is answered. Choose that where approvals may take days.
         strict: warnings about the manifest are faults. Without it they are in this run's log.
@@ -92,6 +95,7 @@ def recover(
         at=at,
         snapshots=snapshots,
         waivers=waivers,
+        exclude=exclude,
     )
 
 

@@ -56,6 +56,7 @@ def forecast(
     *,
     plan: str | None = None,
     bindings: Path | None = None,
+    exclude: Annotated[list[str] | None, Parameter(negative="")] = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
     samples: int = 100,
     seed: int = 1,
@@ -72,6 +73,8 @@ def forecast(
         The plan's name; may be left out where the manifest has one.
     bindings
         File that maps the manifest's names to real ids.
+    exclude
+        SERVER=REASON: a server that is left out; repeatable. Needs the accounts.
     offline
         Do not ask AWS: go by the servers that the manifest names. Groups selected by tags count as empty.
     samples
@@ -88,12 +91,16 @@ def forecast(
     from prefect_drs.forecast import forecast as play
     from prefect_drs.forecast import forecast_json
     from prefect_drs.history import recorded_here
+    from prefect_drs.runbook.exclusions import parse_exclusions
 
+    left_out = parse_exclusions(exclude)
+    if offline and left_out:
+        raise UsageError("--exclude goes by what the accounts call servers: leave out --offline")
     if samples < 1:
         raise UsageError(f"--samples {samples}: a forecast needs at least one")
     manifest = read_manifest(file, bindings, plan=plan, strict=strict, rehearsal=offline)
     chosen = manifest.plan(plan)
-    estate = estate_of_manifest(manifest, chosen) if offline else _estate(manifest, chosen)
+    estate = estate_of_manifest(manifest, chosen) if offline else _estate(manifest, chosen, left_out)
     if not any(wave.servers for wave in estate.waves):
         why = "; ".join(estate.notes) or "its groups are empty"
         raise UsageError(f"no server of {chosen.plan_name} is known: {why}")
@@ -142,20 +149,22 @@ def _notes(plan: RecoveryPlan, by_default: int, servers: int) -> list[str]:
     return notes
 
 
-def _estate(manifest: Manifest, plan: RecoveryPlan) -> Estate:
-    """From the accounts; from the manifest, with a word, where they cannot be read."""
+def _estate(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) -> Estate:
+    """From the accounts; from the manifest, with a word, where they cannot be read and nobody is left out."""
     from prefect_drs.cli.run import _sessions
     from prefect_drs.clock import configured_clock
     from prefect_drs.runbook import resolve
 
     sessions, clock = _sessions(), configured_clock()
     try:
-        runbook = resolve(manifest, plan, mode="drill", sessions=sessions, clock=clock)
+        runbook = resolve(manifest, plan, mode="drill", sessions=sessions, clock=clock, exclude=exclude)
         unread = next((finding.message for finding in runbook.findings if finding.code == "UNCHECKED"), None)
         if unread is None:
             return _estate_of_accounts(runbook, sessions)
     except AwsError as error:
         unread = error.message
+    if exclude:
+        raise UsageError(f"--exclude goes by what the accounts call servers, and they could not be read: {unread}")
     return estate_of_manifest(manifest, plan, f"the accounts could not be read ({unread})")
 
 

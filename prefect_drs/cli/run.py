@@ -40,6 +40,10 @@ Waivers = Annotated[
     list[str] | None,
     Parameter(name="--waive", negative="", help="CODE=REASON: let that finding pass, and say why; repeatable."),
 ]
+Exclusions = Annotated[
+    list[str] | None,
+    Parameter(name="--exclude", negative="", help="SERVER=REASON: leave that server out, and say why; repeatable."),
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 
 
@@ -53,6 +57,7 @@ def runbook(
     at: At = "latest",
     snapshots: Snapshots = None,
     waivers: Waivers = None,
+    exclude: Exclusions = None,
     strict: Strict = False,
     json: Json = False,
 ) -> int:
@@ -65,6 +70,7 @@ def runbook(
     from prefect_drs.errors import PreflightRefusedError
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
+    from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
@@ -78,6 +84,7 @@ def runbook(
         clock=configured_clock(),
         points=points,
         waivers=parse_waivers(waivers),
+        exclude=parse_exclusions(exclude),
         others=_others(),
     )
     if json:
@@ -97,11 +104,14 @@ def drill(
     at: At = "latest",
     snapshots: Snapshots = None,
     waivers: Waivers = None,
+    exclude: Exclusions = None,
     strict: Strict = False,
     json: Json = False,
 ) -> int:
     """Launch drill instances, wave by wave; what runs in production is not touched."""
-    return _run(file, plan, bindings, "drill", at, snapshots, waivers, approve=yes, strict=strict, json=json)
+    return _run(
+        file, plan, bindings, "drill", at, snapshots, waivers, exclude, approve=yes, strict=strict, json=json
+    )
 
 
 def recover(
@@ -117,13 +127,16 @@ def recover(
     at: At = "latest",
     snapshots: Snapshots = None,
     waivers: Waivers = None,
+    exclude: Exclusions = None,
     strict: Strict = False,
     json: Json = False,
 ) -> int:
     """Launch recovery instances, wave by wave; former recovery instances are replaced."""
     if yes and not yes_really:
         raise UsageError("recover launches for real: approve its gates one by one, or say --yes-really")
-    return _run(file, plan, bindings, "recovery", at, snapshots, waivers, approve=yes_really, strict=strict, json=json)
+    return _run(
+        file, plan, bindings, "recovery", at, snapshots, waivers, exclude, approve=yes_really, strict=strict, json=json
+    )
 
 
 def _sessions() -> Sessions:
@@ -152,6 +165,7 @@ def _run(
     at: str,
     snapshots: list[str] | None,
     waivers: list[str] | None,
+    exclude: list[str] | None,
     *,
     approve: bool,
     strict: bool,
@@ -160,10 +174,11 @@ def _run(
     # A file's faults are told before Prefect is even imported.
     manifest = read_manifest(file, bindings, plan=plan, strict=strict)
     manifest.plan(plan)
+    from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
-    points, accepted = Points.parse(at, snapshots), parse_waivers(waivers)
+    points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
     from prefect_drs.compile import compile_plan
 
     return carry_out(
@@ -173,6 +188,7 @@ def _run(
         at=at,
         snapshots=dict(points.snapshots),
         waivers=accepted,
+        exclude=left_out,
         approved_by=getpass.getuser() if approve else None,
     )
 

@@ -14,7 +14,7 @@ from prefect_drs.aws.regions import partition_of
 from prefect_drs.escaping import one_line
 from prefect_drs.notifications.commands import Reach, approve_command, cancel_command, resume_command
 from prefect_drs.notifications.message import WIDTH, OpenGate
-from prefect_drs.report.markdown import wave_promises
+from prefect_drs.report.markdown import exclusion_text, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
 from prefect_drs.report.text import duration
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
@@ -31,15 +31,17 @@ CONSOLES = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us
 
 
 def started(runbook: Runbook, report: RecoveryReport, reach: Reach) -> str:
-    """An execution began: its waves, who must approve, what was waived."""
+    """An execution began: its waves, who must approve, what was waived, who was left out."""
     servers = sum(len(wave.servers) for wave in runbook.waves)
     waived = [f"{f.code}: {f.message} Waived because: {f.waived_because}" for f in runbook.findings if f.waived_because]
+    left_out = [f"wave {w.wave_number}: {exclusion_text(excluded)}" for w in runbook.waves for excluded in w.excluded]
     return _text(
         f"The {report.mode} of {report.plan_name} has started: {servers} server(s) in {len(runbook.waves)} wave(s), "
         f"{_places(runbook.waves)}.",
         _what_it_launches(report.mode),
         _block("Waves", [_planned(wave) for wave in runbook.waves]),
         _block("Waived findings", waived),
+        _block("Servers left out", left_out),
         _follow(report, reach),
     )
 

@@ -294,13 +294,17 @@ class Draft:
         Raises:
             pydantic.ValidationError: the draft is not without faults.
         """
-        return Manifest.model_validate(
+        manifest = Manifest.model_validate(
             {
                 **{field: self.metadata_field(field)[0] for field in METADATA_FIELDS},
                 "protectionGroups": [group.values() for group in self.groups],
                 "recoveryPlans": [plan.values() for plan in self.plans],
             }
         )
+        written: dict[str, dict[str, None]] = {}
+        for name in (name for group in self.groups for name in group.servers if name.written != name.real):
+            written.setdefault(name.real, {})[name.written] = None
+        return manifest.naming({server_id: tuple(names) for server_id, names in written.items()})
 
 
 class Drafting:

@@ -6,9 +6,11 @@ snake case; files and JSON use AWS's camelCase, which is each field's alias. Not
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.errors import UsageError
@@ -173,6 +175,13 @@ class RecoveryPlan(PlanModel):
     notify: Notify = Notify()
 
 
+@dataclass(frozen=True)
+class WrittenNames:
+    """What a file calls its servers, by source server id, where bindings resolved the name. Never compared."""
+
+    by_id: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+
+
 class Manifest(PlanModel):
     """A whole file: protection groups and the plans over them."""
 
@@ -182,6 +191,17 @@ class Manifest(PlanModel):
     source_account: str | None = None
     protection_groups: tuple[ProtectionGroup, ...]
     recovery_plans: tuple[RecoveryPlan, ...]
+    _written: WrittenNames = PrivateAttr(default_factory=WrittenNames)
+
+    def written_names(self, source_server_id: str) -> tuple[str, ...]:
+        """What the file that this manifest was read from calls a server, where that is not its id."""
+        return self._written.by_id.get(source_server_id, ())
+
+    def naming(self, names: Mapping[str, tuple[str, ...]]) -> Manifest:
+        """This manifest, which knows what its file calls servers: names by source server id."""
+        named = self.model_copy()
+        named._written = WrittenNames(names)
+        return named
 
     def group(self, name: str) -> ProtectionGroup:
         """The group of that name.

@@ -111,6 +111,7 @@ class _Wave:
             servers=tuple(self._with_point(server, points, began) for server in self.servers.values()),
             checks=tuple(self.checks.values()),
             delays=tuple(self.delays),
+            excluded=self.wave.excluded,
         )
 
     def _with_point(self, server: ServerReport, points: Mapping[str, datetime], began: datetime) -> ServerReport:

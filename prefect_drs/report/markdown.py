@@ -14,7 +14,7 @@ from typing import Any
 from prefect_drs.escaping import markdown_text
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.report.text import duration, table
-from prefect_drs.runbook import Change, Runbook, RunbookServer, RunbookWave
+from prefect_drs.runbook import Change, ExcludedServer, Runbook, RunbookServer, RunbookWave
 
 SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
 STATE_MARKS = {  # not emoji: a desktop without a colour font shows those as empty boxes
@@ -89,6 +89,11 @@ def wave_promises(wave: RunbookWave) -> list[str]:
     if wave.on_server_failure == "continue":
         lines.append(f"goes on with {wave.min_healthy} of {len(wave.servers)} servers")
     return lines
+
+
+def exclusion_text(excluded: ExcludedServer) -> str:
+    """A server that was left out, with its reason."""
+    return f"left out {excluded.name} ({excluded.source_server_id}) of {excluded.group}: {excluded.reason}"
 
 
 def check_table(report: RecoveryReport) -> str:
@@ -238,6 +243,11 @@ def report_summary(report: RecoveryReport) -> str:
             f"Because: {markdown_text(finding.waived_because)}"
             for finding in report.findings
             if finding.waived_because
+        ),
+        "\n".join(
+            f"- **wave {wave.wave_number}** {markdown_text(exclusion_text(excluded))}"
+            for wave in report.waves
+            for excluded in wave.excluded
         ),
         "## Waves",
         wave_table(report.waves),

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.plan.model import RecoveryMode
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.runbook import Finding
+from prefect_drs.runbook import ExcludedServer, Finding
 
 
 class ExecutionStatus(enum.StrEnum):
@@ -102,7 +102,10 @@ class ServerReport(ReportModel):
 
 
 class WaveReport(ReportModel):
-    """A wave, with its jobs and servers. `delays`: what it waited for beyond its turn, and why."""
+    """A wave, with its jobs and servers. `delays`: what it waited for beyond its turn, and why.
+
+    `excluded`: servers of its groups that a person left out, each with the reason.
+    """
 
     wave_number: int
     wave_name: str
@@ -116,6 +119,7 @@ class WaveReport(ReportModel):
     approval: ApprovalReport | None = None
     checks: tuple[CheckResult, ...] = ()
     delays: tuple[str, ...] = ()
+    excluded: tuple[ExcludedServer, ...] = ()
 
     @property
     def launched(self) -> int:

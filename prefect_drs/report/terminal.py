@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prefect_drs.plan.effective import Origin
-from prefect_drs.report.markdown import change_text, clock_time, unsent_lines, wave_promises
+from prefect_drs.report.markdown import change_text, clock_time, exclusion_text, unsent_lines, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.text import duration
 from prefect_drs.runbook import FindingSeverity, Runbook, RunbookServer
@@ -113,7 +113,12 @@ def report_view(report: RecoveryReport) -> RenderableType:
         for wave in report.waves
         for delay in wave.delays
     ]
-    notes = [*checks, *delays, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
+    left_out = [
+        Text(f"wave {wave.wave_number} {exclusion_text(excluded)}", style="yellow")
+        for wave in report.waves
+        for excluded in wave.excluded
+    ]
+    notes = [*left_out, *checks, *delays, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
     return Group(headline(report), "", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes)
 
 
@@ -132,6 +137,7 @@ def runbook_view(runbook: Runbook) -> RenderableType:
         gate = "  [gate: a person approves]" if wave.gate else ""
         parts.append(Text(f"\nwave {wave.wave_number}  {wave.wave_name}{after}{gate}\njobs: {jobs or 'none'}", "bold"))
         parts.extend(Text(f"  {line}") for line in wave_promises(wave))
+        parts.extend(Text(f"  {exclusion_text(excluded)}", "yellow") for excluded in wave.excluded)
         for server in wave.servers:
             lag = f", lag {server.lag}" if server.lag else ""
             parts.append(

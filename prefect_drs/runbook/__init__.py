@@ -7,6 +7,7 @@ they look at a `situation` that was read before. `launch_settings` are the check
 
 from prefect_drs.runbook.model import (
     Change,
+    ExcludedServer,
     Finding,
     FindingSeverity,
     Runbook,
@@ -19,6 +20,7 @@ from prefect_drs.runbook.situation import Other, PendingLaunch
 
 __all__ = [
     "Change",
+    "ExcludedServer",
     "Finding",
     "FindingSeverity",
     "Other",

@@ -6,7 +6,7 @@ refused. Found out before anything is launched, since a check that cannot be mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TypeVar
@@ -44,6 +44,21 @@ class WaveChecks:
     pre_wave: tuple[Hook, ...]
     post_wave: tuple[Hook, ...]
     refusals: tuple[Refusal, ...]
+
+
+def checks_without(wave: Wave, excluded: Collection[str]) -> Wave:
+    """The wave without the servers that are left out in its health checks; a check of nobody else goes.
+
+    Args:
+        wave: as planned.
+        excluded: every name that a server goes by that is left out.
+    """
+    kept = []
+    for check in wave.health_checks:
+        servers = tuple(reference for reference in check.servers if reference not in excluded)
+        if servers or not check.servers:
+            kept.append(check.model_copy(update={"servers": servers}))
+    return wave.model_copy(update={"health_checks": tuple(kept)})
 
 
 def resolve_checks(wave: Wave, servers: Mapping[str, str], home: Sequence[Location]) -> WaveChecks:

@@ -91,11 +91,21 @@ class RunbookServer(RunbookModel):
         return Location(self.account_id, self.region)
 
 
+class ExcludedServer(RunbookModel):
+    """A server that a person left out of the execution, and why. `name`: as DRS has it, or as the manifest does."""
+
+    source_server_id: str
+    name: str
+    group: str
+    reason: str
+
+
 class RunbookWave(RunbookModel):
     """A wave with its exact servers, and its checks: their `servers` are source server ids of this wave.
 
-    `min_healthy`: how many of its servers must be up for it to count as COMPLETED; all where None. `max_lag`: how far
-    the replication of its servers may lag behind (ISO 8601 duration); None does not ask.
+    `excluded`: servers of its groups that a person left out. `min_healthy`: how many of its servers must be up for it
+    to count as COMPLETED; all where None. `max_lag`: how far the replication of its servers may lag behind (ISO 8601
+    duration); None does not ask.
 
     A hook that calls a service knows its account and region; a health check without them is made where its server is.
     """
@@ -109,6 +119,7 @@ class RunbookWave(RunbookModel):
     min_healthy: int | None = None
     max_lag: str | None = None
     retry: Retry = Retry()
+    excluded: tuple[ExcludedServer, ...] = ()
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
     post_wave: tuple[Hook, ...] = ()

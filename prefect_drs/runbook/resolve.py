@@ -24,11 +24,12 @@ from prefect_drs.graph import WaveGraph
 from prefect_drs.plan.effective import effective
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, RecoveryMode, RecoveryPlan, Wave
 from prefect_drs.runbook import occupancy, reading
-from prefect_drs.runbook.checks import resolve_checks
+from prefect_drs.runbook.checks import checks_without, resolve_checks
+from prefect_drs.runbook.exclusions import without_excluded
 from prefect_drs.runbook.model import Change, Runbook, RunbookServer, RunbookWave
 from prefect_drs.runbook.points import LATEST, Asked, Choice, Points, choose, misnamed
 from prefect_drs.runbook.rules import preflight
-from prefect_drs.runbook.situation import Complaint, Membership, Other, Situation, Unread
+from prefect_drs.runbook.situation import Complaint, Exclusion, Membership, Other, Situation, Unread
 from prefect_drs.runbook.waivers import waived
 
 
@@ -52,6 +53,7 @@ def resolve(
     clock: Clock,
     points: Points = LATEST,
     waivers: Mapping[str, str] | None = None,
+    exclude: Mapping[str, str] | None = None,
     others: Collection[Other] = (),
 ) -> Runbook:
     """Read the accounts and work out what an execution of `plan` would do now. Changes nothing.
@@ -64,10 +66,13 @@ def resolve(
         clock: the time, which bounds how far back active jobs are looked for.
         points: what the servers are launched from; by default each one's latest state.
         waivers: findings by code that a person lets pass, each with the reason.
+        exclude: servers that are left out, each with the reason: by source server id, Name tag, hostname or instance
+            id, or by what the manifest calls them.
         others: executions that have not ended, but for the one this is resolved for.
 
     Raises:
-        UsageError: the point in time that was asked for is still to come.
+        UsageError: the point in time that was asked for is still to come; `exclude` names a server that the plan does
+            not have, or leaves none.
         AwsError: the caller's own identity could not be read. What fails in one account or region is a finding.
     """
     now = clock.now()
@@ -83,6 +88,7 @@ def resolve(
         for group in manifest.protection_groups
         if group.group_name in planned or at[group.group_name] in estates.there
     }
+    memberships = without_excluded(manifest, memberships, planned, exclude or {})
     wanted: dict[Location, dict[str, None]] = defaultdict(dict)
     for name in planned:
         wanted[at[name]].update(dict.fromkeys(server.source_server_id for server in memberships[name].servers))
@@ -210,9 +216,13 @@ def _wave(graph: WaveGraph, wave: Wave, resolution: _Resolution) -> RunbookWave:
         if known
     }
     home = sorted({each.location for each in groups})
-    checks = resolve_checks(wave, names, home)
+    excluded = [exclusion for each in groups for exclusion in each.excluded]
+    checks = resolve_checks(checks_without(wave, frozenset().union(*(e.names for e in excluded))), names, home)
     resolution.complaints.extend(Complaint(each.code, each.message, home[0]) for each in checks.refusals)
     servers = tuple(_server(each, server, resolution) for each in groups for server in each.servers)
+    needed = _needed(wave, len(servers) + len(excluded))
+    if excluded and len(servers) < needed:
+        resolution.complaints.append(_against_policy(wave, excluded, len(servers), needed, home[0]))
     return RunbookWave(
         wave_number=wave.wave_number,
         wave_name=wave.wave_name,
@@ -220,7 +230,8 @@ def _wave(graph: WaveGraph, wave: Wave, resolution: _Resolution) -> RunbookWave:
         gate=wave.pause_before_wave,
         servers=servers,
         on_server_failure=wave.on_server_failure,
-        min_healthy=_needed(wave, len(servers)),
+        min_healthy=min(len(servers), needed),
+        excluded=tuple(exclusion.server for exclusion in excluded),
         max_lag=wave.max_lag or resolution.plan.max_lag,
         retry=wave.retry,
         health_checks=checks.health_checks,
@@ -229,8 +240,20 @@ def _wave(graph: WaveGraph, wave: Wave, resolution: _Resolution) -> RunbookWave:
     )
 
 
+def _against_policy(wave: Wave, excluded: Sequence[Exclusion], left: int, needed: int, location: Location) -> Complaint:
+    names = ", ".join(f"{each.server.name} ({each.server.source_server_id})" for each in excluded)
+    policy = "all of its servers (onServerFailure: fail)" if wave.on_server_failure == "fail" else f"{needed} server(s)"
+    return Complaint(
+        "EXCLUSION_AGAINST_POLICY",
+        f"wave {wave.wave_number} ({wave.wave_name}) in {location} demands {policy}, and without {names} {left} of "
+        f"{left + len(excluded)} are left; leave fewer out, or waive it with a reason: "
+        "--waive EXCLUSION_AGAINST_POLICY='...'",
+        location,
+    )
+
+
 def _needed(wave: Wave, servers: int) -> int:
-    """How many of a wave's servers must be up for it to count as COMPLETED."""
+    """How many of a wave's servers must be up for it to count as COMPLETED; `servers`: those left out included."""
     if wave.on_server_failure == "fail":
         return servers
     if wave.min_healthy is not None:

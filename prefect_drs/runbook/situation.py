@@ -19,7 +19,7 @@ from prefect_drs.aws.networks import AccountFacts
 from prefect_drs.errors import AwsError
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup, RecoveryMode
 from prefect_drs.runbook.launch_settings import sized_by_drs
-from prefect_drs.runbook.model import RunbookServer, RunbookWave
+from prefect_drs.runbook.model import ExcludedServer, RunbookServer, RunbookWave
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,25 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A server that was left out, and all names that it goes by."""
+
+    server: ExcludedServer
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Membership:
-    """A protection group, and who belongs to it now. `read`: whether its account and region could be read."""
+    """A protection group, and who belongs to it now, but for who is left out.
+
+    `read`: whether its account and region could be read.
+    """
 
     group: ProtectionGroup
     location: Location
     servers: tuple[SourceServer, ...]
     read: bool = True
+    excluded: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -370,3 +370,21 @@ def a_key_that_somebody_disabled(world: World, broken: bool) -> Runbook:
 @case("KMS_KEY_UNCHECKED")
 def more_servers_than_are_asked_for_their_keys(world: World, broken: bool) -> Runbook:
     return world.resolve(world.servers(26 if broken else 25))
+
+
+# ---- servers that are left out -----------------------------------------------------------------------------------
+
+
+@case("EXCLUSION_AGAINST_POLICY")
+def a_server_left_out_of_a_wave_that_demands_all(world: World, broken: bool) -> Runbook:
+    server, gone = world.servers(2)
+    wave = {} if broken else {"onServerFailure": "continue", "minHealthy": 1}
+    return world.resolve([server, gone], wave=wave, exclude={gone: "its disk failed"})
+
+
+@case("WAVE_EMPTY")
+def a_wave_whose_only_server_is_left_out(world: World, broken: bool) -> Runbook:
+    gone, more, other = world.servers(3)
+    wave = {"onServerFailure": "continue", "minHealthy": 0}
+    first = [gone] if broken else [gone, more]
+    return world.resolve(first, other, wave=wave, exclude={gone: "its disk failed"})

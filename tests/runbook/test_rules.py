@@ -12,7 +12,13 @@ from tests.runbook.cases import CASES
 from tests.runbook.world import TARGET, World, codes
 
 BY_CODE = {rule.code: rule for rule in RULES}
-NAMED_BY_WAVE = {"HOOK_WITHOUT_PLACE", "CHECK_NAMES_NO_SERVER", "CHECK_NOT_INSTALLED", "SNAPSHOT_NAMES_NO_SERVER"}
+NAMED_BY_WAVE = {
+    "HOOK_WITHOUT_PLACE",
+    "CHECK_NAMES_NO_SERVER",
+    "CHECK_NOT_INSTALLED",
+    "SNAPSHOT_NAMES_NO_SERVER",
+    "WAVE_EMPTY",
+}
 """Findings about the plan rather than an account."""
 
 

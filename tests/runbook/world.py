@@ -107,6 +107,7 @@ class World:
         plan: Mapping[str, Any] | None = None,
         points: Points | None = None,
         waivers: Mapping[str, str] | None = None,
+        exclude: Mapping[str, str] | None = None,
         others: Collection[Other] = (),
     ) -> Runbook:
         """The runbook of a plan with those groups: a mapping, or server ids alone."""
@@ -120,6 +121,7 @@ class World:
             clock=self.clock,
             points=points or Points(),
             waivers=waivers,
+            exclude=exclude,
             others=others,
         )
 

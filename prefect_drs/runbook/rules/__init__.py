@@ -35,6 +35,8 @@ RULES: tuple[Rule, ...] = (
     plan.checks_are_installed,
     plan.snapshots_are_of_servers_of_the_plan,
     plan.snapshots_exist,
+    plan.exclusions_keep_the_policy,
+    plan.waves_have_servers,
     # what there is to launch from
     replication.servers_replicate,
     replication.there_is_a_point_in_time,

@@ -21,6 +21,7 @@ def servers_exist(situation: Situation) -> Iterator[Observation]:
     """Every server that a group names is a source server of its account and region."""
     for each in _planned(situation):
         found = {server.source_server_id for server in each.servers}
+        found |= {exclusion.server.source_server_id for exclusion in each.excluded}
         for missing in (wanted for wanted in each.group.source_server_ids if wanted not in found):
             yield Observation(
                 f"group {each.group.group_name}: DRS has no source server {missing} in {each.location} "
@@ -38,7 +39,7 @@ def servers_exist(situation: Situation) -> Iterator[Observation]:
 def selections_find_servers(situation: Situation) -> Iterator[Observation]:
     """A selection by tags finds a server."""
     for each in _planned(situation):
-        if each.group.server_selection_tags and not each.servers:
+        if each.group.server_selection_tags and not each.servers and not each.excluded:
             tags = ", ".join(f"{key}={value}" for key, value in each.group.server_selection_tags.items())
             yield Observation(
                 f"group {each.group.group_name}: no source server in {each.location} carries {tags}; "

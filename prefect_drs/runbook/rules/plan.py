@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from prefect_drs.runbook.model import FindingSeverity
 from prefect_drs.runbook.rules.rule import Observation, Rule, rule
 from prefect_drs.runbook.situation import Situation
 
 
-def _complaints(code: str, name: str, *, what: str, remedy: str) -> Rule:
+def _complaints(code: str, name: str, *, what: str, remedy: str, waivable: bool = False) -> Rule:
     def look(situation: Situation) -> Iterator[Observation]:
         for complaint in situation.complaints:
             if complaint.code == code:
                 yield Observation(complaint.message, complaint.location, complaint.source_server_id)
 
     look.__name__ = name
-    return rule(code, what=what, remedy=remedy)(look)
+    return rule(code, what=what, remedy=remedy, waivable=waivable)(look)
 
 
 hooks_have_a_place = _complaints(
@@ -48,3 +49,29 @@ snapshots_exist = _complaints(
     what="the snapshot that `--snapshot` asks for is not there; it may have expired",
     remedy="choose one of `aws drs describe-recovery-snapshots`",
 )
+exclusions_keep_the_policy = _complaints(
+    "EXCLUSION_AGAINST_POLICY",
+    "exclusions_keep_the_policy",
+    what="`--exclude` leaves a wave with fewer servers than its policy demands: all of them with "
+    "`onServerFailure: fail`, which is the default; `minHealthy` or `minHealthyPercent` of them, or one, with "
+    "`continue`",
+    remedy="leave fewer out; where the wave is worth having without them, waive it",
+    waivable=True,
+)
+
+
+@rule(
+    "WAVE_EMPTY",
+    what="`--exclude` leaves out every server of a wave: nothing is launched in it",
+    remedy="nothing: its gate and hooks are carried out all the same, and the waves that wait for it go on",
+    severity=FindingSeverity.TOLD,
+)
+def waves_have_servers(situation: Situation) -> Iterator[Observation]:
+    """A wave that has nothing to launch is told."""
+    for wave in situation.waves:
+        if wave.excluded and not wave.servers:
+            names = ", ".join(f"{each.name} ({each.source_server_id})" for each in wave.excluded)
+            yield Observation(
+                f"wave {wave.wave_number} ({wave.wave_name}) launches nothing: {names} left out; its gate and hooks "
+                "are carried out, and the waves that wait for it go on",
+            )
