@@ -84,6 +84,8 @@ def test_an_execution_that_waits_at_a_gate_holds_its_servers_until_it_ends(rig: 
         while not any(other.execution_id == execution_id for other in others_than(None)):
             assert time.monotonic() < deadline, "its report was not published in time"
         assert execution_id not in {other.execution_id for other in others_than(execution_id)}
+        (other,) = (other for other in others_than(None) if other.execution_id == execution_id)
+        assert {launch.source_server_id for launch in other.pending} == other.source_server_ids
         with pytest.raises(PreflightRefusedError, match="SERVER_IN_OTHER_EXECUTION") as refused:
             compile_plan(manifest)(mode="drill", approved_by="somebody")
         assert execution_id in refused.value.message
