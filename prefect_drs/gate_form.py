@@ -33,9 +33,7 @@ class Approval(RunInput):
 
     decision: Literal["approve", "reject"] = Field(
         title="Decision",
-        # Prefect 3.8.8's drop-downs close again on a mouse click: both the button and its frame toggle the list.
-        description="Approve starts this wave; reject cancels it and all that depend on it. "
-        "If the list does not open, press ↓ (the Down key).",
+        description="Approve starts this wave; reject cancels it and all waves that depend on it.",
     )
     by: str = Field(title="By", min_length=1, pattern=r"\S", description="Your name. It goes into the recovery report.")
     comment: str = Field(default="", title="Comment", description="Goes into the recovery report. May stay empty.")

@@ -33,12 +33,12 @@ from prefect.logging import get_logger, get_run_logger
 from prefect.logging.loggers import LoggingAdapter
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed
-from prefect.utilities.urls import url_for
 
 from prefect_drs.clock import Clock, WallClock
 from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.gate_form import RESPONSE_KEY, Approval, approval_form, has_form, input_of
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+from prefect_drs.ui_links import ui_link
 
 FLOW_NAME = "approve"
 GATE_TAG = "prefect-drs:gate"
@@ -168,11 +168,6 @@ def _remove_unreadable_answer(client: SyncPrefectClient, gate: PendingGate) -> N
     stored = input_of(client, gate.flow_run_id, RESPONSE_KEY)
     if stored is not None and recorded_answer(client, gate.flow_run_id) is None:
         client.delete_flow_run_input(gate.flow_run_id, RESPONSE_KEY)
-
-
-def ui_link(flow_run_id: UUID | str) -> str | None:
-    """The page of a flow run in the Prefect UI (PREFECT_UI_URL, else derived from the API's URL); None if unknown."""
-    return url_for("flow-run", obj_id=str(flow_run_id))
 
 
 def execution_tags(execution_id: str, wave_number: int | None = None) -> list[str]:

@@ -58,7 +58,6 @@ from prefect_drs.gate_runs import (
     prefect_client,
     recorded_answer,
     settle_leftovers,
-    ui_link,
 )
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 
@@ -70,7 +69,6 @@ __all__ = [
     "answer_gate",
     "execution_tags",
     "pending_gates",
-    "ui_link",
 ]
 
 _FASTEST_POLL_SECONDS = 0.5

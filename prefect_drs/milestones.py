@@ -24,7 +24,7 @@ from prefect_drs.artifacts import report_key
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError, UsageError
-from prefect_drs.gate_runs import WISH_KEY, PendingGate, prefect_client, ui_link
+from prefect_drs.gate_runs import WISH_KEY, PendingGate, prefect_client
 from prefect_drs.notifications.channels import aws_subscriptions
 from prefect_drs.notifications.commands import Reach
 from prefect_drs.notifications.message import Message, OpenGate
@@ -33,6 +33,7 @@ from prefect_drs.notifications.notifier import Notifier, Subscription
 from prefect_drs.report.events import Event
 from prefect_drs.runbook import Runbook
 from prefect_drs.settings import PrefectDrsSettings
+from prefect_drs.ui_links import ui_link
 
 EVENT_PREFIX = "prefect-drs."
 

@@ -23,7 +23,7 @@ NOT_RUN = {
     "make demo": "over a minute of servers of its own; tests/e2e/test_demo.py runs it, and its target is checked below",
     "make test": "it would run this test; its target is checked below",
     "python3 -m venv": "it would install from a registry; the file and the extra that it names are checked below",
-    "PREFECT_SERVER_UI_V2_ENABLED=false prefect server start": "the fixture prefect_server is that server",
+    "prefect server start": "the fixture prefect_server is that server",
     "aws drs": "the AWS CLI is no part of the development environment",
     "aws sns": "likewise; tests/aws/test_sns.py gives SNS such a filter policy",
 }

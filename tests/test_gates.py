@@ -154,7 +154,7 @@ def test_a_pending_gate_says_what_it_is_about_and_where_its_form_is(
     pending = next_of(opened)
     assert (pending.execution_id, pending.plan_name, pending.mode) == (execution, "Three tiers", "drill")
     assert (pending.wave_number, pending.wave_name) == (3, "Web")
-    assert pending.link == f"{prefect_server.url}/runs/flow-run/{pending.flow_run_id}"
+    assert pending.link == f"{prefect_server.url}/v2/runs/flow-run/{pending.flow_run_id}"
     assert pending.until is not None
     assert timedelta(seconds=60) < pending.until - datetime.now(UTC) <= timedelta(seconds=120)
 

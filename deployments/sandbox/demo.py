@@ -57,7 +57,6 @@ class Demo:
             "PREFECT_HOME": str(HOME / "prefect"),
             "PREFECT_DRS_HOME": str(HOME / "drs"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the new UI of 3.8 has no form to approve with
             "PREFECT_CLI_PROMPT": "false",
             "PREFECT_LOGGING_LEVEL": "INFO",
             "DO_NOT_TRACK": "1",
@@ -124,9 +123,10 @@ def drill(demo: Demo) -> int:
     from prefect_drs.cli.console import console
     from prefect_drs.errors import UsageError
     from prefect_drs.executions import read_report
-    from prefect_drs.gates import answer_gate, pending_gates, ui_link
+    from prefect_drs.gates import answer_gate, pending_gates
     from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.terminal import report_view
+    from prefect_drs.ui_links import ui_link
 
     execution = found.group()
     say(f"The drill runs: {ui_link(execution)}")
@@ -138,7 +138,7 @@ def drill(demo: Demo) -> int:
                 if gate.wave_number in told:
                     continue
                 told.add(gate.wave_number)
-                say(f"GATE: {gate.wave_name} waits for approval. Click Resume here: {gate.link}")
+                say(f"GATE: {gate.wave_name} waits for approval. Choose ⋮ → Resume here: {gate.link}")
                 if not person:
                     say("  (no terminal: approved by the demo itself)")
                     answer_gate(execution, gate.wave_number, Decision.APPROVED, by="make demo", comment="no terminal")

@@ -30,7 +30,7 @@ import demo as stage  # noqa: E402 - a script beside what it starts, in no packa
 
 THREE_TIER, DIAMOND = "examples/three-tier.json", "examples/diamond.yaml"
 PATIENCE_SECONDS = 120.0
-WINDOW_HEIGHT = 1140  # pixels; the whole form of a wave of two servers
+WINDOW_HEIGHT = 1560  # pixels; the dialog takes 80 % of it: the whole form of a wave of two servers
 
 T = TypeVar("T")
 
@@ -57,14 +57,14 @@ def picture_of_a_gate(demo: stage.Demo, bindings: Path, picture: Path) -> None:
     from prefect_drs.recovery.ports import Decision
     from tests.conftest import find_chromium
     from tests.e2e.conftest import CHROMIUM_ARGUMENTS
-    from tests.e2e.prefect_ui import FlowRunPage
+    from tests.e2e.prefect_ui import flow_run_page
 
     drill = demo.background(f"prefect-drs drill {THREE_TIER} --bindings {bindings}", "picture-of-a-gate.log")
     link = waiting_gate(1).link
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_ARGUMENTS))
         page = browser.new_page(viewport={"width": 1280, "height": WINDOW_HEIGHT}, color_scheme="light")
-        dialog = FlowRunPage(page, str(link)).open().resume()
+        dialog = flow_run_page(page, str(link)).open().resume()
         dialog.choose("Decision", "approve")
         dialog.write("By", "Ada Lovelace")
         dialog.write("Comment", "Database checked, change window open")

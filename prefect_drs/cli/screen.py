@@ -19,11 +19,11 @@ from rich.live import Live
 from rich.text import Text
 
 from prefect_drs.cli.console import console
-from prefect_drs.gates import ui_link
 from prefect_drs.report.events import Event, ExecutionStarted
 from prefect_drs.report.fold import ReportFold
 from prefect_drs.report.lines import event_line
 from prefect_drs.report.terminal import live_view
+from prefect_drs.ui_links import ui_link
 
 if TYPE_CHECKING:
     from prefect_drs.gates import PendingGate
@@ -45,7 +45,7 @@ class Screen:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show it for the time of a run."""
-        _quiet_prefect()
+        quiet_prefect()
         with self._live or nullcontext():
             yield
 
@@ -98,7 +98,7 @@ def _is_for_a_person(record: logging.LogRecord) -> bool:
     )
 
 
-def _quiet_prefect() -> None:
+def quiet_prefect() -> None:
     """Hold its console lines back from now on, past the run's end: its threads speak until the process ends."""
     if logging.getLogger("prefect").isEnabledFor(logging.DEBUG):
         return

@@ -1,10 +1,12 @@
-"""The Prefect UI as a person at a gate meets it (3.8.8, the V1 UI that flow-run links lead to).
+"""The Prefect UI as a person at a gate meets it: V2, which servers show by default since 3.8, and V1.
 
-In comes a Playwright page, out go what is on it and clicks. Knows nothing of gates but the titles of their form.
+In comes a Playwright page, out go what is on it and clicks. Knows nothing of gates but the titles of their form. The
+path of a link says which UI it leads to.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -12,56 +14,39 @@ from playwright.sync_api import Locator, Page, expect
 PATIENCE_MILLISECONDS = 30_000
 
 
-class FlowRunPage:
-    """One flow run's page."""
-
-    def __init__(self, page: Page, link: str) -> None:
-        self.page = page
-        self._link = link
-
-    def open(self) -> FlowRunPage:
-        self.page.goto(self._link)
-        return self
-
-    def expect_state(self, name: str) -> None:
-        badge = self.page.locator(".page-heading-flow-run .state-badge, .page-heading-flow-run .p-tag")
-        expect(badge.filter(has_text=name).first).to_be_visible(timeout=PATIENCE_MILLISECONDS)
-
-    def resume(self) -> ResumeDialog:
-        """Click Resume; the dialog holds the form of the run's input."""
-        self.page.get_by_role("button", name="Resume").click(timeout=PATIENCE_MILLISECONDS)
-        dialog = self.page.get_by_role("dialog")
-        expect(dialog.get_by_role("button", name="Submit")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
-        return ResumeDialog(self.page, dialog)
+def flow_run_page(page: Page, link: str) -> FlowRunPage:
+    """The page of a flow run, in the UI that the link leads to."""
+    return V2FlowRunPage(page, link) if "/v2/" in link else V1FlowRunPage(page, link)
 
 
-class ResumeDialog:
+class ResumeDialog(ABC):
     """The form that waits for an answer."""
 
     def __init__(self, page: Page, dialog: Locator) -> None:
         self._page = page
         self.dialog = dialog
 
+    @abstractmethod
     def markdown(self) -> Locator:
         """The rendered description above the fields."""
-        return self.dialog.locator("article.markdown-renderer").first
+
+    @abstractmethod
+    def choose(self, title: str, option: str) -> None:
+        """Pick from a drop-down."""
+
+    @abstractmethod
+    def write(self, title: str, text: str) -> None:
+        """Fill a text field."""
+
+    @abstractmethod
+    def submit(self) -> None:
+        """Click the button that sends the answer."""
 
     def table(self) -> list[list[str]]:
         """The description's table, row by row, the heading first."""
         rows = self.markdown().locator("table tr")
         rows.first.wait_for()  # the page renders its Markdown a moment after the dialog is there
         return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows.all()]
-
-    def choose(self, title: str, option: str) -> None:
-        """Pick from a drop-down. A mouse click does not keep it open in this version; the Down key does."""
-        button = self._field(title).get_by_role("button").last
-        button.focus()
-        button.press("ArrowDown")
-        self._page.get_by_role("option", name=option, exact=True).click()
-        expect(button).to_have_text(option)
-
-    def write(self, title: str, text: str) -> None:
-        self._field(title).get_by_role("textbox").fill(text)
 
     def answer(self, decision: str, by: str, comment: str = "") -> None:
         """Fill the gate's form and submit it; the dialog closes once Prefect has taken it."""
@@ -72,13 +57,92 @@ class ResumeDialog:
         self.submit()
         expect(self.dialog).to_be_hidden(timeout=PATIENCE_MILLISECONDS)
 
-    def submit(self) -> None:
-        self.dialog.get_by_role("button", name="Submit").click()
-
     def screenshot(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._page.screenshot(path=path, animations="disabled")
 
+
+class FlowRunPage(ABC):
+    """One flow run's page."""
+
+    def __init__(self, page: Page, link: str) -> None:
+        self.page = page
+        self._link = link
+
+    def open(self) -> FlowRunPage:
+        self.page.goto(self._link)
+        return self
+
+    @abstractmethod
+    def expect_state(self, name: str) -> None:
+        """Wait for the run's state."""
+
+    @abstractmethod
+    def resume(self) -> ResumeDialog:
+        """Choose Resume; the dialog holds the form of the run's input."""
+
+
+class V2ResumeDialog(ResumeDialog):
+    def markdown(self) -> Locator:
+        return self.dialog.locator(".prose").first
+
+    def choose(self, title: str, option: str) -> None:
+        button = self.dialog.get_by_role("button", name=f"Select {title}")
+        button.click()  # with the mouse
+        self._page.get_by_role("option", name=option, exact=True).click()
+        expect(button).to_have_text(option)
+
+    def write(self, title: str, text: str) -> None:
+        self.dialog.get_by_label(title).fill(text)
+
+    def submit(self) -> None:
+        self.dialog.get_by_role("button", name="Resume", exact=True).click()
+
+
+class V2FlowRunPage(FlowRunPage):
+    def expect_state(self, name: str) -> None:
+        badge = self.page.locator('[data-slot="badge"]').get_by_text(name, exact=True)
+        expect(badge.first).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+
+    def resume(self) -> ResumeDialog:
+        # The page's own menu is the first: the dialog's fields have menus of the same name.
+        self.page.get_by_role("button", name="Open menu").first.click(timeout=PATIENCE_MILLISECONDS)
+        self.page.get_by_role("menuitem", name="Resume").click()
+        dialog = self.page.get_by_role("dialog")
+        expect(dialog.get_by_role("button", name="Select Decision")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+        return V2ResumeDialog(self.page, dialog)
+
+
+class V1ResumeDialog(ResumeDialog):
+    def markdown(self) -> Locator:
+        return self.dialog.locator("article.markdown-renderer").first
+
+    def choose(self, title: str, option: str) -> None:
+        """With the Down key: a mouse click opens the list and closes it again."""
+        button = self._field(title).get_by_role("button").last
+        button.focus()
+        button.press("ArrowDown")
+        self._page.get_by_role("option", name=option, exact=True).click()
+        expect(button).to_have_text(option)
+
+    def write(self, title: str, text: str) -> None:
+        self._field(title).get_by_role("textbox").fill(text)
+
+    def submit(self) -> None:
+        self.dialog.get_by_role("button", name="Submit").click()
+
     def _field(self, title: str) -> Locator:
         label = self._page.locator(".schema-form-property__label").filter(has_text=title)
         return self.dialog.locator(".schema-form-property").filter(has=label)
+
+
+class V1FlowRunPage(FlowRunPage):
+    def expect_state(self, name: str) -> None:
+        badge = self.page.locator(".page-heading-flow-run .state-badge, .page-heading-flow-run .p-tag")
+        expect(badge.filter(has_text=name).first).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+
+    def resume(self) -> ResumeDialog:
+        self.page.get_by_role("button", name="Resume").click(timeout=PATIENCE_MILLISECONDS)
+        dialog = self.page.get_by_role("dialog")
+        expect(dialog.get_by_role("button", name="Submit")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+        return V1ResumeDialog(self.page, dialog)

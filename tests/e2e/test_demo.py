@@ -72,7 +72,7 @@ def test_it_tells_the_link_of_each_gate_and_ends_with_the_report(demo: Demo) -> 
     _, done = demo
     gates = re.findall(r"^GATE: (.+) waits for approval\. .* (http://127\.0\.0\.1:\d+/\S+)$", done.stdout, re.MULTILINE)
     assert [name for name, _ in gates] == ["Wave 2 - Application Tier", "Wave 3 - Web Tier"]
-    assert all("/runs/flow-run/" in link for _, link in gates)
+    assert all("/v2/runs/flow-run/" in link for _, link in gates)
     assert done.stdout.count("approved by the demo itself") == 2
     rows = [line.split() for line in done.stdout.splitlines() if re.search(r"\bs-[0-9A-Za-z]{17}\b.*\bi-", line)]
     assert [(row[1], row[3]) for row in rows] == [(name, "LAUNCHED") for name in SERVERS]

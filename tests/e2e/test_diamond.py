@@ -38,7 +38,7 @@ def both_gates(execution_id: str) -> dict[int, PendingGate] | None:
 
 @pytest.mark.browser
 def test_seven_waves_with_two_gates_answered_in_reverse_in_the_ui(rehearsal: Rehearsal, browser_page: Page) -> None:
-    from tests.e2e.prefect_ui import FlowRunPage
+    from tests.e2e.prefect_ui import flow_run_page
 
     drill = rehearsal.drill(*rehearsal.seeded(DIAMOND))
     with Witness(rehearsal, REGION) as witness:
@@ -46,7 +46,9 @@ def test_seven_waves_with_two_gates_answered_in_reverse_in_the_ui(rehearsal: Reh
         gates = until(lambda: both_gates(execution_id), "both gates wait side by side")
         for number in (5, 4):
             assert str(gates[number].link) in drill.stderr
-            FlowRunPage(browser_page, str(gates[number].link)).open().resume().answer("approve", by=f"Ada of {number}")
+            flow_run_page(browser_page, str(gates[number].link)).open().resume().answer(
+                "approve", by=f"Ada of {number}"
+            )
         assert drill.ended() == 0, drill.stderr
         jobs = rehearsal.jobs(REGION)
 

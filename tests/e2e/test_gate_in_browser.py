@@ -1,6 +1,7 @@
 """A person answers gates in the Prefect UI, in a real browser against a real server.
 
-`PREFECT_DRS_SCREENSHOT=docs/images/gate.png pytest tests/e2e/test_gate_in_browser.py` also renews the README's picture.
+The UI is the one that the server shows by default (V2), and the other one. `PREFECT_DRS_SCREENSHOTS=FOLDER` keeps the
+forms as pictures.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from prefect_drs.gates import PendingGate
+    from tests.conftest import PrefectServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("prefect_server")]
 
 PATIENCE_SECONDS = 60
+UIS = ("v2", "v1")
 SUMMARY = """Drill of **3TierFullStackRecoveryPlan**: wave 2, **Application**, launches 2 servers in eu-west-1.
 
 | server | address | changes |
@@ -39,6 +42,13 @@ So far: wave 1 **Database**, 2 of 2 servers LAUNCHED.
 
 def request(execution_id: str, wave: int, name: str, summary: str) -> GateRequest:
     return GateRequest(execution_id, "3Tier", "drill", wave, name, summary, timeout=timedelta(minutes=2))
+
+
+def in_ui(ui: str, link: str | None) -> str:
+    """The printed link, or the same page in the other UI."""
+    assert link is not None
+    assert "/v2/" in link
+    return link if ui == "v2" else link.replace("/v2/", "/")
 
 
 def ask_both(execution_id: str, opened: Queue[PendingGate], answered: Queue[int]) -> dict[int, GateAnswer]:
@@ -66,17 +76,29 @@ def ask_both(execution_id: str, opened: Queue[PendingGate], answered: Queue[int]
     return answers
 
 
-def test_two_gates_wait_side_by_side_and_are_answered_in_reverse_in_the_ui(
-    browser_page: Page, beside: Callable[..., Future[Any]]
+def test_the_printed_link_leads_to_the_ui_that_the_server_shows_by_default(
+    browser_page: Page, prefect_server: PrefectServer
 ) -> None:
-    from tests.e2e.prefect_ui import FlowRunPage
+    from prefect_drs.ui_links import ui_link
+
+    browser_page.goto(prefect_server.url)
+    browser_page.wait_for_url("**/dashboard*")
+    default = browser_page.url.split("/dashboard")[0]
+    assert ui_link("ID") == f"{default}/runs/flow-run/ID"
+
+
+@pytest.mark.parametrize("ui", UIS)
+def test_two_gates_wait_side_by_side_and_are_answered_in_reverse_in_the_ui(
+    ui: str, browser_page: Page, beside: Callable[..., Future[Any]]
+) -> None:
+    from tests.e2e.prefect_ui import flow_run_page
 
     opened: Queue[PendingGate] = Queue()
     answered: Queue[int] = Queue()
     run = beside(ask_both, str(uuid.uuid4()), opened, answered)
     gates = {gate.wave_number: gate for gate in (opened.get(timeout=PATIENCE_SECONDS) for _ in range(2))}
-    first = FlowRunPage(browser_page, str(gates[1].link))
-    second = FlowRunPage(browser_page, str(gates[2].link))
+    first = flow_run_page(browser_page, in_ui(ui, gates[1].link))
+    second = flow_run_page(browser_page, in_ui(ui, gates[2].link))
 
     dialog = second.open().resume()
     assert dialog.table() == [
@@ -87,8 +109,8 @@ def test_two_gates_wait_side_by_side_and_are_answered_in_reverse_in_the_ui(
     dialog.choose("Decision", "approve")
     dialog.write("By", "Ada Lovelace")
     dialog.write("Comment", "Database checked, change window open")
-    if picture := os.environ.get("PREFECT_DRS_SCREENSHOT"):
-        dialog.screenshot(Path(picture))
+    if folder := os.environ.get("PREFECT_DRS_SCREENSHOTS"):
+        dialog.screenshot(Path(folder) / f"gate-{ui}.png")
     dialog.submit()
     assert answered.get(timeout=PATIENCE_SECONDS) == 2
     second.expect_state("Approved")
@@ -103,21 +125,21 @@ def test_two_gates_wait_side_by_side_and_are_answered_in_reverse_in_the_ui(
     assert (answers[1].decision, answers[1].by) == (Decision.REJECTED, "Grace Hopper")
 
 
+@pytest.mark.parametrize("ui", UIS)
 def test_the_form_takes_no_answer_without_a_decision_and_a_name(
-    browser_page: Page, beside: Callable[..., Future[Any]]
+    ui: str, browser_page: Page, beside: Callable[..., Future[Any]]
 ) -> None:
     from playwright.sync_api import expect
 
     from prefect_drs.gates import PrefectGate
-    from tests.e2e.prefect_ui import FlowRunPage
+    from tests.e2e.prefect_ui import flow_run_page
 
     opened: Queue[PendingGate] = Queue()
     run = beside(PrefectGate(on_waiting=opened.put).ask, request(str(uuid.uuid4()), 1, "Web", SUMMARY))
-    page = FlowRunPage(browser_page, str(opened.get(timeout=PATIENCE_SECONDS).link))
+    page = flow_run_page(browser_page, in_ui(ui, opened.get(timeout=PATIENCE_SECONDS).link))
     dialog = page.open().resume()
     dialog.submit()
-    expect(dialog.dialog).to_contain_text("'decision' is a required property")
-    expect(dialog.dialog).to_contain_text("'by' is a required property")
+    expect(browser_page.get_by_text("'decision' is a required property").first).to_be_visible()
 
     dialog.choose("Decision", "approve")
     dialog.write("By", "  ")

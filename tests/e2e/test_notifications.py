@@ -32,7 +32,7 @@ def test_the_command_of_a_pause_mail_resumes_as_it_stands(rehearsal: Rehearsal) 
     assert mail["Subject"] == f"[prefect-drs] drill of Plan {region}: wave 2 Web waits for your approval"
     assert "n-web1, s-" in mail["Message"]
     assert f"2 in {ACCOUNT}/{region}" in mail["Message"]
-    assert rehearsal.environment["PREFECT_UI_URL"] + "/runs/flow-run/" in mail["Message"]
+    assert rehearsal.environment["PREFECT_UI_URL"] + "/v2/runs/flow-run/" in mail["Message"]
     told = as_it_stands(cut_out(mail["Message"], RESUME))
     assert told.returncode == 0, told.stderr
     assert '"status":"ACCEPT"' in told.stdout
