@@ -49,8 +49,10 @@ def reject(execution: Execution, /, *, answer: Answer) -> None:
 
 
 def _answer(execution: str, decision: Decision, answer: Answer) -> None:
+    from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.gates import answer_gate
 
+    require_prefect()
     name = getpass.getuser() if answer.by is None else answer.by
     gate = answer_gate(execution, answer.wave, decision, by=name, comment=answer.comment)
     say(f"{decision.value.lower()} by {name}: {gate}")
@@ -72,9 +74,12 @@ def status(
         Print the RecoveryReport (or a list of them) as JSON.
     """
     from prefect_drs.cli.console import console
+    from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.conclude import conclude_cancelled
     from prefect_drs.executions import list_reports, read_report
     from prefect_drs.report.terminal import executions_view, report_view
+
+    require_prefect()
 
     def as_it_stands(report: RecoveryReport) -> RecoveryReport:
         """The report; one that nobody ended although its run was cancelled in Prefect is ended now."""
@@ -120,18 +125,20 @@ def resume(
     json
         Print the RecoveryReport as the last thing on stdout.
     """
+    from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import carry_out
     from prefect_drs.compile import compile_resume, refuse_cancelled
     from prefect_drs.executions import read_report
     from prefect_drs.operations.control import Outcome, end_pause
 
+    require_prefect()
     user = getpass.getuser()
     read_report(execution)  # says so where there is no such execution
     if not despite_cancel:
         refuse_cancelled(execution)
     ended = None if take_over else end_pause(execution, by=user)
     if ended is not None and ended.outcome is Outcome.CONFIRMED:
-        print(ended.message)
+        say(ended.message)
         return 0
     return carry_out(
         lambda screen: compile_resume(execution, observers=(screen.observe,), on_waiting=screen.tell_gate),
@@ -163,10 +170,12 @@ def cancel(
         Why; it goes into the report.
     """
     from prefect_drs.cli.console import event_printer
+    from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.control import cancel_execution
 
+    require_prefect()
     outcome = cancel_execution(execution, by=by or getpass.getuser(), reason=reason, observers=(event_printer(),))
-    print(outcome.message)
+    say(outcome.message)
 
 
 def pause(execution: str, /, *, by: str | None = None) -> None:
@@ -179,6 +188,8 @@ def pause(execution: str, /, *, by: str | None = None) -> None:
     by
         Who pauses; by default the user of this machine.
     """
+    from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.control import pause_execution
 
-    print(pause_execution(execution, by=by or getpass.getuser()).message)
+    require_prefect()
+    say(pause_execution(execution, by=by or getpass.getuser()).message)

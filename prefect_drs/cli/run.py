@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import Strict, read_manifest
 from prefect_drs.cli.output import say_json
-from prefect_drs.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
+from prefect_drs.errors import RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -195,9 +195,10 @@ def _run(
 
 def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: bool, **parameters: object) -> int:
     """Run a flow here and now with progress on stderr, print its report, and answer with its exit code."""
+    from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.screen import Screen
 
-    _require_prefect()
+    require_prefect()
     screen = Screen(live=sys.stderr.isatty())
     flow = compiled(screen)
     try:
@@ -210,29 +211,6 @@ def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: 
         raise
     _print_report(report, json=json)
     return report.exit_code
-
-
-def _require_prefect() -> None:
-    """Tell an API that is not there before a flow is begun on it; without one, Prefect starts its own for this run.
-
-    Raises:
-        PrefectDrsError: nothing answers at PREFECT_API_URL, or something else does.
-    """
-    from prefect.exceptions import PrefectHTTPStatusError
-    from prefect.settings import PREFECT_API_URL
-
-    from prefect_drs.gate_runs import prefect_client
-
-    if not (url := PREFECT_API_URL.value()):
-        return
-    with prefect_client() as client:
-        try:
-            client.api_version()
-        except (PrefectHTTPStatusError, ValueError):  # a page instead of JSON: the UI's address, say
-            raise PrefectDrsError(
-                f"what answers at {url} is no Prefect API, or wants a key; correct PREFECT_API_URL "
-                "(it ends in /api) or set PREFECT_API_KEY"
-            ) from None
 
 
 def _print_report(report: RecoveryReport, *, json: bool) -> None:

@@ -41,13 +41,13 @@ def tag_sync(
     """
     from prefect.exceptions import CancelledRun
 
-    from prefect_drs.cli.run import _require_prefect
-    from prefect_drs.cli.screen import _quiet_prefect
+    from prefect_drs.cli.prefect_api import require_prefect
+    from prefect_drs.cli.screen import quiet_prefect
     from prefect_drs.flows import tag_sync as flow
     from prefect_drs.scheduled.tag_sync import TagSyncBusyError, TagSyncIncompleteError
 
-    _require_prefect()
-    _quiet_prefect()
+    require_prefect()
+    quiet_prefect()
     try:
         result = flow(accounts=accounts, regions=regions, dry_run=dry_run)
     except TagSyncIncompleteError as incomplete:

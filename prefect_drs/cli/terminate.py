@@ -55,6 +55,7 @@ def terminate(
     json
         Print what became of each instance as JSON.
     """
+    from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import _sessions
     from prefect_drs.clock import configured_clock
     from prefect_drs.conclude import conclude_cancelled
@@ -65,6 +66,7 @@ def terminate(
     from prefect_drs.recovery.instances import find_instances
     from prefect_drs.report.fold import report_of
 
+    require_prefect()
     journal = open_journal(execution)
     if not journal.read():
         read_report(execution)  # says so where there is no such execution

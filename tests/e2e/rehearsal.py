@@ -81,16 +81,22 @@ class Rehearsal:
     folder: Path
     started: list[Drill] = field(default_factory=list)
 
-    def cli(self, *arguments: str | Path, **environment: str | None) -> subprocess.CompletedProcess[str]:
-        """Carry out one command; a variable of value None is taken away."""
+    def cli(
+        self,
+        *arguments: str | Path,
+        prefix: Sequence[str] = (),
+        seconds: float = PATIENCE_SECONDS,
+        **environment: str | None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Carry out one command, behind `prefix` if any; a variable of value None is taken away."""
         return subprocess.run(
-            [sys.executable, "-m", "prefect_drs.cli", *map(str, arguments)],
+            [*prefix, sys.executable, "-m", "prefect_drs.cli", *map(str, arguments)],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             cwd=ROOT,
             env=self._environment(environment),
-            timeout=PATIENCE_SECONDS,
+            timeout=seconds,
             check=False,
         )
 
