@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -194,7 +193,9 @@ def _snapshot() -> list[tuple[str, object]]:
 
 
 def _register(endpoint_url: str | None) -> str:
-    return "\n".join(runpy.run_path(str(ROOT / "blocks" / "register.py"))["register"](endpoint_url))
+    from prefect_drs.operations.setup import set_up
+
+    return "\n".join(set_up(sample=endpoint_url is not None, endpoint_url=endpoint_url))
 
 
 def test_there_are_no_accounts_before_any_block_was_saved(sandbox_free: None) -> None:
@@ -205,7 +206,7 @@ def test_registering_twice_changes_nothing(sandbox_free: None) -> None:
     assert "sandbox was created" in _register("http://127.0.0.1:5566")
     before = _snapshot()
     again = subprocess.run(
-        [sys.executable, str(ROOT / "blocks" / "register.py")],
+        [sys.executable, str(ROOT / "blocks" / "register.py"), "--sample"],
         env={**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:5566"},
         capture_output=True,
         text=True,
@@ -218,8 +219,15 @@ def test_registering_twice_changes_nothing(sandbox_free: None) -> None:
 
 
 def test_registering_away_from_a_sandbox_saves_no_sample(sandbox_free: None) -> None:
-    assert "not the sandbox" in _register(None)
+    assert "is registered" in _register(None)
     assert load_target_accounts() == ()
+
+
+def test_a_sample_without_a_sandbox_is_refused_before_anything_is_done() -> None:
+    from prefect_drs.operations.setup import set_up
+
+    with pytest.raises(UsageError, match=r"AWS_ENDPOINT_URL does not lead to one.*leave --sample out"):
+        set_up(sample=True)
 
 
 def test_a_sandbox_that_moved_to_another_port_updates_its_sample(sandbox_free: None) -> None:

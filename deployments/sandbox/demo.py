@@ -179,7 +179,7 @@ def main() -> int:
         demo.run(f"prefect-drs validate {MANIFEST} --bindings {BINDINGS}")
         demo.wait_for_prefect(server)
         say(f"Prefect UI: {demo.api.removesuffix('/api')}")
-        demo.run("python blocks/register.py")
+        demo.run("prefect-drs setup --sample")
         demo.run(f"prefect work-pool create {POOL} --type process")
         demo.run("prefect --no-prompt deploy --name recover/sandbox")
         demo.background(f"prefect worker start --pool {POOL}", "worker.log")

@@ -56,6 +56,7 @@ COMMANDS = (
     Command("terminate", "prefect_drs.cli.terminate:terminate", "Terminate what an execution launched.", CONTROL),
     Command("tag-sync", "prefect_drs.cli.tag_sync:tag_sync", "EC2 tags onto DRS source servers, now.", OPERATIONS),
     Command("op", "prefect_drs.cli.op:op", "Carry out one operation, JSON in and out.", OPERATIONS),
+    Command("setup", "prefect_drs.cli.setup:setup", "Make a Prefect server ready: block types, schedules.", OPERATIONS),
     Command("sandbox", "prefect_drs.cli.sandbox:app", "The simulated AWS to rehearse in.", SANDBOX),
 )
 

@@ -233,7 +233,7 @@ def _state(settings: TagSyncSettings, last: dict[str, Any]) -> tuple[TagSyncStat
             )
             return (
                 TagSyncState.NOT_SCHEDULED,
-                f"the deployment {lost}; a run of it, or `blocks/register.py`, mends that",
+                f"the deployment {lost}; a run of it, or `prefect-drs setup`, mends that",
             )
     if not last:
         return TagSyncState.NEVER_RUN, ""

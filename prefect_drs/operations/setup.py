@@ -1,0 +1,67 @@
+"""What a Prefect server must know before prefect-drs is used on it: block types, schedules, and a sample account.
+
+In: whether a sample is wanted, and the simulated AWS that it is for. Out: a line for each thing that was looked after.
+Running it again changes nothing. It works from the wheel alone; `prefect-drs setup` and `blocks/register.py` are its
+faces.
+
+Must never: touch a document other than the sample; write a sample that leads to AWS itself.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from prefect_drs.blocks import TargetAccount
+from prefect_drs.errors import UsageError
+from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
+from prefect_drs.scheduled.deployments import DEPLOYMENT, apply_schedule
+from prefect_drs.scheduled.settings import TagSyncSettings, load_settings
+
+BLOCK_TYPES = (TargetAccount, StoredProtectionGroup, StoredRecoveryPlan, EstateState, TagSyncSettings)
+SANDBOX_BLOCK = "sandbox"
+SANDBOX_ACCOUNT = "123456789012"  # whose account the sandbox takes any credentials for
+
+
+def set_up(*, sample: bool = False, endpoint_url: str | None = None) -> tuple[str, ...]:
+    """Register the block types, restore the schedule of the stored settings, and save the sample where it is wanted.
+
+    `prefect deploy` takes away a deployment's schedule that is not in its file, and tag sync keeps its own in a block.
+
+    Args:
+        sample: save the sandbox's account as the TargetAccount block `sandbox`.
+        endpoint_url: the address of the simulated AWS, for the sample.
+
+    Returns:
+        One line for each thing that was looked after.
+
+    Raises:
+        UsageError: a sample without the address of a simulated AWS; nothing was done then. Or the stored settings of
+            tag sync are no longer valid; the block types are registered then.
+    """
+    if sample and not endpoint_url:
+        raise UsageError(
+            "the sample is an account of the sandbox, and AWS_ENDPOINT_URL does not lead to one; "
+            'start it and run eval "$(prefect-drs sandbox env)", or leave --sample out'
+        )
+    for kind in BLOCK_TYPES:
+        kind.register_type_and_schema()
+    done = [f"block type {kind.get_block_type_slug()} is registered" for kind in BLOCK_TYPES]
+    if apply_schedule(load_settings()):
+        done.append(f"deployment {DEPLOYMENT} has the schedule of its settings")
+    if sample and endpoint_url:
+        done.append(_save_sample(endpoint_url))
+    return tuple(done)
+
+
+def _save_sample(endpoint_url: str) -> str:
+    block = f"block {TargetAccount.get_block_type_slug()}/{SANDBOX_BLOCK}"
+    sample = TargetAccount(account_id=SANDBOX_ACCOUNT, account_name="The sandbox", endpoint_url=endpoint_url)
+    try:
+        there = cast("TargetAccount", TargetAccount.load(SANDBOX_BLOCK))
+    except ValueError:  # Prefect's word for a document that does not exist
+        sample.save(SANDBOX_BLOCK)
+        return f"{block} was created"
+    if there.access() == sample.access():
+        return f"{block} is as it should be"
+    sample.save(SANDBOX_BLOCK, overwrite=True)
+    return f"{block} was updated"

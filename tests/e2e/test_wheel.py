@@ -1,0 +1,119 @@
+"""The wheel alone, in an empty environment and outside the checkout: set up, deploy, and drill by a worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.rehearsal import ROOT, Rehearsal, plan
+
+PATIENCE_SECONDS = 300
+UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
+POOL = "of-the-wheel"
+
+
+class Installed:
+    """An environment that holds the wheel and what it needs, and a folder that holds nothing of the project."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder / "elsewhere"
+        self.folder.mkdir()
+        binaries = folder / "venv" / "bin"
+        self.environment = environment | {
+            "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PREFECT_CLI_PROMPT": "false",
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+        }
+        self.environment.pop("PYTHONPATH", None)
+
+    def run(self, *command: str) -> str:
+        """Run a command as a user of the wheel would: what it printed on standard output."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(rehearsal: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    folder = tmp_path_factory.mktemp("wheel")
+    here = Installed(folder, rehearsal.environment)
+    here.run(UV, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT))
+    (wheel,) = folder.glob("prefect_drs-*.whl")
+    here.run(UV, "venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
+    python = str(folder / "venv" / "bin" / "python")
+    constraints = pinned_as_here(folder)
+    here.run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", str(constraints), str(wheel))
+    yield here
+    subprocess.run(
+        ["prefect", "block", "delete", "drs-target-account/sandbox"],
+        cwd=here.folder,
+        env=here.environment,
+        capture_output=True,
+        check=False,
+    )
+
+
+def pinned_as_here(folder: Path) -> Path:
+    """The releases of this environment as constraints: the pinned ones, or those of the support window's other ends."""
+    frozen = subprocess.run(
+        [UV, "pip", "freeze", "--python", sys.executable, "--exclude-editable"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{line}\n" for line in frozen.splitlines() if "==" in line), encoding="utf-8")
+    return constraints
+
+
+def test_setup_registers_everything_and_again_changes_nothing(installed: Installed) -> None:
+    first = installed.run("prefect-drs", "setup", "--sample").splitlines()
+    again = installed.run("prefect-drs", "setup", "--sample").splitlines()
+    assert "block type drs-target-account is registered" in first
+    assert first[-1] in {
+        "block drs-target-account/sandbox was created",
+        "block drs-target-account/sandbox was updated",
+    }
+    assert again == [*first[:-1], "block drs-target-account/sandbox is as it should be"]
+    where = installed.run("python", "-c", "import prefect_drs; print(prefect_drs.__file__)")
+    assert "site-packages" in where
+    assert str(ROOT) not in where
+
+
+def test_a_drill_by_a_deployment_of_the_wheel(installed: Installed, rehearsal: Rehearsal) -> None:
+    region = "sa-east-1"
+    file, bindings = rehearsal.seeded(plan(region, {"Database": ["v-db1"], "Web": ["v-web1"]}, gates=["Web"]))
+    installed.run("prefect", "work-pool", "create", POOL, "--type", "process")
+    entrypoint = "prefect_drs.flows.recover"
+    installed.run("prefect", "--no-prompt", "deploy", entrypoint, "--name", "wheel", "--pool", POOL)
+    parameters = {"manifest": str(file), "bindings": str(bindings), "mode": "drill", "approved_by": "Ada Lovelace"}
+    asked = [part for name, value in parameters.items() for part in ("--param", f"{name}={value}")]
+    with subprocess.Popen(
+        ["prefect", "worker", "start", "--pool", POOL],
+        cwd=installed.folder,
+        env=installed.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as worker:
+        try:
+            installed.run("prefect", "deployment", "run", "recover/wheel", *asked, "--watch")
+        finally:
+            worker.terminate()
+    launched = {server["sourceServerID"] for job in rehearsal.jobs(region) for server in job["participatingServers"]}
+    assert len(launched) == 2
