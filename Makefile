@@ -3,15 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UV := $(BIN)/uv
+LOWEST := .venv-lowest
+NEWEST := .venv-newest
+COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
+# What a user passes on, e.g. make test PYTEST_ARGS="--last-failed"
+PYTEST_ARGS ?=
+PYTEST := -m pytest --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test check install lock clean
+.PHONY: help demo test test-prefect-lowest test-prefect-newest check install lock clean
 
 help:
 	@echo "make demo     start the sandbox and a Prefect server, run a drill with two gates"
 	@echo "make test     run the tests (the browser tests need Chromium)"
+	@echo "make test-prefect-lowest   the Prefect-facing tests with the lowest release of each dependency"
+	@echo "make test-prefect-newest   the same with the newest releases, where these are not the pinned ones"
 	@echo "make check    format, lint, types, import rules"
 	@echo "make install  make .venv with the package and everything the two need"
-	@echo "make lock     write constraints.txt anew from pyproject.toml"
+	@echo "make lock     bring constraints.txt in line with pyproject.toml; UPGRADE=--upgrade takes the newest releases"
 
 install: $(STAMP)
 
@@ -25,7 +34,31 @@ demo: install
 	$(BIN)/python deployments/sandbox/demo.py
 
 test: install
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python $(PYTEST)
+
+# The lowest releases that pyproject.toml allows, of the package and the sandbox; the tools of the tests are the newest.
+test-prefect-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -c 'import prefect; print("Prefect", prefect.__version__)'
+	$(LOWEST)/bin/python $(PYTEST) -m prefect -o cache_dir=.pytest_cache/lowest
+
+$(LOWEST)/.installed: $(STAMP)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(UV) $(COMPILE) --python $(BIN)/python --resolution lowest-direct --extra sandbox pyproject.toml > $(LOWEST)/lowest.txt
+	$(UV) pip install --quiet --python $(LOWEST)/bin/python --constraint $(LOWEST)/lowest.txt --editable '.[dev,sandbox]'
+	touch $@
+
+# An install without constraints. Where it would bring what is pinned, `make test` has run on it already.
+test-prefect-newest: $(STAMP)
+	@$(UV) $(COMPILE) --universal --python-version 3.11 --extra sandbox pyproject.toml > $(VENV)/newest.txt
+	@if grep -vxFf constraints.txt $(VENV)/newest.txt; then \
+	  echo "are newer than what constraints.txt pins: the Prefect-facing tests run on them"; \
+	  $(UV) venv --quiet --clear --python $(BIN)/python $(NEWEST) && \
+	  $(UV) pip install --quiet --python $(NEWEST)/bin/python --editable '.[dev,sandbox]' && \
+	  $(NEWEST)/bin/python $(PYTEST) -m prefect -o cache_dir=.pytest_cache/newest; \
+	else \
+	  echo "An install without constraints brings what constraints.txt pins" \
+	    "($$(grep '^prefect==' constraints.txt)): not run a second time."; \
+	fi
 
 check: install
 	$(BIN)/ruff format --check .
@@ -34,8 +67,7 @@ check: install
 	$(BIN)/lint-imports
 
 lock: install
-	$(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --universal --python-version 3.11 \
-	  --all-extras pyproject.toml --output-file constraints.txt
+	$(UV) $(COMPILE) --universal --python-version 3.11 $(UPGRADE) --all-extras pyproject.toml --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo

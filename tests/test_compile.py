@@ -34,7 +34,7 @@ from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from tests.conftest import PrefectServer
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
 
 @pytest.fixture

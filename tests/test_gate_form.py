@@ -22,7 +22,7 @@ from tests.e2e.rehearsal import until
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
 PATIENCE_SECONDS = 60
 Beside = Callable[..., Future[Any]]

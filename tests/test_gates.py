@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from prefect_drs.gates import PendingGate
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
 PATIENCE_SECONDS = 60
 Beside = Callable[..., Future[Any]]

@@ -17,6 +17,8 @@ import pytest
 
 from tests.e2e.rehearsal import ROOT, base_environment
 
+pytestmark = pytest.mark.prefect
+
 DEMO_SECONDS = 280
 SERVERS = ["db001", "db002", "app001", "app002", "web001", "web002"]
 Demo = tuple[Path, subprocess.CompletedProcess[str]]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prefect_drs.gates import PendingGate
     from tests.conftest import PrefectServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.prefect, pytest.mark.browser, pytest.mark.usefixtures("prefect_server")]
 
 PATIENCE_SECONDS = 60
 UIS = ("v2", "v1")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.e2e.rehearsal import Rehearsal, plan, until
+
+pytestmark = pytest.mark.prefect
 
 
 def waves(report: dict[str, Any]) -> dict[str, str]:

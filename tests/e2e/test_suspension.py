@@ -24,6 +24,8 @@ from tests.conftest import free_port
 from tests.e2e.mail import as_it_stands, cut_out, inbox, milestone_of
 from tests.e2e.rehearsal import ROOT, Rehearsal, base_environment, plan, until
 
+pytestmark = pytest.mark.prefect
+
 SPEED = 300
 SERVE = """
 from prefect.types.entrypoint import EntrypointType

@@ -31,6 +31,8 @@ from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, until
 from tests.scheduled.conftest import artifacts, forget
 
 LIVING, DEAD = ("il-central-1", "mx-central-1"), ("me-south-1", "af-south-1")
+pytestmark = pytest.mark.prefect
+
 SCHEDULED = ("me-central-1", "ap-south-2")
 OTHER, CLOSED = "222222222222", "444444444444"
 POOL = "drs-sandbox"
