@@ -32,7 +32,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy, FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound, Pause
@@ -98,7 +98,8 @@ class SuspendingGate(PrefectGate):
         on_waiting: as in `PrefectGate`.
 
     Raises:
-        UsageError: the flow run is no deployment's, so nobody could start it again.
+        UsageError: the flow run is no deployment's, so nobody could start it again; or the deployment's concurrency
+            limit cancels the run that is to go on.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class SuspendingGate(PrefectGate):
                 "gates: suspend needs a deployment, since a worker must start the flow again once a gate is answered; "
                 "deploy it, or run it with gates: hold"
             )
+        _require_no_cancelling(self._root.deployment_id)
         self._after = after
         self._engine: Engine | None = None
         self._lock = threading.Lock()
@@ -197,6 +199,24 @@ class SuspendingGate(PrefectGate):
             return False
         self._since = self._since or self._clock.now()
         return self._clock.now() - self._since >= self._after
+
+
+def _require_no_cancelling(deployment_id: UUID) -> None:
+    """UsageError where the deployment's concurrency limit cancels runs that find no free slot.
+
+    The run of an answered gate holds a slot while it resumes the execution's run, which the server then cancels
+    (`SecureFlowConcurrencySlots` in Prefect's core_policy): the execution would end without anybody having wished it.
+    """
+    with prefect_client() as client:
+        deployment = client.read_deployment(deployment_id)
+    limit, options = deployment.global_concurrency_limit, deployment.concurrency_options
+    if limit is None or options is None or options.collision_strategy is not ConcurrencyLimitStrategy.CANCEL_NEW:
+        return
+    raise UsageError(
+        f"gates: suspend does not go with the concurrency limit of deployment {deployment.name!r}, whose collision "
+        "strategy is CANCEL_NEW: a suspended run that is resumed while another run of the deployment holds the limit "
+        "would be cancelled; set the strategy to ENQUEUE, lift the limit, or run it with gates: hold"
+    )
 
 
 def suspend(aside: Aside) -> Pause:
