@@ -28,10 +28,20 @@ pytestmark = pytest.mark.prefect
 
 SPEED = 300
 SERVE = """
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.types.entrypoint import EntrypointType
 from prefect_drs.flows import recover
 
-recover.serve(name="rehearsed", entrypoint_type=EntrypointType.MODULE_PATH)
+def deployment(name, strategy=None):
+    limit = None if strategy is None else ConcurrencyLimitConfig(limit=1, collision_strategy=strategy)
+    return recover.to_deployment(name, concurrency_limit=limit, entrypoint_type=EntrypointType.MODULE_PATH)
+
+serve(
+    deployment("rehearsed"),
+    deployment("queued", ConcurrencyLimitStrategy.ENQUEUE),
+    deployment("cancelled", ConcurrencyLimitStrategy.CANCEL_NEW),
+)
 """
 SUSPENDED = ("PAUSED", "Suspended")
 
@@ -75,6 +85,7 @@ class Site:
             "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
             "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "1",
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
             "PREFECT_DRS_SUSPEND_AFTER_SECONDS": "1",
             "DO_NOT_TRACK": "1",
         }
@@ -113,10 +124,10 @@ class Site:
         assert answer.status_code < 300, answer.text
         return answer.json()
 
-    def begin(self, manifest: dict[str, Any], **parameters: Any) -> str:
+    def begin(self, manifest: dict[str, Any], deployment_name: str = "rehearsed", **parameters: Any) -> str:
         """Run the deployment: the execution's id."""
         file, bindings = self.rehearsal.seeded(manifest)
-        deployment = until(self._deployment, "the deployment is registered")
+        deployment = until(lambda: self._deployment(deployment_name), "the deployment is registered")
         run = self.ask(
             "POST",
             f"/deployments/{deployment}/create_flow_run",
@@ -124,8 +135,8 @@ class Site:
         )
         return str(UUID(run["id"]))
 
-    def _deployment(self) -> str | None:
-        answer = httpx.get(f"{self.api}/deployments/name/recover/rehearsed", timeout=30)
+    def _deployment(self, name: str) -> str | None:
+        answer = httpx.get(f"{self.api}/deployments/name/recover/{name}", timeout=30)
         return answer.json()["id"] if answer.status_code == 200 else None
 
     def state(self, run_id: str) -> tuple[str, str]:
@@ -327,3 +338,26 @@ def test_a_cancel_in_the_ui_that_nobody_looks_at_is_concluded_at_the_gates_deadl
         event["kind"] for file in sorted(journal.glob("0*.json")) for event in json.loads(file.read_text())["events"]
     ]
     assert kinds[-1] == "ExecutionEnded"
+
+
+def test_under_a_concurrency_limit_of_one_an_answered_gate_and_its_execution_queue_for_the_slot(site: Site) -> None:
+    region = "ap-southeast-3"
+    manifest = plan(region, {"Database": ["q-db1"], "Web": ["q-web1"]}, gates=["Web"])
+    execution_id = site.begin(manifest, "queued")
+    site.comes_to(execution_id, SUSPENDED)
+    gate = site.gates(execution_id)["approve Web"]
+    answer = {"run_input": {"decision": "approve", "by": "Ada Lovelace", "comment": ""}}
+    assert site.ask("POST", f"/flow_runs/{gate['id']}/resume", answer)["status"] == "ACCEPT"
+    site.comes_to(execution_id, ("COMPLETED", "Completed"))
+    assert site.report(execution_id)["status"] == "COMPLETED"
+    assert site.launches_a_server(region) == {1}
+
+
+def test_a_concurrency_limit_that_cancels_new_runs_is_refused_before_anything_is_launched(site: Site) -> None:
+    region = "ap-southeast-4"
+    execution_id = site.begin(plan(region, {"Database": ["c-db1"]}, gates=["Database"]), "cancelled")
+    site.comes_to(execution_id, ("FAILED", "Failed"))
+    message = site.ask("GET", f"/flow_runs/{execution_id}")["state"]["message"]
+    assert "collision strategy is CANCEL_NEW" in message
+    assert "set the strategy to ENQUEUE, lift the limit, or run it with gates: hold" in message
+    assert site.rehearsal.jobs(region) == []
