@@ -5,7 +5,7 @@ needs neither Prefect nor boto3. An error is told in one line (a fault each has 
 `--debug`, anywhere among the arguments, shows a traceback.
 
 Exit codes: 0 done · 1 faults in the input · 2 wrong usage · 3 failed or partial · 4 rejected or cancelled · 5 preflight
-refused · 130 interrupted.
+refused · 130 interrupted (SIGINT) · 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.finding import did_you_mean
 
 INTERRUPTED = 130
+TERMINATED = 143
 BROKEN_PIPE = 141
+
+
+class TerminatedError(KeyboardInterrupt):
+    """The process was told to end, by SIGTERM: as a Ctrl-C, with an exit code of its own."""
 
 
 class Command(NamedTuple):
@@ -92,6 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     try:
         return _carry_out(tokens, debug=debug)
+    except TerminatedError:
+        _tell("terminated")
+        return TERMINATED
     except KeyboardInterrupt:
         _tell("interrupted")
         return INTERRUPTED

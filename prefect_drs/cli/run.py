@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import getpass
 import json as jsonlib
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -195,22 +197,52 @@ def _run(
 
 def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: bool, **parameters: object) -> int:
     """Run a flow here and now with progress on stderr, print its report, and answer with its exit code."""
+    from prefect.exceptions import TerminationSignal
+
+    from prefect_drs.cli.app import TerminatedError
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.screen import Screen
 
-    require_prefect()
-    screen = Screen(live=sys.stderr.isatty())
-    flow = compiled(screen)
-    try:
-        with screen.shown():
-            report = flow(**parameters)
-    except RecoveryNotCompletedError as ended:
-        report = ended.report
-    except KeyboardInterrupt:
-        screen.tell_interrupted()
-        raise
+    with _terminated_as_interrupted():
+        require_prefect()
+        screen = Screen(live=sys.stderr.isatty())
+        flow = compiled(screen)
+        try:
+            with screen.shown():
+                report = flow(**parameters)
+        except RecoveryNotCompletedError as ended:
+            report = ended.report
+        except TerminationSignal:
+            screen.tell_interrupted()
+            raise TerminatedError from None
+        except KeyboardInterrupt:
+            screen.tell_interrupted()
+            raise
     _print_report(report, json=json)
     return report.exit_code
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does: its flow run Crashed, its lease free, a word on how to go on.
+
+    While a flow runs, SIGTERM is Prefect's: it lets the flow end and then sends the signal once more, to whoever had it
+    before (`capture_sigterm` in prefect.utilities.engine).
+    """
+    from prefect_drs.cli.app import TerminatedError
+
+    def end(*_: Any) -> None:
+        raise TerminatedError
+
+    try:
+        former = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not in the main thread: signals are somebody else's
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _print_report(report: RecoveryReport, *, json: bool) -> None:

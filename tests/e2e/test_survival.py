@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 
-from tests.e2e.rehearsal import Rehearsal, plan
+from prefect_drs.lease import is_held
+from tests.e2e.rehearsal import Rehearsal, plan, until
 
 
 def launches_a_server(jobs: list[dict[str, Any]]) -> set[int]:
@@ -104,9 +105,9 @@ def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
     assert len(rehearsal.jobs(region)) == 2
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_drill_that_is_told_to_stop_at_a_gate_stops_and_can_be_resumed(
-    rehearsal: Rehearsal, sent: signal.Signals
+    rehearsal: Rehearsal, sent: signal.Signals, code: int
 ) -> None:
     region = {signal.SIGINT: "eu-central-2", signal.SIGTERM: "eu-south-2"}[sent]
     manifest = plan(region, {"Database": ["s-db1"], "Application": ["s-app1"]}, gates=["Application"])
@@ -116,9 +117,54 @@ def test_a_drill_that_is_told_to_stop_at_a_gate_stops_and_can_be_resumed(
 
     drill.process.send_signal(sent)
 
-    assert drill.process.wait(30) != 0
+    assert drill.process.wait(30) == code
     assert "Traceback" not in drill.stderr
+    assert drill.stderr.splitlines()[-2:] == [
+        f"go on with: prefect-drs resume {execution_id}",
+        f"prefect-drs: {'interrupted' if sent is signal.SIGINT else 'terminated'}",
+    ]
+    assert state_name(execution_id) == "Crashed"  # not Running without a process
     resumed = rehearsal.cli("resume", execution_id, "--yes", "--json")
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["status"] == "COMPLETED"
     assert launches_a_server(rehearsal.jobs(region)) == {1}
+
+
+def test_a_drill_that_is_terminated_while_a_job_runs_says_what_goes_on_and_frees_its_lease(
+    rehearsal: Rehearsal,
+) -> None:
+    region = "ca-west-1"
+    drill = rehearsal.drill(*rehearsal.seeded(plan(region, {"Database": ["t-db1"], "Application": ["t-app1"]})))
+    execution_id = drill.execution_id()
+    job = drill.says(r"job (drsjob-\w+) in")[1]
+
+    drill.process.send_signal(signal.SIGTERM)
+
+    assert drill.process.wait(30) == 143
+    assert drill.stderr.splitlines()[-3:] == [
+        f"stopped here; DRS goes on with {job}",
+        f"go on with: prefect-drs resume {execution_id}",
+        "prefect-drs: terminated",
+    ]
+    assert drill.stdout == ""
+    assert state_name(execution_id) == "Crashed"
+    assert not is_held(execution_id)  # whoever resumes it need not wait for the lease to expire
+    resumed = rehearsal.cli("resume", execution_id, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert launches_a_server(rehearsal.jobs(region)) == {1}
+
+
+def test_a_drill_that_is_terminated_before_it_has_begun_launches_nothing(rehearsal: Rehearsal) -> None:
+    region = "ap-south-2"
+    file, bindings = rehearsal.seeded(plan(region, {"Database": ["u-db1"]}))
+    rehearsal.control(
+        "POST", "/faults", {"kind": "operation", "operation": "DescribeJobs", "region": region, "effect": "time-out"}
+    )
+    drill = rehearsal.drill(file, bindings, "--yes")
+    until(lambda: rehearsal.control("GET", f"/requests?region={region}&limit=1")["requests"] or None, "a call to AWS")
+    drill.process.send_signal(signal.SIGTERM)
+    assert drill.process.wait(30) == 143
+    assert "Traceback" not in drill.stderr
+    assert drill.stderr.splitlines()[-1] == "prefect-drs: terminated"
+    rehearsal.control("DELETE", "/faults")
+    assert rehearsal.jobs(region) == []
