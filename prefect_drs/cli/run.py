@@ -111,9 +111,7 @@ def drill(
     json: Json = False,
 ) -> int:
     """Launch drill instances, wave by wave; what runs in production is not touched."""
-    return _run(
-        file, plan, bindings, "drill", at, snapshots, waivers, exclude, approve=yes, strict=strict, json=json
-    )
+    return _run(file, plan, bindings, "drill", at, snapshots, waivers, exclude, approve=yes, strict=strict, json=json)
 
 
 def recover(
