@@ -243,7 +243,7 @@ def _block(heading: str, lines: Sequence[str]) -> str:
 
 def _wrapped(line: str, first: str = "", later: str = "") -> str:
     return textwrap.fill(
-        one_line(line),
+        one_line(line).replace(CUT_HERE, "---"),  # no name may look like a line to cut along
         WIDTH,
         initial_indent=first,
         subsequent_indent=later,

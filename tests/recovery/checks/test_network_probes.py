@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -50,6 +51,14 @@ def test_an_open_port_passes_and_a_closed_one_is_looked_at_again(launched: Launc
     outcomes = launched.look({**check, "port": closed})
     assert {outcome.verdict for outcome in outcomes} == {Verdict.PENDING}
     assert f"127.0.0.1:{closed}" in outcomes[0].detail
+
+
+def test_a_name_in_a_url_is_one_part_of_it(launched: Launched, port: int) -> None:
+    named = launched.targets[0].server.model_copy(update={"name": "x/503?y=#z 🚀"})
+    launched.targets = [replace(launched.targets[0], server=named)]
+    (outcome,) = launched.look(http(port, "/{name}/200"))
+    assert outcome.verdict is Verdict.PASSED
+    assert "/x%2F503%3Fy%3D%23z%20%F0%9F%9A%80/200" in outcome.detail
 
 
 def test_a_port_that_opens_in_time_passes_in_the_same_attempt(launched: Launched) -> None:

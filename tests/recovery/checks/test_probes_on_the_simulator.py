@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from prefect_drs.escaping import ssm_value
 from prefect_drs.recovery.checks import Verdict
 from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.conftest import Launched
@@ -74,6 +75,17 @@ def test_a_command_runs_once_on_each_instance_with_its_variables_filled(launched
     assert {command["Parameters"]["commands"][0] for command in commands} == {
         f"echo {target.server.name}" for target in launched.targets
     }
+
+
+@pytest.mark.parametrize("name", ["x'; $(touch marker) `id` \"", "{{ssm:/prod/password}}", "a\nrm -rf x", "n" * 300])
+def test_a_name_in_a_commands_parameter_is_no_command_and_no_reference(launched: Launched, name: str) -> None:
+    launched.targets = [
+        replace(target, server=target.server.model_copy(update={"name": name})) for target in launched.targets
+    ]
+    assert launched.checking(COMMAND).passed
+    sent = {command["Parameters"]["commands"][0] for command in launched.ssm.list_commands()["Commands"]}
+    assert sent == {f"echo {ssm_value(name)}"}
+    assert not set("'\"`$;{}\n") & set(ssm_value(name))
 
 
 def test_a_command_that_a_dead_process_sent_is_found_again(launched: Launched) -> None:
