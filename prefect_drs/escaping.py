@@ -109,6 +109,14 @@ def aws_tag_value(text: str) -> str:
     return value + "..."
 
 
+def role_session_name(text: str) -> str:
+    """`text` as a RoleSessionName of AssumeRole (STS, shape roleSessionNameType).
+
+    2 to 64 letters, digits and `_+=,.@-`; other characters become `-`.
+    """
+    return re.sub(r"[^\w+=,.@-]", "-", text, flags=re.ASCII)[:64].ljust(2, "-")
+
+
 def ssm_value(text: str) -> str:
     """`text` as part of an SSM parameter, which a document may splice into a script.
 

@@ -43,6 +43,7 @@ from prefect_drs.escaping import (
     prefect_key,
     prefect_template,
     printable_json,
+    role_session_name,
     shell_word,
     ssm_value,
     terminal,
@@ -52,6 +53,7 @@ from tests.names import HOSTILE, names
 from tests.rig import REGION, Rig, WaveSpec, simulated_aws
 
 judged = settings(deadline=None)  # the machine may be busy
+SESSION_NAME = Session().get_service_model("sts").shape_for("roleSessionNameType")
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
@@ -117,6 +119,14 @@ def test_a_tag_value_is_what_aws_allows_and_keeps_what_it_may(name: str) -> None
     assert not value.lower().startswith("aws:")
     if re.fullmatch(r"[\w ./=+@-]{1,256}", name, re.ASCII):
         assert value == " ".join(name.split())
+
+
+@judged
+@given(names)
+def test_a_session_name_is_what_sts_takes(name: str) -> None:
+    shape = SESSION_NAME.metadata
+    assert re.fullmatch(shape["pattern"], role_session_name(name), re.ASCII)
+    assert shape["min"] <= len(role_session_name(name)) <= shape["max"]
 
 
 @judged

@@ -73,6 +73,7 @@ def test_a_drill_of_waves_with_hostile_names_completes_and_every_name_is_told_as
     assert {wave.wave_number: wave.wave_name for wave in report.waves} == waves
     assert {wave.approval.by for wave in report.waves if wave.approval} == {by}
     assert read_report(report.execution_id) == report
+    assert report.notifications.failed == ()
     run_name, task_names = names_in_prefect(report.execution_id)
     assert run_name == f"{plan_name} drill"
     assert set(waves.values()) <= task_names

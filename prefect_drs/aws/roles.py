@@ -8,7 +8,6 @@ or error; nor is botocore's own exception kept, which may quote it.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from copy import copy
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from prefect_drs.aws.errors import (
     is_ambiguous,
 )
 from prefect_drs.errors import AwsError
+from prefect_drs.escaping import role_session_name
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -52,12 +52,6 @@ _ROLE_REMEDY = (
     "check that the role exists, that its trust policy names this caller and the same ExternalId, and that the "
     "caller may sts:AssumeRole it"
 )
-_NOT_IN_SESSION_NAME = re.compile(r"[^\w+=,.@-]", re.ASCII)
-
-
-def role_session_name(text: str) -> str:
-    """`text` as AssumeRole accepts it for RoleSessionName: 2 to 64 characters, others replaced by `-`."""
-    return _NOT_IN_SESSION_NAME.sub("-", text)[:64].ljust(2, "-")
 
 
 def assumed_session(

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from prefect_drs.aws.errors import CredentialsError, RoleAssumptionError, UnreachableError, aws_call, is_ambiguous
 from prefect_drs.aws.regions import drs_regions
-from prefect_drs.aws.roles import assumed_session, role_session_name
+from prefect_drs.aws.roles import assumed_session
 from prefect_drs.aws.sessions import (
     AccountAccess,
     Sessions,
@@ -22,6 +22,7 @@ from prefect_drs.aws.sessions import (
     orchestration_role_arn,
 )
 from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.escaping import role_session_name
 from prefect_drs.simulator import Sandbox, SpeedClock, mock_drs, plant_role
 from prefect_drs.simulator.roles import remove_role
 from tests.aws.conftest import Endpoint
