@@ -79,7 +79,8 @@ def list_subnets(sessions: Sessions, location: Location, vpc_id: str | None = No
         )
         for item in _items(sessions, location, "ec2", "describe_subnets", "Subnets", **_of_vpc(vpc_id))
     )
-    return tuple(sorted(found, key=lambda one: (one.vpc_id, one.zone, one.subnet_id)))
+    with aws_call("DescribeSubnets", *location):
+        return tuple(sorted(found, key=lambda one: (one.vpc_id, one.zone, one.subnet_id)))
 
 
 def list_security_groups(
@@ -99,7 +100,8 @@ def list_security_groups(
         )
         for item in _items(sessions, location, "ec2", "describe_security_groups", "SecurityGroups", **_of_vpc(vpc_id))
     )
-    return tuple(sorted(found, key=lambda one: (one.vpc_id, one.name, one.group_id)))
+    with aws_call("DescribeSecurityGroups", *location):
+        return tuple(sorted(found, key=lambda one: (one.vpc_id, one.name, one.group_id)))
 
 
 def list_instance_types(
@@ -121,7 +123,8 @@ def list_instance_types(
         LocationType="availability-zone",
         **only,
     ):
-        zones.setdefault(item["InstanceType"], set()).add(item["Location"])
+        if "InstanceType" in item and "Location" in item:
+            zones.setdefault(item["InstanceType"], set()).add(item["Location"])
     found = (
         OfferedInstanceType(
             instance_type=item["InstanceType"],
@@ -132,9 +135,10 @@ def list_instance_types(
             current_generation=bool(item.get("CurrentGeneration")),
         )
         for item in _items(sessions, location, "ec2", "describe_instance_types", "InstanceTypes")
-        if item["InstanceType"] in zones
+        if item.get("InstanceType") in zones
     )
-    return tuple(sorted(found, key=lambda one: one.instance_type))
+    with aws_call("DescribeInstanceTypes", *location):
+        return tuple(sorted(found, key=lambda one: one.instance_type))
 
 
 def list_instance_profiles(sessions: Sessions, location: Location) -> tuple[OfferedInstanceProfile, ...]:
@@ -151,7 +155,8 @@ def list_instance_profiles(sessions: Sessions, location: Location) -> tuple[Offe
         )
         for item in _items(sessions, location, "iam", "list_instance_profiles", "InstanceProfiles")
     )
-    return tuple(sorted(found, key=lambda one: one.name))
+    with aws_call("ListInstanceProfiles", *location):
+        return tuple(sorted(found, key=lambda one: one.name))
 
 
 def _of_vpc(vpc_id: str | None) -> dict[str, Any]:
@@ -159,7 +164,7 @@ def _of_vpc(vpc_id: str | None) -> dict[str, Any]:
 
 
 def _name(item: Any) -> str:
-    return next((str(tag["Value"]) for tag in item.get("Tags", []) if tag["Key"] == "Name"), "")
+    return next((str(tag.get("Value", "")) for tag in item.get("Tags", []) if tag.get("Key") == "Name"), "")
 
 
 def _items(

@@ -1,6 +1,8 @@
 """DRS as the engine sees it: source servers, jobs, snapshots and recovery instances as frozen values.
 
 In: `Sessions` and a `Location`. Out: plain dataclasses with only the members this project reads, or an `AwsError`.
+DRS's model marks hardly any member as required. One that is missing, or a state that is not known here, is read as what
+is safe: not over, not launched, not ready; without the ids that all rests on, the answer is refused as unreadable.
 Readings go through botocore's paginators and are retried by botocore. The two writings, `start_recovery` and
 `terminate_recovery_instances`, are sent exactly once: a blind retry could launch twice, so what to do after a lost
 answer is the caller's decision (`recovery.jobs`).
@@ -8,9 +10,12 @@ answer is the caller's decision (`recovery.jobs`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +27,15 @@ if TYPE_CHECKING:
 
     from prefect_drs.aws.location import Location
 
+_logger = logging.getLogger(__name__)
+
 SERVERS_A_PAGE = 200  # DescribeSourceServers names no largest page; as many as its filter takes ids
 IDS_A_FILTER = 200  # DescribeSourceServersRequestFiltersIDs, DescribeRecoveryInstancesRequestFilters: max 200
 JOB_IDS_A_FILTER = 1000  # DescribeJobsRequestFiltersJobIDs: max 1000
 JOB_LIFETIME = timedelta(hours=24)  # DRS gives a job up after that
+JOB_STATUSES = frozenset({"PENDING", "STARTED", "COMPLETED"})  # JobStatus
+JOB_TYPES = frozenset({"LAUNCH", "TERMINATE", "CREATE_CONVERTED_SNAPSHOT"})  # JobType
+LAUNCH_STATUSES = frozenset({"PENDING", "IN_PROGRESS", "LAUNCHED", "FAILED", "TERMINATED"})  # LaunchStatus
 FINAL_LAUNCH_STATUSES = frozenset({"LAUNCHED", "FAILED", "TERMINATED"})
 
 
@@ -91,15 +101,17 @@ class Job:
 
     @property
     def active(self) -> bool:
-        """Whether it still counts against the quotas."""
-        return self.status != "COMPLETED"
+        """Whether it still counts against the quotas. Of a status that is not known here, its end decides."""
+        if self.status in JOB_STATUSES:
+            return self.status != "COMPLETED"
+        return self.ended_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class JobLogItem:
-    """One step in a job's log."""
+    """One step in a job's log. `event` is empty where DRS tells none."""
 
-    at: datetime
+    at: datetime | None
     event: str
     source_server_id: str | None
     raw_error: str | None
@@ -211,16 +223,22 @@ def describe_jobs(sessions: Sessions, location: Location, *, since: datetime) ->
     with aws_call("DescribeJobs", location.account_id, location.region):
         paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_jobs")
         pages = paginator.paginate(filters={"fromDate": drs_text(since)})
-        return tuple(_job(item) for page in pages for item in page["items"])
+        return tuple(_job(item, since) for page in pages for item in page["items"])
 
 
-def _job(item: Mapping[str, Any]) -> Job:
+def _job(item: Mapping[str, Any], since: datetime) -> Job:
+    """A job; where DRS does not tell when it began, it began at `since`, the earliest that it may have."""
+    _notice_unknown("job status", item.get("status", "none"), JOB_STATUSES, "the job counts as running until it ends")
+    _notice_unknown("job type", item.get("type", "none"), JOB_TYPES, "the job is not taken for a launch")
+    for server in item.get("participatingServers", []):
+        known = LAUNCH_STATUSES if item.get("type") == "LAUNCH" else LAUNCH_STATUSES | {"none"}
+        _notice_unknown("launch status", server.get("launchStatus", "none"), known, "the server is not launched")
     return Job(
         job_id=item["jobID"],
         type=item.get("type", ""),
         status=item.get("status", ""),
         initiated_by=item.get("initiatedBy", ""),
-        started_at=instant(item["creationDateTime"]),
+        started_at=instant(item["creationDateTime"]) if item.get("creationDateTime") else since,
         ended_at=instant(item["endDateTime"]) if item.get("endDateTime") else None,
         servers=tuple(
             ParticipatingServer(
@@ -234,6 +252,16 @@ def _job(item: Mapping[str, Any]) -> Job:
     )
 
 
+def _notice_unknown(kind: str, value: str, known: Collection[str], meaning: str) -> None:
+    if value not in known:
+        _warn_once(kind, value, meaning)
+
+
+@cache
+def _warn_once(kind: str, value: str, meaning: str) -> None:
+    _logger.warning("DRS tells a %s that this release does not know, %s: %s", kind, value, meaning)
+
+
 def describe_job_log(sessions: Sessions, location: Location, job_id: str) -> tuple[JobLogItem, ...]:
     """The steps of a job, in order.
 
@@ -244,8 +272,8 @@ def describe_job_log(sessions: Sessions, location: Location, job_id: str) -> tup
         paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_job_log_items")
         return tuple(
             JobLogItem(
-                at=instant(item["logDateTime"]),
-                event=item["event"],
+                at=instant(item["logDateTime"]) if item.get("logDateTime") else None,
+                event=item.get("event", ""),
                 source_server_id=item.get("eventData", {}).get("sourceServerID"),
                 raw_error=item.get("eventData", {}).get("rawError"),
             )
@@ -376,7 +404,16 @@ def start_recovery(
             if snapshot is not None:
                 servers[-1]["recoverySnapshotID"] = snapshot
         answer = client.start_recovery(sourceServers=servers, isDrill=is_drill, tags=dict(tags))
-        return _job(answer["job"])
+        job = _job(answer["job"], _answered_at(answer))
+    told = {server.source_server_id: server for server in job.servers}
+    asked = tuple(told.get(server) or ParticipatingServer(server, "PENDING", None) for server in source_servers)
+    return replace(job, tags={**job.tags, **tags}, servers=asked)  # what was asked for is what the job is about
+
+
+def _answered_at(answer: Mapping[str, Any]) -> datetime:
+    """AWS's own time of an answer (its `Date` header); this machine's where there is none."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
 
 def terminate_recovery_instances(sessions: Sessions, location: Location, recovery_instance_ids: Sequence[str]) -> Job:
@@ -387,4 +424,5 @@ def terminate_recovery_instances(sessions: Sessions, location: Location, recover
     """
     with aws_call("TerminateRecoveryInstances", location.account_id, location.region):
         client = sessions.client("drs", **location._asdict(), retrying=False)
-        return _job(client.terminate_recovery_instances(recoveryInstanceIDs=list(recovery_instance_ids))["job"])
+        answer = client.terminate_recovery_instances(recoveryInstanceIDs=list(recovery_instance_ids))
+        return _job(answer["job"], _answered_at(answer))

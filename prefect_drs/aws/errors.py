@@ -13,7 +13,8 @@ a remedy.
     ├── ConflictError               another job or change holds the resource
     ├── NotFoundError               what was named does not exist there
     ├── ThrottledError              too many calls, even after the retries
-    └── UnreachableError            no answer: no connection, time-out, connection lost
+    ├── UnreachableError            no answer: no connection, time-out, connection lost
+    └── UnreadableAnswerError       an answer that lacks what the call is about, or says it in a form that is not known
 
 Never does it keep botocore's exception as a cause: it can quote the request, secrets included, and does not
 survive pickling. `is_ambiguous` says whether a failed call may have been carried out all the same.
@@ -73,6 +74,7 @@ _NO_CREDENTIALS = (
     SSOError,
 )
 _CAUGHT = (ClientError, BotoCoreError, ResponseParserError)
+_NOT_UNDERSTOOD = (KeyError, IndexError, AttributeError, TypeError, ValueError, StopIteration)
 
 
 class RoleAssumptionError(AwsError):
@@ -135,6 +137,12 @@ class UnreachableError(AwsError):
     code = "AWS_UNREACHABLE"
 
 
+class UnreadableAnswerError(AwsError):
+    """AWS carried the call out, and its answer cannot be understood: a member is missing or has another form."""
+
+    code = "UNREADABLE_ANSWER"
+
+
 _CREDENTIALS_REMEDY = (
     "renew or correct the credentials; if they work in other regions, enable this region in the account"
 )
@@ -167,6 +175,9 @@ _BY_AWS_CODE: dict[str, tuple[type[AwsError], str]] = {
 def aws_call(operation: str, account_id: str | None, region: str, **details: Any) -> Iterator[None]:
     """Turn what botocore raises inside into an `AwsError` that says operation, account, region and remedy.
 
+    Read the answer inside too: botocore's models mark few members of answers as required, and one that is missing, or
+    has another form, becomes an `UnreadableAnswerError`. What was called may have been carried out all the same.
+
     Args:
         operation: AWS's name for it, such as `StartRecovery`.
         account_id: where; None is the caller's own account.
@@ -180,6 +191,26 @@ def aws_call(operation: str, account_id: str | None, region: str, **details: Any
         yield
     except _CAUGHT as error:
         raise aws_error(error, operation, account_id, region, **details) from None
+    except _NOT_UNDERSTOOD as error:
+        raise _unreadable(error, operation, account_id, region, **details) from error
+
+
+def _unreadable(
+    error: Exception, operation: str, account_id: str | None, region: str, **details: Any
+) -> UnreadableAnswerError:
+    told = " ".join(str(error).split())[:200]
+    what = f"the member {told} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {told}"
+    remedy = "see what AWS answers (`aws` CLI, or --debug for the place), and upgrade prefect-drs if AWS changed"
+    return UnreadableAnswerError(
+        f"the answer to {operation} in {account_id or 'the own account'}/{region} cannot be understood: {what}; "
+        f"{remedy}",
+        operation=operation,
+        account_id=account_id,
+        region=region,
+        ambiguous=True,
+        remedy=remedy,
+        **details,
+    )
 
 
 def aws_error(

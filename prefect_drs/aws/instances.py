@@ -72,7 +72,10 @@ def _filtered(sessions: Sessions, location: Location, name: str, values: Iterabl
         )
         for page in pages:
             for reservation in page["Reservations"]:
-                yield from reservation["Instances"]
+                for instance in reservation["Instances"]:
+                    if not instance["InstanceId"]:  # one that cannot be told apart is no answer
+                        raise ValueError("an instance without an id")
+                    yield instance
 
 
 def _present(item: Mapping[str, Any]) -> PresentInstance:

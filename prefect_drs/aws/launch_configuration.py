@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import JsonValue
 
 from prefect_drs.aws.errors import NotFoundError, aws_call
-from prefect_drs.aws.launch_template import request_form, template_differences, with_settings
+from prefect_drs.aws.launch_template import request_form, template_differences, template_values, with_settings
 from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import DEFAULT_WORKERS, Sessions
 from prefect_drs.errors import AwsError
@@ -202,7 +202,7 @@ def _default_versions(
             pages = paginator.paginate(Versions=["$Default"], PaginationConfig={"PageSize": VERSIONS_A_PAGE})
             for page in pages:
                 found |= {
-                    item["LaunchTemplateId"]: item
+                    item["LaunchTemplateId"]: _whole(item)
                     for item in page["LaunchTemplateVersions"]
                     if item["LaunchTemplateId"] in template_ids
                 }
@@ -227,7 +227,24 @@ def _versions(
 ) -> list[Mapping[str, Any]]:
     with aws_call("DescribeLaunchTemplateVersions", account_id, region, launch_template_id=template_id):
         answer = ec2.describe_launch_template_versions(LaunchTemplateId=template_id, Versions=versions)
-        return list(answer["LaunchTemplateVersions"])
+        found: list[Mapping[str, Any]] = [_whole(item) for item in answer["LaunchTemplateVersions"]]
+        if not found:
+            raise ValueError(f"no version of {template_id}")
+        return found
+
+
+def _whole(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A version that can be understood: what is written anew from a part of it would lose the rest.
+
+    Raises:
+        KeyError: its number, its data or a part of that is missing.
+    """
+    data = version["LaunchTemplateData"]
+    needed = [version["VersionNumber"], template_values(data)]
+    needed += [tag["Key"] for tags in data.get("TagSpecifications") or [] for tag in tags.get("Tags") or []]
+    for interface in data.get("NetworkInterfaces") or []:
+        needed += [address["PrivateIpAddress"] for address in interface.get("PrivateIpAddresses") or []]
+    return version
 
 
 def _state(server_id: str, answer: Mapping[str, Any], templates: Mapping[str, Mapping[str, Any]]) -> LaunchState:
@@ -360,7 +377,8 @@ class _TemplateWriting:
     def _current(self, state: LaunchState) -> tuple[LaunchState, int]:
         """The state with the template as it is at this moment, and the number of its latest version."""
         found = _versions(self.ec2, state.template_id, ["$Default", "$Latest"], self.account_id, self.region)
-        default = next(item for item in found if item["DefaultVersion"])
+        with aws_call("DescribeLaunchTemplateVersions", self.account_id, self.region):
+            default = next(item for item in found if item["DefaultVersion"])
         if state.default_version not in {0, default["VersionNumber"]}:
             _logger.info(
                 "Launch template %s in %s/%s moved from version %s to %s since it was read; working from the latter",
@@ -388,7 +406,8 @@ class _TemplateWriting:
                 region=self.region,
                 **self._details(state),
             )
-        return answer["LaunchTemplateVersion"]
+        with aws_call("CreateLaunchTemplateVersion", self.account_id, self.region, **self._details(state)):
+            return _whole(answer["LaunchTemplateVersion"])
 
     def _make_default(self, state: LaunchState, number: int) -> None:
         with aws_call("ModifyLaunchTemplate", self.account_id, self.region, **self._details(state)):

@@ -7,6 +7,7 @@ what does not exist is simply not in it, and what could not be read is told besi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -141,37 +142,45 @@ class _Reading:
             for page in paginator.paginate(**arguments, PaginationConfig={"PageSize": RESULTS_A_PAGE}):
                 yield from page[member]
 
+    def _reading(self, operation: str) -> AbstractContextManager[None]:
+        """Around what is made of an answer, so that a member that is missing is told as such."""
+        return aws_call(operation, self.location.account_id, self.location.region)
+
     def _filtered(self, operation: str, member: str, name: str, values: Collection[str], **more: Any) -> Iterator[Any]:
         for batch in batches(sorted(values), VALUES_A_FILTER):
             yield from self._items(operation, member, Filters=[{"Name": name, "Values": batch}], **more)
 
     def subnets(self, subnet_ids: Collection[str]) -> dict[str, Subnet]:
-        found = map(_subnet, self._filtered("describe_subnets", "Subnets", "subnet-id", subnet_ids))
-        return {subnet.subnet_id: subnet for subnet in found}
+        with self._reading("DescribeSubnets"):
+            found = map(_subnet, self._filtered("describe_subnets", "Subnets", "subnet-id", subnet_ids))
+            return {subnet.subnet_id: subnet for subnet in found}
 
     def default_subnets(self) -> tuple[Subnet, ...]:
         """Those of the default VPC, one a zone (DescribeSubnets, filter `default-for-az`)."""
-        return tuple(map(_subnet, self._filtered("describe_subnets", "Subnets", "default-for-az", ["true"])))
+        with self._reading("DescribeSubnets"):
+            return tuple(map(_subnet, self._filtered("describe_subnets", "Subnets", "default-for-az", ["true"])))
 
     def security_groups(self, group_ids: Collection[str]) -> dict[str, str]:
         found = self._filtered("describe_security_groups", "SecurityGroups", "group-id", group_ids)
-        return {item["GroupId"]: item.get("VpcId", "") for item in found}
+        with self._reading("DescribeSecurityGroups"):
+            return {item["GroupId"]: item.get("VpcId", "") for item in found}
 
     def holders(self, addresses: Collection[str], subnets: Mapping[str, Subnet]) -> dict[tuple[str, str], Holder]:
         if len(addresses) > ADDRESSES_ONE_BY_ONE_UP_TO:
             name, values = "subnet-id", frozenset(subnets)
         else:
             name, values = "addresses.private-ip-address", frozenset(addresses)
-        return {
-            (item.get("VpcId", ""), address["PrivateIpAddress"]): Holder(
-                item["NetworkInterfaceId"],
-                (item.get("Attachment") or {}).get("InstanceId"),
-                item.get("Description") or "",
-            )
-            for item in self._filtered("describe_network_interfaces", "NetworkInterfaces", name, values)
-            for address in item.get("PrivateIpAddresses", [])
-            if address["PrivateIpAddress"] in addresses
-        }
+        with self._reading("DescribeNetworkInterfaces"):
+            return {
+                (item.get("VpcId", ""), address["PrivateIpAddress"]): Holder(
+                    item["NetworkInterfaceId"],
+                    (item.get("Attachment") or {}).get("InstanceId"),
+                    item.get("Description") or "",
+                )
+                for item in self._filtered("describe_network_interfaces", "NetworkInterfaces", name, values)
+                for address in item.get("PrivateIpAddresses", [])
+                if address["PrivateIpAddress"] in addresses
+            }
 
     def offered(self, instance_types: Collection[str]) -> frozenset[tuple[str, str]]:
         found = self._filtered(
@@ -181,7 +190,8 @@ class _Reading:
             instance_types,
             LocationType="availability-zone",
         )
-        return frozenset((item["Location"], item["InstanceType"]) for item in found)
+        with self._reading("DescribeInstanceTypeOfferings"):
+            return frozenset((item["Location"], item["InstanceType"]) for item in found)
 
 
 def _subnet(item: Any) -> Subnet:

@@ -26,7 +26,7 @@ def instance_tags(sessions: Sessions, origin: Location, instance_ids: Iterable[s
         AwsError: EC2 refused or could not be reached.
     """
     return {
-        instance["InstanceId"]: {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+        instance["InstanceId"]: {tag["Key"]: tag.get("Value", "") for tag in instance.get("Tags", []) if "Key" in tag}
         for instance in iterate_instances(sessions, origin, instance_ids)
         if instance.get("State", {}).get("Name") not in _GONE
     }

@@ -121,18 +121,45 @@ class JobBook:
             AwsError: the log of a job that failed could not be read; what was found until then is kept.
         """
         for job in jobs:
-            known = self.jobs.get(job.job_id)  # whatever became of its tags, a job that is known is ours
-            if (known is None and job.tags.get(EXECUTION_TAG) != self._execution_id) or job.type not in LAUNCH_TYPES:
+            known = self.jobs.get(job.job_id)
+            ours = job.tags.get(EXECUTION_TAG) == self._execution_id and job.type in LAUNCH_TYPES
+            if not (ours if known is None else known.active):  # one that is known needs no tags, and is followed once
                 continue
-            if known is not None and not known.active:
-                continue  # followed to its end
-            tags = job.tags if known is None else known.tags
-            wave = self._waves[int(tags[WAVE_TAG])]
+            if (wave := self._wave_of(known or job)) is None:
+                continue  # of no wave of ours: its servers count as held by somebody else
+            job = self._whole(wave, job, known)  # noqa: PLW2901 - what DRS left out is what was asked for
             if known is None:
                 self.found(wave, job)
                 self.jobs[job.job_id] = replace(job, status="PENDING")  # found once, even if following it fails now
             self._follow(wave, job)
-            self.jobs[job.job_id] = replace(job, tags=tags)
+            self.jobs[job.job_id] = job
+
+    def _wave_of(self, job: Job) -> WaveRun | None:
+        """The wave of a job, by its tag; where somebody changed that, the one wave that has all of its servers."""
+        number = job.tags.get(WAVE_TAG, "")
+        if number.isdecimal() and int(number) in self._waves:
+            return self._waves[int(number)]
+        servers = {server.source_server_id for server in job.servers}
+        waves = [wave for wave in self._waves.values() if servers and servers <= wave.servers.keys()]
+        return waves[0] if len(waves) == 1 else None
+
+    def _whole(self, wave: WaveRun, job: Job, known: Job | None) -> Job:
+        """The job with the tags that it was started with, and with every server that is in it, told by DRS or not."""
+        told = {server.source_server_id: server for server in job.servers}
+        batch = (known or job).tags.get(BATCH_TAG, "")
+        if known is None and batch not in self.requests:  # its tag was changed or taken: by its servers, then
+            asked = (r for r in self.requests.values() if r.wave is wave and told.keys() & set(r.server_ids))
+            batch = next((request.batch for request in asked), batch or job.job_id)
+        request = self.requests.get(batch) if known is None else None
+        its_own = [server_id for server_id, run in wave.servers.items() if run.job_id == job.job_id]
+        ids = dict.fromkeys(
+            (*(i for i in told if i in wave.servers), *its_own, *(request.server_ids if request else ()))
+        )
+        return replace(
+            job,
+            servers=tuple(told.get(i) or ParticipatingServer(i, "PENDING", None) for i in ids),
+            tags={**job.tags, WAVE_TAG: str(wave.number), BATCH_TAG: batch},
+        )
 
     def found(self, wave: WaveRun, job: Job) -> None:
         """A job of ours that is new to us: just started, or started by a call whose answer was lost."""
@@ -160,7 +187,7 @@ class JobBook:
         """Note what changed in a job since the last reading. `reasons`: why servers failed; by default its log says."""
         former = self.jobs.get(job.job_id)
         for server in job.servers:
-            run = wave.servers[server.source_server_id]
+            run = wave.servers[server.source_server_id]  # `_whole` leaves no others in
             if run.job_id != job.job_id or run.state.final:
                 continue
             status = server.launch_status

@@ -59,12 +59,15 @@ class Ec2StatusProbe(BaseProbe[Ec2StatusCheck]):
 def _judged(instance_id: str, status: Any) -> Outcome:
     if status is None:
         return Outcome.pending(f"EC2 does not know {instance_id} (yet)")
-    state = status["InstanceState"]["Name"]
+    state = status.get("InstanceState", {}).get("Name", "in a state that EC2 does not tell")
     if state in GONE:
         return Outcome.failed(f"{instance_id} is {state}")
     if state != "running":
         return Outcome.pending(f"{instance_id} is {state}, not running")
-    checks = {"system": status["SystemStatus"]["Status"], "instance": status["InstanceStatus"]["Status"]}
+    checks = {
+        "system": status.get("SystemStatus", {}).get("Status", "not told"),
+        "instance": status.get("InstanceStatus", {}).get("Status", "not told"),
+    }
     told = ", ".join(f"{what} check {how}" for what, how in checks.items())
     verdict = Outcome.passed if set(checks.values()) == {"ok"} else Outcome.pending
     return verdict(f"{instance_id}: {told}")
