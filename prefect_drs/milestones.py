@@ -30,6 +30,7 @@ from prefect_drs.notifications.commands import Reach
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import Notifier, Subscription
+from prefect_drs.recovery.journal import one_line
 from prefect_drs.report.events import Event
 from prefect_drs.runbook import Runbook
 from prefect_drs.settings import PrefectDrsSettings
@@ -131,7 +132,7 @@ class BlockChannel:
         try:
             block = load(self.reference, _sync=True)
         except ValueError as fault:
-            raise UsageError(f"block {self.reference} cannot be loaded: {fault}") from None
+            raise UsageError(f"block {self.reference} cannot be loaded: {one_line(fault)}") from None
         if not hasattr(block, "notify"):
             raise UsageError(f"block {self.reference} notifies nobody: it has no `notify`")
         called = block.notify(message.text, message.subject)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from prefect_drs.plan.finding import did_you_mean
 INTERRUPTED = 130
 TERMINATED = 143
 BROKEN_PIPE = 141
+_USERINFO = re.compile(r"://[^/\s@]+@")  # such as the password in PREFECT_API_URL
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -158,8 +160,13 @@ def _unexpected(error: Exception) -> str:
 
 def _trace(debug: bool) -> None:
     if debug:
-        traceback.print_exc()
+        print(_without_passwords(traceback.format_exc()), end="", file=sys.stderr)
 
 
 def _tell(message: str) -> None:
-    tell(f"prefect-drs: {message}")
+    tell(f"prefect-drs: {_without_passwords(message)}")
+
+
+def _without_passwords(text: str) -> str:
+    """The text without the user names and passwords of addresses."""
+    return _USERINFO.sub("://", text)
