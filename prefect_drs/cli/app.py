@@ -5,7 +5,7 @@ needs neither Prefect nor boto3. An error is told in one line (a fault each has 
 `--debug`, anywhere among the arguments, shows a traceback.
 
 Exit codes: 0 done · 1 faults in the input · 2 wrong usage · 3 failed or partial · 4 rejected or cancelled · 5 preflight
-refused · 130 interrupted (SIGINT) · 143 terminated (SIGTERM).
+refused · 130 interrupted · 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
