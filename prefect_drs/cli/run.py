@@ -77,7 +77,7 @@ def runbook(
     from prefect_drs.runbook.waivers import parse_waivers
 
     manifest = read_manifest(file, bindings, plan=plan, strict=strict)
-    chosen, points = manifest.plan(plan), Points.parse(at, snapshots)
+    chosen, points, left_out = manifest.plan(plan), Points.parse(at, snapshots), parse_exclusions(exclude)
     resolved = resolve(
         manifest,
         chosen,
@@ -86,7 +86,7 @@ def runbook(
         clock=configured_clock(),
         points=points,
         waivers=parse_waivers(waivers),
-        exclude=parse_exclusions(exclude),
+        exclude=left_out,
         others=_others(),
     )
     if json:
