@@ -1,4 +1,4 @@
-"""The flow `prefect_drs.flows.inventory` as a file, for deployments that name `flows/inventory.py:inventory`."""
+"""The flow `prefect_drs.flows:inventory` as a file, for deployments that name `flows/inventory.py:inventory`."""
 
 from prefect_drs.flows import inventory
 

@@ -1,4 +1,4 @@
-"""The flow `prefect_drs.flows.recover` as a file, for deployments whose entrypoint is `flows/recover.py:recover`."""
+"""The flow `prefect_drs.flows:recover` as a file, for deployments whose entrypoint is `flows/recover.py:recover`."""
 
 from prefect_drs.flows import recover
 

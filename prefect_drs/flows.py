@@ -1,4 +1,4 @@
-"""The deployable flows: what `prefect.yaml` names, as `prefect_drs.flows.recover`.
+"""The deployable flows: what `prefect.yaml` names, as `prefect_drs.flows:recover`.
 
 In: parameters that the Prefect UI, `prefect deployment run` and the API can give. Out: the RecoveryReport, or an error
 that says which faults, findings or waves stood in the way.

@@ -100,7 +100,7 @@ def test_a_drill_by_a_deployment_of_the_wheel(installed: Installed, rehearsal: R
     region = "sa-east-1"
     file, bindings = rehearsal.seeded(plan(region, {"Database": ["v-db1"], "Web": ["v-web1"]}, gates=["Web"]))
     installed.run("prefect", "work-pool", "create", POOL, "--type", "process")
-    entrypoint = "prefect_drs.flows.recover"
+    entrypoint = "prefect_drs.flows:recover"
     installed.run("prefect", "--no-prompt", "deploy", entrypoint, "--name", "wheel", "--pool", POOL)
     parameters = {"manifest": str(file), "bindings": str(bindings), "mode": "drill", "approved_by": "Ada Lovelace"}
     asked = [part for name, value in parameters.items() for part in ("--param", f"{name}={value}")]
