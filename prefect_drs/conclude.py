@@ -26,6 +26,7 @@ from prefect_drs.claims import release_servers
 from prefect_drs.clock import configured_clock
 from prefect_drs.control import PrefectRequests, close_gates
 from prefect_drs.errors import PrefectDrsError
+from prefect_drs.executions import settle_former_runs
 from prefect_drs.journals import holder, open_journal
 from prefect_drs.lease import ExecutionBusyError, execution_lease, forget_lease
 from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
@@ -73,9 +74,12 @@ def conclude_cancelled(
         Its report; None where there is nothing to end, or it cannot be done here: its journal is elsewhere, a process
         holds it, or DRS still works for it.
     """
+    requests = PrefectRequests(execution_id)
     try:
+        if pending_cancel(requests, ()) is None:  # nobody ever cancelled it: leave its lease and its journal alone
+            return None
         with execution_lease(execution_id, patience=timedelta(seconds=1)):
-            report = _conclude(execution_id, sessions, observers, follow_jobs=follow_jobs)
+            report = _conclude(execution_id, requests, sessions, observers, follow_jobs=follow_jobs)
     except ExecutionBusyError:
         return None
     except PrefectDrsError as error:
@@ -89,6 +93,7 @@ def conclude_cancelled(
 
 def _conclude(
     execution_id: str,
+    requests: PrefectRequests,
     sessions: Sessions | None,
     observers: Sequence[Callable[[Event], None]],
     *,
@@ -98,7 +103,6 @@ def _conclude(
     standing = standing_of(journal.read())
     if standing is None or standing.ended or (_is_at_work(standing) and not follow_jobs):
         return None
-    requests = PrefectRequests(execution_id)
     if standing.cancel is None and pending_cancel(requests, standing.handled) is None:
         return None
     with ReportPublisher() as publisher, ThreadPoolExecutor(CHECK_WORKERS) as executor:
@@ -118,7 +122,9 @@ def _conclude(
         _follow(engine)
         report = engine.finish()
     publish_report(report, engine.runbook)
-    close_gates(execution_id, engine.control.cancelled_by)
+    by = engine.control.cancelled_by
+    close_gates(execution_id, by)
+    settle_former_runs(execution_id, outcome=f"the execution was cancelled by {by} and ended {report.status}")
     dismiss_alarms(execution_id)
     return report
 

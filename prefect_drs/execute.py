@@ -164,7 +164,7 @@ def execute(
             claim_servers(execution_id, runbook)
 
         resolved = take_up(execution_id, former, requests, start, resolve=runbook, claim=claim)
-        settle_former_runs(execution_id, *here)
+        settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
         dismiss_alarms(execution_id)
         if resolved is None:
             report = _concluded(execution_id, former)

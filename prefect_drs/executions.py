@@ -193,24 +193,24 @@ def carriers_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
     return runs
 
 
-def settle_former_runs(execution_id: str, *current_run_ids: str | None) -> None:
-    """Let the flow runs that carried this execution out before end visibly: Running ones, whose process is dead, and
-    those that are Suspended at gates, so that no answer starts them beside this one.
+def settle_former_runs(execution_id: str, *current_run_ids: str | None, outcome: str) -> None:
+    """End the flow runs that carried this execution before: Running ones, whose process is lost, and those that are
+    Suspended at gates, so that no answer starts them beside this one.
 
-    Call it once the execution is held: nobody else carries it out any more.
+    Call it while the execution's lease is held: no other process carries it.
 
     Args:
         execution_id: the execution.
         current_run_ids: the flow runs of this process, the outermost first, which are left alone.
+        outcome: what has become of the execution, for the messages of the states: `resumed by flow run …`.
     """
     with get_client(sync_client=True) as client:
         for run in flow_runs_of(client, execution_id):
             if str(run.id) in current_run_ids:
                 continue
-            carried_on = f"carried on by flow run {current_run_ids[0]}"
             state: State[Any] = (
-                Cancelled(message=f"{SET_ASIDE}, then {carried_on}")
+                Cancelled(message=f"{SET_ASIDE}, then {outcome}")
                 if is_suspended(run)
-                else Crashed(message=f"Its process ended without a word; {carried_on}")
+                else Crashed(message=f"Process lost; {outcome}")
             )
             client.set_flow_run_state(run.id, state, force=True)

@@ -141,6 +141,13 @@ def test_a_cancel_of_an_execution_that_no_process_carries_brings_it_to_its_end(r
     assert f"no process carried execution {execution_id}; it was brought to its end here: PARTIAL" in cancelled.stdout
     status = json.loads(rehearsal.cli("status", execution_id, "--json").stdout)
     assert [wave["status"] for wave in status["waves"]] == ["COMPLETED", "CANCELLED"]
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(execution_id)).state
+    assert state is not None
+    assert (state.name, state.message) == (
+        "Crashed",
+        "Process lost; the execution was cancelled by Eva and ended PARTIAL",
+    )
     for command in ("cancel", "pause"):
         again = rehearsal.cli(command, execution_id)
         assert again.returncode == 2
