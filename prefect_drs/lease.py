@@ -7,11 +7,13 @@ getting in each other's way; what keeps them from launching twice, should both r
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
@@ -66,23 +68,37 @@ def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None
         patience: how long to wait for another holder to end or to be found dead.
         busy: what to raise where there still is one then.
     """
-    with get_client(sync_client=True) as client:
-        ensure_limit(client, name, 1)
-    held = concurrency(
-        name,
-        timeout_seconds=patience.total_seconds(),
-        lease_duration=LEASE_SECONDS,
-        strict=True,
-        raise_on_lease_renewal_failure=False,  # a Prefect server that is away must not stop a recovery
-    )
-    try:
-        held.__enter__()
-    except TimeoutError:
-        raise busy from None
+    held = _acquired(name, time.monotonic() + patience.total_seconds(), busy)
     try:
         yield
     finally:
         held.__exit__(None, None, None)
+
+
+def _acquired(name: str, deadline: float, busy: PrefectDrsError) -> AbstractContextManager[None]:
+    """The limit, entered before `deadline` (of the monotonic clock).
+
+    A holder that ends deletes its limit (`forget_lease`), also under those who wait for it: they make it anew.
+    """
+    while True:
+        with get_client(sync_client=True) as client:
+            ensure_limit(client, name, 1)
+        held = concurrency(
+            name,
+            timeout_seconds=max(0.0, deadline - time.monotonic()),
+            lease_duration=LEASE_SECONDS,
+            strict=True,
+            raise_on_lease_renewal_failure=False,  # a Prefect server that is away must not stop a recovery
+        )
+        try:
+            held.__enter__()
+        except TimeoutError:
+            raise busy from None
+        except ConcurrencySlotAcquisitionError:
+            if time.monotonic() >= deadline:
+                raise busy from None
+        else:
+            return held
 
 
 @contextmanager

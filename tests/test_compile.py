@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -160,8 +161,11 @@ def test_of_four_that_start_at_the_same_moment_in_one_worker_one_launches(rig: R
 def test_a_retry_goes_on_by_the_journal_whatever_became_of_the_plan_file(rig: Rig, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     manifest = rig.manifest({1: WaveSpec(1)})
-    file.write_text(manifest.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True))
     victim = manifest.protection_groups[0].source_server_ids[0]
+    group = {"groupName": "g", "region": REGION, "sourceServerIds": [victim]}
+    wave = {"waveName": "w", "waveNumber": 1, "protectionGroupName": "g"}
+    plans = [{"planName": "plan", "waves": [wave]}]
+    file.write_text(json.dumps({"schemaVersion": "1.1", "protectionGroups": [group], "recoveryPlans": plans}))
     fault = rig.sandbox.faults.fail_server(victim)
     with pytest.raises(RecoveryNotCompletedError) as ended:
         recover(file)

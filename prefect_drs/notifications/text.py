@@ -139,7 +139,9 @@ def paused(report: RecoveryReport, by: str, reach: Reach) -> str:
     )
 
 
-def _commands(reach: Reach, execution_id: str, resume: Sequence[str], alternatives: Sequence[str], region: str) -> str:
+def _commands(
+    reach: Reach, execution_id: str, resume: Sequence[str], alternatives: Sequence[str], region: str
+) -> _Lines:
     """Both commands between lines to cut along, or why there are none."""
     tool = [*alternatives, f"prefect-drs cancel {execution_id}"]
     if reach.api_url is None:
@@ -150,24 +152,26 @@ def _commands(reach: Reach, execution_id: str, resume: Sequence[str], alternativ
     )
     console = CONSOLES.get(partition_of(region)) if region else None
     where = [f"AWS CloudShell: https://{console}/cloudshell/home?region={region}"] if console else []
-    return "\n".join(
-        [
-            _block("In any shell that reaches the Prefect API, as it stands", [*where, *key]),
-            "",
-            RESUME,
-            *resume,
-            END,
-            "",
-            CANCEL,
-            *cancel_command(reach, execution_id),
-            END,
-            "",
-            _block(f"With prefect-drs and PREFECT_API_URL={reach.api_url}", tool),
-        ]
+    return _Lines(
+        "\n".join(
+            [
+                _block("In any shell that reaches the Prefect API, as it stands", [*where, *key]),
+                "",
+                RESUME,
+                *resume,
+                END,
+                "",
+                CANCEL,
+                *cancel_command(reach, execution_id),
+                END,
+                "",
+                _block(f"With prefect-drs and PREFECT_API_URL={reach.api_url}", tool),
+            ]
+        )
     )
 
 
-def _follow(report: RecoveryReport, reach: Reach) -> str:
+def _follow(report: RecoveryReport, reach: Reach) -> _Lines:
     lines = [reach.link] if reach.link else []
     lines += [f"prefect-drs status {report.execution_id}", f"It started at {_utc(report.started_at)}."]
     return _block("To follow it", lines)
@@ -230,15 +234,21 @@ def _utc(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _command(what: str, command: str) -> str:
-    return f"{what}:\n  {command}"
+def _command(what: str, command: str) -> _Lines:
+    return _Lines(f"{what}:\n  {command}")
 
 
-def _block(heading: str, lines: Sequence[str]) -> str:
+class _Lines(str):
+    """Text that is laid out in lines already. Any other text is a sentence, whatever line breaks a name brings in."""
+
+    __slots__ = ()
+
+
+def _block(heading: str, lines: Sequence[str]) -> _Lines:
     """A heading and its lines, indented; nothing where there are none."""
     if not lines:
-        return ""
-    return "\n".join([f"{heading}:", *(_wrapped(line, "  ", "    ") for line in lines)])
+        return _Lines()
+    return _Lines("\n".join([f"{heading}:", *(_wrapped(line, "  ", "    ") for line in lines)]))
 
 
 def _wrapped(line: str, first: str = "", later: str = "") -> str:
@@ -252,6 +262,6 @@ def _wrapped(line: str, first: str = "", later: str = "") -> str:
     )
 
 
-def _text(*parts: str) -> str:
-    """Paragraphs; one that is a single line is wrapped, those that are lists or commands are left as they are."""
-    return "\n\n".join(part if "\n" in part else _wrapped(part) for part in parts if part)
+def _text(*parts: str) -> _Lines:
+    """Paragraphs; sentences are wrapped, lists and commands are left as they are."""
+    return _Lines("\n\n".join(part if isinstance(part, _Lines) else _wrapped(part) for part in parts if part))

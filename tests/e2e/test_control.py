@@ -66,7 +66,7 @@ def stopped_while_it_reads(rehearsal: Rehearsal, region: str) -> tuple[Drill, st
 
 
 def test_a_cancel_while_the_accounts_are_read_is_honoured(rehearsal: Rehearsal) -> None:
-    region = "ap-south-1"
+    region = "ap-east-2"
     drill, execution_id = stopped_while_it_reads(rehearsal, region)
 
     cancelled = rehearsal.cli("cancel", execution_id, "--by", "Eva", "--reason", "wrong region")
@@ -79,7 +79,7 @@ def test_a_cancel_while_the_accounts_are_read_is_honoured(rehearsal: Rehearsal) 
 
 
 def test_after_sigkill_and_cancel_a_resume_refuses_and_names_who_cancelled(rehearsal: Rehearsal) -> None:
-    region = "ap-south-2"
+    region = "ap-southeast-6"
     execution_id = killed_at_its_gate(rehearsal, region)
 
     stored = rehearsal.cli("cancel", execution_id, "--by", "Eva")
@@ -99,7 +99,7 @@ def test_after_sigkill_and_cancel_a_resume_refuses_and_names_who_cancelled(rehea
 
 
 def test_a_process_that_slept_through_a_take_over_launches_nothing_once_it_wakes(rehearsal: Rehearsal) -> None:
-    region = "ap-northeast-3"
+    region = "ap-southeast-7"
     manifest = plan(region, {"Database": ["z-1"], "Application": ["z-2"], "Web": ["z-3"]}, gates=["Web"])
     drill = rehearsal.drill(*rehearsal.seeded(manifest))
     execution_id = drill.execution_id()
@@ -111,13 +111,13 @@ def test_a_process_that_slept_through_a_take_over_launches_nothing_once_it_wakes
 
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["status"] == "COMPLETED"
-    assert drill.ended() not in {0, 3}, drill.stderr
+    assert drill.ended() == 3, drill.stderr
     assert "was taken over by another process" in drill.stderr
     assert len(jobs_of(rehearsal, region, execution_id)) == 3
 
 
 def test_of_two_that_resume_at_once_one_carries_the_execution_on(rehearsal: Rehearsal) -> None:
-    region = "ca-west-1"
+    region = "ap-southeast-7"
     execution_id = killed_at_its_gate(rehearsal, region)
     let_the_lease_lapse(execution_id)
 
@@ -131,7 +131,7 @@ def test_of_two_that_resume_at_once_one_carries_the_execution_on(rehearsal: Rehe
 
 
 def test_a_cancel_of_an_execution_that_no_process_carries_brings_it_to_its_end(rehearsal: Rehearsal) -> None:
-    region = "ap-southeast-3"
+    region = "ap-east-2"
     execution_id = killed_at_its_gate(rehearsal, region)
     let_the_lease_lapse(execution_id)
 
@@ -155,7 +155,7 @@ def test_a_cancel_of_an_execution_that_no_process_carries_brings_it_to_its_end(r
 
 
 def test_a_request_that_cannot_be_read_stops_no_steering(rehearsal: Rehearsal) -> None:
-    region = "ap-southeast-4"
+    region = "ap-southeast-6"
     manifest = plan(region, {"Database": ["u-1"], "Application": ["u-2"]}, gates=["Application"])
     drill = rehearsal.drill(*rehearsal.seeded(manifest))
     execution_id = drill.execution_id()

@@ -17,7 +17,7 @@ from tests.e2e.rehearsal import Drill, Rehearsal, plan
 
 ROUNDS = int(os.environ.get("PREFECT_DRS_ROUNDS", "1"))
 STARTS = int(os.environ.get("PREFECT_DRS_STARTS", "3"))
-REGION = "eu-north-1"
+REGION = "ap-southeast-7"
 PATIENCE = 600.0  # seconds: ten processes that import Prefect at once on two cores
 
 

@@ -15,7 +15,7 @@ from prefect_drs.simulator import Sandbox
 
 STOPS = 500
 STOPS_A_WORLD = 25
-FIRST_WORLD = 3_001
+FIRST_WORLD = 4_001
 
 
 @pytest.fixture(scope="module")

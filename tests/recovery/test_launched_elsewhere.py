@@ -23,6 +23,7 @@ def launched_in_the_console(rig: Rig, *server_ids: str) -> str:
     drs = rig.sessions.client("drs", region=REGION)
     job = drs.start_recovery(sourceServers=[{"sourceServerID": each} for each in server_ids], isDrill=True)["job"]
     rig.clock.wait(timedelta(hours=1).total_seconds())
+    assert rig.jobs()[-1]["status"] == "COMPLETED"
     return str(job["jobID"])
 
 
