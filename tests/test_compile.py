@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 from queue import Queue
 from threading import Barrier
@@ -143,10 +144,11 @@ def test_a_retry_by_a_person_tries_again_what_failed_once(rig: Rig) -> None:
 
 
 def test_of_four_that_start_at_the_same_moment_in_one_worker_one_launches(rig: Rig) -> None:
-    manifest, together = rig.manifest({1: WaveSpec(2), 2: WaveSpec(1, after=(1,))}), Barrier(4)
+    manifest, together = rig.manifest({1: WaveSpec(2, gate=True), 2: WaveSpec(1, after=(1,))}), Barrier(4)
+    opened: Queue[PendingGate] = Queue()
 
     def start(_: int) -> str:
-        compiled = compile_plan(manifest)
+        compiled = compile_plan(manifest, on_waiting=opened.put)
         together.wait()
         try:
             return str(compiled(mode="recovery").status)
@@ -154,7 +156,11 @@ def test_of_four_that_start_at_the_same_moment_in_one_worker_one_launches(rig: R
             return "refused"
 
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(start, range(4))) == ["COMPLETED", "refused", "refused", "refused"]
+        started = [pool.submit(start, number) for number in range(4)]
+        gate = opened.get(timeout=120)  # the winner holds the servers until the others were refused
+        assert [done.result() for done in islice(as_completed(started), 3)] == ["refused"] * 3
+        answer_gate(gate.execution_id, 1, Decision.APPROVED, "somebody")
+        assert sorted(done.result() for done in started) == ["COMPLETED", "refused", "refused", "refused"]
     assert len(rig.jobs()) == 2
 
 
