@@ -24,10 +24,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.logging import get_logger
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -35,6 +36,7 @@ from pydantic.alias_generators import to_camel
 from prefect_drs.aws.location import Location
 from prefect_drs.errors import PrefectDrsError, PreflightRefusedError
 from prefect_drs.executions import carriers_of, find_report, is_set_aside, pending_launches
+from prefect_drs.gate_form import create_input, input_of
 from prefect_drs.gate_runs import prefect_client
 from prefect_drs.lease import is_held
 from prefect_drs.runbook import FindingSeverity, Other, PendingLaunch, Runbook
@@ -45,7 +47,6 @@ TAGS = ["prefect-drs"]
 PAGE = 200  # variables a reading, the API's own limit
 KEEP_RELEASED = timedelta(days=1)  # far longer than any process waits between its reading and its claim
 NAME_LENGTH = 200  # characters of a plan's name; a variable's value holds 5,000
-TAKEN = 409
 MOST_NAMED = 5
 
 _logger = get_logger("prefect_drs.claims")
@@ -242,13 +243,7 @@ def _store_servers(client: SyncPrefectClient, execution_id: str, runbook: Runboo
         for server in wave.servers:
             by_location[server.location].append(server.source_server_id)
     value = json.dumps({f"{at.account_id}/{at.region}": sorted(ids) for at, ids in sorted(by_location.items())})
-    try:
-        client.create_flow_run_input(UUID(execution_id), SERVERS_KEY, value)
-    except ObjectAlreadyExists:
-        return
-    except PrefectHTTPStatusError as error:
-        if not _is_taken(error):
-            raise
+    create_input(client, UUID(execution_id), SERVERS_KEY, value)
 
 
 def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
@@ -268,9 +263,8 @@ def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
 
 def _stored_servers(client: SyncPrefectClient, execution_id: str) -> Mapping[str, list[str]]:
     """The server ids that an execution claims, by `account/region`."""
-    stored = client.filter_flow_run_input(UUID(execution_id), key_prefix=SERVERS_KEY, limit=10, exclude_keys=set())
-    values = [json.loads(each.value) for each in stored if each.key == SERVERS_KEY]
-    return values[0] if values else {}
+    stored = input_of(client, UUID(execution_id), SERVERS_KEY)
+    return {} if stored is None else json.loads(stored.value)
 
 
 def _entries(client: SyncPrefectClient) -> list[_Entry]:
@@ -306,7 +300,7 @@ def _create(client: SyncPrefectClient, number: int, claim: _Claim) -> bool:
     try:
         client.request("POST", "/variables/", json={"name": f"{PREFIX}{number:08d}", "value": value, "tags": TAGS})
     except PrefectHTTPStatusError as error:
-        if _is_taken(error):
+        if error.response.status_code == HTTPStatus.CONFLICT:
             return False
         raise
     return True
@@ -320,7 +314,7 @@ def _release(client: SyncPrefectClient, entry: _Entry) -> None:
     try:
         client.request("PATCH", "/variables/{id}", path_params={"id": entry.variable_id}, json=body)
     except PrefectHTTPStatusError as error:
-        if error.response.status_code != 404:
+        if error.response.status_code != HTTPStatus.NOT_FOUND:
             raise
 
 
@@ -333,7 +327,3 @@ def _prune(client: SyncPrefectClient, entries: list[_Entry]) -> None:
                 client.request("DELETE", "/variables/{id}", path_params={"id": entry.variable_id})
             except PrefectHTTPStatusError as error:  # somebody else was faster
                 _logger.debug("claim %s is gone already: %s", entry.number, error)
-
-
-def _is_taken(error: Exception) -> bool:
-    return isinstance(error, PrefectHTTPStatusError) and error.response.status_code == TAKEN

@@ -24,13 +24,14 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRunInput, State
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_logger
 from prefect.states import Cancelled
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from prefect_drs.errors import PrefectDrsError, UsageError
 from prefect_drs.executions import CANCELLED_BY, cancelling_states, carriers_of, flow_runs_of
+from prefect_drs.gate_form import create_input, input_of
 from prefect_drs.gate_runs import WISH_KEY as KEY
 from prefect_drs.gate_runs import pending_gates, prefect_client
 from prefect_drs.lease import quick_client
@@ -46,12 +47,10 @@ from prefect_drs.suspension import wake
 
 HANDLED_KEY = "prefect-drs-handled-"  # then the key of a request that the journal holds
 POLL_SECONDS = 3.0  # real seconds between two readings of the requests
-ANSWER_SECONDS = 5.0  # how long a reading waits for Prefect, since a launch waits for it
 AWAY_SECONDS = 10.0  # how long a Prefect that did not answer is not asked again
 PAGE = 100  # inputs a reading
 STATE = "state-"  # begins the id of a request that is a state of a flow run
 UNREACHABLE = (httpx.HTTPError, PrefectHTTPStatusError)
-_INPUT_TAKEN = 409
 
 _logger = get_logger("prefect_drs.control")
 
@@ -84,7 +83,7 @@ def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "
     value = json.dumps({"wish": action, "by": by, "reason": reason, "at": now.isoformat()})
     with prefect_client() as client:
         run_id = require_execution(client, execution_id)
-        while not _create_input(client, run_id, key, value):  # somebody stored one in the same microsecond
+        while not create_input(client, run_id, key, value):  # somebody stored one in the same microsecond
             key += "+"
         if action is ControlAction.CANCEL:
             for carrier in flow_runs_of(client, execution_id):
@@ -101,10 +100,7 @@ def wait_until_handled(execution_id: str, request_id: str, *, seconds: float, ev
     deadline = time.monotonic() + seconds
     with prefect_client() as client:
         while True:
-            marks = client.filter_flow_run_input(
-                UUID(execution_id), key_prefix=HANDLED_KEY + request_id, limit=PAGE, exclude_keys=set()
-            )
-            if any(mark.key == HANDLED_KEY + request_id for mark in marks):
+            if input_of(client, UUID(execution_id), HANDLED_KEY + request_id) is not None:
                 return True
             if time.monotonic() >= deadline:
                 return False
@@ -157,7 +153,7 @@ class PrefectRequests:
         if self._away is not None and time.monotonic() - self._away[0] < AWAY_SECONDS:
             raise RequestsUnreachableError(self._away[1])
         try:
-            with quick_client(ANSWER_SECONDS) as client:
+            with quick_client() as client:
                 stored: list[StoredRequest] = [_parsed(each) for each in self._inputs(client, set(handled))]
                 stored += [cancel for cancel in self._cancels(client) if cancel.request_id not in handled]
         except UNREACHABLE as error:
@@ -174,7 +170,7 @@ class PrefectRequests:
             return
         try:
             with get_client(sync_client=True) as client:
-                _create_input(client, self._execution, HANDLED_KEY + request_id, "true")
+                create_input(client, self._execution, HANDLED_KEY + request_id, "true")
         except (*UNREACHABLE, ObjectNotFound) as error:
             _logger.warning("Prefect did not store that request %s was handled: %s", request_id, error)
 
@@ -218,19 +214,6 @@ def _parsed(stored: FlowRunInput) -> StoredRequest:
         where = ".".join(map(str, first["loc"]))
         return UnreadableRequest(stored.key, at, f"{where}: {first['msg']}" if where else first["msg"])
     return ControlRequest(stored.key, form.action, form.by, at, form.reason)
-
-
-def _create_input(client: SyncPrefectClient, run_id: UUID, key: str, value: str) -> bool:
-    """Create an input of a flow run; False where the key is taken."""
-    try:
-        client.create_flow_run_input(run_id, key, value)
-    except ObjectAlreadyExists:
-        return False
-    except PrefectHTTPStatusError as error:
-        if error.response.status_code == _INPUT_TAKEN:
-            return False
-        raise
-    return True
 
 
 class ControlReader:

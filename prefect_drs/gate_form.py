@@ -16,7 +16,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRunInput
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from prefect.input import RunInput, keyset_from_base_key
 from pydantic import Field
 
@@ -85,3 +85,16 @@ def input_of(client: SyncPrefectClient, run_id: UUID, key: str) -> FlowRunInput 
         if len(page) < _PAGE:
             return None
         seen |= {stored.key for stored in page}
+
+
+def create_input(client: SyncPrefectClient, run_id: UUID, key: str, value: str) -> bool:
+    """Create an input of a flow run; False where the key is taken."""
+    try:
+        client.create_flow_run_input(run_id, key, value)
+    except ObjectAlreadyExists:
+        return False
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code == HTTPStatus.CONFLICT:
+            return False
+        raise
+    return True

@@ -21,6 +21,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect_drs.errors import PrefectDrsError
 
 LEASE_SECONDS = 60.0  # the shortest that Prefect's API accepts
+ANSWER_SECONDS = 5.0  # how long a call waits for Prefect that a launch waits for
 PATIENCE = timedelta(seconds=90)  # longer than a dead holder's lease lives
 
 
@@ -102,14 +103,14 @@ def _acquired(name: str, deadline: float, busy: PrefectDrsError) -> AbstractCont
 
 
 @contextmanager
-def quick_client(seconds: float) -> Iterator[SyncPrefectClient]:
-    """The Prefect API for calls that a launch waits for: no retries, and an answer within `seconds` or an error.
+def quick_client() -> Iterator[SyncPrefectClient]:
+    """The Prefect API for calls that a launch waits for: no retries, and an answer within 5 s or an error.
 
     Prefect's client tries a call six times over 62 s by default, and waits 30 s for a connection.
     """
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-        get_client(sync_client=True, httpx_settings={"timeout": seconds}) as client,
+        get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client,
     ):
         yield client
 

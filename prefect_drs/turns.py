@@ -30,7 +30,6 @@ TURN_SECONDS = 60.0  # the shortest lease that Prefect's API accepts
 WANT_SECONDS = 300.0
 RENEW_AFTER = timedelta(seconds=100)
 COUNT_AFTER = timedelta(seconds=10)  # how old the count of those who want may be
-ANSWER_SECONDS = 5.0  # how long a launch waits for Prefect
 # How long a turn is waited for. One lasts about two seconds; that of a process that died in it up to 75, and one that a
 # restarted Prefect server has forgotten, for ever: going on alone costs refusals by DRS's quotas at worst.
 PATIENCE = timedelta(seconds=20)
@@ -101,7 +100,7 @@ class PrefectTurns:
         if want is not None and wanted and not want.is_due(self._clock.now()):
             return want.count
         try:
-            with quick_client(ANSWER_SECONDS) as client:
+            with quick_client() as client:
                 if not wanted:
                     del self._wants[location]
                     client.release_concurrency_slots_with_lease(want.lease_id)  # type: ignore[union-attr]
@@ -134,7 +133,7 @@ class PrefectTurns:
             return nullcontext()
         name, now = f"{_name(location)}-turn", self._clock.now()
         try:
-            with quick_client(ANSWER_SECONDS) as client:
+            with quick_client() as client:
                 self._make(client, name, 1)
                 lease_id = _lease(client, name, TURN_SECONDS)
         except _FAILURES as failure:
@@ -180,5 +179,5 @@ def _held(lease_id: UUID) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(*_FAILURES), quick_client(ANSWER_SECONDS) as client:  # it ends by itself otherwise
+        with suppress(*_FAILURES), quick_client() as client:  # it ends by itself otherwise
             client.release_concurrency_slots_with_lease(lease_id)

@@ -1,8 +1,8 @@
-"""Steering an execution: pause, resume, cancel, with an honest word about what has happened by now.
+"""Pause, resume and cancel an execution, and tell whether that has taken effect.
 
-In: an execution, who asks, and why. Out: a `ControlOutcome` in words: the process that carries the execution has
-confirmed the request; or none carries it, and it was ended here; or the request is stored and waits for whoever carries
-the execution next. Prints nothing and asks nobody.
+In: an execution, who asks, and why. Out: a `ControlOutcome`. The request was confirmed by the process that carries the
+execution; or no process carries it, and it was ended here; or the request is stored, and the next process that carries
+the execution handles it. Prints nothing.
 """
 
 from __future__ import annotations

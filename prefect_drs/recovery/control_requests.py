@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from prefect_drs.clock import Clock
 from prefect_drs.errors import PrefectDrsError
@@ -189,7 +189,7 @@ class Control:
             self._record(ControlRequestHandled(at=self._clock.now(), request=request_id, outcome=outcome))
 
 
-def _is_cancel(request: StoredRequest) -> bool:
+def _is_cancel(request: StoredRequest) -> TypeGuard[ControlRequest]:
     return isinstance(request, ControlRequest) and request.action is ControlAction.CANCEL
 
 
@@ -199,8 +199,7 @@ def pending_cancel(requests: ControlRequests, handled: Collection[str]) -> Contr
     Raises:
         RequestsUnreachableError: the requests could not be read.
     """
-    cancels = (r for r in requests.pending(handled) if isinstance(r, ControlRequest) and _is_cancel(r))
-    return next(cancels, None)
+    return next((request for request in requests.pending(handled) if _is_cancel(request)), None)
 
 
 def override_event(
