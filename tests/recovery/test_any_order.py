@@ -23,16 +23,16 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -97,11 +97,15 @@ class Execution:
         return StoredJournal(FolderStorage(self.folder), self.id)
 
 
-class AnyOrder(RuleBasedStateMachine):
-    """Executions of two plans that share their servers."""
+# Which execution a step is about: mostly the latest that began, sometimes an earlier one.
+WHICH = st.sampled_from([0, 0, 0, 1, 2])
 
-    executions = Bundle("executions")
+
+class AnyOrder(RuleBasedStateMachine):
+    """Executions of one plan: they all want the same servers."""
+
     steps = 0
+    acts: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,96 +116,130 @@ class AnyOrder(RuleBasedStateMachine):
         self.known: list[Execution] = []
         self.runbook = self.rig.runbook(WAVES)
 
+    @property
+    def begun(self) -> list[Execution]:
+        """Those that were not refused at their start, the latest first."""
+        return [each for each in reversed(self.known) if each.begun]
+
+    @property
+    def latest(self) -> Execution:
+        return self.begun[0]
+
+    def is_live(self) -> bool:
+        return bool(self.begun) and not self.latest.ended
+
+    def has_process(self) -> bool:
+        return bool(self.begun) and self.latest.process is not None
+
+    def chosen(self, which: int) -> Execution:
+        return self.begun[min(which, len(self.begun) - 1)]
+
     # What people and machines do
 
-    @rule(target=executions)
-    def start(self) -> Execution:
+    @rule()
+    def start(self) -> None:
         """Somebody starts an execution of the plan; exactly one at a time may have the servers."""
         run_id = str(self.client.create_flow_run(carrier, state=Running()).id)
         execution = Execution(run_id, self.runbook, self.folder, run_ids=[run_id])
         self.known.append(execution)
         self.begin(execution, run_id, explicit=False)
-        return execution
+        self.acts["started" if execution.begun else "start refused"] += 1
 
-    @rule(execution=executions, explicit_cancel=st.booleans())
-    def resume(self, execution: Execution, explicit_cancel: bool) -> None:
+    @precondition(lambda self: self.begun)
+    @rule(which=WHICH, despite_cancel=st.booleans())
+    def resume(self, which: int, despite_cancel: bool) -> None:
         """`prefect-drs resume`, also beside a process that lives: it is taken over."""
-        if not execution.begun:
-            return
+        execution = self.chosen(which)
         run_id = str(self.client.create_flow_run(carrier, name=f"resume {execution.id}", state=Running()).id)
-        self.begin(execution, run_id, explicit=True, despite_cancel="grace" if explicit_cancel else None)
+        began = self.begin(execution, run_id, explicit=True, despite_cancel="grace" if despite_cancel else None)
+        self.acts["resumed" if began else "resume refused"] += 1
 
-    @rule(execution=executions)
-    def retry(self, execution: Execution) -> None:
-        """A person presses Retry in the Prefect UI once the flow run has ended."""
-        if execution.process is not None or not execution.begun:
+    @precondition(lambda self: self.begun)
+    @rule(which=WHICH)
+    def retry(self, which: int) -> None:
+        """A person presses Retry in the Prefect UI once the flow run has ended, or its process was lost."""
+        execution = self.chosen(which)
+        if execution.process is not None:
             return
         run_id = execution.run_ids[-1]
         self.client.set_flow_run_state(UUID(run_id), Scheduled(), force=True)
         self.client.set_flow_run_state(UUID(run_id), Running(), force=True)
-        self.begin(execution, run_id, explicit=False)
+        began = self.begin(execution, run_id, explicit=False)
+        self.acts["retried" if began else "retry refused"] += 1
 
-    @rule(execution=executions, ticks=st.integers(1, 12), reads=st.booleans())
-    def go_on(self, execution: Execution, ticks: int, reads: bool) -> None:
+    @precondition(has_process)
+    @rule(ticks=st.integers(1, 12), reads=st.booleans())
+    def go_on(self, ticks: int, reads: bool) -> None:
         """The process goes on for a while; the thread that reads requests every few seconds may be late."""
         for _ in range(ticks):
-            if execution.process is not None:
-                self.tick(execution, reads=reads)
+            if self.latest.process is not None:
+                self.tick(self.latest, reads=reads)
 
-    @rule(execution=executions)
-    def wake_the_one_that_was_taken_over(self, execution: Execution) -> None:
+    @precondition(lambda self: self.begun and self.latest.others)
+    @rule()
+    def wake_the_one_that_was_taken_over(self) -> None:
         """A process that was stopped while another one took the execution over goes on."""
-        if execution.others:
-            self.tick_process(execution, execution.others.pop())
+        self.tick_process(self.latest, self.latest.others.pop())
 
-    @rule(execution=executions)
-    def kill(self, execution: Execution) -> None:
-        execution.process = None
+    @precondition(has_process)
+    @rule()
+    def kill(self) -> None:
+        self.latest.process = None
 
-    @rule(execution=executions)
-    def kill_in_a_launch(self, execution: Execution) -> None:
+    @precondition(has_process)
+    @rule()
+    def kill_in_a_launch(self) -> None:
         """The process dies once it has asked DRS: the answer is in no journal."""
-        if execution.process is not None:
-            self.rig.sandbox.faults.add(
-                {"kind": "operation", "operation": "StartRecovery", "effect": "lose-answer", "times": 1}
-            )
-            self.tick(execution)
-            self.rig.sandbox.faults.clear()
-            execution.process = None
+        self.rig.sandbox.faults.add(
+            {"kind": "operation", "operation": "StartRecovery", "effect": "lose-answer", "times": 1}
+        )
+        self.tick(self.latest)
+        self.rig.sandbox.faults.clear()
+        self.latest.process = None
 
-    @rule(execution=executions, action=st.sampled_from(list(ControlAction)))
-    def request(self, execution: Execution, action: ControlAction) -> None:
-        if execution.ended or not execution.begun:
-            return  # the services refuse
+    @precondition(is_live)
+    @rule(action=st.sampled_from([ControlAction.PAUSE, *ControlAction]))
+    def request(self, action: ControlAction) -> None:
+        execution = self.latest
         execution.acknowledged.append(submit(execution.id, action, by="ada"))
         if action is ControlAction.CANCEL:
             self.cancelled(execution)
 
-    @rule(execution=executions)
-    def cancel_in_the_ui(self, execution: Execution) -> None:
-        if execution.ended or not execution.begun:
-            return
+    @precondition(has_process)
+    @rule(ticks=st.integers(1, 3))
+    def cancel_that_nobody_read_yet(self, ticks: int) -> None:
+        """The cancel is stored, and the process goes on before the thread that reads requests has looked."""
+        self.request(ControlAction.CANCEL)
+        self.go_on(ticks, reads=False)
+
+    @precondition(is_live)
+    @rule()
+    def cancel_in_the_ui(self) -> None:
+        execution = self.latest
         run = self.client.read_flow_run(UUID(execution.run_ids[-1]))
         if run.state is not None and not run.state.is_final():
             self.client.set_flow_run_state(run.id, Cancelling(), force=True)
             execution.ui_cancels += 1
             self.cancelled(execution)
 
-    @rule(execution=executions, value=st.sampled_from(['{"wish": "CANCEL", "by": "CORP\\tom', "[]", '"x"', "{}", "7"]))
-    def request_that_cannot_be_read(self, execution: Execution, value: str) -> None:
-        if not execution.ended and execution.begun:
-            key = f"{WISH_KEY}20260101-{len(execution.acknowledged):06d}-x{AnyOrder.steps}"
-            self.client.create_flow_run_input(UUID(execution.id), key, value)
-            execution.acknowledged.append(key)
+    @precondition(is_live)
+    @rule(value=st.sampled_from(['{"wish": "CANCEL", "by": "CORP\\tom', "[]", '"x"', "{}", "7"]))
+    def request_that_cannot_be_read(self, value: str) -> None:
+        execution = self.latest
+        key = f"{WISH_KEY}20260101-{len(execution.acknowledged):06d}-x{AnyOrder.steps}"
+        self.client.create_flow_run_input(UUID(execution.id), key, value)
+        execution.acknowledged.append(key)
 
-    @rule(execution=executions, approve=st.booleans())
-    def answer(self, execution: Execution, approve: bool) -> None:
+    @precondition(is_live)
+    @rule(approve=st.sampled_from([True, True, False]))
+    def answer(self, approve: bool) -> None:
         decision = Decision.APPROVED if approve else Decision.REJECTED
-        execution.answers.setdefault(2, GateAnswer(decision, "ada", self.rig.clock.now()))
+        self.latest.answers.setdefault(2, GateAnswer(decision, "ada", self.rig.clock.now()))
 
     # What a process does
 
-    def begin(self, execution: Execution, run_id: str, *, explicit: bool, despite_cancel: str | None = None) -> None:
+    def begin(self, execution: Execution, run_id: str, *, explicit: bool, despite_cancel: str | None = None) -> bool:
+        """Carry the execution out in a new process; False where it was refused or nothing is left to do."""
         journal = execution.journal()
         requests = PrefectRequests(execution.id, run_id)
         start = Start(current_ask(run_id), explicit, despite_cancel)
@@ -216,10 +254,10 @@ class AnyOrder(RuleBasedStateMachine):
             )
         except (UsageError, PreflightRefusedError):
             self.finish_run(run_id)
-            return
+            return False
         if runbook is None:
             self.finish_run(run_id)
-            return
+            return False
         engine = self.rig.engine(
             runbook,
             execution.id,
@@ -236,6 +274,7 @@ class AnyOrder(RuleBasedStateMachine):
         execution.process = Process(engine, run_id)
         if run_id not in execution.run_ids:
             execution.run_ids.append(run_id)
+        return True
 
     def tick(self, execution: Execution, *, reads: bool = True) -> None:
         process = execution.process
@@ -247,7 +286,7 @@ class AnyOrder(RuleBasedStateMachine):
         """One look at gates, perhaps one at requests, and one tick; False where the process has ended."""
         engine = process.engine
         try:
-            if reads or engine.idle:
+            if reads:
                 engine.control.handle_pending()
             if not engine.cancelled:
                 self.hand_over(execution, engine)
@@ -296,6 +335,7 @@ class AnyOrder(RuleBasedStateMachine):
     def cancelled(self, execution: Execution) -> None:
         if execution.launches_when_cancelled is None:
             execution.launches_when_cancelled = len(self.jobs_of(execution))
+            self.acts["cancelled"] += 1
 
     # What must hold
 
@@ -354,7 +394,7 @@ class AnyOrder(RuleBasedStateMachine):
 def test_any_order_of_what_people_and_machines_do_keeps_every_promise() -> None:
     AnyOrder.steps = 0
     examples = max(1, STEPS // STEPS_AN_EXAMPLE)
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         AnyOrder,
         settings=settings(
             max_examples=examples,
@@ -365,4 +405,4 @@ def test_any_order_of_what_people_and_machines_do_keeps_every_promise() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(json.dumps({"steps": AnyOrder.steps, "examples": examples}))
+    print(json.dumps({"steps": AnyOrder.steps, "examples": examples, **AnyOrder.acts}))
