@@ -48,11 +48,11 @@ from benchmarks.estates import LARGE, REGION, SMALL, STRATEGIES, Estate, EstateS
 from benchmarks.packing import TARGETS, expected_seconds
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import RecoveryPlan
+from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.recovery.packing import Limits
+from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
-from prefect_drs.recovery.runner import InlineExecutor, run_plainly
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.simulator import Sandbox, Throttle, mock_drs

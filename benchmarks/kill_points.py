@@ -56,13 +56,13 @@ from rich.table import Table
 
 from benchmarks.kill_worlds import ACCOUNT, Gatekeeper, World, draw_world, plant_faults, raised
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
+from prefect_drs.core.clock import Clock
+from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.job_book import EXECUTION_TAG, WAVE_TAG
 from prefect_drs.recovery.journal import StoredJournal
+from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, WAVE_TAG
+from prefect_drs.recovery.launch.polling import PollPolicy
 from prefect_drs.recovery.ports import GateAnswer, GateRequest
-from prefect_drs.recovery.runner import InlineExecutor, run_plainly
-from prefect_drs.recovery.watch import PollPolicy
 from prefect_drs.report.events import Event, ExecutionEnded, GateAnswered, GateAsked
 from prefect_drs.report.fold import report_of
 from prefect_drs.report.model import RecoveryReport

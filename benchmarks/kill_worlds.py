@@ -22,9 +22,9 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
-from prefect_drs.clock import Clock
+from prefect_drs.core.clock import Clock
 from prefect_drs.plan.model import Manifest, RecoveryMode
-from prefect_drs.recovery.packing import Limits
+from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 from prefect_drs.runbook.points import LATEST_WORD
 from prefect_drs.simulator import DEFAULT_START, Sandbox, StepClock, mock_drs

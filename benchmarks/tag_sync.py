@@ -38,7 +38,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import drs_regions
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.aws.tags import copies_tags, instance_tags, let_copy_tags, tag_server, untag_server
-from prefect_drs.clock import WallClock
+from prefect_drs.core.clock import WallClock
 from prefect_drs.simulator.fleet import fleet
 from prefect_drs.tag_sync import CopyTagsMemory, TagRules, compare, synchronise
 

@@ -18,24 +18,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prefect_drs.blocks import TargetAccount
-    from prefect_drs.compile import compile_plan
-    from prefect_drs.errors import Fault, FaultyInputError, PrefectDrsError
-    from prefect_drs.graph import WaveGraph
+    from prefect_drs.core.errors import Fault, FaultyInputError, PrefectDrsError
+    from prefect_drs.orchestration.blocks import TargetAccount
+    from prefect_drs.orchestration.flow.compile import compile_plan
     from prefect_drs.plan import Bindings, Manifest, check_manifest, load_bindings, load_manifest, write_bindings
+    from prefect_drs.plan.graph import WaveGraph
     from prefect_drs.report.model import RecoveryReport
 
 _WHERE = {
     "Bindings": "prefect_drs.plan",
-    "Fault": "prefect_drs.errors",
-    "FaultyInputError": "prefect_drs.errors",
+    "Fault": "prefect_drs.core.errors",
+    "FaultyInputError": "prefect_drs.core.errors",
     "Manifest": "prefect_drs.plan",
-    "PrefectDrsError": "prefect_drs.errors",
+    "PrefectDrsError": "prefect_drs.core.errors",
     "RecoveryReport": "prefect_drs.report.model",
-    "TargetAccount": "prefect_drs.blocks",
-    "WaveGraph": "prefect_drs.graph",
+    "TargetAccount": "prefect_drs.orchestration.blocks",
+    "WaveGraph": "prefect_drs.plan.graph",
     "check_manifest": "prefect_drs.plan",
-    "compile_plan": "prefect_drs.compile",
+    "compile_plan": "prefect_drs.orchestration.flow.compile",
     "load_bindings": "prefect_drs.plan",
     "load_manifest": "prefect_drs.plan",
     "write_bindings": "prefect_drs.plan",

@@ -14,18 +14,18 @@ from prefect import Flow, flow
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 
-from prefect_drs.compile import compile_plan, compile_resume, threads_for
-from prefect_drs.conclude import stand_in
 from prefect_drs.estate.source import open_manifest
-from prefect_drs.execute import current_execution_id
 from prefect_drs.inventory import Inventory
-from prefect_drs.journals import open_journal
+from prefect_drs.orchestration.flow.compile import compile_plan, compile_resume, threads_for
+from prefect_drs.orchestration.flow.execute import current_execution_id
+from prefect_drs.orchestration.flow.finalize import stand_in
+from prefect_drs.orchestration.scheduled.deployments import apply_schedule
+from prefect_drs.orchestration.scheduled.inventory import run_inventory
+from prefect_drs.orchestration.scheduled.settings import load_settings
+from prefect_drs.orchestration.scheduled.tag_sync import TagSyncBusyError, run_tag_sync
+from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook.points import LATEST_WORD
-from prefect_drs.scheduled.deployments import apply_schedule
-from prefect_drs.scheduled.inventory import run_inventory
-from prefect_drs.scheduled.settings import load_settings
-from prefect_drs.scheduled.tag_sync import TagSyncBusyError, run_tag_sync
 from prefect_drs.tag_sync import TagSyncResult
 
 MOST_WAVES = 1000  # a wave that waits holds a thread, where a plan runs in the deployment's own flow run

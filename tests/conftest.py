@@ -90,8 +90,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
 @pytest.fixture
 def beside(prefect_server: PrefectServer) -> Iterator[Callable[..., Future[Any]]]:
     """Run something in a thread beside the test. Gates that it still waits at when the test ends are rejected."""
-    from prefect_drs.errors import UsageError
-    from prefect_drs.gates import answer_gate, pending_gates
+    from prefect_drs.core.errors import UsageError
+    from prefect_drs.orchestration.approvals.gate import answer_gate, pending_gates
     from prefect_drs.recovery.ports import Decision
 
     def release() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import SANDBOX_CLOCK_VARIABLE
+from prefect_drs.core.clock import SANDBOX_CLOCK_VARIABLE
 from prefect_drs.plan.model import Manifest
+from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal, MemoryJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
-from prefect_drs.recovery.runner import InlineExecutor, run_plainly
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.simulator import Sandbox, SpeedClock, mock_drs

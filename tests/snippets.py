@@ -255,7 +255,7 @@ def check_data(snippet: Snippet, path: Path) -> None:
     from ruamel.yaml import YAML
 
     from prefect_drs.plan import check_manifest, load_bindings
-    from prefect_drs.plan.fields import BINDING_KINDS
+    from prefect_drs.plan.read.fields import BINDING_KINDS
     from prefect_drs.report.model import RecoveryReport
 
     keys = set(YAML(typ="safe").load(snippet.text))

@@ -37,7 +37,7 @@ def not_run(snippet: Snippet) -> str | None:
 
 @pytest.fixture
 def reader(prefect_server: PrefectServer, tmp_path: Path) -> Iterator[Reader]:
-    from prefect_drs.gates import pending_gates
+    from prefect_drs.orchestration.approvals.gate import pending_gates
 
     def waiting(wave: int) -> str | None:
         gates = [gate for gate in pending_gates() if gate.plan_name == "3TierFullStackRecoveryPlan"]
@@ -67,7 +67,7 @@ def forget_what_pages_register() -> None:
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
-    from prefect_drs.blocks import TargetAccount
+    from prefect_drs.orchestration.blocks import TargetAccount
     from tests.operations.estate import forget_estate
 
     forget_estate()
@@ -225,7 +225,7 @@ def test_the_parameters_of_the_deployment_are_those_of_the_flow() -> None:
 
 
 def test_the_settings_are_there_with_the_defaults_told() -> None:
-    from prefect_drs.settings import PrefectDrsSettings
+    from prefect_drs.orchestration.settings import PrefectDrsSettings
 
     rows = re.findall(r"^\| `PREFECT_DRS_(\w+)` \| `?([^`|]*)`? \|", section("docs/operating.md", "## Settings"), re.M)
     assert rows

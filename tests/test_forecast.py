@@ -19,7 +19,7 @@ from benchmarks.forecast import makespan, off
 from benchmarks.packing import course_waves, quota_violations
 from prefect_drs.forecast import CourseWave, Plan, ServerTraits, Spread, default_spread, forecast, play, spreads
 from prefect_drs.forecast import forecast_json as as_json
-from prefect_drs.recovery.packing import Limits, Usage
+from prefect_drs.recovery.launch.packing import Limits, Usage
 from prefect_drs.simulator import durations as simulated
 
 HERE = "111122223333/us-east-1"

@@ -121,12 +121,12 @@ def drill(demo: Demo) -> int:
     from prefect.client.orchestration import get_client
 
     from prefect_drs.cli.console import console
-    from prefect_drs.errors import UsageError
-    from prefect_drs.executions import read_report
-    from prefect_drs.gates import answer_gate, pending_gates
+    from prefect_drs.core.errors import UsageError
+    from prefect_drs.orchestration.approvals.gate import answer_gate, pending_gates
+    from prefect_drs.orchestration.executions.reports import read_report
+    from prefect_drs.orchestration.ui_links import ui_link
     from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.terminal import report_view
-    from prefect_drs.ui_links import ui_link
 
     execution = found.group()
     say(f"The drill runs: {ui_link(execution)}")

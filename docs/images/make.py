@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from prefect_drs.gates import PendingGate
+    from prefect_drs.orchestration.approvals.gate import PendingGate
     from prefect_drs.recovery.ports import Decision
 
 HERE = Path(__file__).resolve().parent
@@ -78,9 +78,9 @@ def picture_of_a_gate(demo: stage.Demo, bindings: Path, picture: Path) -> None:
 
 def picture_of_waves(demo: stage.Demo, bindings: Path, picture: Path) -> None:
     """A drill of the diamond plan: one branch launches, the other waits at its gate."""
-    from prefect_drs.blocks import open_sessions
-    from prefect_drs.clock import configured_clock
-    from prefect_drs.executions import read_report
+    from prefect_drs.core.clock import configured_clock
+    from prefect_drs.orchestration.blocks import open_sessions
+    from prefect_drs.orchestration.executions.reports import read_report
     from prefect_drs.plan import load_manifest
     from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.model import RecoveryReport, WaveStatus
@@ -106,14 +106,14 @@ def picture_of_waves(demo: stage.Demo, bindings: Path, picture: Path) -> None:
 
 def waiting_gate(wave: int) -> PendingGate:
     """The gate before that wave, once it waits."""
-    from prefect_drs.gates import pending_gates
+    from prefect_drs.orchestration.approvals.gate import pending_gates
 
     return until(lambda: next((gate for gate in pending_gates() if gate.wave_number == wave), None))
 
 
 def answer(wave: int, decision: Decision) -> None:
     """Answer the gate before that wave."""
-    from prefect_drs.gates import answer_gate
+    from prefect_drs.orchestration.approvals.gate import answer_gate
 
     answer_gate(waiting_gate(wave).execution_id, wave, decision, by="docs/images/make.py")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_drs.aws.errors import NotFoundError, aws_call
 from prefect_drs.aws.parallel import each
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 
 if TYPE_CHECKING:
     from prefect_drs.aws.location import Location

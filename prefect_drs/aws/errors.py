@@ -3,7 +3,7 @@
 In: botocore's exceptions. Out: one of the family below, each with operation, account, region, AWS's code and
 a remedy.
 
-    AwsError                        (prefect_drs.errors; code DRS_SERVICE_ERROR)
+    AwsError                        (prefect_drs.core.errors; code DRS_SERVICE_ERROR)
     ├── RoleAssumptionError         STS would not let us into an account
     ├── CredentialsError            no credentials, expired ones, or ones that AWS does not know
     ├── PermissionDeniedError       the identity lacks a permission; AWS's message names the action
@@ -43,7 +43,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

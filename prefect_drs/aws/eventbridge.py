@@ -13,7 +13,7 @@ from typing import Any
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.plan.notify import EVENT_BUS_ARN
 
 SOURCE = "prefect-drs"

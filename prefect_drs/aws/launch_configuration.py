@@ -28,7 +28,7 @@ from prefect_drs.aws.errors import NotFoundError, aws_call
 from prefect_drs.aws.launch_template import request_form, template_differences, template_values, with_settings
 from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import DEFAULT_WORKERS, Sessions
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.model import LaunchSettings
 
 if TYPE_CHECKING:

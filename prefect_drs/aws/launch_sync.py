@@ -22,7 +22,7 @@ from prefect_drs.aws.launch_configuration import (
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.plan.model import LaunchSettings
 
 WRITERS = 8  # servers written at a time

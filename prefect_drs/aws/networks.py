@@ -18,7 +18,7 @@ from prefect_drs.aws.iam import existing_profiles
 from prefect_drs.aws.instance_types import InstanceType, describe_instance_types
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 
 VALUES_A_FILTER = 200  # EC2 user guide, "List and filter your resources": up to 200 values a filter
 RESULTS_A_PAGE = 1000  # MaxResults of these operations: 5 to 1000

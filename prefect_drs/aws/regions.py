@@ -7,7 +7,7 @@ from functools import cache
 import botocore.session
 from botocore.exceptions import UnknownRegionError
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 
 
 @cache

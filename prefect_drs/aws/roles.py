@@ -36,8 +36,8 @@ from prefect_drs.aws.errors import (
     aws_error,
     is_ambiguous,
 )
-from prefect_drs.errors import AwsError
-from prefect_drs.escaping import role_session_name
+from prefect_drs.core.errors import AwsError
+from prefect_drs.core.escaping import role_session_name
 
 if TYPE_CHECKING:
     from botocore.config import Config

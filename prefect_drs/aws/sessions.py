@@ -22,8 +22,8 @@ from prefect_drs.aws.call_count import CallCount
 from prefect_drs.aws.errors import UnreachableError, aws_call
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.roles import assumed_session
-from prefect_drs.errors import UsageError
-from prefect_drs.escaping import role_session_name
+from prefect_drs.core.errors import UsageError
+from prefect_drs.core.escaping import role_session_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,7 +13,7 @@ from typing import Any
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.notify import TOPIC_ARN
 
 PENDING = "PendingConfirmation"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from prefect_drs.aws.errors import QuotaExceededError, aws_call
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 
 
 @dataclass(frozen=True, slots=True)

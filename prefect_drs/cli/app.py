@@ -22,8 +22,8 @@ from cyclopts import App, CycloptsError, Group
 from cyclopts.exceptions import UnknownCommandError
 
 from prefect_drs.cli.output import tell
-from prefect_drs.errors import PrefectDrsError, UsageError
-from prefect_drs.plan.finding import did_you_mean
+from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.plan.read.finding import did_you_mean
 
 INTERRUPTED = 130
 TERMINATED = 143

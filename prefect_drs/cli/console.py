@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from prefect_drs.escaping import terminal
+from prefect_drs.core.escaping import terminal
 
 if TYPE_CHECKING:
     from prefect_drs.report.events import Event

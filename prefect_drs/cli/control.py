@@ -50,7 +50,7 @@ def reject(execution: Execution, /, *, answer: Answer) -> None:
 
 def _answer(execution: str, decision: Decision, answer: Answer) -> None:
     from prefect_drs.cli.prefect_api import require_prefect
-    from prefect_drs.gates import answer_gate
+    from prefect_drs.orchestration.approvals.gate import answer_gate
 
     require_prefect()
     name = getpass.getuser() if answer.by is None else answer.by
@@ -75,8 +75,8 @@ def status(
     """
     from prefect_drs.cli.console import console
     from prefect_drs.cli.prefect_api import require_prefect
-    from prefect_drs.conclude import conclude_cancelled
-    from prefect_drs.executions import list_reports, read_report
+    from prefect_drs.orchestration.executions.reports import list_reports, read_report
+    from prefect_drs.orchestration.flow.finalize import conclude_cancelled
     from prefect_drs.report.terminal import executions_view, report_view
 
     require_prefect()
@@ -127,9 +127,9 @@ def resume(
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import carry_out
-    from prefect_drs.compile import compile_resume, refuse_cancelled
-    from prefect_drs.executions import read_report
     from prefect_drs.operations.control import Outcome, end_pause
+    from prefect_drs.orchestration.executions.reports import read_report
+    from prefect_drs.orchestration.flow.compile import compile_resume, refuse_cancelled
 
     require_prefect()
     user = getpass.getuser()

@@ -17,13 +17,13 @@ from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import Strict, read_manifest
 from prefect_drs.cli.output import say_json, tell
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.core.errors import AwsError, UsageError
 
 if TYPE_CHECKING:
     from prefect_drs.aws.sessions import Sessions
     from prefect_drs.forecast import CourseWave, ServerTraits
     from prefect_drs.plan.model import Manifest, RecoveryPlan
-    from prefect_drs.recovery.packing import Usage
+    from prefect_drs.recovery.launch.packing import Usage
     from prefect_drs.runbook import Runbook
 
 GIB = 2**30
@@ -90,7 +90,7 @@ def forecast(
     from prefect_drs.cli.forecast_view import forecast_view
     from prefect_drs.forecast import forecast as play
     from prefect_drs.forecast import forecast_json
-    from prefect_drs.history import recorded_here
+    from prefect_drs.orchestration.storage.duration_history import recorded_here
     from prefect_drs.runbook.exclusions import parse_exclusions
 
     left_out = parse_exclusions(exclude)
@@ -152,7 +152,7 @@ def _notes(plan: RecoveryPlan, by_default: int, servers: int) -> list[str]:
 def _estate(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) -> Estate:
     """From the accounts; from the manifest, with a word, where they cannot be read and nobody is left out."""
     from prefect_drs.cli.run import _sessions
-    from prefect_drs.clock import configured_clock
+    from prefect_drs.core.clock import configured_clock
     from prefect_drs.runbook import resolve
 
     sessions, clock = _sessions(), configured_clock()
@@ -170,9 +170,9 @@ def _estate(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) 
 
 def _estate_of_accounts(runbook: Runbook, sessions: Sessions) -> Estate:
     from prefect_drs.aws.drs import JOB_LIFETIME, describe_jobs, describe_source_servers
-    from prefect_drs.clock import configured_clock
+    from prefect_drs.core.clock import configured_clock
     from prefect_drs.forecast import ServerTraits, waves_of
-    from prefect_drs.recovery.packing import Limits, Usage
+    from prefect_drs.recovery.launch.packing import Limits, Usage
 
     notes = [f"a run would be refused now: {finding.code}: {finding.message}" for finding in runbook.refusals]
     traits: dict[str, ServerTraits] = {}

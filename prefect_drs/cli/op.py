@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from prefect_drs.cli.output import say_json
-from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.core.errors import PrefectDrsError, UsageError
 
 
 def op(

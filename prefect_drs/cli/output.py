@@ -1,14 +1,14 @@
 """Lines and JSON on stdout and stderr, whatever characters the names in them hold.
 
-In: text. Out: the same text without codes that a terminal would obey (`prefect_drs.escaping`). Tables are printed by
-`prefect_drs.cli.console`.
+In: text. Out: the same text without codes that a terminal would obey (`prefect_drs.core.escaping`). Tables are printed
+by `prefect_drs.cli.console`.
 """
 
 from __future__ import annotations
 
 import sys
 
-from prefect_drs.escaping import printable_json, terminal
+from prefect_drs.core.escaping import printable_json, terminal
 
 
 def say(text: object, *, end: str = "\n") -> None:

@@ -16,8 +16,8 @@ from prefect_drs.cli.manifests import read_manifest
 from prefect_drs.cli.output import say, say_json, tell
 
 if TYPE_CHECKING:
-    from prefect_drs.graph import WaveGraph
     from prefect_drs.plan import Manifest, ProtectionGroup, RecoveryPlan
+    from prefect_drs.plan.graph import WaveGraph
 
 
 def validate(
@@ -43,7 +43,7 @@ def validate(
     json
         Print the faults as a JSON list.
     """
-    from prefect_drs.errors import Severity
+    from prefect_drs.core.errors import Severity
     from prefect_drs.plan import check_manifest
 
     readings = [check_manifest(file, bindings) for file in files]
@@ -85,7 +85,7 @@ def show(
     format
         A table for a person, a Mermaid flowchart, or JSON.
     """
-    from prefect_drs.graph import WaveGraph
+    from prefect_drs.plan.graph import WaveGraph
 
     manifest = read_manifest(file, bindings, plan=plan, rehearsal=True)
     chosen = manifest.plan(plan)

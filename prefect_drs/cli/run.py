@@ -18,7 +18,7 @@ from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import Strict, read_manifest
 from prefect_drs.cli.output import say_json
-from prefect_drs.errors import RecoveryNotCompletedError, UsageError
+from prefect_drs.core.errors import RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -68,8 +68,8 @@ def runbook(
     Exit code 5 where the accounts do not allow it; each reason is printed.
     """
     from prefect_drs.cli.console import console
-    from prefect_drs.clock import configured_clock
-    from prefect_drs.errors import PreflightRefusedError
+    from prefect_drs.core.clock import configured_clock
+    from prefect_drs.core.errors import PreflightRefusedError
     from prefect_drs.report.terminal import runbook_view
     from prefect_drs.runbook import resolve, runbook_json
     from prefect_drs.runbook.exclusions import parse_exclusions
@@ -143,7 +143,7 @@ def _sessions() -> Sessions:
     """The way into every account: by the saved TargetAccount blocks, where a Prefect API is configured."""
     from prefect.settings import PREFECT_API_URL
 
-    from prefect_drs.blocks import open_sessions
+    from prefect_drs.orchestration.blocks import open_sessions
 
     return open_sessions(None if PREFECT_API_URL.value() else ())
 
@@ -152,7 +152,7 @@ def _others() -> tuple[Other, ...]:
     """The executions that have not ended, where a Prefect API is configured."""
     from prefect.settings import PREFECT_API_URL
 
-    from prefect_drs.claims import others_than
+    from prefect_drs.orchestration.executions.claims import others_than
 
     return others_than(None) if PREFECT_API_URL.value() else ()
 
@@ -179,7 +179,7 @@ def _run(
     from prefect_drs.runbook.waivers import parse_waivers
 
     points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
-    from prefect_drs.compile import compile_plan
+    from prefect_drs.orchestration.flow.compile import compile_plan
 
     return carry_out(
         lambda screen: compile_plan(manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate),

@@ -22,9 +22,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from prefect_drs.errors import FaultyInputError, UsageError
-from prefect_drs.escaping import shell_word
-from prefect_drs.private_files import create_file, make_folder, truncate_file, write_file
+from prefect_drs.core.errors import FaultyInputError, UsageError
+from prefect_drs.core.escaping import shell_word
+from prefect_drs.core.private_files import create_file, make_folder, truncate_file, write_file
 
 START_SECONDS = 90.0
 STOP_SECONDS = 120.0  # a large state takes its time to be written

@@ -19,14 +19,14 @@ from rich.live import Live
 from rich.text import Text
 
 from prefect_drs.cli.console import console
+from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.events import Event, ExecutionStarted
 from prefect_drs.report.fold import ReportFold
 from prefect_drs.report.lines import event_line
 from prefect_drs.report.terminal import live_view
-from prefect_drs.ui_links import ui_link
 
 if TYPE_CHECKING:
-    from prefect_drs.gates import PendingGate
+    from prefect_drs.orchestration.approvals.gate import PendingGate
 
 
 class Screen:

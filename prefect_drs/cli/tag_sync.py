@@ -44,7 +44,7 @@ def tag_sync(
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.screen import quiet_prefect
     from prefect_drs.flows import tag_sync as flow
-    from prefect_drs.scheduled.tag_sync import TagSyncBusyError, TagSyncIncompleteError
+    from prefect_drs.orchestration.scheduled.tag_sync import TagSyncBusyError, TagSyncIncompleteError
 
     require_prefect()
     quiet_prefect()

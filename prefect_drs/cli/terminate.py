@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from prefect_drs.cli.output import say, say_json, tell
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 
 if TYPE_CHECKING:
     from prefect_drs.recovery.instances import Found
@@ -57,11 +57,11 @@ def terminate(
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import _sessions
-    from prefect_drs.clock import configured_clock
-    from prefect_drs.conclude import conclude_cancelled
-    from prefect_drs.executions import read_report
-    from prefect_drs.journals import open_journal
-    from prefect_drs.lease import execution_lease, forget_lease
+    from prefect_drs.core.clock import configured_clock
+    from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
+    from prefect_drs.orchestration.executions.reports import read_report
+    from prefect_drs.orchestration.flow.finalize import conclude_cancelled
+    from prefect_drs.orchestration.storage.journal_storage import open_journal
     from prefect_drs.recovery import termination
     from prefect_drs.recovery.instances import find_instances
     from prefect_drs.report.fold import report_of

@@ -25,9 +25,9 @@ from prefect_drs.diff.model import (
     WaveMove,
 )
 from prefect_drs.forecast import forecast, waves_of_manifest
-from prefect_drs.graph import WaveGraph
 from prefect_drs.plan.effective import effective
 from prefect_drs.plan.export import export_group, export_plan
+from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, ProtectionGroup, RecoveryPlan, Wave
 
 SAMPLES = 100

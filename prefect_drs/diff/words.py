@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from prefect_drs.core.escaping import markdown_text
 from prefect_drs.diff.model import (
     Difference,
     FieldChange,
@@ -22,7 +23,6 @@ from prefect_drs.diff.model import (
     SettingsChange,
     WaveChange,
 )
-from prefect_drs.escaping import markdown_text
 from prefect_drs.report.text import duration
 
 NOTHING = "No difference: the same servers are recovered in the same way."

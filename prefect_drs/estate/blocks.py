@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl
 
-from prefect_drs.blocks import TargetAccount
+from prefect_drs.orchestration.blocks import TargetAccount
 
 _DOCUMENTATION = HttpUrl("https://docs.aws.amazon.com/drs/latest/userguide/what-is-drs.html")
 

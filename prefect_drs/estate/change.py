@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 
-from prefect_drs.errors import Fault
+from prefect_drs.core.errors import Fault
+from prefect_drs.estate.errors import refused
 from prefect_drs.estate.model import Edit, Estate, Kind, Step, Stored
 from prefect_drs.estate.overlap import Readings, conflicts
-from prefect_drs.estate.refusals import refused
 from prefect_drs.estate.rules import checked, faults_of, still_named, under_execution
 from prefect_drs.estate.store import estate_lock, one_of_this_process, read_snapshot, write_steps
-from prefect_drs.executions import active_reports
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.executions.reports import active_reports
 from prefect_drs.plan.export import export_group, export_plan
 from prefect_drs.plan.model import Manifest, ProtectionGroup
 
@@ -64,7 +65,7 @@ def change_estate(edit: Editing, *, by: str, at: datetime, readings: Readings, w
         EstateBusyError: others change the estate all the time.
         AwsError: which servers carry a selection's tags could not be read.
     """
-    with one_of_this_process(), get_client(sync_client=True) as client:
+    with one_of_this_process(), prefect_client() as client:
         now = read_snapshot(client).estate
         _steps(now, tuple(edit(now)), by, at)  # who comes too late need not wait for the lock
         with estate_lock():
@@ -86,7 +87,7 @@ def rehearse_change(edit: Editing, *, by: str, at: datetime, readings: Readings)
         EstateBusyError: others change the estate all the time.
         AwsError: as in `change_estate`.
     """
-    with get_client(sync_client=True) as client:
+    with prefect_client() as client:
         estate = read_snapshot(client).estate
         return replace(_examined(client, estate, tuple(edit(estate)), by, at, readings), rehearsed=True)
 

@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from prefect_drs.escaping import prefect_key
-from prefect_drs.estate.refusals import NotStoredError, VersionMismatchError
-from prefect_drs.plan.draft import SPELLINGS
-from prefect_drs.plan.finding import choices
+from prefect_drs.core.escaping import prefect_key
+from prefect_drs.estate.errors import NotStoredError, VersionMismatchError
 from prefect_drs.plan.model import SCHEMA_VERSIONS
+from prefect_drs.plan.read.draft import SPELLINGS
+from prefect_drs.plan.read.finding import choices
 
 
 class Kind(enum.StrEnum):

@@ -13,9 +13,9 @@ from prefect_drs.aws.drs import SourceServer, describe_source_servers
 from prefect_drs.aws.errors import DrsNotInitializedError
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import Fault
-from prefect_drs.plan.finding import listed
+from prefect_drs.core.errors import Fault
 from prefect_drs.plan.model import ProtectionGroup
+from prefect_drs.plan.read.finding import listed
 
 
 @dataclass

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from prefect_drs.errors import Fault, UsageError
+from prefect_drs.core.errors import Fault, UsageError
+from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import Estate, Kind, Step, Stored
-from prefect_drs.estate.refusals import fault_json
 from prefect_drs.plan import Reading, check_values
-from prefect_drs.plan.finding import listed
 from prefect_drs.plan.model import Manifest
+from prefect_drs.plan.read.finding import listed
 from prefect_drs.report.model import RecoveryReport
 
 UNKNOWN_FIELD = "UNKNOWN_FIELD"

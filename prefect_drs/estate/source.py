@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from prefect_drs.errors import Fault
+from prefect_drs.core.errors import Fault
 from prefect_drs.plan import Reading, check_manifest, check_values
-from prefect_drs.plan.load import BindingsSource
+from prefect_drs.plan.read.load import BindingsSource
 
 if TYPE_CHECKING:
     from prefect_drs.plan.model import Manifest

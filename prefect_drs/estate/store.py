@@ -16,17 +16,18 @@ from datetime import timedelta
 from typing import Any
 
 from prefect.blocks.core import Block
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from pydantic import ValidationError
 
-from prefect_drs.blocks import DOCUMENTS_A_PAGE
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
+from prefect_drs.estate.errors import EstateRefusedError
 from prefect_drs.estate.model import Estate, Kind, Step, Stored
-from prefect_drs.estate.refusals import EstateRefusedError
-from prefect_drs.lease import hold
+from prefect_drs.orchestration.blocks import DOCUMENTS_A_PAGE
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.executions.lease import hold
 
 STATE = "state"
 LOCK = "prefect-drs-estate"
@@ -116,7 +117,7 @@ def read_estate() -> Estate:
         EstateRefusedError: a block no longer has its form.
         EstateBusyError: it changed with every look.
     """
-    with get_client(sync_client=True) as client:
+    with prefect_client() as client:
         return read_snapshot(client).estate
 
 

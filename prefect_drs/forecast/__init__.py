@@ -8,7 +8,6 @@
 Plain data in and out; no AWS, no Prefect, no clock.
 """
 
-from prefect_drs.forecast.course import Course, CourseWave, Plan, play
 from prefect_drs.forecast.durations import ServerTraits, Spread, default_spread, spreads
 from prefect_drs.forecast.estimate import (
     Forecast,
@@ -19,6 +18,7 @@ from prefect_drs.forecast.estimate import (
     waves_of,
 )
 from prefect_drs.forecast.manifest import ManifestWaves, waves_of_manifest
+from prefect_drs.forecast.simulation import Course, CourseWave, Plan, play
 
 __all__ = [
     "Course",

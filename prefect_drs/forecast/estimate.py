@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefect_drs.forecast.course import Course, CourseWave, Plan, WaveTimes, play
 from prefect_drs.forecast.durations import ServerTraits, Spread, spreads
+from prefect_drs.forecast.simulation import Course, CourseWave, Plan, WaveTimes, play
 
 if TYPE_CHECKING:
-    from prefect_drs.recovery.packing import Limits, Usage
+    from prefect_drs.recovery.launch.packing import Limits, Usage
     from prefect_drs.runbook import Runbook
 
 DEFAULT_GATE = Spread(600.0, 0.5)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefect_drs.forecast.course import CourseWave
 from prefect_drs.forecast.estimate import DEFAULT_GATE
-from prefect_drs.graph import WaveGraph
+from prefect_drs.forecast.simulation import CourseWave
+from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from prefect_drs.aws.capacity import CapacityLevel, RegionCapacity, Usage, count_capacity
 from prefect_drs.aws.drs import RecoveryInstance, SourceServer, describe_recovery_instances
+from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.places import accounts_to_ask, failures_of, places_to_ask, read_fleet
+from prefect_drs.aws.locations import accounts_to_ask, failures_of, places_to_ask, read_fleet
 from prefect_drs.aws.sessions import AccountAccess, Sessions
-from prefect_drs.aws.survey import survey
-from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import AwsError
 from prefect_drs.inventory.model import (
     Inventory,
     InventoryCapacity,

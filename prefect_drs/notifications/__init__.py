@@ -5,5 +5,5 @@ written by `text` and `commands` and whose data by `payload`; `notifier` hands i
 with a thread and a bounded queue of its own, and notes in the journal what became of it.
 
 Must never: hold a recovery up, or let one fail, whatever a channel does; put a secret into a message or an error.
-Nothing here knows Prefect; its channels are in `prefect_drs.milestones`.
+Nothing here knows Prefect; its channels are in `prefect_drs.orchestration.flow.event_emitter`.
 """

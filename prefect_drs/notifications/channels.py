@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from prefect_drs.aws.eventbridge import put_event
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.sns import PLAN_ATTRIBUTE, publish, subscribe_owner
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.notifications.message import Message
 from prefect_drs.notifications.notifier import Subscription
 from prefect_drs.plan.notify import Milestone, Notify

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from prefect_drs.escaping import shell_word
+from prefect_drs.core.escaping import shell_word
 
 LOOK_AFTER_SECONDS = 10
 """How long the process may take to hear of an answer, before a look at the status is worth it."""
@@ -46,7 +46,7 @@ class Reach:
         root_id: the outermost flow run of the process that carries it out.
         suspends: whether that flow run is Suspended while nothing but gates is left.
         report_key: of the artifact that holds the execution's report.
-        wish_key: how the keys of stored wishes begin (see `prefect_drs.control`).
+        request_key: how the keys of stored wishes begin (see `prefect_drs.orchestration.executions.control_requests`).
     """
 
     api_url: str | None
@@ -55,7 +55,7 @@ class Reach:
     root_id: str
     suspends: bool
     report_key: str
-    wish_key: str
+    request_key: str
 
     @property
     def curl(self) -> str:
@@ -110,7 +110,7 @@ def _wish(reach: Reach, execution_id: str, wish: str) -> list[str]:
         *_addresses(reach, EXECUTION=execution_id),
         BY,
         *JSON,
-        f"KEY={shell_word(reach.wish_key)}$(date -u +%Y%m%d-%H%M%S)-000000",
+        f"KEY={shell_word(reach.request_key)}$(date -u +%Y%m%d-%H%M%S)-000000",
         f"""WISH='{{"wish": "{wish}", "by": "'"$(json "$BY")"'", "reason": "by mail"}}'""",
         f'{reach.curl} "$API/flow_runs/$EXECUTION/input" \\',
         "  -H 'Content-Type: application/json' \\",

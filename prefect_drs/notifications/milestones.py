@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from prefect_drs.escaping import mail_subject
+from prefect_drs.core.escaping import mail_subject
 from prefect_drs.notifications import text
 from prefect_drs.notifications.commands import Reach
 from prefect_drs.notifications.message import Message, OpenGate

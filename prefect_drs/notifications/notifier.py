@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from prefect_drs.clock import Clock
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.plan.notify import Milestone

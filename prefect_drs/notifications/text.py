@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from prefect_drs.aws.regions import partition_of
-from prefect_drs.escaping import one_line
+from prefect_drs.core.escaping import one_line
 from prefect_drs.notifications.commands import Reach, approve_command, cancel_command, resume_command
 from prefect_drs.notifications.message import WIDTH, OpenGate
 from prefect_drs.report.markdown import exclusion_text, wave_promises

@@ -17,18 +17,23 @@ from pydantic import SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.aws.errors import aws_call
+from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.aws.survey import survey
-from prefect_drs.blocks import TargetAccount, delete_target_account_block, save_target_account, saved_target_accounts
-from prefect_drs.errors import AwsError, PrefectDrsError
+from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.estate.store import read_estate
-from prefect_drs.lease import hold
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invoke import invalid_request
-from prefect_drs.operations.reach import AccountId, RegionState, region_state
 from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
-from prefect_drs.plan.finding import listed
+from prefect_drs.operations.scope import AccountId, RegionState, region_state
+from prefect_drs.orchestration.blocks import (
+    TargetAccount,
+    delete_target_account_block,
+    save_target_account,
+    saved_target_accounts,
+)
+from prefect_drs.orchestration.executions.lease import hold
+from prefect_drs.plan.read.finding import listed
 
 SESSION_NAME = "prefect-drs-validate"
 PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s

@@ -19,11 +19,12 @@ from prefect_drs.aws.capacity import (
     capacity_conflicts,
     read_capacity,
 )
+from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.survey import survey
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.reach import (
+from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.scope import (
     AccountId,
     RegionState,
     accounts_within,
@@ -31,7 +32,6 @@ from prefect_drs.operations.reach import (
     locations_within,
     region_state,
 )
-from prefect_drs.operations.registry import AnswerModel, RequestModel
 
 Readings = Mapping[Location, RegionCapacity | AwsError]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from prefect_drs.errors import Fault
+from prefect_drs.core.errors import Fault
 from prefect_drs.estate.change import Change, change_estate, rehearse_change
+from prefect_drs.estate.errors import fault_json, refused
 from prefect_drs.estate.model import Edit, Estate, Kind, Put, Step, Stored
-from prefect_drs.estate.refusals import fault_json, refused
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored

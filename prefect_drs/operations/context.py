@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.blocks import open_sessions
-from prefect_drs.clock import Clock, configured_clock
+from prefect_drs.core.clock import Clock, configured_clock
+from prefect_drs.orchestration.blocks import open_sessions
 
 
 @dataclass(frozen=True)

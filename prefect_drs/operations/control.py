@@ -12,16 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefect_drs.conclude import conclude_cancelled
-from prefect_drs.control import PrefectRequests, require_execution, submit, wait_until_handled
-from prefect_drs.errors import UsageError
-from prefect_drs.executions import carriers_of, find_report
-from prefect_drs.gate_runs import prefect_client
-from prefect_drs.journals import open_journal
-from prefect_drs.lease import is_held
+from prefect_drs.core.errors import UsageError
+from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.executions.control_requests import (
+    PrefectRequests,
+    require_execution,
+    submit,
+    wait_until_handled,
+)
+from prefect_drs.orchestration.executions.lease import is_held
+from prefect_drs.orchestration.executions.reports import carriers_of, find_report
+from prefect_drs.orchestration.flow.finalize import conclude_cancelled
+from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery.control_requests import ControlAction, ControlRequest
-from prefect_drs.recovery.restore import standing_of
-from prefect_drs.suspension import is_suspended
+from prefect_drs.recovery.state import standing_of
 
 if TYPE_CHECKING:
     from prefect_drs.report.events import Event

@@ -19,8 +19,8 @@ from prefect_drs.aws.catalogue import (
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import partition_of
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.reach import AccountId
 from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.scope import AccountId
 
 
 class PlaceRequest(RequestModel):

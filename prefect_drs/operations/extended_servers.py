@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.staging import Extension, ExtensionState, extend_source_servers
-from prefect_drs.aws.survey import survey
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.operations.accounts import AccountNotSavedError, saved_account
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.reach import AccountId, RegionState, check_region, has_no_servers, region_state
 from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 
 
 class ExtendRequest(RequestModel):

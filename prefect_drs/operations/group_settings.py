@@ -10,23 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from prefect_drs.aws.current_settings import held_settings, why_unwritable
 from prefect_drs.aws.drs import SourceServer
-from prefect_drs.aws.held import held_settings, why_unwritable
 from prefect_drs.aws.launch_configuration import LaunchState
 from prefect_drs.aws.launch_sync import Compared, compare_settings
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import read_facts
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import Fault, PrefectDrsError
+from prefect_drs.core.errors import Fault, PrefectDrsError
 from prefect_drs.estate.change import Change
+from prefect_drs.estate.errors import NotStoredError
 from prefect_drs.estate.model import Estate, Kind, Stored
 from prefect_drs.estate.overlap import Readings
-from prefect_drs.estate.refusals import NotStoredError
 from prefect_drs.estate.rules import sound
-from prefect_drs.launch_history import Changed, Entry, record_changes
+from prefect_drs.orchestration.storage.settings_history import Changed, Entry, record_changes
 from prefect_drs.plan.effective import EffectiveValue, effective, settings_of
-from prefect_drs.plan.finding import choices
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
+from prefect_drs.plan.read.finding import choices
 from prefect_drs.runbook.launch_settings import Problem, problems, wanted_by
 from prefect_drs.runbook.machines import machine_of
 

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.estate.change import Change, Editing, change_estate
+from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
 from prefect_drs.estate.overlap import Readings
-from prefect_drs.estate.refusals import fault_json
 from prefect_drs.estate.rules import sound
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context

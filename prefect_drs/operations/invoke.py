@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.registry import RequestModel, operation
-from prefect_drs.plan.finding import did_you_mean
+from prefect_drs.plan.read.finding import did_you_mean
 
 BODY_KEYS = ("body", "queryParams", "parameters")
 

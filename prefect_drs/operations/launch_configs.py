@@ -15,14 +15,13 @@ from pydantic import Field, JsonValue, model_validator
 
 from prefect_drs.aws.launch_configuration import LaunchState, SettingChange
 from prefect_drs.aws.launch_sync import Compared, compare_settings
-from prefect_drs.errors import Fault
+from prefect_drs.core.errors import Fault
 from prefect_drs.estate.change import Change, change_estate, rehearse_change
+from prefect_drs.estate.errors import fault_json, refused
 from prefect_drs.estate.model import Estate, Kind, Put
 from prefect_drs.estate.overlap import Readings
-from prefect_drs.estate.refusals import fault_json, refused
 from prefect_drs.estate.rules import checked
 from prefect_drs.estate.store import read_estate
-from prefect_drs.launch_history import Entry
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import (
     GroupServers,
@@ -35,6 +34,7 @@ from prefect_drs.operations.group_settings import (
 )
 from prefect_drs.operations.groups import Version, reading
 from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.orchestration.storage.settings_history import Entry
 from prefect_drs.plan.effective import EffectiveValue
 
 ADDRESS_WORDS = ("ADDRESS", "SUBNET", "STATIC_IP")

@@ -14,18 +14,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-from prefect.client.orchestration import get_client
 from pydantic import Field, JsonValue
 
 from prefect_drs.aws.launch_sync import Compared, SyncState, write_settings
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.estate.errors import EstateRefusedError, refused
 from prefect_drs.estate.model import Estate, Kind, Step
 from prefect_drs.estate.overlap import Readings
-from prefect_drs.estate.refusals import EstateRefusedError, refused
 from prefect_drs.estate.rules import sound, under_execution
 from prefect_drs.estate.store import read_estate
-from prefect_drs.executions import active_reports
-from prefect_drs.launch_history import Changed, Entry, read_history
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import (
     NOTHING,
@@ -39,6 +36,9 @@ from prefect_drs.operations.group_settings import (
 from prefect_drs.operations.groups import GroupReference, reading
 from prefect_drs.operations.launch_configs import ServerReference, SettingDifference, TemplateVersion
 from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.executions.reports import active_reports
+from prefect_drs.orchestration.storage.settings_history import Changed, Entry, read_history
 
 HISTORY_AT_MOST = 200
 REFUSED_BY_THE_ACCOUNT = "SETTINGS_NOT_ALLOWED"
@@ -263,7 +263,7 @@ def _refuse_in_use(estate: Estate, group: GroupServers) -> None:
     Raises:
         EstateRefusedError: ACTIVE_EXECUTION.
     """
-    with get_client(sync_client=True) as client:
+    with prefect_client() as client:
         active = active_reports(client)
     step = Step(group.stored, group.stored)
     faults = list(under_execution(estate, [step], active, lambda stored: tuple(group.servers)))

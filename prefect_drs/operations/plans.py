@@ -15,8 +15,8 @@ from pydantic import ConfigDict, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.estate.change import Change
+from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import Estate, Kind, Put, Stored
-from prefect_drs.estate.refusals import fault_json
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.groups import DeletedAnswer, Version, change_stored, delete

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from prefect_drs.errors import PrefectDrsError
-from prefect_drs.plan.finding import did_you_mean
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.plan.read.finding import did_you_mean
 
 
 class Kind(enum.StrEnum):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from prefect_drs.blocks import TargetAccount
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
-from prefect_drs.scheduled.deployments import DEPLOYMENT, apply_schedule
-from prefect_drs.scheduled.settings import TagSyncSettings, load_settings
+from prefect_drs.orchestration.blocks import TargetAccount
+from prefect_drs.orchestration.scheduled.deployments import DEPLOYMENT, apply_schedule
+from prefect_drs.orchestration.scheduled.settings import TagSyncSettings, load_settings
 
 BLOCK_TYPES = (TargetAccount, StoredProtectionGroup, StoredRecoveryPlan, EstateState, TagSyncSettings)
 SANDBOX_BLOCK = "sandbox"

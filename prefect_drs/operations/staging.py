@@ -12,12 +12,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from prefect_drs.aws.capacity import RegionCapacity, read_capacity
+from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.staging import list_extensible_source_servers, list_staging_accounts
-from prefect_drs.aws.survey import survey
-from prefect_drs.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.operations.accounts import (
     SESSION_NAME,
     AccountExistsError,
@@ -32,8 +31,9 @@ from prefect_drs.operations.accounts import (
 )
 from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.reach import AccountId, RegionState, check_region, has_no_servers, region_state
 from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
+from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
 
 
 class TargetRequest(RequestModel):

@@ -4,9 +4,7 @@ A file becomes a `document` (values with lines), takes `shape` (fields of the ri
 that keeps the `rules`, and so a `model`.
 """
 
-from prefect_drs.plan.bindings import Bindings, Bound, load_bindings, write_bindings
 from prefect_drs.plan.export import export_manifest, manifest_text
-from prefect_drs.plan.load import Reading, check_manifest, check_values, load_manifest
 from prefect_drs.plan.model import (
     LaunchSettings,
     Licensing,
@@ -17,6 +15,8 @@ from prefect_drs.plan.model import (
     ServerEntry,
     Wave,
 )
+from prefect_drs.plan.read.bindings import Bindings, Bound, load_bindings, write_bindings
+from prefect_drs.plan.read.load import Reading, check_manifest, check_values, load_manifest
 
 __all__ = [
     "Bindings",

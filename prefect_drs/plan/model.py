@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.notify import Notify
 
@@ -162,7 +162,7 @@ class Wave(PlanModel):
 
 
 class RecoveryPlan(PlanModel):
-    """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.graph`).
+    """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.plan.graph`).
 
     `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
     `PT15M`; None does not ask.

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeGuard
 
-from prefect_drs.clock import Clock
-from prefect_drs.errors import PrefectDrsError
-from prefect_drs.recovery.restore import Standing
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.recovery.state import Standing
 from prefect_drs.report.events import (
     CancelAsked,
     CancelOverridden,

@@ -18,8 +18,8 @@ from datetime import datetime
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
-from prefect_drs.errors import UsageError
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.control_requests import (
     Control,
     ControlRequests,
@@ -27,16 +27,16 @@ from prefect_drs.recovery.control_requests import (
     cancelled_refusal,
     override_event,
 )
-from prefect_drs.recovery.course import Courses, Execution
-from prefect_drs.recovery.jobs import LocationJobs
 from prefect_drs.recovery.journal import Journal
-from prefect_drs.recovery.launch_chooser import LaunchChooser
-from prefect_drs.recovery.packing import JobStart, Limits
+from prefect_drs.recovery.launch.chooser import LaunchChooser
+from prefect_drs.recovery.launch.jobs import LocationJobs
+from prefect_drs.recovery.launch.packing import JobStart, Limits
+from prefect_drs.recovery.launch.polling import PollPolicy
+from prefect_drs.recovery.launch.quota_sharing import Alone, Turns
 from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.ports import Decision, GateAnswer
-from prefect_drs.recovery.restore import Standing, standing_of
-from prefect_drs.recovery.turns import Alone, Turns
-from prefect_drs.recovery.watch import PollPolicy
+from prefect_drs.recovery.state import Standing, standing_of
+from prefect_drs.recovery.wave_runner import Courses, Execution
 from prefect_drs.recovery.waves import ServerState, WavePhase
 from prefect_drs.report.events import (
     Event,

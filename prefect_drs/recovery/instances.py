@@ -14,8 +14,8 @@ from typing import ClassVar
 from prefect_drs.aws.drs import RecoveryInstance, describe_jobs, describe_recovery_instances
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import UsageError
-from prefect_drs.recovery.job_book import EXECUTION_TAG, SKEW
+from prefect_drs.core.errors import UsageError
+from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, SKEW
 from prefect_drs.report.model import RecoveryReport, WaveStatus
 
 GONE = frozenset({"TERMINATED", "NOT_FOUND"})  # EC2InstanceState of what no longer runs and costs

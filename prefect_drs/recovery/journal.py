@@ -25,8 +25,8 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import ValidationError
 
-from prefect_drs.errors import PrefectDrsError
-from prefect_drs.private_files import create_file, make_folder
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.core.private_files import create_file, make_folder
 from prefect_drs.report.events import EVENT, Event
 
 FIRST = "00000001.json"  # every journal's first object

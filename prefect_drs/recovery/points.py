@@ -13,7 +13,7 @@ from datetime import datetime
 from prefect_drs.aws.drs import describe_recovery_instances
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.recovery.waves import ServerRun
 
 

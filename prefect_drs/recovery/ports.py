@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from prefect_drs.clock import Clock, WallClock
+from prefect_drs.core.clock import Clock, WallClock
 
 __all__ = ["Clock", "Decision", "Gate", "GateAnswer", "GateRequest", "WallClock"]
 

@@ -14,10 +14,10 @@ from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, app
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
-from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.model import LaunchSettings
-from prefect_drs.recovery.refusals import passes
+from prefect_drs.recovery.launch.launch_errors import passes
 from prefect_drs.recovery.waves import ServerRun
 from prefect_drs.report.events import Event, SettingsApplied
 from prefect_drs.runbook import Change

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.control_requests import ControlRequests, cancelled_refusal, pending_cancel
-from prefect_drs.recovery.restore import Standing, standing_of
+from prefect_drs.recovery.state import Standing, standing_of
 from prefect_drs.report.events import Event, TerminationAsked
 from prefect_drs.runbook import Runbook
 

@@ -28,12 +28,12 @@ from prefect_drs.aws.drs import (
 from prefect_drs.aws.errors import is_ambiguous
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import AwsError
 from prefect_drs.recovery.instances import GONE, Found, Target
-from prefect_drs.recovery.job_book import VISIBILITY
-from prefect_drs.recovery.packing import Limits
-from prefect_drs.recovery.refusals import PASSING_REFUSALS
+from prefect_drs.recovery.launch.job_tracker import VISIBILITY
+from prefect_drs.recovery.launch.launch_errors import PASSING_REFUSALS
+from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.report.events import Event, InstancesTerminated, TerminationAsked, TerminationStarted
 
 LOOK_EVERY = 10.0  # seconds between two looks at DRS while instances are being terminated

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.plan.effective import settings_of
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.events import (

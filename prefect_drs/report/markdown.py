@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from prefect_drs.escaping import markdown_text
+from prefect_drs.core.escaping import markdown_text
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.report.text import duration, table
 from prefect_drs.runbook import Change, ExcludedServer, Runbook, RunbookServer, RunbookWave

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 
-from prefect_drs.escaping import markup, one_line
+from prefect_drs.core.escaping import markup, one_line
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.runbook import Runbook
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from prefect_drs.escaping import markdown_text
+from prefect_drs.core.escaping import markdown_text
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -15,8 +15,8 @@ from prefect_drs.runbook.model import (
     RunbookWave,
     runbook_json,
 )
+from prefect_drs.runbook.preflight_input import Other, PendingLaunch
 from prefect_drs.runbook.resolve import resolve
-from prefect_drs.runbook.situation import Other, PendingLaunch
 
 __all__ = [
     "Change",

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.model import Manifest
 from prefect_drs.runbook.model import ExcludedServer
-from prefect_drs.runbook.situation import Exclusion, Membership
+from prefect_drs.runbook.preflight_input import Exclusion, Membership
 
 NAMES_TOLD = 5  # servers of the plan that a message names where none is near
 NEAR = 0.5  # how alike a name must be to be suggested (difflib's ratio)

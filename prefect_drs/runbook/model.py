@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.quotas import SERVERS_A_JOB
-from prefect_drs.errors import PreflightRefusedError
+from prefect_drs.core.errors import PreflightRefusedError
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.effective import EffectiveValue
 from prefect_drs.plan.model import LaunchSettings, RecoveryMode, Retry

@@ -18,8 +18,8 @@ from prefect_drs.aws.networks import AccountFacts
 from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.vcpu_quotas import quota_class, read_vcpu_quota
-from prefect_drs.errors import AwsError
-from prefect_drs.runbook.situation import Landing, Occupancy, Other
+from prefect_drs.core.errors import AwsError
+from prefect_drs.runbook.preflight_input import Landing, Occupancy, Other
 
 
 def read_instances(sessions: Sessions, places: Iterable[Location]) -> dict[Location, Occupancy]:

@@ -16,7 +16,7 @@ from prefect_drs.aws.drs import Snapshot, find_snapshot, newest_snapshot, oldest
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.core.errors import AwsError, UsageError
 
 READERS = 8  # DescribeRecoverySnapshots is a call a server
 SNAPSHOT_ID = re.compile(r"pit-[0-9a-zA-Z]{17}")  # botocore's RecoverySnapshotID

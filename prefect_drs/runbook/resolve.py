@@ -13,23 +13,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prefect_drs.aws.current_settings import held_settings
 from prefect_drs.aws.drs import SourceServer
-from prefect_drs.aws.held import held_settings
 from prefect_drs.aws.launch_configuration import LaunchState, changes
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
-from prefect_drs.errors import UsageError
-from prefect_drs.graph import WaveGraph
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.effective import effective
+from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, RecoveryMode, RecoveryPlan, Wave
-from prefect_drs.runbook import occupancy, reading
+from prefect_drs.runbook import fetch, occupancy
 from prefect_drs.runbook.checks import checks_without, resolve_checks
 from prefect_drs.runbook.exclusions import without_excluded
 from prefect_drs.runbook.model import Change, Runbook, RunbookServer, RunbookWave
 from prefect_drs.runbook.points import LATEST, Asked, Choice, Points, choose, misnamed
+from prefect_drs.runbook.preflight_input import Complaint, Exclusion, Membership, Other, Situation, Unread
 from prefect_drs.runbook.rules import preflight
-from prefect_drs.runbook.situation import Complaint, Exclusion, Membership, Other, Situation, Unread
 from prefect_drs.runbook.waivers import waived
 
 
@@ -82,7 +82,7 @@ def resolve(
     planned = dict.fromkeys(name for wave in plan.waves for name in wave.groups)
     own = sessions.caller_account_by(manifest.group(name).region for name in planned)
     at = {group.group_name: Location(group.account_id or own, group.region) for group in manifest.protection_groups}
-    estates = reading.read_estates(sessions, sorted({at[name] for name in planned}), now)
+    estates = fetch.read_estates(sessions, sorted({at[name] for name in planned}), now)
     memberships = {
         group.group_name: _membership(group, at[group.group_name], estates)
         for group in manifest.protection_groups
@@ -92,7 +92,7 @@ def resolve(
     wanted: dict[Location, dict[str, None]] = defaultdict(dict)
     for name in planned:
         wanted[at[name]].update(dict.fromkeys(server.source_server_id for server in memberships[name].servers))
-    states, unread_states = reading.read_states(sessions, {place: tuple(ids) for place, ids in wanted.items() if ids})
+    states, unread_states = fetch.read_states(sessions, {place: tuple(ids) for place, ids in wanted.items() if ids})
     complaints: list[Complaint] = []
     choices, unread_choices = _choices(sessions, points, [memberships[name] for name in planned], complaints)
     resolution = _Resolution(plan, memberships, states, choices, complaints)
@@ -100,9 +100,9 @@ def resolve(
     places = {server.location for wave in waves for server in wave.servers if server.source_server_id in states}
     occupancies = occupancy.read_instances(sessions, places)
     sources = {server.source_server_id: server for each in memberships.values() for server in each.servers}
-    landings = tuple(reading.landings_of(waves, states, mode=mode, sources=sources, occupancies=occupancies))
-    facts = reading.read_networks(sessions, landings, occupancies, others)
-    snapshots, snapshots_unread, unread_snapshots = reading.read_snapshots(sessions, waves, now)
+    landings = tuple(fetch.landings_of(waves, states, mode=mode, sources=sources, occupancies=occupancies))
+    facts = fetch.read_networks(sessions, landings, occupancies, others)
+    snapshots, snapshots_unread, unread_snapshots = fetch.read_snapshots(sessions, waves, now)
     findings = preflight(
         Situation(
             mode=mode,
@@ -118,7 +118,7 @@ def resolve(
             encryptions=occupancy.read_encryptions(sessions, landings, states),
             snapshots=snapshots,
             snapshots_unread=snapshots_unread,
-            standings=reading.read_standings(sessions, waves, estates.there),
+            standings=fetch.read_standings(sessions, waves, estates.there),
             others=tuple(others),
             unread=(*estates.unread, *unread_states, *unread_choices, *unread_snapshots),
             complaints=tuple(complaints),
@@ -134,7 +134,7 @@ def resolve(
     )
 
 
-def _membership(group: ProtectionGroup, location: Location, estates: reading.Estates) -> Membership:
+def _membership(group: ProtectionGroup, location: Location, estates: fetch.Estates) -> Membership:
     """Who belongs to the group now: the named ids that are there, or all that carry every selection tag."""
     estate = estates.there.get(location)
     if estate is None:

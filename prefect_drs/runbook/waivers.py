@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.runbook.model import Finding, FindingSeverity
 from prefect_drs.runbook.rules import RULES
 

@@ -42,7 +42,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from prefect_drs.errors import PrefectDrsError, UsageError
+from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.model import Manifest
 from prefect_drs.simulator import DRSBackend, drs_backends
 from prefect_drs.simulator.callers import foreign_caller

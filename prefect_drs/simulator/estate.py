@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-from prefect_drs.plan.bindings import Bindings
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, ServerEntry
+from prefect_drs.plan.read.bindings import Bindings
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from prefect_drs.plan.bindings import Bindings
+from prefect_drs.plan.read.bindings import Bindings
 from prefect_drs.simulator.hardware import Machine
 from prefect_drs.simulator.matching import GroupGuess
 

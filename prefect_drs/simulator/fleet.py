@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-from prefect_drs.plan.bindings import Bindings
+from prefect_drs.plan.read.bindings import Bindings
 from prefect_drs.simulator.estate import CALLER_ACCOUNT, ORCHESTRATION_ROLE
 from prefect_drs.simulator.estate_model import (
     AccountSpec,

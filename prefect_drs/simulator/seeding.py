@@ -18,8 +18,8 @@ from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.models.subnets import Subnet
 from moto.iam.models import iam_backends
 
-from prefect_drs.errors import UsageError
-from prefect_drs.plan.bindings import Bindings
+from prefect_drs.core.errors import UsageError
+from prefect_drs.plan.read.bindings import Bindings
 from prefect_drs.simulator import drs_backends
 from prefect_drs.simulator.estate import CALLER_ACCOUNT
 from prefect_drs.simulator.estate_model import (

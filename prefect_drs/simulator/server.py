@@ -31,8 +31,8 @@ from moto.backends import list_of_moto_modules
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from prefect_drs.errors import PrefectDrsError, UsageError
-from prefect_drs.private_files import make_folder, write_file
+from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.core.private_files import make_folder, write_file
 from prefect_drs.simulator import Runtime, SpeedClock, Throttle, install
 from prefect_drs.simulator.callers import foreign_caller
 from prefect_drs.simulator.calls import CallObserver

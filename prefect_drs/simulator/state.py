@@ -23,8 +23,8 @@ from typing import Any
 
 from moto.moto_api._internal import mock_random
 
-from prefect_drs.errors import UsageError
-from prefect_drs.private_files import make_folder, write_file
+from prefect_drs.core.errors import UsageError
+from prefect_drs.core.private_files import make_folder, write_file
 from prefect_drs.simulator.clock import SimulatorClock, SpeedClock, StepClock
 from prefect_drs.simulator.runtime import LOCK, Runtime
 

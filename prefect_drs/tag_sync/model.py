@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from prefect_drs.aws.places import Failure, PlacesModel, Skipped
+from prefect_drs.aws.locations import Failure, PlacesModel, Skipped
 
 
 class ServerChange(PlacesModel):

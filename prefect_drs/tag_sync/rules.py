@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 
 RESERVED = "aws:"
 MOST_TAGS = 50  # of a resource, those of AWS not counted (AWS General Reference, "Tagging AWS resources")

@@ -24,14 +24,14 @@ from typing import Literal
 from prefect_drs.aws.call_count import writes_in
 from prefect_drs.aws.drs import SourceServer
 from prefect_drs.aws.errors import ConflictError, NotFoundError, PermissionDeniedError
+from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.locations import Failure, Skipped, accounts_to_ask, failures_of, places_to_ask, read_fleet
 from prefect_drs.aws.parallel import each
-from prefect_drs.aws.places import Failure, Skipped, accounts_to_ask, failures_of, places_to_ask, read_fleet
 from prefect_drs.aws.sessions import AccountAccess, Sessions
-from prefect_drs.aws.survey import survey
 from prefect_drs.aws.tags import copies_tags, instance_tags, let_copy_tags, tag_server, untag_server
-from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import AwsError
 from prefect_drs.tag_sync.compare import TagChange, TagDifference, compare
 from prefect_drs.tag_sync.memory import CopyTagsMemory
 from prefect_drs.tag_sync.model import ServerChange, ServerFault, TagSyncResult

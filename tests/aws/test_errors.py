@@ -33,7 +33,7 @@ from prefect_drs.aws.errors import (
     is_ambiguous,
     is_throttling,
 )
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.core.errors import AwsError, UsageError
 
 URL = "https://drs.eu-west-1.amazonaws.com/"
 

@@ -20,7 +20,7 @@ from prefect_drs.aws.launch_configuration import (
     versions_to_prune,
 )
 from prefect_drs.aws.sessions import AccountAccess, Sessions
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.plan.model import LaunchSettings, Licensing
 from prefect_drs.simulator import Sandbox, mock_drs
 from tests.aws.conftest import CallLog, Endpoint

@@ -17,7 +17,7 @@ from prefect_drs.aws.launch_template import (
     template_differences,
     with_settings,
 )
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.model import LaunchSettings
 
 

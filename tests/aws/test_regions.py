@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from prefect_drs.aws.regions import drs_regions, partition_of
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 
 
 def test_the_regions_of_drs_are_botocore_s_own() -> None:

@@ -21,8 +21,8 @@ from prefect_drs.aws.sessions import (
     SourceCredentials,
     orchestration_role_arn,
 )
-from prefect_drs.errors import AwsError, UsageError
-from prefect_drs.escaping import role_session_name
+from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.core.escaping import role_session_name
 from prefect_drs.simulator import Sandbox, SpeedClock, mock_drs, plant_role
 from prefect_drs.simulator.roles import remove_role
 from tests.aws.conftest import Endpoint

@@ -12,7 +12,7 @@ from prefect_drs.aws.eventbridge import bus_location, put_event
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.sns import publish, subscribe_owner, topic_location
-from prefect_drs.errors import AwsError, UsageError
+from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.simulator import mock_drs
 from tests.aws.conftest import Endpoint
 from tests.rig import ACCOUNT

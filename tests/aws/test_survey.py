@@ -9,10 +9,10 @@ import pytest
 
 from prefect_drs.aws.drs import describe_source_servers
 from prefect_drs.aws.errors import CredentialsError, DrsNotInitializedError, RegionNotEnabledError
+from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.aws.survey import survey
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.simulator import Sandbox, mock_drs
 
 ACCOUNT = "123456789012"

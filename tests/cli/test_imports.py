@@ -46,7 +46,9 @@ def test_a_command_that_needs_neither_prefect_nor_boto3_loads_neither(arguments:
     assert heavy_after(ASK, *arguments) == (code, "heavy:")
 
 
-@pytest.mark.parametrize("module", ["prefect_drs", "prefect_drs.plan", "prefect_drs.graph", "prefect_drs.errors"])
+@pytest.mark.parametrize(
+    "module", ["prefect_drs", "prefect_drs.plan", "prefect_drs.plan.graph", "prefect_drs.core.errors"]
+)
 def test_a_light_module_loads_neither_prefect_nor_boto3_nor_networkx(module: str) -> None:
     listed = f"[name for name in {(*HEAVY, 'networkx')!r} if name in sys.modules]"
     code = f"import sys, {module}\nprint('heavy:', *{listed}, file=sys.stderr)"

@@ -12,9 +12,9 @@ import pytest
 from prefect_drs.aws.location import Location
 from prefect_drs.cli import main
 from prefect_drs.cli.terminate import _confirmed
-from prefect_drs.compile import compile_plan
-from prefect_drs.errors import UsageError
-from prefect_drs.history import recorded_here
+from prefect_drs.core.errors import UsageError
+from prefect_drs.orchestration.flow.compile import compile_plan
+from prefect_drs.orchestration.storage.duration_history import recorded_here
 from prefect_drs.plan.model import RecoveryMode
 from prefect_drs.recovery.instances import Found, Target
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport

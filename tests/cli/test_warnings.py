@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from prefect_drs.errors import FaultyInputError
+from prefect_drs.core.errors import FaultyInputError
 from prefect_drs.plan import check_manifest, load_manifest
 from tests.cli.conftest import Run
 from tests.plan.files import sound
@@ -101,7 +101,7 @@ def test_from_python_warnings_go_to_the_log_or_refuse(warned: Path, caplog: pyte
 
 
 def test_the_deployable_flow_logs_warnings_and_takes_strict(prefect_server: object, warned: Path) -> None:
-    from prefect_drs.errors import UsageError
+    from prefect_drs.core.errors import UsageError
     from prefect_drs.flows import recover
 
     told: list[str] = []

@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.exceptions import ObjectNotFound
 
-from prefect_drs.lease import limit_name
+from prefect_drs.orchestration.executions.lease import limit_name
 from tests.e2e.rehearsal import Drill, Rehearsal, plan, until
 
 

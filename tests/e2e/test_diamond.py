@@ -14,7 +14,7 @@ from tests.e2e.rehearsal import ROOT, Rehearsal, Witness, until
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from prefect_drs.gates import PendingGate
+    from prefect_drs.orchestration.approvals.gate import PendingGate
 
 DIAMOND = ROOT / "examples" / "diamond.yaml"
 REGION = "eu-west-1"
@@ -30,7 +30,7 @@ def servers_of(jobs: Iterable[dict[str, Any]], wave: int) -> list[dict[str, Any]
 
 
 def both_gates(execution_id: str) -> dict[int, PendingGate] | None:
-    from prefect_drs.gates import pending_gates
+    from prefect_drs.orchestration.approvals.gate import pending_gates
 
     gates = {gate.wave_number: gate for gate in pending_gates(execution_id)}
     return gates if set(gates) == {4, 5} else None

@@ -22,7 +22,7 @@ from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from prefect_drs.gates import PendingGate
+    from prefect_drs.orchestration.approvals.gate import PendingGate
     from tests.conftest import PrefectServer
 
 pytestmark = [pytest.mark.prefect, pytest.mark.browser, pytest.mark.usefixtures("prefect_server")]
@@ -56,7 +56,7 @@ def ask_both(execution_id: str, opened: Queue[PendingGate], answered: Queue[int]
     from prefect import flow, task
     from prefect.task_runners import ThreadPoolTaskRunner
 
-    from prefect_drs.gates import PrefectGate
+    from prefect_drs.orchestration.approvals.gate import PrefectGate
 
     gate = PrefectGate(on_waiting=opened.put)
     answers: dict[int, GateAnswer] = {}
@@ -79,7 +79,7 @@ def ask_both(execution_id: str, opened: Queue[PendingGate], answered: Queue[int]
 def test_the_printed_link_leads_to_the_ui_that_the_server_shows_by_default(
     browser_page: Page, prefect_server: PrefectServer
 ) -> None:
-    from prefect_drs.ui_links import ui_link
+    from prefect_drs.orchestration.ui_links import ui_link
 
     browser_page.goto(prefect_server.url)
     browser_page.wait_for_url("**/dashboard*")
@@ -131,7 +131,7 @@ def test_the_form_takes_no_answer_without_a_decision_and_a_name(
 ) -> None:
     from playwright.sync_api import expect
 
-    from prefect_drs.gates import PrefectGate
+    from prefect_drs.orchestration.approvals.gate import PrefectGate
     from tests.e2e.prefect_ui import flow_run_page
 
     opened: Queue[PendingGate] = Queue()

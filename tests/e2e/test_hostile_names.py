@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from prefect_drs.plan.yaml_text import YamlDocument
+from prefect_drs.plan.read.yaml_text import YamlDocument
 from tests.e2e.rehearsal import Rehearsal
 
 PLAN = """\

@@ -12,7 +12,7 @@ import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 
-from prefect_drs.blocks import TargetAccount
+from prefect_drs.orchestration.blocks import TargetAccount
 from tests.conftest import PrefectServer
 from tests.e2e.rehearsal import Rehearsal, plan
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 
-from prefect_drs.lease import is_held
+from prefect_drs.orchestration.executions.lease import is_held
 from tests.e2e.rehearsal import Rehearsal, plan, until
 
 

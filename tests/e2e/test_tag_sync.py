@@ -22,9 +22,9 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
-from prefect_drs.lease import hold, limit_name
-from prefect_drs.scheduled.deployments import get_tag_sync_status, update_tag_sync_settings
-from prefect_drs.scheduled.tag_sync import LOCK, TagSyncBusyError
+from prefect_drs.orchestration.executions.lease import hold, limit_name
+from prefect_drs.orchestration.scheduled.deployments import get_tag_sync_status, update_tag_sync_settings
+from prefect_drs.orchestration.scheduled.tag_sync import LOCK, TagSyncBusyError
 from prefect_drs.simulator.estate_model import Estate
 from prefect_drs.simulator.fleet import fleet
 from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, until

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_drs.errors import Fault
-from prefect_drs.escaping import prefect_key
-from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
-from prefect_drs.estate.refusals import (
+from prefect_drs.core.errors import Fault
+from prefect_drs.core.escaping import prefect_key
+from prefect_drs.estate.errors import (
     AlreadyStoredError,
     EstateRefusedError,
     NotStoredError,
@@ -21,6 +20,7 @@ from prefect_drs.estate.refusals import (
     VersionMismatchError,
     refused,
 )
+from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 names = st.text(min_size=1, max_size=80)

@@ -40,7 +40,7 @@ REACH = Reach(
     root_id=EXECUTION,
     suspends=False,
     report_key=f"recovery-report-{EXECUTION}",
-    wish_key="prefect-drs-wish-",
+    request_key="prefect-drs-wish-",
 )
 WAVES = {1: ("Database", ("db1", "db2")), 2: ("Application", ("app1", "app2"))}
 

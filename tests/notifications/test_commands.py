@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from prefect import flow, get_client
 
-from prefect_drs.gates import PendingGate, PrefectGate
 from prefect_drs.notifications.commands import (
     Reach,
     approve_command,
@@ -24,6 +23,7 @@ from prefect_drs.notifications.commands import (
     resume_command,
     status_command,
 )
+from prefect_drs.orchestration.approvals.gate import PendingGate, PrefectGate
 from prefect_drs.recovery.ports import Decision, GateRequest
 from tests.conftest import PrefectServer
 from tests.notifications import story
@@ -103,7 +103,7 @@ def execution(prefect_server: PrefectServer) -> str:
 def requests_of(execution_id: str) -> list[dict[str, Any]]:
     """The control requests of an execution as the API holds them."""
     with get_client(sync_client=True) as client:
-        stored = client.filter_flow_run_input(uuid.UUID(execution_id), story.REACH.wish_key, 200, set())
+        stored = client.filter_flow_run_input(uuid.UUID(execution_id), story.REACH.request_key, 200, set())
     return [json.loads(request.value) for request in stored]
 
 
@@ -117,8 +117,8 @@ def test_a_control_request_holds_the_name_that_the_shell_holds_and_can_be_read(
     prefect_server: PrefectServer,
     tmp_path: os.PathLike[str],
 ) -> None:
-    key = f"{story.REACH.wish_key}{uuid.uuid4()}-"  # several a second
-    told = run(command(replace(reach(prefect_server), wish_key=key), execution), tmp_path, by)
+    key = f"{story.REACH.request_key}{uuid.uuid4()}-"  # several a second
+    told = run(command(replace(reach(prefect_server), request_key=key), execution), tmp_path, by)
     assert told.returncode == 0, told.stderr
     assert told.stdout == f"asked to {wish.lower()}\n"
     (request,) = [each for each in requests_of(execution) if (each["wish"], each["by"].strip()) == (wish, as_sent(by))]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from prefect_drs.milestones import EVENT_PREFIX
 from prefect_drs.notifications import payload
 from prefect_drs.notifications.payload import PAYLOADS, ExecutionPayload
+from prefect_drs.orchestration.flow.event_emitter import EVENT_PREFIX
 from prefect_drs.plan.notify import Milestone
 from tests.notifications import story
 

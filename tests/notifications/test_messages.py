@@ -7,16 +7,16 @@ import subprocess
 
 import pytest
 
-from prefect_drs.escaping import SUBJECT_AT_MOST
+from prefect_drs.core.escaping import SUBJECT_AT_MOST
 from prefect_drs.notifications.commands import LOOK_AFTER_SECONDS
 from prefect_drs.notifications.message import WIDTH
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import PATIENCE_SECONDS
 from prefect_drs.notifications.payload import PAYLOADS
 from prefect_drs.notifications.text import CANCEL, RESUME, SERVERS_AT_MOST
+from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.report.events import ExecutionStarted, GateAsked
-from prefect_drs.settings import PrefectDrsSettings
 from tests.notifications import story
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from prefect_drs.clock import WallClock
-from prefect_drs.errors import AwsError
+from prefect_drs.core.clock import WallClock
+from prefect_drs.core.errors import AwsError
 from prefect_drs.notifications.message import Message
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import QUEUED_AT_MOST, Channel, Notifier, Subscription

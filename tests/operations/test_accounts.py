@@ -14,10 +14,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect_aws import AwsCredentials
 
 from prefect_drs import TargetAccount
-from prefect_drs.blocks import load_target_accounts, saved_target_accounts
 from prefect_drs.cli import main
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations import Context, invoke
+from prefect_drs.orchestration.blocks import load_target_accounts, saved_target_accounts
 from prefect_drs.simulator.roles import plant_role
 from tests.conftest import PrefectServer
 from tests.operations.estate import forget_estate
@@ -436,7 +436,7 @@ def test_the_page_on_accounts_has_the_quotas_and_operations_of_the_code() -> Non
 
 def test_the_page_on_accounts_has_every_status_that_a_region_may_have() -> None:
     from prefect_drs.aws import errors
-    from prefect_drs.errors import AwsError
+    from prefect_drs.core.errors import AwsError
     from tests.test_docs import first_column, section
 
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AwsError)]

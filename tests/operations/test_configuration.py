@@ -11,7 +11,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from prefect_drs.cli import main
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.estate import store
 from prefect_drs.estate.model import Kind, Put
 from prefect_drs.estate.source import open_manifest

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import WallClock
-from prefect_drs.compile import compile_plan
-from prefect_drs.errors import AwsError, PrefectDrsError
+from prefect_drs.core.clock import WallClock
+from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.estate.source import open_manifest
-from prefect_drs.gates import answer_gate, pending_gates
+from prefect_drs.orchestration.approvals.gate import answer_gate, pending_gates
+from prefect_drs.orchestration.flow.compile import compile_plan
 from prefect_drs.recovery.ports import Decision
 from prefect_drs.runbook import resolve
 from prefect_drs.simulator.roles import plant_role
@@ -73,7 +73,7 @@ def test_writers_of_other_processes_are_kept_out_too(stored: Stored) -> None:
     program = (
         "import sys\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from prefect_drs.errors import PrefectDrsError\n"
+        "from prefect_drs.core.errors import PrefectDrsError\n"
         "from prefect_drs.operations import Context, invoke\n"
         "def update(number):\n"
         "    try:\n"

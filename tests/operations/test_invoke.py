@@ -7,7 +7,7 @@ import json
 import pytest
 
 from prefect_drs.cli import main
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations import OPERATIONS, Context, invoke, unwrap
 from prefect_drs.operations.registry import RequestModel
 

@@ -12,9 +12,9 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect_drs.aws.call_count import writes_in
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import PrefectDrsError
-from prefect_drs.launch_history import history_key
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations import Context, invoke
+from prefect_drs.orchestration.storage.settings_history import history_key
 from tests.operations.estate import REGION, Stored
 
 HERE = Location("123456789012", REGION)
@@ -377,8 +377,8 @@ def test_a_region_that_botocore_does_not_know_is_refused(stored: Stored) -> None
 def test_the_page_on_launch_settings_has_the_operations_and_statuses_of_the_code() -> None:
     from prefect_drs.aws.launch_configuration import KEPT_VERSIONS
     from prefect_drs.aws.launch_sync import SyncState
-    from prefect_drs.launch_history import KEPT
     from prefect_drs.operations import OPERATIONS
+    from prefect_drs.orchestration.storage.settings_history import KEPT
     from tests.test_docs import ROOT, section
 
     text = (ROOT / "docs/launch-settings.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations import invoke
 from tests.scheduled.conftest import estate, prefect_api, site
 from tests.tag_sync.conftest import Estate

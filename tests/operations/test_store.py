@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 
 from prefect_drs.estate import store
 from prefect_drs.estate.model import Drop, Kind
-from prefect_drs.lease import hold
+from prefect_drs.orchestration.executions.lease import hold
 from tests.operations.estate import Stored
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan import check_manifest
 from prefect_drs.plan.rules import RULES
 from tests.plan.files import check, codes, sound

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_drs.errors import FaultyInputError
+from prefect_drs.core.errors import FaultyInputError
 from prefect_drs.plan import Bindings, check_manifest, load_bindings, load_manifest, write_bindings
 from tests.plan.files import check, codes, sound
 

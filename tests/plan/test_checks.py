@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from prefect_drs.plan import check_manifest, load_manifest
-from prefect_drs.plan.bindings import Bindings
 from prefect_drs.plan.checks import CHECK_TYPES, HOOK_TYPES, SsmCommandCheck
+from prefect_drs.plan.read.bindings import Bindings
 from tests.plan.files import EXAMPLES, check, codes, sound
 
 DOCUMENT = {"documentName": "AWS-RunShellScript"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_drs.aws.held import held_settings
+from prefect_drs.aws.current_settings import held_settings
 from prefect_drs.aws.launch_configuration import LaunchConfiguration, LaunchState
 from prefect_drs.aws.launch_template import with_settings
 from prefect_drs.plan.effective import Origin, effective, settings_of

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from prefect_drs.plan import Manifest, check_manifest, check_values, export_manifest, load_manifest, manifest_text
-from prefect_drs.plan.yaml_text import YamlDocument
+from prefect_drs.plan.read.yaml_text import YamlDocument
 from tests.plan.test_sample import BINDINGS, SAMPLE
 
 LAUNCH = {

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from prefect_drs.plan.document import read_document
-from prefect_drs.plan.finding import Place
-from prefect_drs.plan.json_text import json_lines, read_json
-from prefect_drs.plan.yaml_text import YamlDocument
+from prefect_drs.plan.read.document import read_document
+from prefect_drs.plan.read.finding import Place
+from prefect_drs.plan.read.json_text import json_lines, read_json
+from prefect_drs.plan.read.yaml_text import YamlDocument
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 whole = st.integers(-(10**17), 10**17)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from prefect_drs.errors import FaultyInputError
+from prefect_drs.core.errors import FaultyInputError
 from prefect_drs.plan import Bindings, check_manifest, load_manifest
 from tests.plan.files import EXAMPLES, SAMPLE
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_drs.plan import check_manifest
-from prefect_drs.plan.check_fields import _SHAPES as CHECKS
-from prefect_drs.plan.fields import (
+from prefect_drs.plan.read.check_fields import _SHAPES as CHECKS
+from prefect_drs.plan.read.fields import (
     BINDINGS,
     GROUP,
     LAUNCH_CONFIG,
@@ -23,8 +23,8 @@ from prefect_drs.plan.fields import (
     SERVER,
     WAVE,
 )
-from prefect_drs.plan.shape import Shape
-from prefect_drs.plan.spelling import meant
+from prefect_drs.plan.read.shape import Shape
+from prefect_drs.plan.read.spelling import meant
 from tests.plan.files import EXAMPLES, check, codes, place, sound
 
 SHAPES = (

@@ -32,7 +32,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -40,16 +39,16 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling, Completed, Running, Scheduled
 
-from prefect_drs.claims import claim_servers, release_servers
-from prefect_drs.control import PrefectRequests, submit
-from prefect_drs.errors import PreflightRefusedError, UsageError
-from prefect_drs.executions import current_ask
-from prefect_drs.gate_runs import WISH_KEY
+from prefect_drs.core.errors import PreflightRefusedError, UsageError
+from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY
+from prefect_drs.orchestration.executions.claims import claim_servers, release_servers
+from prefect_drs.orchestration.executions.control_requests import PrefectRequests, submit
+from prefect_drs.orchestration.executions.reports import current_ask
 from prefect_drs.recovery.control_requests import ControlAction
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer
-from prefect_drs.recovery.restore import standing_of
+from prefect_drs.recovery.state import standing_of
 from prefect_drs.recovery.take_up import Start, take_up
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
@@ -116,49 +115,61 @@ class AnyOrder(RuleBasedStateMachine):
         self.known: list[Execution] = []
         self.runbook = self.rig.runbook(WAVES)
 
-    @property
-    def begun(self) -> list[Execution]:
-        """Those that were not refused at their start, the latest first."""
-        return [each for each in reversed(self.known) if each.begun]
-
-    @property
-    def latest(self) -> Execution:
-        return self.begun[0]
-
-    def is_live(self) -> bool:
-        return bool(self.begun) and not self.latest.ended
-
-    def has_process(self) -> bool:
-        return bool(self.begun) and self.latest.process is not None
+    # No rule has a precondition: whether one holds may depend on the product's timing, and then a failure could not be
+    # replayed. A rule that wants an execution, or its process, starts one where there is none.
 
     def chosen(self, which: int) -> Execution:
-        return self.begun[min(which, len(self.begun) - 1)]
+        """One that began: the latest where `which` is 0, the one before it where it is 1, and so on."""
+        begun = [each for each in reversed(self.known) if each.begun]
+        return begun[min(which, len(begun) - 1)] if begun else self.start_one()
+
+    def live(self) -> Execution:
+        """The one that has not ended; a new one where there is none, for then nobody holds the servers."""
+        for execution in self.known:
+            if execution.begun and not execution.ended:
+                return execution
+        execution = self.start_one()
+        assert execution.begun, "refused although every other execution has ended"
+        return execution
+
+    def carried(self) -> Execution:
+        """One that a process carries, if only to its end because somebody cancelled it."""
+        execution = self.live()
+        if execution.process is None:
+            self.retry_one(execution)
+        return execution
 
     # What people and machines do
 
     @rule()
     def start(self) -> None:
         """Somebody starts an execution of the plan; exactly one at a time may have the servers."""
+        self.start_one()
+
+    def start_one(self) -> Execution:
         run_id = str(self.client.create_flow_run(carrier, state=Running()).id)
         execution = Execution(run_id, self.runbook, self.folder, run_ids=[run_id])
         self.known.append(execution)
         self.begin(execution, run_id, explicit=False)
         self.acts["started" if execution.begun else "start refused"] += 1
+        return execution
 
-    @precondition(lambda self: self.begun)
     @rule(which=WHICH, despite_cancel=st.booleans())
     def resume(self, which: int, despite_cancel: bool) -> None:
         """`prefect-drs resume`, also beside a process that lives: it is taken over."""
-        execution = self.chosen(which)
+        self.resume_one(self.chosen(which), "grace" if despite_cancel else None)
+
+    def resume_one(self, execution: Execution, despite_cancel: str | None = None) -> None:
         run_id = str(self.client.create_flow_run(carrier, name=f"resume {execution.id}", state=Running()).id)
-        began = self.begin(execution, run_id, explicit=True, despite_cancel="grace" if despite_cancel else None)
+        began = self.begin(execution, run_id, explicit=True, despite_cancel=despite_cancel)
         self.acts["resumed" if began else "resume refused"] += 1
 
-    @precondition(lambda self: self.begun)
     @rule(which=WHICH)
     def retry(self, which: int) -> None:
         """A person presses Retry in the Prefect UI once the flow run has ended, or its process was lost."""
-        execution = self.chosen(which)
+        self.retry_one(self.chosen(which))
+
+    def retry_one(self, execution: Execution) -> None:
         if execution.process is not None:
             return
         run_id = execution.run_ids[-1]
@@ -167,74 +178,75 @@ class AnyOrder(RuleBasedStateMachine):
         began = self.begin(execution, run_id, explicit=False)
         self.acts["retried" if began else "retry refused"] += 1
 
-    @precondition(has_process)
     @rule(ticks=st.integers(1, 12), reads=st.booleans())
     def go_on(self, ticks: int, reads: bool) -> None:
         """The process goes on for a while; the thread that reads requests every few seconds may be late."""
+        execution = self.carried()
         for _ in range(ticks):
-            if self.latest.process is not None:
-                self.tick(self.latest, reads=reads)
+            if execution.process is not None:
+                self.tick(execution, reads=reads)
 
-    @precondition(lambda self: self.begun and self.latest.others)
     @rule()
     def wake_the_one_that_was_taken_over(self) -> None:
         """A process that was stopped while another one took the execution over goes on."""
-        self.tick_process(self.latest, self.latest.others.pop())
+        execution = self.carried()
+        if not execution.others:
+            self.resume_one(execution)
+        if execution.others:
+            self.tick_process(execution, execution.others.pop())
 
-    @precondition(has_process)
     @rule()
     def kill(self) -> None:
-        self.latest.process = None
+        self.carried().process = None
 
-    @precondition(has_process)
     @rule()
     def kill_in_a_launch(self) -> None:
         """The process dies once it has asked DRS: the answer is in no journal."""
-        self.rig.sandbox.faults.add(
-            {"kind": "operation", "operation": "StartRecovery", "effect": "lose-answer", "times": 1}
-        )
-        self.tick(self.latest)
-        self.rig.sandbox.faults.clear()
-        self.latest.process = None
+        execution = self.carried()
+        if execution.process is not None:
+            self.rig.sandbox.faults.add(
+                {"kind": "operation", "operation": "StartRecovery", "effect": "lose-answer", "times": 1}
+            )
+            self.tick(execution)
+            self.rig.sandbox.faults.clear()
+            execution.process = None
 
-    @precondition(is_live)
     @rule(action=st.sampled_from([ControlAction.PAUSE, *ControlAction]))
     def request(self, action: ControlAction) -> None:
-        execution = self.latest
+        execution = self.live()
         execution.acknowledged.append(submit(execution.id, action, by="ada"))
         if action is ControlAction.CANCEL:
             self.cancelled(execution)
 
-    @precondition(has_process)
     @rule(ticks=st.integers(1, 3))
     def cancel_that_nobody_read_yet(self, ticks: int) -> None:
         """The cancel is stored, and the process goes on before the thread that reads requests has looked."""
+        execution = self.carried()
         self.request(ControlAction.CANCEL)
-        self.go_on(ticks, reads=False)
+        for _ in range(ticks):
+            if execution.process is not None:
+                self.tick(execution, reads=False)
 
-    @precondition(is_live)
     @rule()
     def cancel_in_the_ui(self) -> None:
-        execution = self.latest
+        execution = self.live()
         run = self.client.read_flow_run(UUID(execution.run_ids[-1]))
         if run.state is not None and not run.state.is_final():
             self.client.set_flow_run_state(run.id, Cancelling(), force=True)
             execution.ui_cancels += 1
             self.cancelled(execution)
 
-    @precondition(is_live)
     @rule(value=st.sampled_from(['{"wish": "CANCEL", "by": "CORP\\tom', "[]", '"x"', "{}", "7"]))
     def request_that_cannot_be_read(self, value: str) -> None:
-        execution = self.latest
-        key = f"{WISH_KEY}20260101-{len(execution.acknowledged):06d}-x{AnyOrder.steps}"
+        execution = self.live()
+        key = f"{CONTROL_REQUEST_KEY}20260101-{len(execution.acknowledged):06d}-x{AnyOrder.steps}"
         self.client.create_flow_run_input(UUID(execution.id), key, value)
         execution.acknowledged.append(key)
 
-    @precondition(is_live)
     @rule(approve=st.sampled_from([True, True, False]))
     def answer(self, approve: bool) -> None:
         decision = Decision.APPROVED if approve else Decision.REJECTED
-        self.latest.answers.setdefault(2, GateAnswer(decision, "ada", self.rig.clock.now()))
+        self.live().answers.setdefault(2, GateAnswer(decision, "ada", self.rig.clock.now()))
 
     # What a process does
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_drs.plan.checks import TcpCheck
-from prefect_drs.recovery.checking import Checking
 from prefect_drs.recovery.checks import Outcome, Subject, Verdict
-from prefect_drs.recovery.runner import InlineExecutor
+from prefect_drs.recovery.checks.runner import Checking
+from prefect_drs.recovery.drivers import InlineExecutor
 from prefect_drs.report.checks import CheckPhase, CheckResult
 from prefect_drs.simulator import StepClock
 

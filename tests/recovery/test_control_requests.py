@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.control_requests import (
     ControlAction,
     ControlRequest,
@@ -19,7 +19,7 @@ from prefect_drs.recovery.control_requests import (
 )
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FolderStorage, MemoryJournal, StoredJournal
-from prefect_drs.recovery.restore import standing_of
+from prefect_drs.recovery.state import standing_of
 from prefect_drs.recovery.take_up import Start, take_up
 from prefect_drs.report.events import CancelAsked, CancelOverridden, ControlRequestHandled
 from prefect_drs.report.model import ExecutionStatus

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.errors import PreflightRefusedError, UsageError
+from prefect_drs.core.errors import PreflightRefusedError, UsageError
 from prefect_drs.recovery.ports import Decision
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.estates import LARGE, draw_estate, lower_bound
 from benchmarks.packing import course_waves, expected_seconds, quota_violations
 from prefect_drs.forecast import Plan, play
-from prefect_drs.recovery.foresight import RULES, InFlight, Outlook, Prospect, choose, foresee
-from prefect_drs.recovery.packing import Demand, Limits, Ready, Rule, Usage, pack
+from prefect_drs.recovery.launch.lookahead import RULES, InFlight, Outlook, Prospect, choose, foresee
+from prefect_drs.recovery.launch.packing import Demand, Limits, Ready, Rule, Usage, pack
 from tests.recovery.test_packing import IDS, demands_drawn, limits_drawn, servers_of, usage_drawn
 
 seconds_drawn = st.floats(min_value=0, max_value=1e5)

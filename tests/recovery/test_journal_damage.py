@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prefect_drs.errors import PrefectDrsError
-from prefect_drs.journals import BlockStorage
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.orchestration.storage.journal_storage import BlockStorage
 from prefect_drs.recovery.journal import FencedError, FolderStorage, JournalDamagedError, StoredJournal
-from prefect_drs.recovery.restore import standing_of
+from prefect_drs.recovery.state import standing_of
 from prefect_drs.report.events import Event
 from prefect_drs.report.fold import report_of
 from tests.rig import WaveSpec, simulated_aws

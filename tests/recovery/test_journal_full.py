@@ -105,7 +105,7 @@ def test_a_limit_on_file_sizes_is_told_and_leaves_no_draft(tmp_path: Path) -> No
 import resource, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
 from prefect_drs.report.events import CancelAsked
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
@@ -133,7 +133,7 @@ def test_a_folder_of_another_user_is_told(tmp_path: Path, mode: int) -> None:
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from prefect_drs.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
 from prefect_drs.report.events import CancelAsked
 try:

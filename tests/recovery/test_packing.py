@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.estates import LARGE, SMALL, draw_estate, lower_bound
 from benchmarks.packing import TARGETS, measure, quota_violations
-from prefect_drs.recovery.packing import Demand, JobStart, Limits, Usage, pack, tails
+from prefect_drs.recovery.launch.packing import Demand, JobStart, Limits, Usage, pack, tails
 
 IDS = [f"s-{i:017d}" for i in range(400)]
 any_float = st.floats(allow_nan=True, allow_infinity=True)
@@ -245,7 +245,7 @@ def test_an_estate_is_what_the_issue_describes_and_the_same_every_time():
 
 
 def test_a_broken_quota_is_counted():
-    from prefect_drs.forecast.course import Course, CourseJob
+    from prefect_drs.forecast.simulation import Course, CourseJob
 
     jobs = tuple(CourseJob("a", n, 100, 0.0, 10.0) for n in range(6))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from prefect_drs.recovery.drivers import run_plainly
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.recovery.runner import run_plainly
 from prefect_drs.report.events import WaveDelayed
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook

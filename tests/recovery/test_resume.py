@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kill_points import SkewedClock
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
+from prefect_drs.recovery.drivers import run_plainly
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
-from prefect_drs.recovery.runner import run_plainly
 from prefect_drs.report.model import ExecutionStatus
 from prefect_drs.runbook import Runbook
 from tests.recovery.test_engine import DIAMOND, launches_a_server, statuses
@@ -39,7 +39,7 @@ def test_a_run_that_stopped_half_way_is_carried_to_its_end_and_nothing_is_launch
 def test_an_approval_given_before_the_stop_is_not_asked_for_again(rig: Rig, tmp_path: Path) -> None:
     waves = {1: WaveSpec(1, gate=True), 2: WaveSpec(1, (1,), gate=True)}
     engine = rig.engine(rig.runbook(waves), journal=journal(tmp_path))
-    from prefect_drs.recovery.runner import pass_gate
+    from prefect_drs.recovery.drivers import pass_gate
 
     assert pass_gate(engine, rig.answers, 1, clock=rig.clock)
     rig.run(rig.engine(None, journal=journal(tmp_path)))

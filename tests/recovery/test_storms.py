@@ -15,10 +15,10 @@ import pytest
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import Manifest
+from prefect_drs.recovery.drivers import InlineExecutor
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.recovery.packing import Limits
-from prefect_drs.recovery.runner import InlineExecutor
+from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.simulator import plant_role

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from prefect_drs.aws.errors import UnreadableAnswerError
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
-from prefect_drs.errors import PrefectDrsError
-from prefect_drs.recovery.runner import run_plainly
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.recovery.drivers import run_plainly
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from tests.rig import REGION, Rig, WaveSpec, simulated_aws

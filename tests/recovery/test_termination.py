@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from prefect_drs.recovery.instances import Found, TerminationRefusedError, find_instances
-from prefect_drs.recovery.job_book import VISIBILITY
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.recovery.packing import Limits
+from prefect_drs.recovery.launch.job_tracker import VISIBILITY
+from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.recovery.termination import Outcome, TerminationResult, terminate, unanswered_in
 from prefect_drs.report.events import Event
 from prefect_drs.report.fold import report_of

@@ -9,8 +9,8 @@ import pytest
 
 from prefect_drs.aws.location import Location
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.packing import Limits, Usage
-from prefect_drs.recovery.turns import Turns, share
+from prefect_drs.recovery.launch.packing import Limits, Usage
+from prefect_drs.recovery.launch.quota_sharing import Turns, share
 from prefect_drs.report.model import ExecutionStatus
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
 

@@ -7,8 +7,8 @@ from typing import Any
 from prefect_drs.plan.checks import SsmAutomationCheck, SsmCommandCheck
 from prefect_drs.plan.model import Manifest
 from prefect_drs.recovery.checks import Target
-from prefect_drs.recovery.runner import InlineExecutor
-from prefect_drs.recovery.wave_checks import checks_of, wave_checking
+from prefect_drs.recovery.checks.wave_checks import checks_of, wave_checking
+from prefect_drs.recovery.drivers import InlineExecutor
 from prefect_drs.report.checks import CheckPhase
 from prefect_drs.runbook import Runbook, resolve
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec

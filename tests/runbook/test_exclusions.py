@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan import Bindings, check_values
 from prefect_drs.plan.model import Manifest
 from prefect_drs.report.terminal import runbook_view

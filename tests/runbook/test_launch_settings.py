@@ -13,8 +13,8 @@ from prefect_drs.aws.networks import AccountFacts, Holder, Subnet
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.runbook.launch_settings import problems, wanted_by
 from prefect_drs.runbook.model import RunbookServer, RunbookWave
+from prefect_drs.runbook.preflight_input import Landing, Situation
 from prefect_drs.runbook.rules import RULES
-from prefect_drs.runbook.situation import Landing, Situation
 
 HERE = Location("123456789012", "us-west-2")
 DUPLICATE = next(rule for rule in RULES if rule.code == "DUPLICATE_ADDRESS")

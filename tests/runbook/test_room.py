@@ -10,8 +10,8 @@ import pytest
 from prefect_drs.aws.drs import Job, ParticipatingServer, SourceServer
 from prefect_drs.aws.location import Location
 from prefect_drs.runbook.model import RunbookServer, RunbookWave
+from prefect_drs.runbook.preflight_input import Situation
 from prefect_drs.runbook.rules import RULES
-from prefect_drs.runbook.situation import Situation
 
 HERE = Location("222222222222", "us-west-2")
 STAGING = Location("333333333333", "us-west-2")

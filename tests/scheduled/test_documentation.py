@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from prefect_drs.aws.errors import DrsNotInitializedError, RegionNotEnabledError
-from prefect_drs.scheduled.deployments import TagSyncState
-from prefect_drs.scheduled.pages import SHOWN_CHANGES
-from prefect_drs.scheduled.settings import TagSyncSettings
+from prefect_drs.orchestration.scheduled.deployments import TagSyncState
+from prefect_drs.orchestration.scheduled.pages import SHOWN_CHANGES
+from prefect_drs.orchestration.scheduled.settings import TagSyncSettings
 from prefect_drs.tag_sync import compare, sync
 from prefect_drs.tag_sync.rules import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
 from tests.snippets import ROOT

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from prefect_drs.flows import inventory
-from prefect_drs.scheduled.inventory import InventoryIncompleteError, NoInventoryError, last_inventory
+from prefect_drs.orchestration.scheduled.inventory import InventoryIncompleteError, NoInventoryError, last_inventory
 from tests.rig import ACCOUNT, REGION
 from tests.scheduled.conftest import artifacts
 from tests.tag_sync.conftest import Estate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from prefect_drs.aws.places import Failure, Skipped
-from prefect_drs.scheduled.pages import SHOWN_CHANGES, SHOWN_FAULTS, changes_page, sync_page
+from prefect_drs.aws.locations import Failure, Skipped
+from prefect_drs.orchestration.scheduled.pages import SHOWN_CHANGES, SHOWN_FAULTS, changes_page, sync_page
 from prefect_drs.tag_sync import ServerChange, ServerFault, TagSyncResult
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)

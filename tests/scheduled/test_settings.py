@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from prefect_drs.errors import UsageError
-from prefect_drs.scheduled.settings import TagSyncSettings, changed_settings
+from prefect_drs.core.errors import UsageError
+from prefect_drs.orchestration.scheduled.settings import TagSyncSettings, changed_settings
 
 
 @pytest.mark.parametrize("hours", range(1, 25))

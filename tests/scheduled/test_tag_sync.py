@@ -10,10 +10,10 @@ from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.flows import tag_sync
-from prefect_drs.lease import hold, limit_name
-from prefect_drs.scheduled.deployments import (
+from prefect_drs.orchestration.executions.lease import hold, limit_name
+from prefect_drs.orchestration.scheduled.deployments import (
     TagSyncState,
     apply_schedule,
     get_tag_sync_settings,
@@ -21,8 +21,8 @@ from prefect_drs.scheduled.deployments import (
     trigger_tag_sync,
     update_tag_sync_settings,
 )
-from prefect_drs.scheduled.settings import TagSyncSettings, save_settings
-from prefect_drs.scheduled.tag_sync import LOCK, TagSyncBusyError, TagSyncIncompleteError
+from prefect_drs.orchestration.scheduled.settings import TagSyncSettings, save_settings
+from prefect_drs.orchestration.scheduled.tag_sync import LOCK, TagSyncBusyError, TagSyncIncompleteError
 from prefect_drs.tag_sync import TagSyncResult
 from tests.rig import REGION
 from tests.scheduled.conftest import artifacts

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan import check_manifest
 from prefect_drs.plan.model import Manifest, ProtectionGroup
 from prefect_drs.simulator import Sandbox, mock_drs

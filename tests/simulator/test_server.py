@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan import check_manifest
 from prefect_drs.simulator import SpeedClock, StepClock
 from prefect_drs.simulator.server import SandboxServer

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.plan import check_manifest
 from prefect_drs.simulator import SpeedClock, StepClock
 from prefect_drs.simulator.estate import estate_for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.tag_sync import TagRules
 
 

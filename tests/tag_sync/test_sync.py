@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from prefect_drs.aws.sessions import AccountAccess, Sessions
-from prefect_drs.errors import UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.tag_sync import CopyTagsMemory, TagRules, TagSyncResult
 from tests.rig import ACCOUNT, REGION
 from tests.tag_sync.conftest import ORIGIN, Estate

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from prefect_drs.plan.draft import Draft, DraftGroup, DraftServer, DraftSettings
-from prefect_drs.plan.finding import Finding, Place, quote
+from prefect_drs.plan.read.draft import Draft, DraftGroup, DraftServer, DraftSettings
+from prefect_drs.plan.read.finding import Finding, Place, quote
 
 PRIVATE = tuple(
     ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")

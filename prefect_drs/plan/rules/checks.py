@@ -15,8 +15,8 @@ from prefect_drs.plan.checks import (
     WAVE_VARIABLES,
     hook_places,
 )
-from prefect_drs.plan.draft import Draft, DraftCheck, DraftWave
-from prefect_drs.plan.finding import Finding, Place, did_you_mean, listed, quote, warning
+from prefect_drs.plan.read.draft import Draft, DraftCheck, DraftWave
+from prefect_drs.plan.read.finding import Finding, Place, did_you_mean, listed, quote, warning
 from prefect_drs.plan.rules.forms import ACCOUNT_ID, INSTANCE_ID, REGION, SOURCE_SERVER_ID, not_bound
 
 DOCUMENT_NAME = re.compile(r"[a-zA-Z0-9_\-.:/]{3,128}")

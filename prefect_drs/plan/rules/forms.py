@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from prefect_drs.plan.draft import Name
-from prefect_drs.plan.finding import Finding, Place, quote
+from prefect_drs.plan.read.draft import Name
+from prefect_drs.plan.read.finding import Finding, Place, quote
 
 SOURCE_SERVER_ID = re.compile(r"s-[0-9a-zA-Z]{17}")
 """DRS shape SourceServerID."""

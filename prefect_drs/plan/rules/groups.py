@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from prefect_drs.plan.draft import Draft
-from prefect_drs.plan.finding import Finding, Place, choices, quote
+from prefect_drs.plan.read.draft import Draft
+from prefect_drs.plan.read.finding import Finding, Place, choices, quote
 from prefect_drs.plan.rules.forms import (
     ACCOUNT_ID,
     INSTANCE_ID,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prefect_drs.plan.draft import Draft
-from prefect_drs.plan.finding import Finding, quote, warning
+from prefect_drs.plan.read.draft import Draft
+from prefect_drs.plan.read.finding import Finding, quote, warning
 from prefect_drs.plan.rules.forms import (
     INSTANCE_PROFILE_NAME,
     INSTANCE_TYPE,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from prefect_drs.plan.draft import Draft
-from prefect_drs.plan.fields import METADATA_FIELDS
-from prefect_drs.plan.finding import Finding, quote, warning
 from prefect_drs.plan.model import SCHEMA_VERSIONS
+from prefect_drs.plan.read.draft import Draft
+from prefect_drs.plan.read.fields import METADATA_FIELDS
+from prefect_drs.plan.read.finding import Finding, quote, warning
 from prefect_drs.plan.rules.forms import ACCOUNT_ID, REGION
 
 

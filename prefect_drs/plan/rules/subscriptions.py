@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from prefect_drs.plan.draft import Draft, DraftPlan
-from prefect_drs.plan.finding import Finding, quote, warning
 from prefect_drs.plan.notify import BLOCK_REFERENCE, EMAIL, EVENT_BUS_ARN, TOPIC_ARN
-from prefect_drs.plan.shape import Entry
+from prefect_drs.plan.read.draft import Draft, DraftPlan
+from prefect_drs.plan.read.finding import Finding, quote, warning
+from prefect_drs.plan.read.shape import Entry
 
 
 def _subscriptions(draft: Draft) -> Iterator[tuple[DraftPlan, Entry]]:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from prefect_drs.plan.cycles import cycles
-from prefect_drs.plan.draft import SPELLINGS, Draft, DraftGroup, DraftPlan, DraftWave
 from prefect_drs.plan.duration import parse_duration
-from prefect_drs.plan.finding import Finding, Place, choices, listed, quote, warning
+from prefect_drs.plan.read.draft import SPELLINGS, Draft, DraftGroup, DraftPlan, DraftWave
+from prefect_drs.plan.read.finding import Finding, Place, choices, listed, quote, warning
 from prefect_drs.plan.rules.forms import INSTANCE_TYPE, SUBNET_ID, not_bound
 
 NAME_AT_MOST = 500

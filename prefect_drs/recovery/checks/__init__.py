@@ -1,6 +1,6 @@
 """Carrying out the checks and hooks of a wave: a file a kind, one door.
 
-A plan's `Check` becomes a `Probe` for the servers it is made for (`probes_for`); `prefect_drs.recovery.checking`
+A plan's `Check` becomes a `Probe` for the servers it is made for (`probes_for`); `prefect_drs.recovery.checks.runner`
 decides when it looks. No Prefect here, and no waiting. `CheckContext` and `Outcome` are what a callable of the
 entry-point group `prefect_drs.checks` is given and may answer.
 """

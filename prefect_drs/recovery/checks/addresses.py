@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from prefect_drs.aws.instances import iterate_instances
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
+from prefect_drs.core.clock import Clock
 
 FRESH = timedelta(seconds=5)  # a missing address is looked for again after that
 

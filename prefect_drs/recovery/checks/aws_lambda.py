@@ -13,7 +13,7 @@ import json
 from typing import Any
 
 from prefect_drs.aws.errors import aws_call, is_ambiguous
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import LambdaCheck
 from prefect_drs.recovery.checks.base import BaseProbe, refused
 from prefect_drs.recovery.checks.probe import Outcome, Subject

@@ -20,9 +20,9 @@ from prefect_drs.aws.errors import (
 )
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError
-from prefect_drs.escaping import Escape
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import AwsError
+from prefect_drs.core.escaping import Escape
 from prefect_drs.plan.checks import VARIABLE, CheckModel, PlacedModel
 from prefect_drs.recovery.checks.addresses import Addresses
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target, WaveContext

@@ -11,7 +11,7 @@ from typing import Any
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
+from prefect_drs.core.clock import Clock
 from prefect_drs.plan.checks import Check, check_name
 from prefect_drs.recovery.checks.addresses import Addresses
 from prefect_drs.recovery.checks.aws_lambda import LambdaProbe

@@ -12,7 +12,7 @@ from typing import Any
 from prefect_drs.aws.drs import batches
 from prefect_drs.aws.errors import NotFoundError, aws_call
 from prefect_drs.aws.location import Location
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import Ec2StatusCheck
 from prefect_drs.recovery.checks.addresses import describe_addresses
 from prefect_drs.recovery.checks.base import BaseProbe, refused

@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.clock import Clock
-from prefect_drs.errors import AwsError
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import ENTRY_POINT_GROUP, PythonCheck
 from prefect_drs.recovery.checks.base import BaseProbe, NotYetError, refused
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target, WaveContext

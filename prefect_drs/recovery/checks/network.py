@@ -12,7 +12,7 @@ import socket
 
 import httpx
 
-from prefect_drs.escaping import url_part
+from prefect_drs.core.escaping import url_part
 from prefect_drs.plan.checks import HttpCheck, TcpCheck
 from prefect_drs.recovery.checks.base import BaseProbe
 from prefect_drs.recovery.checks.probe import Outcome, Subject

@@ -12,7 +12,7 @@ from typing import Any
 from prefect_drs.aws.drs import JOB_IDS_A_FILTER, batches
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.location import Location
-from prefect_drs.errors import AwsError
+from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import PostLaunchActionsCheck
 from prefect_drs.recovery.checks.base import BaseProbe, Surroundings, refused
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target

@@ -2,7 +2,7 @@
 
 In: which subjects (servers, or the wave as a whole) are to be looked at, and the number of each one's attempt. Out: an
 outcome for each. A probe never waits for what it looks at and knows nothing of time-outs and retries: those are
-`prefect_drs.recovery.checking`. A look again at the same attempt must not start anything anew.
+`prefect_drs.recovery.checks.runner`. A look again at the same attempt must not start anything anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from prefect_drs.escaping import one_line
+from prefect_drs.core.escaping import one_line
 from prefect_drs.plan.checks import Check
 from prefect_drs.report.checks import CheckPhase
 from prefect_drs.runbook import RunbookServer

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect_drs.aws.errors import aws_call, is_ambiguous
-from prefect_drs.errors import AwsError
-from prefect_drs.escaping import ssm_value
+from prefect_drs.core.errors import AwsError
+from prefect_drs.core.escaping import ssm_value
 from prefect_drs.plan.checks import SsmAutomationCheck
 from prefect_drs.recovery.checks.base import PASSING_REFUSALS, BaseProbe, Surroundings, refused
 from prefect_drs.recovery.checks.probe import Outcome, Subject, Target

@@ -7,6 +7,7 @@ not be read is a finding of its own. `docs/preflight.md` is the same list for pe
 from __future__ import annotations
 
 from prefect_drs.runbook.model import Finding
+from prefect_drs.runbook.preflight_input import Situation
 from prefect_drs.runbook.rules import (
     access,
     activity,
@@ -19,7 +20,6 @@ from prefect_drs.runbook.rules import (
     settings,
 )
 from prefect_drs.runbook.rules.rule import Rule
-from prefect_drs.runbook.situation import Situation
 
 RULES: tuple[Rule, ...] = (
     # the accounts could be looked at

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from prefect_drs.runbook.preflight_input import Situation
 from prefect_drs.runbook.rules.rule import Observation, rule
-from prefect_drs.runbook.situation import Situation
 
 
 @rule(

@@ -8,8 +8,8 @@ from prefect_drs.aws.capacity import CapacityLevel, count_capacity
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS
 from prefect_drs.runbook.model import FindingSeverity
+from prefect_drs.runbook.preflight_input import Situation, named
 from prefect_drs.runbook.rules.rule import Observation, rule
-from prefect_drs.runbook.situation import Situation, named
 
 
 @rule(

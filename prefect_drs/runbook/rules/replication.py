@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from prefect_drs.plan.duration import parse_duration
 from prefect_drs.runbook.model import FindingSeverity, RunbookServer, RunbookWave
+from prefect_drs.runbook.preflight_input import Situation, named
 from prefect_drs.runbook.rules.rule import Observation, rule
-from prefect_drs.runbook.situation import Situation, named
 
 READY_STATES = frozenset({"CONTINUOUS"})
 SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})

@@ -18,8 +18,8 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import AccountFacts
 from prefect_drs.aws.vcpu_quotas import QUOTA_CLASSES, quota_class
 from prefect_drs.runbook.model import FindingSeverity
+from prefect_drs.runbook.preflight_input import Landing, Occupancy, PendingLaunch, Situation
 from prefect_drs.runbook.rules.rule import Observation, rule
-from prefect_drs.runbook.situation import Landing, Occupancy, PendingLaunch, Situation
 
 
 @dataclass(slots=True)

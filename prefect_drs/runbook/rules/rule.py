@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from prefect_drs.aws.location import Location
 from prefect_drs.runbook.model import Finding, FindingSeverity
-from prefect_drs.runbook.situation import Situation
+from prefect_drs.runbook.preflight_input import Situation
 
 
 @dataclass(frozen=True, slots=True)

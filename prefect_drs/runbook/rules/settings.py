@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from prefect_drs.aws.location import Location
 from prefect_drs.runbook import launch_settings as checks
 from prefect_drs.runbook.launch_settings import Problem
+from prefect_drs.runbook.preflight_input import Landing, Situation, named
 from prefect_drs.runbook.rules.rule import Observation, Rule, rule
-from prefect_drs.runbook.situation import Landing, Situation, named
 
 
 def observed(landing: Landing, problem: Problem) -> Observation:

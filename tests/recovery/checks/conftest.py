@@ -9,9 +9,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from prefect_drs.plan.checks import Check
-from prefect_drs.recovery.checking import Checking
 from prefect_drs.recovery.checks import Outcome, Probe, Target, WaveContext, probes_for
-from prefect_drs.recovery.runner import InlineExecutor
+from prefect_drs.recovery.checks.runner import Checking
+from prefect_drs.recovery.drivers import InlineExecutor
 from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.aws_endpoint import AwsEndpoint, aws_endpoint
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec

@@ -62,8 +62,8 @@ def test_a_name_in_a_url_is_one_part_of_it(launched: Launched, port: int) -> Non
 
 
 def test_a_port_that_opens_in_time_passes_in_the_same_attempt(launched: Launched) -> None:
-    from prefect_drs.recovery.checking import Checking
-    from prefect_drs.recovery.runner import InlineExecutor
+    from prefect_drs.recovery.checks.runner import Checking
+    from prefect_drs.recovery.drivers import InlineExecutor
 
     port = free_port()
     check = {"type": "tcp", "address": "127.0.0.1", "port": port, "timeoutSeconds": 60, "intervalSeconds": 15}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from prefect_drs.escaping import ssm_value
+from prefect_drs.core.escaping import ssm_value
 from prefect_drs.recovery.checks import Verdict
 from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.conftest import Launched

@@ -1,0 +1,88 @@
+"""Which accounts and regions an operation spans: the ones it names, or all that are known.
+
+In: what a request names. Out: accounts, and `Location`s. An account that is not saved may be named too, as in a plan:
+it is entered by the role by convention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+from prefect_drs.aws.fan_out import WITHOUT_SERVERS
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.regions import drs_regions, partition_of
+from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.registry import AnswerModel
+from prefect_drs.orchestration.blocks import ACCOUNT_ID
+
+AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
+"""An AWS account id in a request: 12 digits, as text."""
+
+
+class RegionState(AnswerModel):
+    """How an account-region answered: `OK`, or the code of the failure with its reason and remedy."""
+
+    account_id: str
+    region: str
+    status: str
+    message: str | None = None
+    remedy: str | None = None
+
+
+def region_state(location: Location, answer: object) -> RegionState:
+    """How a place of a survey answered."""
+    if not isinstance(answer, AwsError):
+        return RegionState(account_id=location.account_id, region=location.region, status="OK")
+    return RegionState(
+        account_id=location.account_id,
+        region=location.region,
+        status=answer.code,
+        message=answer.message,
+        remedy=answer.details.get("remedy"),
+    )
+
+
+def has_no_servers(answer: object) -> bool:
+    """Whether there can be no server where that was the answer, so that it leaves a count complete."""
+    return isinstance(answer, WITHOUT_SERVERS)
+
+
+def accounts_within(context: Context, account_id: str | None) -> tuple[str, ...]:
+    """The account that is named, or all saved target accounts and the caller's own.
+
+    Raises:
+        AwsError: the caller's own account could not be read.
+    """
+    if account_id is not None:
+        return (account_id,)
+    saved = [access.account_id for access in context.sessions.accounts]
+    return tuple(sorted({*saved, context.sessions.caller_account_id}))
+
+
+def locations_within(
+    context: Context, accounts: Iterable[str], region: str | None = None, regions: Iterable[str] = ()
+) -> tuple[Location, ...]:
+    """Those accounts in the region or regions that are named, or in all that each of them has.
+
+    Raises:
+        UsageError: DRS is not in a region that is named.
+    """
+    named = [region] if region is not None else list(regions)
+    for each in named:
+        check_region(each)
+    return tuple(Location(account, each) for account in accounts for each in named or context.sessions.regions(account))
+
+
+def check_region(region: str) -> None:
+    """Refuse a region in which DRS is not.
+
+    Raises:
+        UsageError: it is not there, or botocore knows no such region.
+    """
+    there = drs_regions(partition_of(region))
+    if region not in there:
+        raise UsageError(f"DRS is not in {region}; it is in {', '.join(there) or 'no region of that partition'}")

@@ -1,0 +1,1 @@
+"""Gates: the form, asking and waiting, gates that hold no process, answers."""

@@ -1,0 +1,317 @@
+"""What the Prefect server knows of gates: their flow runs, which of them wait, and the answers that were stored.
+
+In come an execution and a wave, out come `PendingGate`s and `GateAnswer`s. Works from any machine that reaches the
+Prefect API; nothing here asks or waits, that is `prefect_drs.orchestration.approvals.gate`.
+
+Must never: change a stored answer; take an answer without a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from logging import Logger
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_logger, get_run_logger
+from prefect.logging.loggers import LoggingAdapter
+from prefect.states import Cancelled, Completed
+
+from prefect_drs.core.clock import Clock, WallClock
+from prefect_drs.core.errors import UsageError
+from prefect_drs.orchestration.approvals.form import RESPONSE_KEY, Approval, approval_form, has_form, input_of
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.ui_links import ui_link
+from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+
+FLOW_NAME = "approve"
+GATE_TAG = "prefect-drs:gate"
+# Labels of gates that are flow runs of a deployment (`suspended_gate`), whose parameters are the deployment's.
+ROLE_LABEL = "prefect-drs.role"
+EXECUTION_LABEL = "prefect-drs.execution"
+# Prefix of the keys under which control requests are stored as inputs of an execution's flow run; a time follows. The
+# text is that of 0.1.0, so that requests stored by it are still read.
+CONTROL_REQUEST_KEY = "prefect-drs-wish-"
+# The server's own deadline lies this much later than ours: so that the waiting process settles the run, not the server,
+# and clocks that differ by seconds do not matter.
+GRACE = timedelta(seconds=30)
+_FORM_DELAY = timedelta(seconds=10)  # a form is stored right after its run was Paused; two requests
+_LABELS = {
+    "execution_id": EXECUTION_LABEL,
+    "plan_name": "prefect-drs.plan",
+    "mode": "prefect-drs.mode",
+    "wave_number": "prefect-drs.wave",
+    "wave_name": "prefect-drs.wave-name",
+}
+_PAGE = 200  # flow runs; the most that the API gives at once
+
+
+@dataclass(frozen=True, slots=True)
+class PendingGate:
+    """A gate that waits for an answer.
+
+    Args:
+        execution_id: the execution that waits.
+        plan_name: its plan.
+        mode: `drill` or `recovery`.
+        wave_number: the wave behind the gate.
+        wave_name: its name.
+        flow_run_id: the child flow run that is Paused.
+        link: its page in the Prefect UI, where the form is; None where no UI is known.
+        until: when the gate times out (UTC).
+    """
+
+    execution_id: str
+    plan_name: str
+    mode: str
+    wave_number: int
+    wave_name: str
+    flow_run_id: UUID
+    link: str | None
+    until: datetime | None
+
+    def __str__(self) -> str:
+        return f"wave {self.wave_number} {self.wave_name!r} of execution {self.execution_id}"
+
+
+def pending_gates(execution_id: str | None = None) -> tuple[PendingGate, ...]:
+    """The gates that wait for an answer, by execution and wave; of every execution where none is named.
+
+    Raises:
+        PrefectDrsError: the Prefect API cannot be reached.
+    """
+    with prefect_client() as client:
+        runs = gate_runs(client, execution_id, states=(StateType.PAUSED,))
+    return tuple(sorted(map(pending_gate, runs), key=lambda gate: (gate.execution_id, gate.wave_number)))
+
+
+def answer_gate(
+    execution_id: str,
+    wave_number: int,
+    decision: Decision,
+    by: str,
+    comment: str = "",
+    *,
+    clock: Clock | None = None,
+) -> PendingGate:
+    """Answer an open gate as the UI's Resume does, from any machine that reaches the Prefect API.
+
+    Args:
+        execution_id: the execution that waits.
+        wave_number: the wave behind the gate.
+        decision: APPROVED or REJECTED.
+        by: who answers; must not be blank.
+        comment: goes into the report.
+        clock: time for the wait for a form that is about to be stored.
+
+    Returns:
+        The gate that was answered.
+
+    Raises:
+        UsageError: no such gate waits (says which do), its form was never stored, or somebody else was faster.
+        PrefectDrsError: the Prefect API cannot be reached.
+    """
+    if decision is Decision.TIMED_OUT:
+        raise UsageError("a gate is answered with APPROVED or REJECTED; TIMED_OUT is what happens without an answer")
+    approval = approval_form("approve" if decision is Decision.APPROVED else "reject", by, comment)
+    waiting = pending_gates(execution_id)
+    gate = next((g for g in waiting if g.wave_number == wave_number), None)
+    if gate is None:
+        raise UsageError(_nothing_waits(execution_id, wave_number, waiting))
+    with prefect_client() as client:
+        _await_form(client, gate, clock or WallClock())
+        _remove_unreadable_answer(client, gate)
+        result = client.resume_flow_run(gate.flow_run_id, run_input=approval.model_dump())
+        if result.status is not SetStateStatus.ACCEPT:
+            earlier = recorded_answer(client, gate.flow_run_id)
+            reason = getattr(result.details, "reason", None) or "it waits no longer"
+            if earlier is not None:
+                reason = (
+                    f"it was {earlier.decision.value.lower()} by {earlier.by} at {earlier.at:%Y-%m-%d %H:%M:%S} UTC"
+                )
+            raise UsageError(
+                f"{gate} could not be answered: {reason}", execution_id=execution_id, wave_number=wave_number
+            )
+    return gate
+
+
+def _await_form(client: SyncPrefectClient, gate: PendingGate, clock: Clock) -> None:
+    """Wait for the form of a gate that was Paused a moment ago; UsageError where it does not come."""
+    until = clock.now() + _FORM_DELAY
+    while not has_form(client, gate.flow_run_id):
+        if clock.now() >= until:
+            raise UsageError(
+                f"{gate} has no form yet, so Prefect takes no answer: the process that opened it has ended; "
+                f"`prefect-drs resume {gate.execution_id}` opens it again",
+                execution_id=gate.execution_id,
+                wave_number=gate.wave_number,
+            )
+        clock.wait(0.2)
+
+
+def _remove_unreadable_answer(client: SyncPrefectClient, gate: PendingGate) -> None:
+    """Delete an unreadable input under the answer's key: keys are unique, so Prefect could store no answer."""
+    stored = input_of(client, gate.flow_run_id, RESPONSE_KEY)
+    if stored is not None and recorded_answer(client, gate.flow_run_id) is None:
+        client.delete_flow_run_input(gate.flow_run_id, RESPONSE_KEY)
+
+
+def execution_tags(execution_id: str, wave_number: int | None = None) -> list[str]:
+    """The tags by which the flow runs of an execution, or of one of its waves, are found in Prefect."""
+    found = ["prefect-drs", f"prefect-drs:execution:{execution_id}"]
+    return found if wave_number is None else [*found, f"prefect-drs:wave:{wave_number}"]
+
+
+def gate_runs(
+    client: SyncPrefectClient,
+    execution_id: str | None,
+    wave_number: int | None = None,
+    states: tuple[StateType, ...] = (),
+) -> list[FlowRun]:
+    """The gates' flow runs of an execution (of one wave, in certain states), the newest first."""
+    wanted = [GATE_TAG] if execution_id is None else [GATE_TAG, *execution_tags(execution_id, wave_number)]
+    run_filter = FlowRunFilter(tags=FlowRunFilterTags(all_=wanted))
+    if states:
+        run_filter.state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+    runs: list[FlowRun] = []
+    while len(page := _page_of_runs(client, run_filter, offset=len(runs))) == _PAGE:
+        runs += page
+    return runs + page
+
+
+def _page_of_runs(client: SyncPrefectClient, run_filter: FlowRunFilter, offset: int) -> list[FlowRun]:
+    return client.read_flow_runs(
+        flow_run_filter=run_filter,
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=_PAGE,
+        offset=offset,
+    )
+
+
+def settle_leftovers(client: SyncPrefectClient, runs: list[FlowRun], now: datetime) -> FlowRun | None:
+    """Of the runs that a dead process left unfinished keep the one whose form is open, and end the others."""
+    open_run: FlowRun | None = None
+    for run in runs:
+        if run.state is None or run.state.is_final():
+            continue
+        until = deadline(run)
+        if run.state.is_paused() and open_run is None and (until is None or now < until):
+            open_run = run
+        else:
+            gate_log().info("Ending the approval run %s, which an earlier attempt left %s", run.id, run.state.name)
+            client.set_flow_run_state(
+                run.id, Cancelled(message="Left behind unanswered by an earlier attempt"), force=True
+            )
+    return open_run
+
+
+def earlier_answer(client: SyncPrefectClient, runs: list[FlowRun]) -> GateAnswer | None:
+    """The answer that an earlier attempt of the execution got, if any."""
+    for run in runs:
+        if (answer := recorded_answer(client, run.id)) is not None:
+            gate_log().info("%s was answered before: %s by %s", pending_gate(run), answer.decision, answer.by)
+            return conclude(client, run.id, answer)
+    return None
+
+
+def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | None:
+    """The answer that the Prefect server stored for a gate's run. One that cannot be read is reported, and is none."""
+    stored = input_of(client, run_id, RESPONSE_KEY)
+    if stored is None:
+        return None
+    try:
+        approval = Approval.load_from_flow_run_input(stored)
+    except (ValueError, TypeError) as error:  # no JSON, no object, or not the form's fields
+        gate_log().warning(
+            "The input %r of flow run %s is not an answer of the approval form and is ignored (%s)",
+            RESPONSE_KEY,
+            run_id,
+            type(error).__name__,
+        )
+        return None
+    decision = Decision.APPROVED if approval.decision == "approve" else Decision.REJECTED
+    return GateAnswer(
+        decision, by=approval.by.strip(), at=stored.created or datetime.now(UTC), comment=approval.comment
+    )
+
+
+def conclude(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer) -> GateAnswer:
+    """Let a stored answer count, should one have come at the last moment, and leave the run in its final state."""
+    concluded = recorded_answer(client, run_id) or answer
+    final, now = final_state(concluded), client.read_flow_run(run_id).state
+    if now is None or (now.type, now.name, now.message) != (final.type, final.name, final.message):
+        client.set_flow_run_state(run_id, final, force=True)
+    return concluded
+
+
+def final_state(answer: GateAnswer) -> State[Any]:
+    """The state in which a gate's run ends, readable in the UI's list of runs."""
+    said = f": {answer.comment}" if answer.comment else ""
+    if answer.decision is Decision.APPROVED:
+        return Completed(name="Approved", message=f"Approved by {answer.by}{said}")
+    if answer.decision is Decision.TIMED_OUT:
+        return Cancelled(name="TimedOut", message=f"Timed out{said}")
+    if not answer.by:
+        return Cancelled(message=f"Not approved{said}")
+    return Cancelled(name="Rejected", message=f"Rejected by {answer.by}{said}")
+
+
+def pending_gate(run: FlowRun) -> PendingGate:
+    """What a gate's flow run asks about."""
+    labels = run.labels
+    asked = {field: labels[label] for field, label in _LABELS.items()} if is_of_deployment(run) else run.parameters
+    return PendingGate(
+        execution_id=str(asked["execution_id"]),
+        plan_name=str(asked["plan_name"]),
+        mode=str(asked["mode"]),
+        wave_number=int(asked["wave_number"]),
+        wave_name=str(asked["wave_name"]),
+        flow_run_id=run.id,
+        link=ui_link(run.id),
+        until=deadline(run),
+    )
+
+
+def gate_labels(request: GateRequest) -> dict[str, Any]:
+    """The labels that tell what a gate's flow run asks about, where its parameters are a deployment's."""
+    return {label: getattr(request, field) for field, label in _LABELS.items()}
+
+
+def is_of_deployment(run: FlowRun) -> bool:
+    """Whether a gate's flow run is a deployment's, which waits without a process."""
+    return ROLE_LABEL in run.labels
+
+
+def deadline(run: FlowRun) -> datetime | None:
+    """When a Paused run's time is over for us (UTC); the server's own deadline is later by the grace."""
+    timeout = None if run.state is None else run.state.state_details.pause_timeout
+    return None if timeout is None else timeout - GRACE
+
+
+def gate_log() -> Logger | LoggingAdapter:
+    """The log of the enclosing run, shown in the UI; outside of any run a plain one."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return get_logger("prefect_drs.orchestration.approvals.gate")
+
+
+def _nothing_waits(execution_id: str, wave_number: int, waiting: tuple[PendingGate, ...]) -> str:
+    if waiting:
+        named = ", ".join(f"wave {gate.wave_number} {gate.wave_name!r}" for gate in waiting)
+        return f"wave {wave_number} of execution {execution_id} waits for no answer; what waits there: {named}"
+    elsewhere = ", ".join(map(str, pending_gates()))
+    what_waits = f"what waits elsewhere: {elsewhere}" if elsewhere else "nothing waits anywhere"
+    return f"no gate of execution {execution_id} waits for an answer; {what_waits}"

@@ -1,0 +1,100 @@
+"""The form of a gate: its fields, and the inputs of a Paused flow run in which Prefect keeps the form and its answer.
+
+In: a flow run's id. Out: stored inputs, through Prefect's client with an explicit run id (`RunInput.save` and
+`prefect.input` choose between sync and async by the context that they are called in). The three keys are those of
+`prefect.input.keyset_from_paused_state` for a pause with the key `approval`.
+
+Must never: take an input with another key for the answer, however alike the two begin.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Literal
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRunInput
+from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
+from prefect.input import RunInput, keyset_from_base_key
+from pydantic import Field
+
+from prefect_drs.core.errors import UsageError
+
+PAUSE_KEY = "approval"
+KEYSET: dict[str, str] = {str(role): key for role, key in keyset_from_base_key(f"paused-{PAUSE_KEY}").items()}
+RESPONSE_KEY = KEYSET["response"]
+_PAGE = 200  # inputs; the most that the API gives at once
+
+
+class Approval(RunInput):
+    """The form that the Prefect UI shows when a person resumes a gate's flow run."""
+
+    decision: Literal["approve", "reject"] = Field(
+        title="Decision",
+        description="Approve starts this wave; reject cancels it and all waves that depend on it.",
+    )
+    by: str = Field(title="By", min_length=1, pattern=r"\S", description="Your name. It goes into the recovery report.")
+    comment: str = Field(default="", title="Comment", description="Goes into the recovery report. May stay empty.")
+
+
+def approval_form(decision: Literal["approve", "reject"], by: str, comment: str) -> Approval:
+    """A filled form; UsageError where nobody is named."""
+    if not by.strip():
+        raise UsageError("an answer needs a name: say who decides with --by NAME")
+    return Approval(decision=decision, by=by.strip(), comment=comment)
+
+
+def store_form(client: SyncPrefectClient, run_id: UUID, summary: str) -> None:
+    """Store the form of a Paused run: the summary (Markdown) first, so that who can answer has seen it.
+
+    The schema is that of `RunInput.save`, which the UI renders and against which the server validates an answer:
+    of a subclass, since a class's own docstring would be part of it.
+    """
+    schema = Approval.with_initial_data().model_json_schema(ref_template="#/definitions/{model}")
+    if summary:
+        _store_once(client, run_id, KEYSET["description"], summary)
+    _store_once(client, run_id, KEYSET["schema"], schema)
+
+
+def _store_once(client: SyncPrefectClient, run_id: UUID, key: str, value: object) -> None:
+    try:
+        client.create_flow_run_input(run_id, key, json.dumps(value))
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.CONFLICT:  # two attempts of an execution store the same form
+            raise
+
+
+def has_form(client: SyncPrefectClient, run_id: UUID) -> bool:
+    """Whether the form is stored: without its schema the server refuses every answer."""
+    return input_of(client, run_id, KEYSET["schema"]) is not None
+
+
+def input_of(client: SyncPrefectClient, run_id: UUID, key: str) -> FlowRunInput | None:
+    """The input of a flow run with exactly this key.
+
+    The API filters by the beginning of a key only (`filter_flow_run_input` in Prefect's server/models), and its
+    `/input/{key}` leaves out when the input was created.
+    """
+    seen: set[str] = set()
+    while True:
+        page = client.filter_flow_run_input(run_id, key_prefix=key, limit=_PAGE, exclude_keys=seen)
+        if (found := next((stored for stored in page if stored.key == key), None)) is not None:
+            return found
+        if len(page) < _PAGE:
+            return None
+        seen |= {stored.key for stored in page}
+
+
+def create_input(client: SyncPrefectClient, run_id: UUID, key: str, value: str) -> bool:
+    """Create an input of a flow run; False where the key is taken."""
+    try:
+        client.create_flow_run_input(run_id, key, value)
+    except ObjectAlreadyExists:
+        return False
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code == HTTPStatus.CONFLICT:
+            return False
+        raise
+    return True

@@ -1,0 +1,293 @@
+"""Gates under Prefect: an approval before a wave, asked as a child flow run that sits in Paused with a form.
+
+In comes a `GateRequest` (from inside a wave's task), out goes a `GateAnswer`. Each gate is a flow run of its own, named
+`approve <wave name>`, because one flow run can hold one pause at a time (`HandlePausingFlows` in Prefect's
+orchestration policy): so gates that are ready together wait side by side and each releases its own wave only.
+
+What `prefect.pause_flow_run(wait_for_input=Approval)` does is done here through Prefect's client: the run is set to
+Paused, the form is stored, and the run is watched until somebody resumes it, in the UI, with `prefect-drs approve` or
+by the REST API. The order matters: from 3.9 on, entering Paused deletes what is stored under the pause's keyset
+(`HandlePausingFlows.after_transition`). A process that dies in between leaves a Paused run without a form, which the
+next attempt stores. The function itself would not do, for it cannot wait on the form that a dead process left open,
+does not see that a run was cancelled, and leaves a run that nobody answered in Paused (PrefectHQ/prefect#11414).
+
+The answer that counts is the *input* which the Prefect server stores in the same transaction as it resumes the run. It
+outlives every process here: an execution that is retried or resumed finds it and does not ask again. A rejection stays
+too; a time-out or a cancelled approval run was no answer, so a resumed execution asks anew.
+
+Must never: let a wave through without a stored approval; open a second form for a wave while one is open; put a
+secret into the form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import flow, tags
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.runtime import flow_run
+from prefect.states import Paused
+
+from prefect_drs.core.clock import Clock, WallClock
+from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.orchestration.approvals.answers import (
+    FLOW_NAME,
+    GATE_TAG,
+    GRACE,
+    PendingGate,
+    answer_gate,
+    conclude,
+    deadline,
+    earlier_answer,
+    execution_tags,
+    final_state,
+    gate_log,
+    gate_runs,
+    pending_gate,
+    pending_gates,
+    recorded_answer,
+    settle_leftovers,
+)
+from prefect_drs.orchestration.approvals.form import (
+    KEYSET,
+    PAUSE_KEY,
+    RESPONSE_KEY,
+    Approval,
+    approval_form,
+    has_form,
+    store_form,
+)
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+
+__all__ = [
+    "Approval",
+    "AutomaticGate",
+    "PendingGate",
+    "PrefectGate",
+    "answer_gate",
+    "execution_tags",
+    "pending_gates",
+]
+
+_FASTEST_POLL_SECONDS = 0.5
+_SLOWEST_POLL_SECONDS = 10.0
+
+
+class PrefectGate:
+    """Asks a person through a Paused child flow run, and waits. Implements `prefect_drs.recovery.ports.Gate`.
+
+    Args:
+        clock: time for deadlines and polling.
+        on_waiting: called once for each gate whose form is open, with the link to click.
+    """
+
+    def __init__(self, *, clock: Clock | None = None, on_waiting: Callable[[PendingGate], None] | None = None) -> None:
+        self._clock = clock or WallClock()
+        self._on_waiting = on_waiting
+
+    def ask(self, request: GateRequest) -> GateAnswer:
+        """Block until the gate is answered, cancelled or timed out. Call it inside a Prefect task or outside any run.
+
+        A stored answer of an earlier attempt is returned at once; a form that is still open is waited for.
+
+        Raises:
+            PrefectDrsError: the gate could not be opened, or Prefect could not be reached past the deadline.
+        """
+        parent = _enclosing_flow_run()
+        with prefect_client() as client:
+            former = gate_runs(client, request.execution_id, request.wave_number)
+            open_run = settle_leftovers(client, former, self._clock.now())
+            if (earlier := earlier_answer(client, former)) is not None:
+                return earlier
+            if open_run is not None:
+                ensure_form(client, open_run.id, request)
+                return conclude(client, open_run.id, self._wait(client, open_run.id, parent))
+
+        if request.timeout <= timedelta():
+            return nobody_answered(self._clock.now())
+        return self._ask_anew(request, parent)
+
+    def _ask_anew(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
+        """Open the form and wait."""
+
+        def answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer:
+            until = self._clock.now() + request.timeout
+            open_form(client, run_id, request, Paused(pause_expiration_time=until + GRACE, pause_key=PAUSE_KEY))
+            return self._wait(client, run_id, parent)
+
+        return _run_child(answer, request)
+
+    def _still_waiting(self, pending: PendingGate) -> None:
+        """Called each time that there is no answer yet; raises where it is not to be waited for any longer."""
+
+    def _wait(self, client: SyncPrefectClient, run_id: UUID, parent: UUID | None) -> GateAnswer:
+        """Watch the Paused run until it is answered, cancelled, or its time is over."""
+        run = client.read_flow_run(run_id)
+        pending = pending_gate(run)
+        gate_log().info("Waiting for approval of %s: %s", pending, pending.link or f"flow run {run_id}")
+        if self._on_waiting is not None:
+            self._on_waiting(pending)
+        started = self._clock.now()
+        while True:
+            try:
+                if (answer := _answer_so_far(client, run_id, parent, self._clock.now())) is not None:
+                    return answer
+                self._still_waiting(pending)
+            except (httpx.TransportError, PrefectHTTPStatusError) as error:
+                refused = isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500
+                # Prefect's server may restart while a person thinks; only past the deadline is that an error.
+                if refused or (pending.until is not None and self._clock.now() > pending.until + GRACE):
+                    raise
+                gate_log().warning("Prefect could not be asked about %s, trying again: %s", pending, error)
+            waited = (self._clock.now() - started).total_seconds()
+            self._clock.wait(min(_SLOWEST_POLL_SECONDS, max(_FASTEST_POLL_SECONDS, waited / 30)))
+
+
+class AutomaticGate:
+    """Approves in advance, leaving the same kind of flow run and stored answer as a person would.
+
+    Args:
+        by: who approved in advance; must not be blank.
+        comment: why.
+    """
+
+    def __init__(self, *, by: str, comment: str = "approved in advance") -> None:
+        self._approval = approval_form("approve", by, comment)
+
+    def ask(self, request: GateRequest) -> GateAnswer:
+        """Return the earlier answer where there is one, a rejection included; else record an approval.
+
+        Raises:
+            PrefectDrsError: the approval could not be recorded.
+        """
+        _enclosing_flow_run()
+        with prefect_client() as client:
+            former = gate_runs(client, request.execution_id, request.wave_number)
+            open_run = settle_leftovers(client, former, datetime.now(UTC))
+            if (earlier := earlier_answer(client, former)) is not None:
+                return earlier
+            if open_run is not None:
+                ensure_form(client, open_run.id, request)
+                client.resume_flow_run(open_run.id, run_input=self._approval.model_dump())
+                return conclude(client, open_run.id, _not_stored())
+
+        def answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer:
+            client.create_flow_run_input(run_id, RESPONSE_KEY, self._approval.model_dump_json())
+            return recorded_answer(client, run_id) or _not_stored()
+
+        return _run_child(answer, request)
+
+
+def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request: GateRequest) -> GateAnswer:
+    """Run the gate's child flow run to its end."""
+    answers: list[GateAnswer] = []
+
+    def approve(execution_id: str, plan_name: str, mode: str, wave_number: int, wave_name: str) -> State[Any]:
+        with prefect_client() as client:
+            answers.append(answer(client, UUID(str(flow_run.id))))
+        return final_state(answers[-1])
+
+    child = flow(
+        name=FLOW_NAME,
+        description="Asks a person before a wave of a recovery plan starts.",
+        flow_run_name=lambda: f"approve {request.wave_name}",
+        retries=0,
+        persist_result=False,
+        validate_parameters=False,
+    )(approve)
+    parameters = {k: v for k, v in asdict(request).items() if k not in {"summary", "timeout"}}
+    with tags(GATE_TAG, *execution_tags(request.execution_id, request.wave_number)):
+        state = child(**parameters, return_state=True)
+    run_id = state.state_details.flow_run_id
+    if run_id is None or not answers:
+        raise PrefectDrsError(
+            f"the gate before wave {request.wave_number} {request.wave_name!r} of execution {request.execution_id} "
+            f"could not be asked: {state.message}; nothing of the wave was started, resume the execution to ask again"
+        )
+    with prefect_client() as client:
+        return conclude(client, run_id, answers[-1])
+
+
+def open_form(
+    client: SyncPrefectClient, run_id: UUID, request: GateRequest, pause: State[Any], *, force: bool = False
+) -> None:
+    """Set the run to `pause`, then store the form: the order of `pause_flow_run`, and the only one that 3.9 allows.
+
+    Whoever answers in the moment between the two is refused by the server ("Run input schema not found");
+    `prefect_drs.orchestration.approvals.answers.answer_gate` waits for the form.
+
+    Raises:
+        PrefectDrsError: Prefect refused.
+    """
+    pause.state_details.run_input_keyset = dict(KEYSET)
+    result = client.set_flow_run_state(run_id, pause, force=force)
+    if result.status is not SetStateStatus.ACCEPT:
+        raise PrefectDrsError(f"Prefect refused to pause: {getattr(result.details, 'reason', result.status)}")
+    store_form(client, run_id, request.summary)
+
+
+def ensure_form(client: SyncPrefectClient, run_id: UUID, request: GateRequest) -> None:
+    """Store the form of a Paused run whose process died between pausing it and storing the form."""
+    if not has_form(client, run_id):
+        gate_log().warning("The approval run %s was left without its form; storing it", run_id)
+        store_form(client, run_id, request.summary)
+
+
+def _answer_so_far(client: SyncPrefectClient, run_id: UUID, parent: UUID | None, now: datetime) -> GateAnswer | None:
+    """What has become of a Paused run by now; None while it waits on."""
+    run = client.read_flow_run(run_id)
+    if run.state is None or not run.state.is_paused():
+        return recorded_answer(client, run_id) or _unanswered(run.state)
+    if parent is not None:
+        above = client.read_flow_run(parent).state
+        if above is not None and (above.is_cancelling() or above.is_cancelled()):
+            return GateAnswer(Decision.REJECTED, by="", at=above.timestamp, comment="the execution was cancelled")
+    until = deadline(run)
+    if until is not None and now >= until:
+        return nobody_answered(now)
+    return None
+
+
+def nobody_answered(at: datetime) -> GateAnswer:
+    """The answer of a gate whose time is over."""
+    return GateAnswer(Decision.TIMED_OUT, by="", at=at, comment="nobody answered in time")
+
+
+def _unanswered(state: State[Any] | None) -> GateAnswer:
+    """A run that left Paused without a stored answer: never an approval."""
+    at = datetime.now(UTC) if state is None else state.timestamp
+    if state is not None and state.is_failed():  # Prefect's FailExpiredPauses service was faster
+        return nobody_answered(at)
+    what = "was cancelled" if state is not None and (state.is_cancelled() or state.is_cancelling()) else "went on"
+    return GateAnswer(
+        Decision.REJECTED, by="", at=at, comment=f"the approval's flow run {what} in Prefect without an answer"
+    )
+
+
+def _not_stored() -> GateAnswer:
+    return GateAnswer(Decision.REJECTED, by="", at=datetime.now(UTC), comment="Prefect did not store the approval")
+
+
+def _enclosing_flow_run() -> UUID | None:
+    """The flow run whose task asks; None outside of any.
+
+    Raises:
+        UsageError: called in a flow's own body, where Prefect tells child runs of a retried run apart by their order
+            only, and could hand one wave another wave's approval.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return None
+    if TaskRunContext.get() is None:
+        raise UsageError("a gate must be asked inside a Prefect task (one a wave), not in the flow's own body")
+    return context.flow_run.id

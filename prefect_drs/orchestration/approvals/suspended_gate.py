@@ -1,0 +1,343 @@
+"""Gates that hold no process: while all that is left of an execution waits for people, its flow run is Suspended.
+
+In: an execution run by a deployment, whose waves wait at gates. Out: its process ends, and a worker runs the flow again
+from the top once a gate is answered or its time is over; the journal lets it pass by what is done.
+
+Nothing has to watch meanwhile. Each gate is a flow run of the execution's own deployment that was put into Suspended
+with the form, without ever having run. When somebody answers it, in the UI, with `prefect-drs approve` or by the REST
+API, the Prefect server stores the answer and schedules that run *in one transaction* (`resume_flow_run` in Prefect's
+server/api/flow_runs.py): a worker starts it, and all that it does is resume the execution's run. The deadline is one
+more run of the deployment, scheduled for that moment, which does the same. So answers and deadlines survive whatever is
+restarted, which an automation's events do not, and an automation could not name the run to be resumed anyway
+(`FlowRunAction` acts on the run that the event is about).
+
+Must never: let a process go while DRS works for the execution; resume a run that is not Suspended; take a deadline that
+passed while nobody ran for anything but a time-out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy, FlowRun, State, StateType
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.context import FlowRunContext
+from prefect.exceptions import ObjectNotFound, Pause
+from prefect.states import Cancelled, Completed, Scheduled, Suspended
+
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.orchestration.approvals.answers import (
+    EXECUTION_LABEL,
+    GATE_TAG,
+    GRACE,
+    ROLE_LABEL,
+    PendingGate,
+    conclude,
+    deadline,
+    execution_tags,
+    final_state,
+    gate_labels,
+    gate_log,
+    gate_runs,
+    is_of_deployment,
+    recorded_answer,
+)
+from prefect_drs.orchestration.approvals.gate import PrefectGate, nobody_answered, open_form
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.ports import GateAnswer, GateRequest
+from prefect_drs.report.model import WaveStatus
+
+ROOT_LABEL = "prefect-drs.root"
+NAME_LABEL = "prefect-drs.name"  # the flow names its runs anew when they start
+GATE, ALARM = "gate", "alarm"
+ALARM_TAG = "prefect-drs:alarm"
+NEVER = timedelta(days=3650)  # a gate's run is created Scheduled, and is Suspended before any worker looks at it
+
+
+class StandAsideError(PrefectDrsError):
+    """The wave's gate stays open, but this process does not wait at it."""
+
+    code = "STANDS_ASIDE"
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """An execution of which nothing is left to do until somebody answers. `root_id`: its outermost flow run."""
+
+    execution_id: str
+    root_id: UUID
+    gates: tuple[PendingGate, ...]
+
+    def __str__(self) -> str:
+        named = ", ".join(f"wave {gate.wave_number} {gate.wave_name!r}" for gate in self.gates)
+        return f"Waits for approval of {named}; no process is held meanwhile"
+
+
+class SuspendingGate(PrefectGate):
+    """Asks as `PrefectGate` does, and stops waiting once everything that is left waits for people.
+
+    Args:
+        root_id: the outermost flow run of this process, which is to be suspended; it must be a deployment's.
+        clock: time for deadlines and polling.
+        after: how long everything must have waited before the process is let go.
+        on_waiting: as in `PrefectGate`.
+
+    Raises:
+        UsageError: the flow run is no deployment's, so nobody could start it again; or the deployment's concurrency
+            limit cancels the run that is to go on.
+    """
+
+    def __init__(
+        self,
+        root_id: UUID,
+        *,
+        clock: Clock,
+        after: timedelta,
+        on_waiting: Callable[[PendingGate], None] | None = None,
+    ) -> None:
+        super().__init__(clock=clock, on_waiting=on_waiting)
+        with prefect_client() as client:
+            self._root = client.read_flow_run(root_id)
+        if self._root.deployment_id is None:
+            raise UsageError(
+                "gates: suspend needs a deployment, since a worker must start the flow again once a gate is answered; "
+                "deploy it, or run it with gates: hold"
+            )
+        _require_no_cancelling(self._root.deployment_id)
+        self._after = after
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+        self._waiting: dict[int, PendingGate] = {}
+        self._left: dict[int, PendingGate] = {}
+        self._since: datetime | None = None
+        self._leaving = False
+
+    def attach(self, engine: Engine) -> None:
+        """Tell whose waves wait here. Until then no process is let go."""
+        self._engine = engine
+
+    def aside(self) -> Aside | None:
+        """What waits on without a process, once all tasks have ended; None where the execution is over."""
+        if self._engine is None or self._engine.cancelled or not self._left:
+            return None
+        gates = tuple(gate for _, gate in sorted(self._left.items()))
+        return Aside(self._engine.execution_id, self._root.id, gates)
+
+    def ask(self, request: GateRequest) -> GateAnswer:
+        """As `PrefectGate.ask`; a deadline that passed while no process waited is a time-out.
+
+        Raises:
+            StandAsideError: the process is not to wait any longer.
+        """
+        with prefect_client() as client:
+            former = gate_runs(client, request.execution_id, request.wave_number)
+            if former and _is_expired(former[0], self._clock.now()):
+                return conclude(client, former[0].id, nobody_answered(self._clock.now()))
+        try:
+            return super().ask(request)
+        finally:
+            with self._lock:
+                self._waiting.pop(request.wave_number, None)
+
+    def _ask_anew(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
+        with prefect_client() as client:
+            run = self._open(client, request)
+            return conclude(client, run.id, self._wait(client, run.id, parent))
+
+    def _open(self, client: SyncPrefectClient, request: GateRequest) -> FlowRun:
+        """The gate's flow run, Suspended with its form."""
+        until = self._clock.now() + request.timeout
+        run = _run_of_deployment(
+            client,
+            self._root,
+            name=f"approve {request.wave_name}",
+            at=datetime.now(UTC) + NEVER,
+            tags=[GATE_TAG, *execution_tags(request.execution_id, request.wave_number)],
+            labels=gate_labels(request) | {ROLE_LABEL: GATE, ROOT_LABEL: str(self._root.id)},
+        )
+        open_form(client, run.id, request, Suspended(pause_expiration_time=until + GRACE), force=True)
+        return run
+
+    def _still_waiting(self, pending: PendingGate) -> None:
+        with self._lock:
+            self._waiting[pending.wave_number] = pending
+            if self._may_leave():
+                self._leaving = True
+                self._left[pending.wave_number] = pending
+                raise StandAsideError(f"{pending} stays open; a worker goes on once it is answered")
+
+    def _may_leave(self) -> bool:
+        """Whether nothing is in flight and every wave that could begin has waited at its gate for long enough."""
+        engine = self._engine
+        if engine is None or engine.cancelled:
+            return False
+        if self._leaving:
+            return True
+        ready = {
+            wave.wave_number
+            for wave in engine.runbook.waves
+            if not engine.status(wave.wave_number).over
+            and all(engine.status(number) is WaveStatus.COMPLETED for number in wave.depends_on_waves)
+        }
+        if not engine.idle or not ready <= self._waiting.keys():
+            self._since = None
+            return False
+        self._since = self._since or self._clock.now()
+        return self._clock.now() - self._since >= self._after
+
+
+def _require_no_cancelling(deployment_id: UUID) -> None:
+    """UsageError where the deployment's concurrency limit cancels runs that find no free slot.
+
+    The run of an answered gate holds a slot while it resumes the execution's run, which the server then cancels
+    (`SecureFlowConcurrencySlots` in Prefect's core_policy): the execution would end without anybody having wished it.
+    """
+    with prefect_client() as client:
+        deployment = client.read_deployment(deployment_id)
+    limit, options = deployment.global_concurrency_limit, deployment.concurrency_options
+    if limit is None or options is None or options.collision_strategy is not ConcurrencyLimitStrategy.CANCEL_NEW:
+        return
+    raise UsageError(
+        f"gates: suspend does not go with the concurrency limit of deployment {deployment.name!r}, whose collision "
+        "strategy is CANCEL_NEW: a suspended run that is resumed while another run of the deployment holds the limit "
+        "would be cancelled; set the strategy to ENQUEUE, lift the limit, or run it with gates: hold"
+    )
+
+
+def suspend(aside: Aside) -> Pause:
+    """Suspend the execution's flow run, with a run scheduled for its first deadline. Raise what is returned.
+
+    Raises:
+        PrefectDrsError: Prefect refused.
+    """
+    with prefect_client() as client:
+        root = client.read_flow_run(aside.root_id)
+        deadlines = [gate.until for gate in aside.gates if gate.until is not None]
+        if deadlines:
+            _run_of_deployment(
+                client,
+                root,
+                name=f"deadline of {aside.gates[0].plan_name}",
+                at=min(deadlines),
+                tags=["prefect-drs", ALARM_TAG, *execution_tags(aside.execution_id)[1:2]],
+                labels={ROLE_LABEL: ALARM, ROOT_LABEL: str(root.id), EXECUTION_LABEL: aside.execution_id},
+            )
+        state: State[Any] = Suspended(message=str(aside), pause_key=str(uuid4()))
+        result = client.set_flow_run_state(root.id, state)
+        if result.status is not SetStateStatus.ACCEPT:
+            reason = getattr(result.details, "reason", result.status)
+            raise PrefectDrsError(f"Prefect refused to suspend flow run {root.id}: {reason}; resume the execution")
+        answered = [gate for gate in aside.gates if not _is_paused(client.read_flow_run(gate.flow_run_id))]
+        if answered:  # between the last look and now; whoever the answer started found nothing to resume
+            wake(client, root.id)
+        return Pause(state=result.state or state)
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A flow run that stands for a gate or a deadline of an execution.
+
+    `woken`: whether that waited and goes on now. `state`: how this run is to end.
+    """
+
+    execution_id: str
+    woken: bool
+    state: State[Any]
+
+
+def stand_in_for() -> StandIn | None:
+    """Where this flow run only stands for a gate or a deadline, resume the execution's run; None where it does not."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return None
+    with prefect_client() as client:
+        run = client.read_flow_run(context.flow_run.id)
+        role = run.labels.get(ROLE_LABEL)
+        if role is None:
+            return None
+        client.update_flow_run(run.id, name=str(run.labels[NAME_LABEL]))
+        woken = wake(client, UUID(str(run.labels[ROOT_LABEL])))
+        state: State[Any]
+        if role == GATE:
+            answer = recorded_answer(client, run.id)
+            state = Cancelled(message="Nobody answered") if answer is None else final_state(answer)
+        else:
+            state = Completed(message="The execution goes on" if woken else "The execution did not wait any more")
+        return StandIn(str(run.labels[EXECUTION_LABEL]), woken, state)
+
+
+def wake(client: SyncPrefectClient, root_id: UUID) -> bool:
+    """Resume an execution's flow run where it is Suspended. Whether it was."""
+    try:
+        run = client.read_flow_run(root_id)
+    except ObjectNotFound:
+        return False
+    if not is_suspended(run):
+        return False
+    gate_log().info("Resuming flow run %s %r", run.id, run.name)
+    return client.resume_flow_run(root_id).status is SetStateStatus.ACCEPT
+
+
+def dismiss_alarms(execution_id: str) -> None:
+    """Delete the runs that were scheduled for deadlines: a process is at work again and looks itself."""
+    with prefect_client() as client:
+        alarms = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                tags=FlowRunFilterTags(all_=[ALARM_TAG, *execution_tags(execution_id)[1:2]]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+            )
+        )
+        for alarm in alarms:
+            with suppress(ObjectNotFound):
+                client.delete_flow_run(alarm.id)
+
+
+def is_suspended(run: FlowRun) -> bool:
+    """Whether a flow run waits without a process."""
+    return run.state is not None and run.state.is_paused() and bool(run.state.state_details.pause_reschedule)
+
+
+def _is_paused(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_paused()
+
+
+def _is_expired(run: FlowRun, now: datetime) -> bool:
+    """Whether a gate of this kind was left unanswered beyond its deadline, and nobody has concluded it yet.
+
+    Prefect's FailExpiredPauses service may have been faster: it sets such a run to Failed.
+    """
+    if run.state is None or not is_of_deployment(run):
+        return False
+    until = deadline(run)
+    return run.state.is_failed() or (run.state.is_paused() and until is not None and now >= until)
+
+
+def _run_of_deployment(
+    client: SyncPrefectClient, root: FlowRun, *, name: str, at: datetime, tags: list[str], labels: dict[str, Any]
+) -> FlowRun:
+    """One more run of the execution's deployment, which `stand_in_for` tells from an execution by its labels."""
+    if root.deployment_id is None:
+        raise UsageError(f"flow run {root.id} is no deployment's: nobody could start it again")
+    return client.create_flow_run_from_deployment(
+        root.deployment_id,
+        parameters=root.parameters,
+        state=Scheduled(scheduled_time=at),
+        name=name,
+        tags=tags,
+        labels=labels | {NAME_LABEL: name},
+    )

@@ -1,0 +1,91 @@
+"""The one way to reach the Prefect API, and the one message where it cannot be reached.
+
+In: Prefect's settings. Out: a client, or an error that names the URL and the remedy. Commands call `require_prefect`
+before they begin with anything; everything in the package asks through `prefect_client` or `quick_client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.orchestration.temporary_server import start_temporary_server
+
+QUICK_SECONDS = 5.0  # how long a launch waits for an answer of Prefect
+
+
+class PrefectUnreachableError(PrefectDrsError):
+    """The Prefect API cannot be reached."""
+
+    code = "PREFECT_UNREACHABLE"
+
+
+# What a call fails with where Prefect does not answer, or answers that it cannot.
+UNREACHABLE = (httpx.HTTPError, PrefectHTTPStatusError, PrefectUnreachableError)
+
+
+@contextmanager
+def prefect_client() -> Iterator[SyncPrefectClient]:
+    """The Prefect API.
+
+    Prefect's client tries a call six times over 62 s by default, and waits 30 s for a connection.
+
+    Raises:
+        PrefectUnreachableError: it cannot be reached; the message has the URL and the remedy.
+    """
+    with _unreachable_told(), get_client(sync_client=True) as client:
+        yield client
+
+
+@contextmanager
+def quick_client() -> Iterator[SyncPrefectClient]:
+    """The Prefect API for calls that a launch waits for: no retries, and an answer within 5 s or an error.
+
+    Raises:
+        PrefectUnreachableError: it cannot be reached.
+    """
+    with (
+        _unreachable_told(),
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True, httpx_settings={"timeout": QUICK_SECONDS}) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _unreachable_told() -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise PrefectUnreachableError(
+            f"the Prefect API at {get_current_settings().api.url} cannot be reached ({error}); "
+            "start it or set PREFECT_API_URL"
+        ) from error
+
+
+def require_prefect(say: Callable[[str], None]) -> None:
+    """Refuse an API that does not answer before anything begins; without one, start Prefect's own for this process.
+
+    Args:
+        say: called with each line of progress while the temporary server starts.
+
+    Raises:
+        PrefectDrsError: nothing answers at PREFECT_API_URL, or something else does; or no server could be started.
+    """
+    if not (url := get_current_settings().api.url):
+        start_temporary_server(say)
+        return
+    with prefect_client() as client:
+        try:
+            client.api_version()
+        except (PrefectHTTPStatusError, ValueError):  # a page instead of JSON: the UI's address, say
+            raise PrefectDrsError(
+                f"what answers at {url} is no Prefect API, or wants a key; correct PREFECT_API_URL "
+                "(it ends in /api) or set PREFECT_API_KEY"
+            ) from None

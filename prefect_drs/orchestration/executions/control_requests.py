@@ -1,0 +1,271 @@
+"""Control requests under Prefect: pause, resume and cancel, stored with the execution's flow run.
+
+In: an execution and a request, from any machine that reaches the Prefect API. Out: the process that carries the
+execution handles it within seconds; where none does, the next one handles it before it launches anything. A request is
+stored before it is acknowledged, as an input of the execution's flow run. The Prefect UI's own Cancel counts as a
+request too: the state that it leaves is one. Which requests were handled is written in the execution's journal only
+(`prefect_drs.recovery.control_requests`); the mark that a process leaves with the flow run is for people who wait.
+
+The key and form of a stored request have not changed since 0.1.0, since mails that were sent then hold commands that
+write them.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRunInput, State
+from prefect.exceptions import ObjectNotFound
+from prefect.logging import get_logger
+from prefect.states import Cancelled
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY as KEY
+from prefect_drs.orchestration.approvals.answers import pending_gates
+from prefect_drs.orchestration.approvals.form import create_input, input_of
+from prefect_drs.orchestration.approvals.suspended_gate import wake
+from prefect_drs.orchestration.client import UNREACHABLE, prefect_client, quick_client
+from prefect_drs.orchestration.executions.reports import CANCELLED_BY, cancelling_states, carriers_of, flow_runs_of
+from prefect_drs.recovery.control_requests import (
+    ControlAction,
+    ControlRequest,
+    RequestsUnreachableError,
+    StoredRequest,
+    UnreadableRequest,
+)
+from prefect_drs.recovery.engine import Engine
+
+HANDLED_KEY = "prefect-drs-handled-"  # then the key of a request that the journal holds
+POLL_SECONDS = 3.0  # real seconds between two readings of the requests
+AWAY_SECONDS = 10.0  # how long a Prefect that did not answer is not asked again
+PAGE = 100  # inputs a reading
+STATE = "state-"  # begins the id of a request that is a state of a flow run
+
+_logger = get_logger("prefect_drs.orchestration.executions.control_requests")
+
+
+class _Stored(BaseModel):
+    """A request's form in storage."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    action: ControlAction = Field(alias="wish")
+    by: str
+    reason: str = ""
+    at: AwareDatetime | None = None
+
+
+def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "") -> str:
+    """Store a request; the process that carries the execution handles it within seconds, or the next one does.
+
+    A cancel resumes the flow run of an execution that is Suspended at gates, so that it ends now.
+
+    Returns:
+        The id of the request.
+
+    Raises:
+        UsageError: this Prefect API knows no such execution.
+        PrefectDrsError: the Prefect API cannot be reached; nothing was stored.
+    """
+    now = datetime.now(UTC)
+    key = f"{KEY}{now:%Y%m%d-%H%M%S-%f}"
+    value = json.dumps({"wish": action, "by": by, "reason": reason, "at": now.isoformat()})
+    with prefect_client() as client:
+        run_id = require_execution(client, execution_id)
+        while not create_input(client, run_id, key, value):  # somebody stored one in the same microsecond
+            key += "+"
+        if action is ControlAction.CANCEL:
+            for carrier in flow_runs_of(client, execution_id):
+                wake(client, carrier.id)
+    return key
+
+
+def wait_until_handled(execution_id: str, request_id: str, *, seconds: float, every: float = 0.5) -> bool:
+    """Wait until a process has recorded a request in the journal; False where none did within `seconds`.
+
+    Raises:
+        PrefectDrsError: the Prefect API cannot be reached.
+    """
+    deadline = time.monotonic() + seconds
+    with prefect_client() as client:
+        while True:
+            if input_of(client, UUID(execution_id), HANDLED_KEY + request_id) is not None:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(every)
+
+
+def require_execution(client: SyncPrefectClient, execution_id: str) -> UUID:
+    """The id of the execution's own flow run.
+
+    Raises:
+        UsageError: this Prefect API knows no such execution.
+    """
+    try:
+        return client.read_flow_run(UUID(execution_id)).id
+    except (ObjectNotFound, ValueError):
+        raise UsageError(
+            f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
+        ) from None
+
+
+def close_gates(execution_id: str, by: str) -> None:
+    """End the gates that wait for an answer: the execution was cancelled."""
+    with prefect_client() as client:
+        for gate in pending_gates(execution_id):
+            closed: State[Any] = Cancelled(message=f"The execution was cancelled by {by}")
+            client.set_flow_run_state(gate.flow_run_id, closed, force=True)
+
+
+class PrefectRequests:
+    """Implements `prefect_drs.recovery.control_requests.ControlRequests` on the Prefect API.
+
+    Args:
+        execution_id: the execution.
+        flow_run_id: the outermost flow run of this process. Its state is read each time; the states of the other flow
+            runs that carried the execution cannot change any more and are read once.
+    """
+
+    def __init__(self, execution_id: str, flow_run_id: str | None = None) -> None:
+        self._execution = UUID(execution_id)
+        self._run = UUID(flow_run_id) if flow_run_id else None
+        self._former: list[ControlRequest] | None = None
+        self._away: tuple[float, str] | None = None  # when Prefect last failed to answer, and how
+
+    def pending(self, handled: Collection[str]) -> Sequence[StoredRequest]:
+        """The requests that are not in `handled`, in the order in which the Prefect server stored them.
+
+        Raises:
+            RequestsUnreachableError: the Prefect API does not answer, or did not a few seconds ago.
+        """
+        if self._away is not None and time.monotonic() - self._away[0] < AWAY_SECONDS:
+            raise RequestsUnreachableError(self._away[1])
+        try:
+            with quick_client() as client:
+                stored: list[StoredRequest] = [_parsed(each) for each in self._inputs(client, set(handled))]
+                stored += [cancel for cancel in self._cancels(client) if cancel.request_id not in handled]
+        except UNREACHABLE as error:
+            message = f"Prefect could not be asked for control requests: {error}"
+            self._away = time.monotonic(), message
+            raise RequestsUnreachableError(message) from error
+        except ObjectNotFound:
+            raise RequestsUnreachableError(f"the flow run of execution {self._execution} was deleted") from None
+        return sorted(stored, key=lambda request: (request.at, request.request_id))
+
+    def acknowledge(self, request_id: str) -> None:
+        """Leave a mark for people who wait: the journal holds this request."""
+        if request_id.startswith(STATE):
+            return
+        try:
+            with prefect_client() as client:
+                create_input(client, self._execution, HANDLED_KEY + request_id, "true")
+        except (*UNREACHABLE, ObjectNotFound) as error:
+            _logger.warning("Prefect did not store that request %s was handled: %s", request_id, error)
+
+    def _inputs(self, client: SyncPrefectClient, handled: set[str]) -> list[FlowRunInput]:
+        found: list[FlowRunInput] = []
+        excluded = {key for key in handled if key.startswith(KEY)}
+        while True:
+            page = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=PAGE, exclude_keys=excluded)
+            found += page
+            if len(page) < PAGE:
+                return found
+            excluded |= {each.key for each in page}
+
+    def _cancels(self, client: SyncPrefectClient) -> list[ControlRequest]:
+        """The cancels made in the Prefect UI or by its API, of all flow runs that carry the execution or did."""
+        if self._former is None:
+            others = [run.id for run in carriers_of(client, str(self._execution)) if run.id != self._run]
+            self._former = [cancel for run_id in others for cancel in _cancels_of(client, run_id)]
+            return self._former + (_cancels_of(client, self._run) if self._run else [])
+        if self._run is None:
+            return self._former
+        state = client.read_flow_run(self._run).state
+        is_cancelled = state is not None and (state.is_cancelling() or state.is_cancelled())
+        return self._former + (_cancels_of(client, self._run) if is_cancelled else [])
+
+
+def _cancels_of(client: SyncPrefectClient, run_id: UUID) -> list[ControlRequest]:
+    return [
+        ControlRequest(f"{STATE}{state.id}", ControlAction.CANCEL, CANCELLED_BY, state.timestamp)
+        for state in cancelling_states(client, run_id)
+    ]
+
+
+def _parsed(stored: FlowRunInput) -> StoredRequest:
+    """A stored request; whoever wrote it, one that cannot be read stops nobody."""
+    at = stored.created or datetime.now(UTC)
+    try:
+        form = _Stored.model_validate_json(stored.value)
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        return UnreadableRequest(stored.key, at, f"{where}: {first['msg']}" if where else first["msg"])
+    return ControlRequest(stored.key, form.action, form.by, at, form.reason)
+
+
+class ControlReader:
+    """Has an engine handle its control requests every few seconds. Use as a context manager.
+
+    Args:
+        engine: the engine, which reads the requests itself.
+        on_failure: called with an error that ended the reading: the execution was taken over, or its journal cannot be
+            written.
+    """
+
+    def __init__(self, engine: Engine, on_failure: Callable[[BaseException], None]) -> None:
+        self._engine = engine
+        self._on_failure = on_failure
+        self._gates_closed = False
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drs-control", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def read(self) -> None:
+        """Handle what was requested until now.
+
+        Raises:
+            RequestsUnreachableError: the Prefect API does not answer.
+        """
+        for request in self._engine.control.handle_pending():
+            if isinstance(request, UnreadableRequest):
+                _logger.error("control request %s cannot be read: %s", request.request_id, request.problem)
+        if self._engine.cancelled and not self._gates_closed:
+            close_gates(self._engine.execution_id, self._engine.control.cancelled_by)
+            self._gates_closed = True
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.read()
+            except (RequestsUnreachableError, *UNREACHABLE) as error:
+                _logger.warning("%s; trying again", error)
+            except PrefectDrsError as error:
+                if not isinstance(error.__cause__, UNREACHABLE):
+                    self._on_failure(error)
+                    return
+                _logger.warning("%s; trying again", error)
+            except Exception as error:
+                self._on_failure(error)
+                return
+            if self._done.wait(POLL_SECONDS):
+                return

@@ -1,0 +1,128 @@
+"""One process an execution: a Prefect global concurrency limit of one, held by a lease that dies with its holder.
+
+In: an execution's id. Out: a context in which nobody else politely carries it out. The lease keeps two processes from
+getting in each other's way; what keeps them from launching twice, should both run all the same, is the fence in
+`recovery.journal`. A lease frees itself 60 to 75 s after its holder died; `take_over` does not wait for that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
+from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.orchestration.client import prefect_client
+
+LEASE_SECONDS = 60.0  # the shortest that Prefect's API accepts
+PATIENCE = timedelta(seconds=90)  # longer than a dead holder's lease lives
+
+
+class ExecutionBusyError(PrefectDrsError):
+    """Another process carries this execution out."""
+
+    code = "ACTIVE_EXECUTION"
+
+
+def limit_name(execution_id: str) -> str:
+    """The name of the execution's concurrency limit."""
+    return f"prefect-drs-{execution_id}"
+
+
+@contextmanager
+def execution_lease(execution_id: str, *, patience: timedelta = PATIENCE, take_over: bool = False) -> Iterator[None]:
+    """Hold the execution for the time of the block.
+
+    Args:
+        execution_id: the execution.
+        patience: how long to wait for another holder to end or to be found dead.
+        take_over: go on without waiting; the other holder is fenced by the journal.
+
+    Raises:
+        ExecutionBusyError: another process still holds it after `patience`.
+    """
+    name = limit_name(execution_id)
+    if take_over:
+        yield
+        return
+    busy = ExecutionBusyError(
+        f"execution {execution_id} is being carried out by another process; wait for it, or, where you know that "
+        f"it is dead or stuck, take it over: prefect-drs resume {execution_id} --take-over"
+    )
+    with hold(name, patience, busy):
+        yield
+
+
+@contextmanager
+def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None]:
+    """Hold the concurrency limit of that name, a limit of one, for the time of the block.
+
+    Args:
+        name: the limit; it is made where it is not there.
+        patience: how long to wait for another holder to end or to be found dead.
+        busy: what to raise where there still is one then.
+    """
+    held = _acquired(name, time.monotonic() + patience.total_seconds(), busy)
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)
+
+
+def _acquired(name: str, deadline: float, busy: PrefectDrsError) -> AbstractContextManager[None]:
+    """The limit, entered before `deadline` (of the monotonic clock).
+
+    A holder that ends deletes its limit (`forget_lease`), also under those who wait for it: they make it anew.
+    """
+    while True:
+        with prefect_client() as client:
+            ensure_limit(client, name, 1)
+        held = concurrency(
+            name,
+            timeout_seconds=max(0.0, deadline - time.monotonic()),
+            lease_duration=LEASE_SECONDS,
+            strict=True,
+            raise_on_lease_renewal_failure=False,  # a Prefect server that is away must not stop a recovery
+        )
+        try:
+            held.__enter__()
+        except TimeoutError:
+            raise busy from None
+        except ConcurrencySlotAcquisitionError:
+            if time.monotonic() >= deadline:
+                raise busy from None
+        else:
+            return held
+
+
+def ensure_limit(client: SyncPrefectClient, name: str, slots: int) -> None:
+    """Make the concurrency limit of that name where it is not there; another process may do so at the same moment."""
+    try:
+        client.upsert_global_concurrency_limit_by_name(name, slots)
+    except ObjectAlreadyExists:  # created between the client's look and its own attempt
+        return
+
+
+def forget_lease(execution_id: str) -> None:
+    """Delete the limit of an execution that has ended, so that they do not pile up."""
+    with prefect_client() as client:
+        try:
+            client.delete_global_concurrency_limit_by_name(limit_name(execution_id))
+        except ObjectNotFound:
+            return
+
+
+def is_held(execution_id: str) -> bool:
+    """Whether some process holds the execution now (or died less than about 75 s ago)."""
+    with prefect_client() as client:
+        try:
+            limit = client.read_global_concurrency_limit_by_name(limit_name(execution_id))
+        except ObjectNotFound:
+            return False
+    return limit.active_slots > 0

@@ -1,0 +1,217 @@
+"""Executions as any machine that reaches the Prefect API sees them: their reports and how they stand.
+
+In: an execution's id. Out: the RecoveryReport that the running (or ended) flow keeps as an artifact, and, for an
+execution that another process takes up, the end of the flow runs that a dead process left Running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterName,
+    FlowRunFilterStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Crashed
+
+from prefect_drs.aws.location import Location
+from prefect_drs.core.errors import UsageError
+from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, report_key
+from prefect_drs.report.model import RecoveryReport
+from prefect_drs.runbook import PendingLaunch
+
+RESUME_FLOW = "resume"
+UNSETTLED = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+ACTIVE = [*UNSETTLED, StateType.SCHEDULED, StateType.CANCELLING]  # of runs that have begun; one is Scheduled to go on
+SET_ASIDE = "Suspended at a gate"  # so begins the message of a run that another one was put in the place of
+CANCELLED_BY = "the Prefect UI or API"
+STILL_TO_LAUNCH = frozenset({"PENDING", "IN_PROGRESS"})
+"""`launchStatus` of servers that have no instance yet (`LaunchStatus` in the DRS model)."""
+RUNS_A_PAGE = 200  # the Prefect API's own limit
+
+
+def read_report(execution_id: str) -> RecoveryReport:
+    """The report of an execution as last published.
+
+    Raises:
+        UsageError: this Prefect API knows no such execution.
+    """
+    report = find_report(execution_id)
+    if report is None:
+        known = ", ".join(report.execution_id for report in list_reports(limit=5)) or "none"
+        raise UsageError(f"this Prefect API knows no execution {execution_id}; the latest are: {known}")
+    return report
+
+
+def find_report(execution_id: str) -> RecoveryReport | None:
+    """The report of an execution as last published; None where it has published none."""
+    reports = _reports(ArtifactFilterKey(any_=[report_key(execution_id)]), limit=1)
+    return reports[0] if reports else None
+
+
+def list_reports(limit: int = 50) -> list[RecoveryReport]:
+    """The reports of the latest executions, the newest first."""
+    return _reports(ArtifactFilterKey(like_=f"{REPORT_KEY}%"), limit=limit)
+
+
+def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
+    """The artifacts of that key, the newest first.
+
+    The API is asked directly: the client's own `read_artifacts` sends a null for each filter that is left out, which
+    the server of Prefect 3.8 refuses, and an empty filter instead leaves out artifacts of flow runs.
+    """
+    with prefect_client() as client:
+        answer = client.request(
+            "POST",
+            "/artifacts/filter",
+            json={
+                "artifacts": ArtifactFilter(key=key).model_dump(mode="json", exclude_unset=True),
+                "sort": ArtifactSort.CREATED_DESC.value,
+                "limit": limit,
+            },
+        )
+    return Artifact.model_validate_list(answer.json())
+
+
+def pending_launches(report: RecoveryReport) -> Iterator[PendingLaunch]:
+    """The servers that an execution has still to launch, as far as its report tells where."""
+    for wave in report.waves:
+        for server in wave.servers if not wave.status.over else ():
+            if server.launch_status in STILL_TO_LAUNCH and (place := server.placement) is not None:
+                yield PendingLaunch(
+                    server.source_server_id,
+                    Location(place.account_id, place.region),
+                    place.subnet_id,
+                    place.instance_type or "",
+                )
+
+
+def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
+    latest: dict[str, RecoveryReport] = {}
+    for artifact in read_artifacts(key, limit):
+        if isinstance(artifact.data, str):
+            report = RecoveryReport.model_validate_json(artifact.data)
+            latest.setdefault(report.execution_id, report)
+    return list(latest.values())
+
+
+def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
+    """The reports of executions that have not ended, as last published.
+
+    One whose process died is among them, since it may be resumed, until its flow run is settled: resumed to its end, or
+    cancelled in the UI.
+    """
+    runs: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE)),
+                start_time=FlowRunFilterStartTime(is_null_=False),
+            ),
+            sort=FlowRunSort.START_TIME_DESC,
+            limit=RUNS_A_PAGE,
+            offset=len(runs),
+        )
+        runs.extend(page)
+        if len(page) < RUNS_A_PAGE:
+            break
+    resumes = f"{RESUME_FLOW} "  # a plan's name may begin alike: then the run's own id is the execution's
+    executions = {str(run.id) for run in runs}
+    executions |= {run.name.removeprefix(resumes) for run in runs if run.name.startswith(resumes)}
+    found = (_reports(ArtifactFilterKey(any_=[report_key(execution)]), limit=1) for execution in sorted(executions))
+    return [report for reports in found for report in reports if report.ended_at is None]
+
+
+def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
+    """The outermost flow runs that carry an execution out and have not ended."""
+    return [run for run in carriers_of(client, execution_id) if run.state is not None and run.state.type in UNSETTLED]
+
+
+def current_ask(flow_run_id: str) -> str:
+    """What the call to carry an execution out is known by, which this flow run stands for.
+
+    A flow run is asked for when it is made, and anew when somebody retries it after its end: then it goes from a
+    terminal state to a Scheduled one (`HandleFlowTerminalStateTransitions` in Prefect's core_policy). What Prefect or
+    the infrastructure does of its own accord is no such step: a flow's own retries go from Running to AwaitingRetry
+    (`RetryFailedFlows` rejects the Failed), and a container that is started again goes on from Running or Crashed.
+    """
+    with prefect_client() as client:
+        states = sorted(client.read_flow_run_states(UUID(flow_run_id)), key=lambda state: state.timestamp)
+    asked = [str(after.id) for before, after in pairwise(states) if before.is_final() and after.is_scheduled()]
+    return asked[-1] if asked else flow_run_id
+
+
+def cancelling_states(client: SyncPrefectClient, run_id: UUID) -> list[State[Any]]:
+    """The states by which a flow run was cancelled in Prefect's UI or API, one a cancel, the oldest first.
+
+    A cancel goes through Cancelling and Cancelled, or to Cancelled at once where no worker holds the run
+    (`BypassCancellingFlowRunsWithNoInfra` in Prefect's core_policy); the first of the two stands for it. The states
+    that this package sets on runs that were replaced by another one are no cancels.
+    """
+    try:
+        states = sorted(client.read_flow_run_states(run_id), key=lambda state: state.timestamp)
+    except ObjectNotFound:
+        return []
+    found: list[State[Any]] = []
+    before = False
+    for state in states:
+        cancels = state.is_cancelling() or state.is_cancelled()
+        if cancels and not before and not is_set_aside(state):
+            found.append(state)
+        before = cancels
+    return found
+
+
+def is_set_aside(state: State[Any]) -> bool:
+    """Whether this package cancelled a flow run because another one carries the execution now."""
+    return (state.message or "").startswith(SET_ASIDE)
+
+
+def carriers_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
+    """The outermost flow runs that carry an execution, or did: its own, and those that resumed it."""
+    runs = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"])),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=RUNS_A_PAGE,
+    )
+    with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
+        runs.append(client.read_flow_run(UUID(execution_id)))
+    return runs
+
+
+def settle_former_runs(execution_id: str, *current_run_ids: str | None, outcome: str) -> None:
+    """End the flow runs that carried this execution before: Running ones, whose process is lost, and those that are
+    Suspended at gates, so that no answer starts them beside this one.
+
+    Call it while the execution's lease is held: no other process carries it.
+
+    Args:
+        execution_id: the execution.
+        current_run_ids: the flow runs of this process, the outermost first, which are left alone.
+        outcome: what has become of the execution, for the messages of the states: `resumed by flow run …`.
+    """
+    with prefect_client() as client:
+        for run in flow_runs_of(client, execution_id):
+            if str(run.id) in current_run_ids:
+                continue
+            state: State[Any] = (
+                Cancelled(message=f"{SET_ASIDE}, then {outcome}")
+                if is_suspended(run)
+                else Crashed(message=f"Process lost; {outcome}")
+            )
+            client.set_flow_run_state(run.id, state, force=True)

@@ -1,0 +1,241 @@
+"""Where a plan becomes a Prefect flow.
+
+In: a Manifest and the name of one of its plans, or the id of an execution that was interrupted. Out: a `prefect.Flow`
+that resolves the runbook (or reads it from the journal) and runs it by `prefect_drs.orchestration.flow.execute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal, cast
+
+from prefect import Flow, flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from prefect_drs.aws.sessions import AccountAccess, Sessions
+from prefect_drs.core.clock import Clock, configured_clock
+from prefect_drs.core.errors import UsageError
+from prefect_drs.core.escaping import markdown_paragraphs, prefect_flow_name, prefect_template
+from prefect_drs.orchestration.approvals.gate import PendingGate
+from prefect_drs.orchestration.blocks import open_sessions
+from prefect_drs.orchestration.executions.claims import others_than
+from prefect_drs.orchestration.executions.control_requests import PrefectRequests
+from prefect_drs.orchestration.executions.reports import RESUME_FLOW
+from prefect_drs.orchestration.flow.execute import Options, current_execution_id, execute
+from prefect_drs.orchestration.flow.finalize import stand_in
+from prefect_drs.orchestration.settings import PrefectDrsSettings
+from prefect_drs.orchestration.storage.journal_storage import open_journal
+from prefect_drs.plan.graph import WaveGraph
+from prefect_drs.plan.model import Manifest, RecoveryPlan
+from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.take_up import require_not_cancelled
+from prefect_drs.report.events import Event
+from prefect_drs.report.model import RecoveryReport
+from prefect_drs.runbook import Other, Runbook, resolve
+from prefect_drs.runbook.exclusions import parse_exclusions
+from prefect_drs.runbook.points import LATEST_WORD, Points
+from prefect_drs.runbook.waivers import parse_waivers
+
+
+def compile_plan(
+    manifest: Manifest,
+    plan: str | None = None,
+    *,
+    accounts: Iterable[AccountAccess] | None = None,
+    observers: Sequence[Callable[[Event], None]] = (),
+    on_waiting: Callable[[PendingGate], None] | None = None,
+) -> Flow[..., RecoveryReport]:
+    """The flow of one recovery plan.
+
+    Args:
+        manifest: as `load_manifest` gives it, references resolved.
+        plan: the plan's name; may be left out where the manifest has one plan.
+        accounts: how to enter target accounts; by default every saved TargetAccount block.
+        observers: called with every event of an execution, in its process.
+        on_waiting: called with each gate whose form is open, in its process.
+
+    Returns:
+        A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
+        name), `gate_timeout_seconds`, `at` (`latest`, or the time that no server's snapshot may be newer than),
+        `snapshots` (snapshot ids by server), `waivers` (reasons, by the code of the finding that is let pass),
+        `exclude` (reasons, by the server that is left out) and `gates` (`hold` a process at them or `suspend` the
+        run, which needs a deployment). It returns the RecoveryReport of a COMPLETED execution. A flow run that is
+        retried goes on from where AWS and the journal stand; where the execution had ended, only a person's retry
+        tries again what failed.
+
+    Raises:
+        UsageError: the manifest has no such plan, or several and none was named.
+    """
+    chosen = manifest.plan(plan)
+    name = prefect_flow_name(chosen.plan_name)
+
+    @flow(
+        name=name,
+        flow_run_name=prefect_template(chosen.plan_name) + " {mode}",
+        description="\n\n".join(
+            [
+                markdown_paragraphs(chosen.description or chosen.plan_name),
+                f"```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
+            ]
+        ),
+        task_runner=threads_for(len(chosen.waves)),
+        persist_result=False,
+    )
+    def recovery_plan(
+        mode: Literal["drill", "recovery"] = "drill",
+        approved_by: str | None = None,
+        gate_timeout_seconds: float | None = None,
+        at: str = LATEST_WORD,
+        snapshots: dict[str, str] | None = None,
+        waivers: dict[str, str] | None = None,
+        exclude: dict[str, str] | None = None,
+        gates: Literal["hold", "suspend"] = "hold",
+    ) -> RecoveryReport:
+        if (other := stand_in()) is not None:
+            return cast("RecoveryReport", other)
+        points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
+        execution_id = current_execution_id()
+        sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
+        clock = configured_clock()
+        options = Options(
+            approved_by,
+            gate_timeout(gate_timeout_seconds),
+            observers=observers,
+            on_waiting=on_waiting,
+            suspend=gates == "suspend",
+        )
+        return execute(
+            execution_id,
+            lambda: _resolve(
+                manifest, chosen, mode, sessions, clock, points, accepted, left_out, others_than(execution_id)
+            ),
+            sessions,
+            clock,
+            open_journal(execution_id),
+            options,
+        )
+
+    return recovery_plan
+
+
+def compile_resume(
+    execution_id: str,
+    *,
+    accounts: Iterable[AccountAccess] | None = None,
+    observers: Sequence[Callable[[Event], None]] = (),
+    on_waiting: Callable[[PendingGate], None] | None = None,
+    explicit: bool = True,
+) -> Flow[..., RecoveryReport]:
+    """The flow that carries an interrupted execution on, from where AWS and its journal stand.
+
+    An execution that had ended is tried again: what failed, was skipped or timed out. What is LAUNCHED stays, what a
+    person rejected stays rejected.
+
+    Args:
+        execution_id: the execution; its journal must be readable here.
+        accounts: as in `compile_plan`.
+        observers: called with every event, those of the past first.
+        on_waiting: as in `compile_plan`.
+        explicit: a person asks to resume: one that was cancelled is refused, where it would otherwise be brought to its
+            end.
+
+    Returns:
+        A flow with the parameters `approved_by`, `gate_timeout_seconds`, `take_over` (do not wait for the lease of
+        another process; fence it), `despite_cancel` (who goes on although somebody cancelled the execution; without a
+        name, one that was cancelled is refused) and `gates` as in `compile_plan`.
+
+    Raises:
+        UsageError: there is no journal of that execution here.
+    """
+    standing = standing_of(open_journal(execution_id).read())
+    if standing is None:
+        raise UsageError(
+            f"there is no journal of execution {execution_id} here; resume it where it ran, or keep journals "
+            "on a block that all machines reach (PREFECT_DRS_JOURNAL)"
+        )
+    runbook = standing.runbook
+
+    @flow(
+        name=RESUME_FLOW,
+        flow_run_name=f"{RESUME_FLOW} {execution_id}",
+        task_runner=threads_for(len(runbook.waves)),
+        persist_result=False,
+    )
+    def resume_execution(
+        approved_by: str | None = None,
+        gate_timeout_seconds: float | None = None,
+        take_over: bool = False,
+        despite_cancel: str | None = None,
+        gates: Literal["hold", "suspend"] = "hold",
+    ) -> RecoveryReport:
+        options = Options(
+            approved_by,
+            gate_timeout(gate_timeout_seconds),
+            take_over,
+            observers,
+            on_waiting,
+            suspend=gates == "suspend",
+            explicit=explicit,
+            despite_cancel=despite_cancel or None,
+        )
+        return execute(
+            execution_id,
+            lambda: runbook,
+            open_sessions(accounts, session_name=f"prefect-drs-{execution_id}"),
+            configured_clock(),
+            open_journal(execution_id),
+            options,
+        )
+
+    return resume_execution
+
+
+def refuse_cancelled(execution_id: str) -> None:
+    """Refuse to resume an execution that was cancelled, before anything is begun for it.
+
+    Raises:
+        UsageError: a cancel that nobody has handled, or it ended by one; says who cancelled and when.
+    """
+    standing = standing_of(open_journal(execution_id).read())
+    if standing is not None:
+        require_not_cancelled(execution_id, standing, PrefectRequests(execution_id))
+
+
+def threads_for(waves: int) -> TaskRunner[PrefectFuture[Any]]:
+    """A task runner with a thread for each wave, since one that waits, for its gate or for others, holds its own."""
+    runner: Any = ThreadPoolTaskRunner(max_workers=waves + 1)  # its type is invariant in its futures
+    return cast("TaskRunner[PrefectFuture[Any]]", runner)
+
+
+def gate_timeout(seconds: float | None) -> timedelta:
+    """How long gates wait: as asked for, or as the settings say."""
+    return timedelta(seconds=PrefectDrsSettings().gate_timeout_seconds if seconds is None else seconds)
+
+
+@task(name="read the accounts", task_run_name="read the accounts", cache_policy=NO_CACHE, persist_result=False)
+def _resolve(
+    manifest: Manifest,
+    plan: RecoveryPlan,
+    mode: Literal["drill", "recovery"],
+    sessions: Sessions,
+    clock: Clock,
+    points: Points,
+    waivers: Mapping[str, str],
+    exclude: Mapping[str, str],
+    others: Collection[Other],
+) -> Runbook:
+    """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
+    return resolve(
+        manifest,
+        plan,
+        mode=mode,
+        sessions=sessions,
+        clock=clock,
+        points=points,
+        waivers=waivers,
+        exclude=exclude,
+        others=others,
+    ).require_accepted()

@@ -1,0 +1,377 @@
+"""An execution within a running Prefect flow: a task a wave, `wait_for` its dependencies, the engine behind them.
+
+In: a runbook, or the journal of an execution that was interrupted. Out: the RecoveryReport. Prefect decides order and
+shows states; the engine decides about launches; gates, lease, journal and control requests are the ports between the
+two. Nothing here talks to AWS.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import prefect.runtime.flow_run
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
+from prefect.futures import PrefectFuture, wait
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.core.clock import Clock, WallClock
+from prefect_drs.core.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
+from prefect_drs.core.escaping import prefect_template
+from prefect_drs.orchestration.approvals.gate import AutomaticGate, PendingGate, PrefectGate
+from prefect_drs.orchestration.approvals.suspended_gate import (
+    Aside,
+    StandAsideError,
+    SuspendingGate,
+    dismiss_alarms,
+    suspend,
+    wake,
+)
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.executions.claims import Holders, claim_servers, release_servers
+from prefect_drs.orchestration.executions.control_requests import ControlReader, PrefectRequests
+from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
+from prefect_drs.orchestration.executions.quota_sharing import PrefectTurns
+from prefect_drs.orchestration.executions.reports import current_ask, settle_former_runs
+from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
+from prefect_drs.orchestration.settings import PrefectDrsSettings
+from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish_report, wave_progress
+from prefect_drs.orchestration.storage.duration_history import expected_durations, recorded_here
+from prefect_drs.orchestration.storage.journal_storage import holder
+from prefect_drs.orchestration.storage.settings_history import SettingsRecorder
+from prefect_drs.recovery.control_requests import pending_cancel
+from prefect_drs.recovery.drivers import EngineThread, pass_gate
+from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.journal import FencedError, Journal, JournalUnavailableError
+from prefect_drs.recovery.ports import Gate
+from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.take_up import Start, take_up
+from prefect_drs.report.events import Event, ExecutionStarted
+from prefect_drs.report.fold import report_of
+from prefect_drs.report.lines import event_line
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.runbook import Runbook, RunbookWave
+
+SETTINGS_WORKERS = 8
+CHECK_WORKERS = 16
+
+
+class InterruptedExecutionError(PrefectDrsError):
+    """This process was told to stop; the execution can be resumed."""
+
+    code = "EXECUTION_INTERRUPTED"
+
+
+class StoppableClock(WallClock):
+    """A wall clock whose waits end with an error once the process is told to stop, so that no gate holds it."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """From now on nothing waits any more."""
+        self._stopping.set()
+
+    def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
+        """Come back after `seconds`.
+
+        Raises:
+            InterruptedExecutionError: the process was told to stop.
+        """
+        if self._stopping.wait(max(0.0, seconds)):
+            raise InterruptedExecutionError("this process was told to stop; resume the execution to go on")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an execution is carried out.
+
+    Args:
+        approved_by: approves every gate in advance, in that name; None asks.
+        gate_timeout: how long a gate waits.
+        take_over: do not wait for another process's lease, fence it.
+        observers: called with every event, former ones first when an execution is resumed.
+        on_waiting: called with each gate whose form is open.
+        suspend: hold no process while all that is left waits at gates.
+        expected: seconds each server's launch is expected to take, by source server id, where known; None takes
+            what former executions recorded.
+        explicit: somebody asks to resume, so that an execution that was cancelled refuses instead of ending quietly.
+        despite_cancel: who goes on although the execution was cancelled; None honours a cancel.
+    """
+
+    approved_by: str | None
+    gate_timeout: timedelta
+    take_over: bool = False
+    observers: Sequence[Callable[[Event], None]] = ()
+    on_waiting: Callable[[PendingGate], None] | None = None
+    suspend: bool = False
+    expected: Mapping[str, float] | None = None
+    explicit: bool = False
+    despite_cancel: str | None = None
+
+
+def current_execution_id() -> str:
+    """The id of the execution that the running flow carries out: that of its outermost flow run."""
+    return str(root_flow_run_id() or prefect.runtime.flow_run.get_id())
+
+
+def root_flow_run_id() -> str | None:
+    """The outermost flow run of this process."""
+    return prefect.runtime.flow_run.get_root_flow_run_id() or None
+
+
+def execute(
+    execution_id: str,
+    runbook: Callable[[], Runbook],
+    sessions: Sessions,
+    clock: Clock,
+    journal: Journal,
+    options: Options,
+) -> RecoveryReport:
+    """Carry an execution out, or on, within the running flow.
+
+    An execution that has ended is tried again once for each time that somebody asks: `prefect-drs resume`, or a retry
+    by a person in Prefect. Where Prefect itself runs the flow once more, it ends as it did.
+
+    Args:
+        execution_id: what its jobs are tagged with.
+        runbook: resolves what to do; called only where the journal does not tell of the execution yet.
+        sessions: the way into the accounts.
+        clock: the engine's time.
+        journal: where decisions and outcomes are kept.
+        options: gates, lease, observers.
+
+    Raises:
+        ExecutionBusyError: another process carries it out.
+        UsageError: its recovery instances were terminated.
+        PreflightRefusedError: what the accounts hold does not allow it.
+        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
+        Pause: Prefect's own word for a flow run that is Suspended; let it pass.
+    """
+    asked = current_ask(current_execution_id())
+    here = root_flow_run_id(), prefect.runtime.flow_run.get_id()
+    with execution_lease(execution_id, take_over=options.take_over):
+        former = journal.read()
+        requests = PrefectRequests(execution_id, root_flow_run_id())
+        start = Start(asked, options.explicit, options.despite_cancel)
+        aside: Aside | None = None
+
+        def claim(runbook: Runbook) -> None:
+            claim_servers(execution_id, runbook)
+
+        resolved = take_up(execution_id, former, requests, start, resolve=runbook, claim=claim)
+        settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
+        dismiss_alarms(execution_id)
+        if resolved is None:
+            report = _concluded(execution_id, former)
+        else:
+            report, aside = _carry_out(
+                execution_id, resolved, sessions, clock, journal, options, start, former, requests
+            )
+    if aside is not None:
+        raise _suspended(aside, requests, journal)
+    release_servers(execution_id)
+    forget_lease(execution_id)
+    return _completed(report)
+
+
+def _concluded(execution_id: str, former: Sequence[Event]) -> RecoveryReport:
+    """The report of an execution that has ended, published once more."""
+    get_run_logger().info("It has ended; to try again what failed: prefect-drs resume %s", execution_id)
+    report = report_of(former)
+    started = next(event for event in former if isinstance(event, ExecutionStarted))
+    with ReportPublisher() as publisher:
+        for event in former:
+            publisher.observe(event)
+    publish_report(report, started.runbook)
+    return report
+
+
+def _carry_out(
+    execution_id: str,
+    runbook: Runbook,
+    sessions: Sessions,
+    clock: Clock,
+    journal: Journal,
+    options: Options,
+    start: Start,
+    former: Sequence[Event],
+    requests: PrefectRequests,
+) -> tuple[RecoveryReport, Aside | None]:
+    """Drive the engine until all is over, or until all that is left waits without a process."""
+    gate_clock = StoppableClock()
+    notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
+
+    def on_waiting(pending: PendingGate) -> None:
+        notifier.waiting(open_gate(pending))
+        if options.on_waiting is not None:
+            options.on_waiting(pending)
+
+    gate = _gate(replace(options, on_waiting=on_waiting), gate_clock)
+    expected = expected_durations(recorded_here()) if options.expected is None else options.expected
+    with (
+        ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
+        ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
+        ReportPublisher() as publisher,
+        PrefectTurns(holders=Holders().count) as turns,
+        SettingsRecorder(execution_id, options.approved_by or holder()) as recorder,
+    ):
+        engine = Engine(
+            execution_id,
+            runbook,
+            sessions,
+            clock=clock,
+            journal=journal,
+            executor=executor,
+            check_executor=check_executor,
+            workers=SETTINGS_WORKERS,
+            expected=expected,
+            turns=turns,
+            holder=holder(),
+            asked=start.asked,
+            requests=requests,
+            override_cancel=start.despite_cancel,
+            observers=(
+                publisher.observe,
+                recorder.observe,
+                _log_events(clock.now()),
+                notifier.observe,
+                *options.observers,
+            ),
+        )
+        with notifier.telling(engine.record):
+            with (
+                EngineThread(engine, clock, gate_clock.stop) as thread,
+                ControlReader(engine, thread.abandon) as control,
+            ):
+                aside: Aside | None = None
+                try:
+                    if isinstance(gate, SuspendingGate):
+                        gate.attach(engine)
+                    _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)
+                    if isinstance(gate, SuspendingGate) and gate.aside():
+                        control.read()
+                        aside = gate.aside()
+                except BaseException:
+                    gate_clock.stop()
+                    thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
+                    raise
+            if aside is None:
+                engine.finish()
+        report = engine.report()
+    publish_report(report, engine.runbook)
+    return report, aside
+
+
+def _gate(options: Options, clock: Clock) -> Gate:
+    """How the execution's gates are passed."""
+    if options.approved_by:
+        return AutomaticGate(by=options.approved_by)
+    if not options.suspend:
+        return PrefectGate(clock=clock, on_waiting=options.on_waiting)
+    root, current = root_flow_run_id(), prefect.runtime.flow_run.get_id()
+    if root is None or root != current:
+        raise UsageError("gates: suspend works in an outermost flow run only, since Prefect suspends no other")
+    after = timedelta(seconds=PrefectDrsSettings().suspend_after_seconds)
+    return SuspendingGate(UUID(root), clock=clock, after=after, on_waiting=options.on_waiting)
+
+
+def _suspended(aside: Aside, requests: PrefectRequests, journal: Journal) -> Pause:
+    """Suspend the run; a cancel that was stored while that was done must not wait for an answer."""
+    get_run_logger().info("%s", aside)
+    pause = suspend(aside)
+    standing = standing_of(journal.read())
+    if standing is not None and pending_cancel(requests, standing.handled) is not None:
+        with prefect_client() as client:
+            wake(client, aside.root_id)
+    return pause
+
+
+def _run_waves(engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta, clock: Clock) -> None:
+    """Start a task for every wave and wait until all are over and no job runs any more."""
+    futures: dict[int, PrefectFuture[Any]] = {}
+    for wave in engine.runbook.waves:  # in topological order
+        futures[wave.wave_number] = _wave_task(wave, engine, thread, gate, gate_timeout, clock).submit(
+            wait_for=[futures[number] for number in wave.depends_on_waves]
+        )
+    wait(list(futures.values()))
+    thread.wait(lambda: engine.idle)
+
+
+def _wave_task(
+    wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta, clock: Clock
+) -> Any:
+    """The task that stands for a wave: it asks the gate, hands the wave to the engine and waits for its end."""
+    number = wave.wave_number
+
+    @task(
+        name=wave.wave_name,
+        task_run_name=prefect_template(wave.wave_name),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    def recover_wave() -> State[Any]:
+        try:
+            begins = (
+                not engine.status(number).over
+                and not engine.cancelled
+                and pass_gate(engine, gate, number, gate_timeout, clock=clock)
+            )
+        except StandAsideError as aside:
+            return Cancelled(name="Suspended", message=aside.message)
+        except (JournalUnavailableError, FencedError) as failure:
+            thread.abandon(failure)  # nothing can go on: let go of the waves that wait at other gates too
+            raise
+        if begins:
+            engine.submit(number)
+            with wave_progress(engine, wave) as show:
+                thread.wait(lambda: engine.status(number).over, meanwhile=show)
+        return _task_state(engine, wave)
+
+    return recover_wave
+
+
+def _task_state(engine: Engine, wave: RunbookWave) -> State[Any]:
+    """The state in which a wave's task ends."""
+    reason = engine.reason(wave.wave_number)
+    match engine.status(wave.wave_number):
+        case WaveStatus.COMPLETED:
+            return Completed(message=f"{engine.launched(wave.wave_number)} server(s) LAUNCHED")
+        case WaveStatus.CANCELLED:
+            return Cancelled(message=reason)
+        case _:
+            return Failed(message=reason)
+
+
+def _completed(report: RecoveryReport) -> RecoveryReport:
+    if report.status is ExecutionStatus.COMPLETED:
+        return report
+    told = "; ".join(
+        f"wave {wave.wave_number} {wave.wave_name}: {wave.status} ({wave.reason})"
+        for wave in report.waves
+        if wave.status is not WaveStatus.COMPLETED or wave.reason
+    )
+    raise RecoveryNotCompletedError(f"{report.mode} of {report.plan_name} ended {report.status}: {told}", report=report)
+
+
+def _log_events(since: datetime) -> Callable[[Event], None]:
+    """An observer that writes each new event to the run's log, a line each."""
+    logger: logging.Logger | logging.LoggerAdapter[logging.Logger] = get_run_logger()
+
+    def observe(event: Event) -> None:
+        line = event_line(event) if event.at >= since else None
+        if line:
+            logger.info(line)
+
+    return observe

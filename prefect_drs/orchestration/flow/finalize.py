@@ -1,0 +1,142 @@
+"""Cancelled executions that no process carries, brought to their end.
+
+In: an execution's id. Out: its report, ended CANCELLED or PARTIAL. A cancel is a stored request, or the state that the
+Prefect UI's Cancel leaves: of a Suspended run it is Cancelled at once (`BypassCancellingFlowRunsWithNoInfra` in
+Prefect's core_policy), and no worker and no hook hears of it. So whoever looks next ends the execution: `prefect-drs
+cancel`, `status` and `terminate`, an answer to one of its gates, or at the latest the run that was scheduled for its
+first deadline.
+
+Must never: launch anything; end an execution that a process carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.logging import get_logger
+
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.core.clock import configured_clock
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.orchestration.approvals.suspended_gate import dismiss_alarms, stand_in_for
+from prefect_drs.orchestration.blocks import open_sessions
+from prefect_drs.orchestration.executions.claims import release_servers
+from prefect_drs.orchestration.executions.control_requests import PrefectRequests, close_gates
+from prefect_drs.orchestration.executions.lease import ExecutionBusyError, execution_lease, forget_lease
+from prefect_drs.orchestration.executions.reports import settle_former_runs
+from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish_report
+from prefect_drs.orchestration.storage.journal_storage import holder, open_journal
+from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
+from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.state import Standing, standing_of
+from prefect_drs.report.events import Event
+from prefect_drs.report.model import RecoveryReport
+
+CHECK_WORKERS = 4
+
+_logger = get_logger("prefect_drs.orchestration.flow.finalize")
+
+
+def stand_in() -> State[Any] | None:
+    """Where this flow run only stands for a gate or a deadline of an execution: how to end it.
+
+    Call it first in every flow that can be deployed. None where the run is an execution's own.
+    """
+    found = stand_in_for()
+    if found is None:
+        return None
+    if not found.woken:
+        conclude_cancelled(found.execution_id)
+    return found.state
+
+
+def conclude_cancelled(
+    execution_id: str,
+    sessions: Sessions | None = None,
+    *,
+    follow_jobs: bool = False,
+    observers: Sequence[Callable[[Event], None]] = (),
+) -> RecoveryReport | None:
+    """End an execution that was cancelled and that no process carries.
+
+    Args:
+        execution_id: the execution.
+        sessions: the way into the accounts; by default by saved blocks.
+        follow_jobs: where DRS still works for it, follow its jobs to their end first, which may take as long as a
+            launch does; without it such an execution is left alone.
+        observers: called with every event.
+
+    Returns:
+        Its report; None where there is nothing to end, or it cannot be done here: its journal is elsewhere, a process
+        holds it, or DRS still works for it.
+    """
+    requests = PrefectRequests(execution_id)
+    try:
+        if pending_cancel(requests, ()) is None:  # nobody ever cancelled it: leave its lease and its journal alone
+            return None
+        with execution_lease(execution_id, patience=timedelta(seconds=1)):
+            report = _conclude(execution_id, requests, sessions, observers, follow_jobs=follow_jobs)
+    except ExecutionBusyError:
+        return None
+    except PrefectDrsError as error:
+        _logger.warning("execution %s was cancelled and cannot be ended here: %s", execution_id, error)
+        return None
+    if report is not None:
+        release_servers(execution_id)
+        forget_lease(execution_id)
+    return report
+
+
+def _conclude(
+    execution_id: str,
+    requests: PrefectRequests,
+    sessions: Sessions | None,
+    observers: Sequence[Callable[[Event], None]],
+    *,
+    follow_jobs: bool,
+) -> RecoveryReport | None:
+    journal = open_journal(execution_id)
+    standing = standing_of(journal.read())
+    if standing is None or standing.ended or (_is_at_work(standing) and not follow_jobs):
+        return None
+    if standing.cancel is None and pending_cancel(requests, standing.handled) is None:
+        return None
+    with ReportPublisher() as publisher, ThreadPoolExecutor(CHECK_WORKERS) as executor:
+        engine = Engine(
+            execution_id,
+            None,
+            sessions or open_sessions(session_name=f"prefect-drs-{execution_id}"),
+            clock=configured_clock(),
+            journal=journal,
+            executor=executor,
+            requests=requests,
+            holder=holder(),
+            observers=(publisher.observe, *observers),
+        )
+        if not engine.cancelled:  # somebody overrode the cancel meanwhile, which the journal's fence would show too
+            raise RequestsUnreachableError(f"execution {execution_id} is not cancelled any more")
+        _follow(engine)
+        report = engine.finish()
+    publish_report(report, engine.runbook)
+    by = engine.control.cancelled_by
+    close_gates(execution_id, by)
+    settle_former_runs(execution_id, outcome=f"the execution was cancelled by {by} and ended {report.status}")
+    dismiss_alarms(execution_id)
+    return report
+
+
+def _follow(engine: Engine) -> None:
+    """Follow what DRS does for a cancelled execution until all of it is over."""
+    clock = configured_clock()
+    while not engine.idle:
+        clock.wait(engine.tick(), engine.woken)
+
+
+def _is_at_work(standing: Standing) -> bool:
+    """Whether a wave is under way, or DRS may have a job of the execution that is not known to be over."""
+    begun = any(wave.begun and not wave.status.over for wave in standing.waves.values())
+    return begun or bool(standing.requests) or not standing.jobs.keys() <= standing.over

@@ -1,0 +1,202 @@
+"""Who changed which launch settings when: an append-only history of each server, kept as Prefect artifacts.
+
+In: changes, old and new value each, as operations and executions make them. Out: a server's history, the newest first.
+Each record is one more version of the artifact `launch-settings-ACCOUNT-REGION`, so that it shows in the Prefect UI and
+survives this machine; versions beyond the newest `KEPT` are deleted. A record that was written twice (an execution that
+was resumed) counts once. It holds settings and names, never a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from types import TracebackType
+from typing import Literal, Self
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact
+from prefect.client.schemas.sorting import ArtifactSort
+from prefect.exceptions import ObjectNotFound
+from prefect.logging import get_logger
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.aws.drs import batches
+from prefect_drs.aws.location import Location
+from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.report.events import Event, ExecutionStarted, SettingsApplied
+from prefect_drs.runbook import RunbookServer
+
+KEY = "launch-settings-"
+TYPE = "json"
+KEPT = 500  # records an account and region
+SERVERS_A_RECORD = 200
+RECORDS_A_PAGE = 50
+
+_logger = get_logger("prefect_drs.orchestration.storage.settings_history")
+
+
+class HistoryModel(BaseModel):
+    """The base of what a history holds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class Changed(HistoryModel):
+    """One setting: `part` is where it is kept: `plan` (the stored group), `drs` or `ec2` (the account)."""
+
+    part: Literal["plan", "drs", "ec2"]
+    field: str
+    before: JsonValue
+    after: JsonValue
+
+
+class Entry(HistoryModel):
+    """What was done to one server.
+
+    Args:
+        at: when.
+        by: who, as claimed.
+        action: the operation, or the mode of an execution.
+        source: the group or the execution.
+        changes: from what to what.
+    """
+
+    at: datetime
+    by: str
+    action: str
+    source: str
+    changes: tuple[Changed, ...]
+
+
+class Record(HistoryModel):
+    """What was done at one time in one account and region, server by server."""
+
+    servers: dict[str, Entry]
+
+
+def history_key(location: Location) -> str:
+    """The key of the artifact whose versions are the records of an account and region."""
+    return f"{KEY}{location.account_id}-{location.region}"
+
+
+def record_changes(location: Location, entries: Mapping[str, Entry], *, kept: int = KEPT) -> None:
+    """Append what was done to servers of an account and region; nothing where nothing was.
+
+    Args:
+        location: the account and region.
+        entries: what was done, by source server id.
+        kept: how many records of the account and region may stay.
+
+    Raises:
+        httpx.HTTPError: the Prefect API refused or could not be reached.
+    """
+    if not entries:
+        return
+    with prefect_client() as client:
+        for servers in batches(entries, SERVERS_A_RECORD):
+            client.create_artifact(
+                ArtifactCreate(
+                    type=TYPE,
+                    key=history_key(location),
+                    description=f"launch settings of {len(servers)} server(s) in {location}",
+                    data=Record(servers={server: entries[server] for server in servers}).model_dump(
+                        mode="json", by_alias=True
+                    ),
+                )
+            )
+        _forget_old(client, location, kept)
+
+
+def read_history(location: Location, source_server_id: str, *, limit: int) -> tuple[Entry, ...]:
+    """What was done to a server, the newest first, at most `limit` entries.
+
+    Raises:
+        httpx.HTTPError: the Prefect API refused or could not be reached.
+    """
+    found: dict[tuple[datetime, str, str], Entry] = {}
+    with prefect_client() as client:
+        for record in _records(client, location):
+            if (entry := record.servers.get(source_server_id)) is not None:
+                found.setdefault((entry.at, entry.action, entry.source), entry)
+            if len(found) >= limit:
+                break
+    return tuple(sorted(found.values(), key=lambda entry: entry.at, reverse=True))
+
+
+def _records(client: SyncPrefectClient, location: Location) -> Iterator[Record]:
+    offset = 0
+    while page := _page(client, location, offset, RECORDS_A_PAGE):
+        yield from (Record.model_validate(artifact.data) for artifact in page)
+        offset += len(page)
+
+
+def _page(client: SyncPrefectClient, location: Location, offset: int, limit: int) -> list[Artifact]:
+    return client.read_artifacts(
+        artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[history_key(location)])),
+        sort=ArtifactSort.CREATED_DESC,
+        offset=offset,
+        limit=limit,
+    )
+
+
+def _forget_old(client: SyncPrefectClient, location: Location, kept: int) -> None:
+    for artifact in _page(client, location, kept, RECORDS_A_PAGE):
+        with suppress(ObjectNotFound):  # another process forgot it
+            client.delete_artifact(artifact.id)
+
+
+class SettingsRecorder:
+    """Records what an execution wrote, once it is over or put aside. A context manager whose `observe` takes events in.
+
+    A history that Prefect does not take is logged and holds no recovery up.
+    """
+
+    def __init__(self, execution_id: str, by: str) -> None:
+        self._execution_id = execution_id
+        self._by = by
+        self._action = "recovery"
+        self._servers: dict[str, RunbookServer] = {}
+        self._applied: list[SettingsApplied] = []
+
+    def observe(self, event: Event) -> None:
+        """Take an event in."""
+        if isinstance(event, ExecutionStarted):
+            self._action = event.runbook.mode
+            self._servers = {server.source_server_id: server for wave in event.runbook.waves for server in wave.servers}
+        elif isinstance(event, SettingsApplied):
+            self._applied.append(event)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            for location, entries in self._entries():
+                record_changes(location, entries)
+        except Exception as refused:  # whatever keeps a history from being written, the recovery has its end
+            _logger.warning("Prefect did not take the history of launch settings: %s", refused)
+
+    def _entries(self) -> Iterator[tuple[Location, dict[str, Entry]]]:
+        """By account-region; a server that was written several times has a record each."""
+        rest: Sequence[SettingsApplied] = self._applied
+        while rest:
+            again: list[SettingsApplied] = []
+            found: dict[Location, dict[str, Entry]] = {}
+            for event in rest:
+                server_id = event.source_server_id
+                here = found.setdefault(self._servers[server_id].location, {})
+                if server_id in here:
+                    again.append(event)
+                    continue
+                changes = tuple(Changed.model_validate(change.model_dump()) for change in event.changes)
+                here[server_id] = Entry(
+                    at=event.at, by=self._by, action=self._action, source=self._execution_id, changes=changes
+                )
+            yield from found.items()
+            rest = again

@@ -1,0 +1,1 @@
+"""From a plan file to a manifest: text, documents with positions, shapes, names, bindings."""

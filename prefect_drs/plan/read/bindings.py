@@ -1,0 +1,166 @@
+"""Bindings: which real id stands behind a name in a manifest, in one environment.
+
+In: a YAML or JSON file, or values from Python. Out: `Bindings`, whose `find` looks a name up. The same plan thus runs
+in production and in the sandbox. A name may be bound for one account and region, for a region, or everywhere; the most
+exact wins. Writing is stable: the same bindings give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from prefect_drs.core.errors import Fault, FaultyInputError, Severity
+from prefect_drs.core.private_files import write_file
+from prefect_drs.plan.read.document import Document, read_document
+from prefect_drs.plan.read.fields import BINDING_KINDS, BINDINGS
+from prefect_drs.plan.read.finding import Finding, Place
+from prefect_drs.plan.read.shape import NotUnderstoodError
+
+Kind = Literal[
+    "protectionGroups",
+    "sourceServers",
+    "subnets",
+    "securityGroups",
+    "instanceProfiles",
+    "instanceTypes",
+    "accounts",
+]
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*", re.ASCII)
+
+_WHAT = {
+    "accounts": "12-digit AWS account ids",
+    "protectionGroups": "a groupName (or groupId) of the manifest",
+    "sourceServers": "DRS source server ids (s-…)",
+    "subnets": "EC2 subnet ids",
+    "securityGroups": "EC2 security group ids",
+    "instanceProfiles": "IAM instance profile names",
+    "instanceTypes": "EC2 instance types",
+}
+
+
+class Bindings(BaseModel):
+    """Names of a manifest, each with what it is called in one environment.
+
+    Keys are a name as the manifest has it, or `region/name`, or `account/region/name`. Values are real ids; for
+    `protection_groups`, a group name or id of the manifest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    accounts: Mapping[str, str] = Field(default_factory=dict)
+    protection_groups: Mapping[str, str] = Field(default_factory=dict)
+    source_servers: Mapping[str, str] = Field(default_factory=dict)
+    subnets: Mapping[str, str] = Field(default_factory=dict)
+    security_groups: Mapping[str, str] = Field(default_factory=dict)
+    instance_profiles: Mapping[str, str] = Field(default_factory=dict)
+    instance_types: Mapping[str, str] = Field(default_factory=dict)
+
+    def of(self, kind: Kind) -> Mapping[str, str]:
+        """All bindings of a kind."""
+        found: Mapping[str, str] = getattr(self, BINDING_KINDS[kind])
+        return found
+
+    def find(self, kind: Kind, name: str, *, account: str | None = None, region: str | None = None) -> Bound | None:
+        """What `name` is bound to in that account and region; None where nothing binds it.
+
+        Looked for as `account/region/name`, then `region/name`, then `name`.
+        """
+        bound = self.of(kind)
+        for key in _keys(name, account, region):
+            if key in bound:
+                return Bound(bound[key], kind, key)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a name is bound to, and where the bindings say so."""
+
+    value: str
+    kind: Kind
+    key: str
+
+    @property
+    def at(self) -> Place:
+        """Its place in the bindings file."""
+        return (self.kind, self.key)
+
+
+def _keys(name: str, account: str | None, region: str | None) -> Iterator[str]:
+    if region is not None:
+        if account is not None:
+            yield f"{account}/{region}/{name}"
+        yield f"{region}/{name}"
+    yield name
+
+
+def read_bindings(path: str | os.PathLike[str]) -> tuple[Bindings, Document, tuple[Fault, ...]]:
+    """The bindings of a file as far as they can be understood, the document, and what is wrong with it."""
+    document = read_document(path)
+    findings: list[Finding] = []
+    values: dict[str, Mapping[str, str]] = {}
+    if not document.faults or document.value is not None:
+        try:
+            entry = BINDINGS(document.value if document.value is not None else {}, (), findings)
+            values = {kind: entry.values.get(kind) or {} for kind in BINDING_KINDS}
+        except NotUnderstoodError:
+            values = {}
+    return Bindings.model_validate(values), document, (*document.faults, *document.faults_of(findings))
+
+
+def load_bindings(path: str | os.PathLike[str]) -> Bindings:
+    """The bindings of a file.
+
+    Raises:
+        FaultyInputError: the file cannot be read, or is no bindings file; with every fault.
+    """
+    bindings, _, faults = read_bindings(path)
+    if any(fault.severity is Severity.ERROR for fault in faults):
+        raise FaultyInputError(tuple(sorted(faults, key=lambda fault: fault.line)))
+    return bindings
+
+
+def write_bindings(bindings: Bindings, path: str | os.PathLike[str]) -> None:
+    """Write bindings as YAML with a comment for each kind; the same bindings always give the same bytes.
+
+    The file is readable by its owner only: it names accounts and servers.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415 - only who writes needs it
+    from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415
+
+    top = CommentedMap()
+    top.yaml_set_start_comment(
+        "Bindings: what the names in a manifest are called in this environment.\n"
+        "A key is the name as the manifest has it, or region/name, or account/region/name; the most exact wins."
+    )
+    for kind, what in _WHAT.items():
+        bound = bindings.of(kind)  # type: ignore[arg-type]  # _WHAT's keys are the kinds
+        if bound:
+            top[kind] = CommentedMap(
+                {
+                    key if _BARE_KEY.fullmatch(key) else DoubleQuotedScalarString(key): DoubleQuotedScalarString(
+                        bound[key]
+                    )
+                    for key in sorted(bound)
+                }
+            )
+            top.yaml_set_comment_before_after_key(kind, before=f"\n{kind}: to {what}")
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.dump(top, stream)
+    write_file(Path(path), stream.getvalue().encode())

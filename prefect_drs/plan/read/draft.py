@@ -1,0 +1,452 @@
+"""A manifest as far as it can be understood, with its names resolved, and where each thing stands.
+
+In: the shaped values of a file, and bindings. Out: a `Draft` for the rules to look at, and from a faultless one the
+`Manifest`. Says nothing about right or wrong: a name that resolves to nothing stays as written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from prefect_drs.plan.checks import check_name
+from prefect_drs.plan.model import Manifest
+from prefect_drs.plan.read.bindings import Bindings, Kind
+from prefect_drs.plan.read.check_fields import CHECK_LISTS
+from prefect_drs.plan.read.fields import METADATA_FIELDS
+from prefect_drs.plan.read.finding import Place
+from prefect_drs.plan.read.shape import Entry, Item
+
+BY_NAME = ("protectionGroupName", "protectionGroupNames")
+SPELLINGS = ("protectionGroupId", "protectionGroupIds", *BY_NAME, "groupId")
+"""The ways a wave may name its groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name in the manifest and what the bindings make of it.
+
+    Args:
+        written: as the file has it.
+        real: what it is bound to; as written where nothing binds it.
+        at: where it is written.
+        bound_at: where the bindings bind it, None where they do not.
+    """
+
+    written: str
+    real: str
+    at: Place
+    bound_at: Place | None = None
+
+
+@dataclass(frozen=True)
+class DraftSettings:
+    """Launch settings of a group or server, with their names resolved."""
+
+    entry: Entry
+    subnet: Name | None
+    security_groups: tuple[Name, ...]
+    instance_type: Name | None
+    instance_profile: Name | None
+
+    @property
+    def static_address(self) -> str | None:
+        """`staticPrivateIp`."""
+        return self.entry.text("staticPrivateIp")
+
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        values = {name: value for name, value in self.entry.values.items() if value is not None}
+        if "licensing" in values:
+            values["licensing"] = dict(values["licensing"].values)
+        if "securityGroupIds" in values:
+            values["securityGroupIds"] = [name.real for name in self.security_groups]
+        for field, name in (
+            ("subnetId", self.subnet),
+            ("instanceType", self.instance_type),
+            ("instanceProfileName", self.instance_profile),
+        ):
+            if name is not None:
+                values[field] = name.real
+        return values
+
+
+@dataclass(frozen=True)
+class DraftServer:
+    """One entry of a group's `servers`."""
+
+    entry: Entry
+    server: Name | None
+    instance_id: str | None
+    name: str | None
+    settings: DraftSettings | None
+
+    @property
+    def uses_group_defaults(self) -> bool:
+        """`useGroupDefaults`."""
+        return self.entry.get("useGroupDefaults", bool) or False
+
+    @property
+    def label(self) -> str:
+        """How its file names it."""
+        return (self.server.written if self.server else None) or self.instance_id or self.name or "?"
+
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        return {
+            "sourceServerId": self.server.real if self.server else None,
+            "instanceId": self.instance_id,
+            "name": self.name,
+            "useGroupDefaults": self.uses_group_defaults,
+            "launchTemplate": self.settings.values() if self.settings else {},
+        }
+
+
+@dataclass(frozen=True)
+class DraftGroup:
+    """A protection group."""
+
+    entry: Entry
+    name: str | None
+    group_id: str | None
+    region: str | None
+    account: Name | None
+    servers: tuple[Name, ...]
+    config: DraftSettings | None
+    entries: tuple[DraftServer, ...]
+
+    @property
+    def label(self) -> str:
+        """How sentences name it."""
+        return self.name or self.group_id or "(unnamed)"
+
+    @property
+    def selection_tags(self) -> dict[str, str]:
+        """`serverSelectionTags`."""
+        return self.entry.values.get("serverSelectionTags") or {}
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """Account (empty for the caller's own) and region."""
+        return (self.account.real if self.account else "", self.region or "")
+
+    def settings(self) -> Iterator[DraftSettings]:
+        """The group's settings and its servers' own, as far as given."""
+        if self.config:
+            yield self.config
+        yield from (entry.settings for entry in self.entries if entry.settings)
+
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        return {
+            "groupName": self.name,
+            "groupId": self.group_id,
+            "description": self.entry.text("description"),
+            "region": self.region,
+            "accountId": self.account.real if self.account else None,
+            "sourceServerIds": [name.real for name in self.servers],
+            "serverSelectionTags": self.selection_tags,
+            "launchConfig": self.config.values() if self.config else {},
+            "servers": [entry.values() for entry in self.entries],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReference:
+    """How a wave names a group: in which spelling, and the group it means, None where there is none."""
+
+    spelling: str
+    name: Name
+    group: DraftGroup | None
+
+    @property
+    def key(self) -> str:
+        """The group's name; as written where it means none."""
+        return (self.group.name if self.group else None) or self.name.written
+
+
+@dataclass(frozen=True)
+class DraftCheck:
+    """A health check or hook of a wave. `phase`: the list it stands in; `position`: its place there, from 1."""
+
+    entry: Entry
+    phase: str
+    position: int
+    account: Name | None
+    servers: tuple[Name, ...]
+
+    @property
+    def kind(self) -> str:
+        """`type`."""
+        return self.entry.text("type") or "?"
+
+    @property
+    def label(self) -> str:
+        """How the report will call it."""
+        return check_name(self.entry.text("name"), self.kind, self.position)
+
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        values = {
+            field: [item.value for item in value] if isinstance(value, tuple) else value
+            for field, value in self.entry.values.items()
+            if value is not None
+        }
+        if self.account is not None:
+            values["accountId"] = self.account.real
+        return values | {"servers": [name.real for name in self.servers]}
+
+
+@dataclass(frozen=True)
+class DraftWave:
+    """A wave."""
+
+    entry: Entry
+    number: int | None
+    name: str | None
+    references: tuple[GroupReference, ...]
+    depends_on: tuple[Item, ...]
+    checks: tuple[DraftCheck, ...] = ()
+    retry_subnets: tuple[Name, ...] = ()
+
+    @property
+    def retry(self) -> Entry | None:
+        """`retry`."""
+        return self.entry.entry("retry")
+
+    @property
+    def label(self) -> str:
+        """How sentences name it."""
+        return f"wave {self.number if self.number is not None else '?'}" + (f" ({self.name})" if self.name else "")
+
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        return {
+            "waveNumber": self.number,
+            "waveName": self.name,
+            "groups": list(dict.fromkeys(reference.key for reference in self.references)),
+            "pauseBeforeWave": self.entry.get("pauseBeforeWave", bool) or False,
+            "dependsOnWaves": list(dict.fromkeys(item.value for item in self.depends_on)),
+            **self._failure_policy(),
+            **{phase: [check.values() for check in self.checks if check.phase == phase] for phase in CHECK_LISTS},
+        }
+
+    def _failure_policy(self) -> dict[str, Any]:
+        policy = {
+            name: self.entry.values[name]
+            for name in ("onServerFailure", "minHealthy", "minHealthyPercent", "maxLag")
+            if self.entry.values.get(name) is not None
+        }
+        if self.retry is not None:
+            policy["retry"] = {
+                **{name: self.retry.values[name] for name in ("attempts", "snapshot") if self.retry.values.get(name)},
+                "instanceTypes": [item.value for item in self.retry.items("instanceTypes")],
+                "subnetIds": [name.real for name in self.retry_subnets],
+            }
+        return policy
+
+
+@dataclass(frozen=True)
+class DraftPlan:
+    """A recovery plan."""
+
+    entry: Entry
+    name: str | None
+    waves: tuple[DraftWave, ...]
+
+    def values(self) -> dict[str, Any]:
+        """As the model takes them."""
+        notify = self.entry.entry("notify")
+        return {
+            "planName": self.name,
+            "description": self.entry.text("description"),
+            "waves": [wave.values() for wave in self.waves],
+            "maxLag": self.entry.text("maxLag"),
+            "notify": {name: [item.value for item in notify.items(name)] for name in notify.values} if notify else {},
+        }
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A whole manifest."""
+
+    entry: Entry
+    groups: tuple[DraftGroup, ...]
+    plans: tuple[DraftPlan, ...]
+
+    @cached_property
+    def metadata(self) -> Entry | None:
+        """The `metadata` object, None where the file has none."""
+        return self.entry.entry("metadata")
+
+    def metadata_field(self, field: str) -> tuple[str | None, Place]:
+        """A metadata field's value and place, at the top or under `metadata`."""
+        value = self.entry.text(field)
+        if value is None and self.metadata is not None and self.metadata.values.get(field) is not None:
+            return self.metadata.text(field), self.metadata.place(field)
+        return value, self.entry.place(field)
+
+    def manifest(self) -> Manifest:
+        """The checked form.
+
+        Raises:
+            pydantic.ValidationError: the draft is not without faults.
+        """
+        manifest = Manifest.model_validate(
+            {
+                **{field: self.metadata_field(field)[0] for field in METADATA_FIELDS},
+                "protectionGroups": [group.values() for group in self.groups],
+                "recoveryPlans": [plan.values() for plan in self.plans],
+            }
+        )
+        written: dict[str, dict[str, None]] = {}
+        for name in (name for group in self.groups for name in group.servers if name.written != name.real):
+            written.setdefault(name.real, {})[name.written] = None
+        return manifest.naming({server_id: tuple(names) for server_id, names in written.items()})
+
+
+class Drafting:
+    """Makes a Draft of a shaped file.
+
+    Args:
+        bindings: what names stand for.
+    """
+
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+
+    def draft(self, entry: Entry) -> Draft:
+        """The draft of a manifest."""
+        groups = tuple(self._group(each) for each in entry.entries("protectionGroups"))
+        by_id: dict[str, DraftGroup] = {}
+        by_name: dict[str, DraftGroup] = {}
+        for group in groups:
+            if group.group_id:
+                by_id.setdefault(group.group_id, group)
+            if group.name:
+                by_name.setdefault(group.name.casefold(), group)
+        plans = tuple(self._plan(each, by_id, by_name) for each in entry.entries("recoveryPlans"))
+        return Draft(entry, groups, plans)
+
+    def _resolved(self, kind: Kind, written: str, at: Place, *, account: Name | None, region: str | None) -> Name:
+        accounts = (account.real, account.written) if account else (None,)
+        found = [
+            bound
+            for each in accounts
+            if (bound := self._bindings.find(kind, written, account=each, region=region)) is not None
+        ]
+        if not found:
+            return Name(written, written, at)
+        exact = max(
+            found, key=lambda bound: len(bound.key)
+        )  # for this account rather than for the region or everywhere
+        return Name(written, exact.value, at, exact.at)
+
+    def _group(self, entry: Entry) -> DraftGroup:
+        written = entry.text("accountId")
+        region = entry.text("region")
+        account = None
+        if written is not None:
+            account = self._resolved("accounts", written, entry.place("accountId"), account=None, region=None)
+        config = entry.entry("launchConfig")
+        return DraftGroup(
+            entry,
+            entry.text("groupName"),
+            entry.text("groupId"),
+            region,
+            account,
+            tuple(
+                self._resolved("sourceServers", item.value, item.at, account=account, region=region)
+                for item in entry.items("sourceServerIds")
+            ),
+            self._settings(config, account, region) if config else None,
+            tuple(self._server(each, account, region) for each in entry.entries("servers")),
+        )
+
+    def _server(self, entry: Entry, account: Name | None, region: str | None) -> DraftServer:
+        server, instance_id = None, entry.text("instanceId")
+        written = entry.text("sourceServerId")
+        if written is not None:
+            at = entry.place("sourceServerId")
+            server = self._resolved("sourceServers", written, at, account=account, region=region)
+        elif instance_id is not None:
+            found = self._resolved(
+                "sourceServers", instance_id, entry.place("instanceId"), account=account, region=region
+            )
+            if found.bound_at is not None:  # an EC2 instance that the bindings know as a source server
+                server, instance_id = found, None
+        template = entry.entry("launchTemplate")
+        settings = self._settings(template, account, region) if template else None
+        return DraftServer(entry, server, instance_id, entry.text("name"), settings)
+
+    def _settings(self, entry: Entry, account: Name | None, region: str | None) -> DraftSettings:
+        def named(kind: Kind, field: str) -> Name | None:
+            written = entry.text(field)
+            if written is None:
+                return None
+            return self._resolved(kind, written, entry.place(field), account=account, region=region)
+
+        return DraftSettings(
+            entry,
+            named("subnets", "subnetId"),
+            tuple(
+                self._resolved("securityGroups", item.value, item.at, account=account, region=region)
+                for item in entry.items("securityGroupIds")
+            ),
+            named("instanceTypes", "instanceType"),
+            named("instanceProfiles", "instanceProfileName"),
+        )
+
+    def _plan(self, entry: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftPlan:
+        waves = tuple(self._wave(wave, by_id, by_name) for wave in entry.entries("waves"))
+        return DraftPlan(entry, entry.text("planName"), waves)
+
+    def _wave(self, entry: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftWave:
+        references = tuple(self._references(entry, by_id, by_name))
+        groups = [reference.group for reference in references if reference.group is not None]
+        retry = entry.entry("retry")
+        return DraftWave(
+            entry,
+            entry.get("waveNumber", int),
+            entry.text("waveName"),
+            references,
+            entry.items("dependsOnWaves"),
+            tuple(
+                self._check(check, phase, position, groups)
+                for phase in CHECK_LISTS
+                for position, check in enumerate(entry.entries(phase), start=1)
+            ),
+            tuple(self._of_groups("subnets", item, groups) for item in retry.items("subnetIds")) if retry else (),
+        )
+
+    def _check(self, entry: Entry, phase: str, position: int, groups: list[DraftGroup]) -> DraftCheck:
+        written = entry.text("accountId")
+        account = None
+        if written is not None:
+            account = self._resolved("accounts", written, entry.place("accountId"), account=None, region=None)
+
+        servers = tuple(self._of_groups("sourceServers", item, groups) for item in entry.items("servers"))
+        return DraftCheck(entry, phase, position, account, servers)
+
+    def _of_groups(self, kind: Kind, item: Item, groups: list[DraftGroup]) -> Name:
+        """What a wave's item stands for: as its groups' accounts and regions bind it, the first that does."""
+        found = [
+            self._resolved(kind, item.value, item.at, account=group.account, region=group.region) for group in groups
+        ]
+        bound = (name for name in found if name.bound_at is not None)
+        return next(bound, Name(item.value, item.value, item.at))
+
+    def _references(
+        self, wave: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]
+    ) -> Iterator[GroupReference]:
+        for spelling in SPELLINGS:
+            written = wave.text(spelling)
+            items = wave.items(spelling) if written is None else (Item(written, wave.place(spelling)),)
+            for item in items:
+                name = self._resolved("protectionGroups", item.value, item.at, account=None, region=None)
+                named = by_name.get(name.real.casefold())
+                identified = by_id.get(name.real)
+                group = named or identified if spelling in BY_NAME else identified or named
+                yield GroupReference(spelling, name, group)

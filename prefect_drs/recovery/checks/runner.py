@@ -1,0 +1,297 @@
+"""The timing of a wave's checks: when to look, when an attempt is over, when to try again, and what it came to.
+
+In: probes, and a clock. Out: a result for each probe and subject. Driven by `step`, from one thread; looks run on an
+executor, so that `step` never blocks (with an inline executor they run within it, for virtual time). Fails closed: a
+look that ends in an error or never comes back is a check that did not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from prefect_drs.core.clock import Clock
+from prefect_drs.core.escaping import one_line
+from prefect_drs.recovery.checks.probe import DETAIL_AT_MOST, Outcome, Probe, Subject, Verdict
+from prefect_drs.report.checks import CheckResult
+
+GRACE = timedelta(seconds=60)  # how long after its attempt's time-out a look under way may still come back
+LOOK_UNDER_WAY = 1.0  # seconds to the next step while a look is on its thread
+TOLD_AT_MOST = 5
+
+
+@dataclass(slots=True)
+class _Run:
+    """One subject of one probe."""
+
+    subject: Subject
+    attempt: int = 0
+    due: datetime | None = None
+    attempt_started: datetime | None = None
+    first_started: datetime | None = None
+    outcome: Outcome = field(default_factory=lambda: Outcome.pending("not looked at"))
+    result: CheckResult | None = None
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look that is on its thread."""
+
+    future: Future[Mapping[Subject, Outcome]]
+    runs: tuple[_Run, ...]
+
+
+class _Course:
+    """One probe on its way."""
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.runs = [_Run(subject) for subject in probe.subjects]
+        self.look: _Look | None = None
+
+    @property
+    def over(self) -> bool:
+        return all(run.result is not None for run in self.runs)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether what comes after it in order must not be made."""
+        return any(run.result is not None and run.result.required and not run.result.passed for run in self.runs)
+
+
+class Checking:
+    """All checks of one phase of one wave.
+
+    Args:
+        probes: what to make; none is over and passed at once.
+        clock: the time; nothing here asks the machine.
+        executor: runs the looks.
+        in_order: one probe after the other, and none after a required one that failed (hooks); otherwise all side by
+            side (health checks).
+        finished: results that the journal holds already: they are taken over and not made again.
+        on_result: told each new result as it comes, in `step`'s thread, before `over` can be true.
+        wake: called, from any thread, when a look came back: a good moment for the next step.
+    """
+
+    def __init__(
+        self,
+        probes: Sequence[Probe],
+        clock: Clock,
+        executor: Executor,
+        *,
+        in_order: bool = False,
+        finished: Iterable[CheckResult] = (),
+        on_result: Callable[[CheckResult], None] | None = None,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._executor = executor
+        self._in_order = in_order
+        self._on_result = on_result
+        self._wake = wake
+        self._courses = [_Course(probe) for probe in probes]
+        known = {result.key: result for result in finished}
+        for course in self._courses:
+            for run in course.runs:
+                run.result = known.get((course.probe.phase, course.probe.name, run.subject))
+
+    # What came of it
+
+    @property
+    def over(self) -> bool:
+        """Whether every check has its result."""
+        return all(course.over for course in self._courses)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is over and every required check passed."""
+        return self.over and not any(course.blocks for course in self._courses)
+
+    @property
+    def results(self) -> tuple[CheckResult, ...]:
+        """What is over so far, in the order of the checks and their servers."""
+        return tuple(run.result for course in self._courses for run in course.runs if run.result is not None)
+
+    @property
+    def unhealthy(self) -> frozenset[str]:
+        """The servers for which a required check did not pass, so far."""
+        return frozenset(
+            result.source_server_id
+            for result in self.results
+            if result.required and not result.passed and result.source_server_id is not None
+        )
+
+    @property
+    def reason(self) -> str:
+        """Which required checks did not pass and why, one line; empty where all passed so far."""
+        failed = [result for result in self.results if result.required and not result.passed and result.attempts]
+        if not failed:
+            return ""
+        told = [f"{_whose(result)}: {result.detail}" for result in failed[:TOLD_AT_MOST]]
+        more = f"; and {len(failed) - TOLD_AT_MOST} more" if len(failed) > TOLD_AT_MOST else ""
+        return f"{len(failed)} check(s) did not pass: " + "; ".join(told) + more
+
+    # The step
+
+    def step(self) -> float | None:
+        """Do all that is due now. Seconds until the next step is worth it; None when all is over."""
+        while self._collect() or self._begin():
+            pass
+        self._close_the_rest(self._clock.now())
+        if self.over:
+            return None
+        now = self._clock.now()
+        waits = [wait for course in self._courses if (wait := self._wait(course, now)) is not None]
+        return min(waits, default=LOOK_UNDER_WAY)
+
+    def stop(self, reason: str) -> None:
+        """Make no more looks: what has no result yet did not pass, for that reason. What was started in AWS runs on."""
+        now = self._clock.now()
+        for course in self._courses:
+            course.look = None
+            for run in course.runs:
+                if run.result is None:
+                    self._end(course, run, False, reason, now)
+
+    def _active(self) -> Iterable[_Course]:
+        """The probes that may be looked at now."""
+        for course in self._courses:
+            if course.over:
+                if self._in_order and course.blocks:
+                    return
+                continue
+            yield course
+            if self._in_order:
+                return
+
+    def _wait(self, course: _Course, now: datetime) -> float | None:
+        if course.look is not None:
+            return LOOK_UNDER_WAY
+        dues = [run.due for run in course.runs if run.result is None and run.due is not None]
+        return max(0.0, (min(dues) - now).total_seconds()) if dues else None
+
+    def _begin(self) -> bool:
+        """Start the looks that are due; whether there was any."""
+        now = self._clock.now()
+        begun = False
+        for course in list(self._active()):
+            if course.look is not None:
+                continue
+            due = tuple(run for run in course.runs if run.result is None and (run.due is None or run.due <= now))
+            if not due:
+                continue
+            for run in due:
+                if run.attempt_started is None:
+                    run.attempt += 1
+                    run.attempt_started = now
+                    run.first_started = run.first_started or now
+            future = self._executor.submit(course.probe.look, {run.subject: run.attempt for run in due})
+            course.look = _Look(future, due)
+            if not future.done():
+                future.add_done_callback(self._came_back)
+            begun = True
+        return begun
+
+    def _came_back(self, _: Future[Mapping[Subject, Outcome]]) -> None:
+        if self._wake is not None:
+            self._wake()
+
+    def _collect(self) -> bool:
+        """Take in the looks that came back, and give up those that did not; whether there was any."""
+        now = self._clock.now()
+        collected = False
+        for course in self._courses:
+            look = course.look
+            if look is None:
+                continue
+            if look.future.done():
+                course.look = None
+                self._take(course, look, now)
+                collected = True
+            elif all(self._hangs(course, run, now) for run in look.runs):
+                course.look = None
+                for run in look.runs:
+                    self._end(course, run, False, self._hung(course), now)
+                collected = True
+        return collected
+
+    def _hangs(self, course: _Course, run: _Run, now: datetime) -> bool:
+        return run.attempt_started is not None and now >= self._deadline(course, run) + GRACE
+
+    def _hung(self, course: _Course) -> str:
+        return (
+            f"a look did not come back within {course.probe.check.timeout_seconds} s; "
+            "not tried again, since it may still be at work"
+        )
+
+    def _deadline(self, course: _Course, run: _Run) -> datetime:
+        assert run.attempt_started is not None  # noqa: S101 - only asked of an attempt that began
+        return run.attempt_started + timedelta(seconds=course.probe.check.timeout_seconds)
+
+    def _take(self, course: _Course, look: _Look, now: datetime) -> None:
+        error = look.future.exception()
+        seen: Mapping[Subject, Outcome] = {} if error is not None else look.future.result()
+        missing = Outcome.failed(f"the look ended in {type(error).__name__}: {error}" if error else "it was not seen")
+        for run in look.runs:
+            self._judge(course, run, seen.get(run.subject, missing), now)
+
+    def _judge(self, course: _Course, run: _Run, outcome: Outcome, now: datetime) -> None:
+        check = course.probe.check
+        run.outcome = outcome
+        if outcome.verdict is Verdict.PASSED:
+            self._end(course, run, True, outcome.detail, now)
+            return
+        if outcome.verdict is Verdict.PENDING:
+            deadline = self._deadline(course, run)
+            if now < deadline:
+                run.due = min(now + timedelta(seconds=check.interval_seconds), deadline)
+                return
+            detail = f"not within {check.timeout_seconds} s: {outcome.detail}"
+        else:
+            detail = outcome.detail
+        if run.attempt > check.retries:
+            self._end(course, run, False, detail, now)
+            return
+        if outcome.at_work:
+            self._end(course, run, False, f"{detail}; not tried again, since it may still be at work", now)
+            return
+        run.outcome = Outcome.pending(detail)
+        run.attempt_started = None
+        run.due = now + timedelta(seconds=check.interval_seconds)
+
+    def _close_the_rest(self, now: datetime) -> None:
+        """What comes after a hook that failed is not made, and says so."""
+        if not self._in_order:
+            return
+        failed: _Course | None = None
+        for course in self._courses:
+            if failed is not None:
+                for run in course.runs:
+                    if run.result is None:
+                        self._end(course, run, False, f"not made: {failed.probe.name} failed before it", now)
+            elif course.over and course.blocks:
+                failed = course
+
+    def _end(self, course: _Course, run: _Run, passed: bool, detail: str, now: datetime) -> None:
+        probe = course.probe
+        result = CheckResult(
+            phase=probe.phase,
+            name=probe.name,
+            type=probe.check.type,
+            required=probe.check.required,
+            source_server_id=run.subject,
+            passed=passed,
+            attempts=run.attempt,
+            detail=one_line(detail, DETAIL_AT_MOST),
+            started_at=run.first_started,
+            ended_at=now,
+        )
+        if self._on_result is not None:
+            self._on_result(result)
+        run.result = result
+
+
+def _whose(result: CheckResult) -> str:
+    return f"{result.name} of {result.source_server_id}" if result.source_server_id else result.name

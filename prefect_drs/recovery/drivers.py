@@ -1,0 +1,183 @@
+"""Two ways to turn the engine's crank: a thread of its own (under Prefect), or the caller's (plain, in virtual time).
+
+In: an engine. Out: a report. The thread serves waves that many Prefect tasks hand over; `run_plainly` walks the graph
+itself, asks gates one after another, and needs neither threads nor a Prefect server.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+from prefect_drs.core.clock import Clock
+from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.ports import Decision, Gate, GateRequest
+from prefect_drs.report.markdown import gate_summary
+from prefect_drs.report.model import RecoveryReport, WaveStatus
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GATE_TIMEOUT = timedelta(days=7)
+
+
+class InlineExecutor(Executor):
+    """Runs what it is given at once, in the caller's thread: for virtual time, where order must be certain."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run it now; the future is already done."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class EngineThread:
+    """Ticks an engine in a thread until it is told that nothing more comes. Use as a context manager.
+
+    A defect in a tick, or a journal that cannot be written, ends the thread; everybody who waits gets it raised, so
+    that nothing waits for ever.
+
+    Args:
+        engine: what is ticked.
+        clock: waited on between ticks.
+        on_failure: called once the thread has ended so, to let go of those who wait elsewhere, such as at gates.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, on_failure: Callable[[], None] = lambda: None) -> None:
+        self._on_failure = on_failure
+        self._engine = engine
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"drs-engine-{engine.execution_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._engine.woken.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._clock.wait(self._engine.tick(), self._engine.woken)
+        except BaseException as failure:
+            self._failure = failure
+            with self._engine.changed:
+                self._engine.changed.notify_all()
+            self._on_failure()
+
+    def abandon(self, failure: BaseException) -> None:
+        """Let everybody who waits here go, with this error; nothing more is ticked."""
+        self._failure = self._failure or failure
+        self._stopping.set()
+        with self._engine.changed:
+            self._engine.changed.notify_all()
+        self._on_failure()
+
+    def wait(
+        self, done: Callable[[], bool], *, every: float = 5.0, meanwhile: Callable[[], None] | None = None
+    ) -> None:
+        """Block until `done()`; looked at on every event and at least every `every` real seconds.
+
+        Raises:
+            BaseException: what ended the engine's thread.
+        """
+        while True:
+            with self._engine.changed:
+                if not (done() or self._failure):
+                    self._engine.changed.wait(every)
+            if self._failure is not None:
+                raise self._failure
+            if meanwhile is not None:
+                meanwhile()
+            if done():
+                return
+
+
+def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta = GATE_TIMEOUT, *, clock: Clock) -> bool:
+    """Ask about a wave, note the answer, and cancel the wave where it is not an approval. True: it may begin.
+
+    An answer that the journal holds already, approval or not, is not asked for again. A gate that a former process
+    opened keeps its deadline.
+
+    Args:
+        engine: whose wave it is.
+        gate: asks and waits.
+        wave_number: the wave.
+        timeout: how long the gate waits, from when it is first asked.
+        clock: what that is measured by: people's time, where the engine's is a simulated one.
+    """
+    wave = engine.runbook.wave(wave_number)
+    if not wave.gate:
+        return True
+    answer = engine.answer(wave_number)
+    if answer is None:
+        now = clock.now()
+        left = engine.gate_asked(wave_number, now + timeout) - now
+        answer = gate.ask(
+            GateRequest(
+                execution_id=engine.execution_id,
+                plan_name=engine.runbook.plan_name,
+                mode=engine.runbook.mode,
+                wave_number=wave_number,
+                wave_name=wave.wave_name,
+                summary=gate_summary(engine.runbook, wave_number, engine.report()),
+                timeout=max(left, timedelta()),
+            )
+        )
+        engine.gate_answered(wave_number, answer)
+    if answer.decision is Decision.APPROVED:
+        return True
+    if answer.decision is Decision.TIMED_OUT:
+        reason = f"no answer within {timeout}"
+    else:
+        comment = f": {answer.comment}" if answer.comment else ""
+        reason = (f"rejected by {answer.by}" if answer.by else "not approved") + comment
+    engine.cancel_wave(wave_number, reason)
+    return False
+
+
+def run_plainly(engine: Engine, gate: Gate, clock: Clock, **options: Any) -> RecoveryReport:
+    """Carry out the whole runbook in this thread: gates are asked as their waves become ready.
+
+    Args:
+        engine: a fresh or resumed engine.
+        gate: answers without waiting, or holds everything up while it waits.
+        clock: waited on between ticks; a stepped clock makes hours pass at once.
+        options: passed on to `pass_gate`.
+    """
+    waiting = {
+        wave.wave_number: wave.depends_on_waves
+        for wave in engine.runbook.waves
+        if not engine.status(wave.wave_number).over  # of a resumed execution, some are
+    }
+    while True:
+        if engine.cancelled:
+            waiting.clear()
+        for number, dependencies in list(waiting.items()):
+            statuses = [engine.status(n) for n in dependencies]
+            if any(status.over and status is not WaveStatus.COMPLETED for status in statuses):
+                del waiting[number]
+            elif all(status is WaveStatus.COMPLETED for status in statuses):
+                del waiting[number]
+                if pass_gate(engine, gate, number, clock=clock, **options):
+                    engine.submit(number)
+        wait = engine.tick()
+        ready = any(all(engine.status(n).over for n in dependencies) for dependencies in waiting.values())
+        if not ready:
+            if engine.idle:
+                return engine.finish()
+            clock.wait(wait)

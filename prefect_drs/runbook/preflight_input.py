@@ -1,0 +1,232 @@
+"""All that the preflight looks at, as plain data: read once, before any rule looks.
+
+In: what `resolve` and `reading` put together. Out: the same, in a form that rules can walk over. Nothing here asks AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from prefect_drs.aws.drs import Job, SourceServer
+from prefect_drs.aws.encryption import Encryption
+from prefect_drs.aws.iam import Principal
+from prefect_drs.aws.instances import PresentInstance
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.networks import AccountFacts
+from prefect_drs.core.errors import AwsError
+from prefect_drs.plan.model import LaunchSettings, ProtectionGroup, RecoveryMode
+from prefect_drs.runbook.launch_settings import sized_by_drs
+from prefect_drs.runbook.model import ExcludedServer, RunbookServer, RunbookWave
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLaunch:
+    """A server that another execution has still to launch.
+
+    Args:
+        source_server_id: which.
+        location: where.
+        subnet_id: as planned; None is the default VPC's.
+        instance_type: as planned; empty where DRS chooses it.
+    """
+
+    source_server_id: str
+    location: Location
+    subnet_id: str | None = None
+    instance_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another execution that has not ended.
+
+    Args:
+        execution_id: which.
+        plan_name: of which plan.
+        source_server_ids: the servers it holds.
+        pending: those of them that it has still to launch.
+    """
+
+    execution_id: str
+    plan_name: str
+    source_server_ids: frozenset[str]
+    pending: tuple[PendingLaunch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A server that was left out, and all names that it goes by."""
+
+    server: ExcludedServer
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A protection group, and who belongs to it now, but for who is left out.
+
+    `read`: whether its account and region could be read.
+    """
+
+    group: ProtectionGroup
+    location: Location
+    servers: tuple[SourceServer, ...]
+    read: bool = True
+    excluded: tuple[Exclusion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that could not be read."""
+
+    location: Location
+    message: str
+    source_server_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Why a check, hook or named snapshot of the plan cannot be had, found out while it was resolved."""
+
+    code: str
+    message: str
+    location: Location | None = None
+    source_server_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """How a server would land.
+
+    Args:
+        server: as the runbook has it.
+        wave: its wave.
+        settings: all that it is launched with, what the account holds included.
+        template_id: its launch template; empty where DRS names none.
+        template_exists: whether that is there.
+        unwritable: why the plan's settings cannot be written into the template.
+        into_instance: it is launched into an instance that is there already, which brings its own network.
+        source: the server as DRS tells it.
+        boot_mode: of the recovery instance that was last launched from it; None where it has none.
+        replaces: the recovery instance that the launch ends first.
+        addresses: how many addresses it takes, by subnet; None is the default VPC's.
+        on_dedicated_host: it runs on a Dedicated Host, which no vCPU quota counts.
+    """
+
+    server: RunbookServer
+    wave: RunbookWave
+    settings: LaunchSettings
+    template_id: str
+    template_exists: bool
+    unwritable: str | None = None
+    into_instance: bool = False
+    source: SourceServer | None = None
+    boot_mode: str | None = None
+    replaces: str | None = None
+    addresses: tuple[tuple[str | None, int], ...] = ()
+    on_dedicated_host: bool = False
+
+    @property
+    def launched_type(self) -> str:
+        """The instance type it is launched as: the settings', or DRS's recommendation where DRS sizes it."""
+        if self.settings.instance_type and not sized_by_drs(self.settings):
+            return self.settings.instance_type
+        return self.source.recommended_instance_type if self.source else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What runs in an account and region now, and how much EC2 lets run there.
+
+    Args:
+        instances: those that hold addresses, by id.
+        quotas: vCPUs of running On-Demand instances, by quota code; only those that the plan needs.
+        failures: what could not be read.
+    """
+
+    instances: Mapping[str, PresentInstance] = field(default_factory=dict)
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    failures: tuple[AwsError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What IAM says of who works in an account.
+
+    Args:
+        location: the account, in a region that was asked.
+        principal: who; None where that could not be read.
+        denied: the needed actions that the policies do not allow.
+        failure: why IAM could not be asked.
+    """
+
+    location: Location
+    principal: Principal | None
+    denied: tuple[str, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the rules may look at.
+
+    Args:
+        mode: drill or recovery.
+        now: the time of the reading.
+        waves: as resolved, servers included.
+        memberships: every group of the manifest whose account and region was read, the plan's own among them.
+        planned: the names of the plan's groups.
+        servers: every source server by account and region.
+        jobs: everybody's jobs by account and region.
+        landings: how the servers would land, where their launch configurations could be read.
+        facts: what the accounts have of what the settings name.
+        occupancies: what runs in the accounts and regions that the plan launches in.
+        encryptions: the keys that volumes are encrypted with there.
+        snapshots: whether there is a point in time, of servers that may have none.
+        snapshots_unread: by account and region, how many more such servers were not asked for.
+        standings: permissions, an account each.
+        others: executions that have not ended.
+        unread: what could not be read.
+        complaints: what was found while the plan was resolved.
+    """
+
+    mode: RecoveryMode
+    now: datetime
+    waves: Sequence[RunbookWave] = ()
+    memberships: Sequence[Membership] = ()
+    planned: frozenset[str] = frozenset()
+    servers: Mapping[Location, Sequence[SourceServer]] = field(default_factory=dict)
+    jobs: Mapping[Location, Sequence[Job]] = field(default_factory=dict)
+    landings: Sequence[Landing] = ()
+    facts: Mapping[Location, AccountFacts] = field(default_factory=dict)
+    occupancies: Mapping[Location, Occupancy] = field(default_factory=dict)
+    encryptions: Mapping[Location, Encryption] = field(default_factory=dict)
+    snapshots: Mapping[str, bool] = field(default_factory=dict)
+    snapshots_unread: Mapping[Location, int] = field(default_factory=dict)
+    standings: Sequence[Standing] = ()
+    others: Sequence[Other] = ()
+    unread: Sequence[Unread] = ()
+    complaints: Sequence[Complaint] = ()
+
+    def launched(self) -> Iterator[tuple[RunbookWave, RunbookServer]]:
+        """Every server of every wave, with its wave."""
+        return ((wave, server) for wave in self.waves for server in wave.servers)
+
+    @cached_property
+    def landed(self) -> tuple[tuple[Landing, AccountFacts], ...]:
+        """The landings whose network can be judged, each with what its account holds."""
+        return tuple(
+            (landing, facts)
+            for landing in self.landings
+            if (facts := self.facts.get(landing.server.location)) is not None
+            and not facts.failures
+            and not landing.into_instance
+        )
+
+
+def named(server: RunbookServer) -> str:
+    """How sentences call a server."""
+    return f"{server.name} ({server.source_server_id}) in {server.location}"
