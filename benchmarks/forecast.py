@@ -24,7 +24,7 @@ from rich.table import Table
 from benchmarks.engine import drill, runbook_of
 from benchmarks.estates import LARGE, SMALL, Estate, EstateSize, draw_estate
 from benchmarks.packing import course_waves, expected_seconds
-from prefect_drs.forecast import Plan, forecast, play
+from prefect_drs.forecast import PackingPlan, forecast, play
 
 TARGET = 0.10
 REACTION = 5.0
@@ -36,7 +36,7 @@ def makespan(estate: Estate, *, faults: bool = False, blind: bool = False) -> fl
     rng = random.Random(f"faults/{estate.size.name}/{estate.seed}")  # noqa: S311 - a benchmark
     failures = {s: 1 for s in estate.durations if rng.random() < FAILURE_RATE} if faults else None
     expected = dict.fromkeys(estate.durations, 1200.0) if blind else expected_seconds(estate)
-    plan = Plan.of(course_waves(estate), expected)
+    plan = PackingPlan.of(course_waves(estate), expected)
     return play(plan, estate.durations, failures=failures, reaction=REACTION).makespan
 
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.estates import LARGE, SMALL, STRATEGIES, Estate, EstateSize, draw_estate, lower_bound
-from prefect_drs.forecast import Course, CourseWave, Plan, play, spreads
+from prefect_drs.forecast import PackingPlan, SimulatedRecovery, SimulatedWave, play, spreads
 from prefect_drs.plan.model import RecoveryPlan
 from prefect_drs.recovery.launch.packing import Limits
 
@@ -42,11 +42,11 @@ class Row:
     violations: int
 
 
-def course_waves(estate: Estate, plan: RecoveryPlan | None = None) -> tuple[CourseWave, ...]:
+def course_waves(estate: Estate, plan: RecoveryPlan | None = None) -> tuple[SimulatedWave, ...]:
     """The estate's waves for the model; `plan` is the estate's own, or one with other dependencies."""
     servers = estate.wave_servers()
     return tuple(
-        CourseWave(wave.wave_number, wave.depends_on_waves, {PLACE: servers[wave.wave_number]})
+        SimulatedWave(wave.wave_number, wave.depends_on_waves, {PLACE: servers[wave.wave_number]})
         for wave in (plan or estate.plan).waves
     )
 
@@ -56,7 +56,7 @@ def expected_seconds(estate: Estate) -> dict[str, float]:
     return {s: spread.median for s, spread in spreads(estate.durations, estate.recorded).items()}
 
 
-def quota_violations(course: Course, limits: Limits | None = None) -> int:
+def quota_violations(course: SimulatedRecovery, limits: Limits | None = None) -> int:
     """How many jobs were started beyond a quota, counted from the course itself."""
     limits = limits or Limits()
     ends_first = sorted(
@@ -76,7 +76,7 @@ def measure(size: EstateSize, seed: int, reaction: float) -> Row:
     """Play one estate by every strategy and with every degree of knowledge."""
     estate, varied = draw_estate(size, seed), draw_estate(size, seed, run_sigma=0.10)
     bound = lower_bound(estate)
-    courses: dict[str, Course] = {}
+    courses: dict[str, SimulatedRecovery] = {}
     known: dict[str, Mapping[str, float] | None] = {
         "known": estate.durations,
         "recorded, 5 %": expected_seconds(estate),
@@ -84,13 +84,13 @@ def measure(size: EstateSize, seed: int, reaction: float) -> Row:
         "unknown": None,
     }
     for name, expected in known.items():
-        courses[name] = play(Plan.of(course_waves(estate), expected), estate.durations, reaction=reaction)
-    recorded = Plan.of(course_waves(estate), expected_seconds(estate))
+        courses[name] = play(PackingPlan.of(course_waves(estate), expected), estate.durations, reaction=reaction)
+    recorded = PackingPlan.of(course_waves(estate), expected_seconds(estate))
     courses["no foresight, 5 %"] = play(recorded, estate.durations, reaction=reaction, foresight=False)
     for name, rewire in STRATEGIES.items():
         if name != "prefect-drs":
             waves = course_waves(estate, rewire(estate.plan))
-            courses[name] = play(Plan.of(waves, estate.durations), estate.durations, reaction=reaction)
+            courses[name] = play(PackingPlan.of(waves, estate.durations), estate.durations, reaction=reaction)
     return Row(
         size,
         seed,

@@ -18,7 +18,7 @@ from prefect_drs.estate.source import open_manifest
 from prefect_drs.inventory import Inventory
 from prefect_drs.orchestration.flow.compile import compile_plan, compile_resume, threads_for
 from prefect_drs.orchestration.flow.execute import current_execution_id
-from prefect_drs.orchestration.flow.finalize import stand_in
+from prefect_drs.orchestration.flow.finalize import run_as_placeholder
 from prefect_drs.orchestration.scheduled.deployments import apply_schedule
 from prefect_drs.orchestration.scheduled.inventory import run_inventory
 from prefect_drs.orchestration.scheduled.settings import load_settings
@@ -78,7 +78,7 @@ def recover(
         PreflightRefusedError: what the accounts hold does not allow it.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
     """
-    if (other := stand_in()) is not None:
+    if (other := run_as_placeholder()) is not None:
         return cast("RecoveryReport", other)
     execution_id = current_execution_id()
     if open_journal(execution_id).read():  # begun by a former process: its runbook holds, whatever became of the files
@@ -130,7 +130,7 @@ def resume(
         ExecutionBusyError: another process carries it out.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
     """
-    if (other := stand_in()) is not None:
+    if (other := run_as_placeholder()) is not None:
         return cast("RecoveryReport", other)
     return _carried_out(
         compile_resume(execution_id),

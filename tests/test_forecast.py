@@ -17,29 +17,40 @@ from hypothesis import strategies as st
 from benchmarks.estates import LARGE, SMALL, draw_estate
 from benchmarks.forecast import makespan, off
 from benchmarks.packing import course_waves, quota_violations
-from prefect_drs.forecast import CourseWave, Plan, ServerTraits, Spread, default_spread, forecast, play, spreads
+from prefect_drs.forecast import (
+    PackingPlan,
+    ServerTraits,
+    SimulatedWave,
+    Spread,
+    default_spread,
+    forecast,
+    play,
+    spreads,
+)
 from prefect_drs.forecast import forecast_json as as_json
-from prefect_drs.recovery.launch.packing import Limits, Usage
+from prefect_drs.recovery.launch.packing import JobUsage, Limits
 from prefect_drs.simulator import durations as simulated
 
 HERE = "111122223333/us-east-1"
 THERE = "111122223333/eu-west-1"
 
 
-def wave(number: int, servers: int, *after: int, gate: float = 0.0, check: float = 0.0, at: str = HERE) -> CourseWave:
-    return CourseWave(number, after, {at: tuple(f"s-{number}-{i}" for i in range(servers))}, gate, check)
+def wave(
+    number: int, servers: int, *after: int, gate: float = 0.0, check: float = 0.0, at: str = HERE
+) -> SimulatedWave:
+    return SimulatedWave(number, after, {at: tuple(f"s-{number}-{i}" for i in range(servers))}, gate, check)
 
 
-def all_taking(waves: list[CourseWave], seconds: float) -> dict[str, float]:
+def all_taking(waves: list[SimulatedWave], seconds: float) -> dict[str, float]:
     return {s: seconds for w in waves for there in w.servers.values() for s in there}
 
 
-def course_of(waves: list[CourseWave], seconds: float = 600.0, **more):
+def course_of(waves: list[SimulatedWave], seconds: float = 600.0, **more):
     durations = all_taking(waves, seconds)
-    return play(Plan.of(waves, durations), durations, **more)
+    return play(PackingPlan.of(waves, durations), durations, **more)
 
 
-def exactly(waves: list[CourseWave], seconds: float) -> dict[str, list[float]]:
+def exactly(waves: list[SimulatedWave], seconds: float) -> dict[str, list[float]]:
     """A record so steady that nothing is left to chance."""
     return {s: [seconds, seconds] for s in all_taking(waves, seconds)}
 
@@ -70,12 +81,12 @@ def test_each_account_and_region_has_quotas_of_its_own():
 
 
 def test_jobs_of_others_take_their_share_of_the_quotas():
-    assert course_of([wave(1, 500)], usage={HERE: Usage(jobs=1, servers=1)}).makespan == 1200
+    assert course_of([wave(1, 500)], usage={HERE: JobUsage(jobs=1, servers=1)}).makespan == 1200
 
 
 def test_others_that_hold_a_whole_quota_for_ever_are_an_error_and_not_an_endless_loop():
     with pytest.raises(ValueError, match=r"waves \[1\] can never start"):
-        course_of([wave(1, 5)], usage={HERE: Usage(jobs=20, servers=20)})
+        course_of([wave(1, 5)], usage={HERE: JobUsage(jobs=20, servers=20)})
 
 
 def test_a_server_that_fails_is_launched_again_before_its_wave_is_done():
@@ -101,7 +112,7 @@ def test_no_course_breaks_a_quota_or_starts_a_wave_before_its_dependencies(seed,
     durations = {s: rng.lognormvariate(6, 1) for s in all_taking(waves, 0.0)}
     limits = Limits(servers_per_job=rng.randrange(1, 20), concurrent_jobs=jobs, servers_in_jobs=servers)
 
-    course = play(Plan.of(waves, durations if seed % 2 else None), durations, limits=limits)
+    course = play(PackingPlan.of(waves, durations if seed % 2 else None), durations, limits=limits)
 
     assert quota_violations(course, limits) == 0
     assert sum(job.servers for job in course.jobs) == len(durations)
@@ -209,7 +220,7 @@ def test_a_slow_approval_bounds_a_quick_recovery():
 
 def test_the_parts_of_the_critical_path_are_the_whole_recovery():
     estate = draw_estate(SMALL, 1)
-    gated = [CourseWave(w.wave_number, w.depends_on_waves, w.servers, 60.0, 30.0) for w in course_waves(estate)]
+    gated = [SimulatedWave(w.wave_number, w.depends_on_waves, w.servers, 60.0, 30.0) for w in course_waves(estate)]
 
     told = forecast(gated, recorded=estate.recorded, samples=1)
 

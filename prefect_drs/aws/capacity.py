@@ -73,7 +73,7 @@ def share_level(used: int, limit: int) -> CapacityLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class QuotaUsage:
     """How much of a quota is used."""
 
     quota: Quota
@@ -114,9 +114,9 @@ class RegionCapacity:
     states: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def usages(self) -> tuple[Usage, Usage]:
+    def usages(self) -> tuple[QuotaUsage, QuotaUsage]:
         """The replicating servers, and the source servers, against their quotas."""
-        return Usage(REPLICATING_SERVERS, self.replicating), Usage(SOURCE_SERVERS, self.source_servers)
+        return QuotaUsage(REPLICATING_SERVERS, self.replicating), QuotaUsage(SOURCE_SERVERS, self.source_servers)
 
     @property
     def extended_servers(self) -> int:
@@ -182,7 +182,7 @@ def capacity_conflicts(capacities: Iterable[RegionCapacity]) -> Iterator[Capacit
                 )
 
 
-def _told(location: Location, usage: Usage) -> str:
+def _told(location: Location, usage: QuotaUsage) -> str:
     quota = usage.quota
     remedy = (
         "ask AWS for a higher quota, or recover into another account or region"

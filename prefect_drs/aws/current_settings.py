@@ -13,7 +13,7 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.model import LaunchSettings, Licensing
 
 
-def held_settings(state: LaunchState) -> LaunchSettings:
+def current_settings(state: LaunchState) -> LaunchSettings:
     """The launch settings that hold for a server while no plan changes them."""
     now = state.configuration
     values: dict[str, Any] = {

@@ -76,14 +76,14 @@ def status(
     from prefect_drs.cli.console import console
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.orchestration.executions.reports import list_reports, read_report
-    from prefect_drs.orchestration.flow.finalize import conclude_cancelled
+    from prefect_drs.orchestration.flow.finalize import finalize_cancelled
     from prefect_drs.report.terminal import executions_view, report_view
 
     require_prefect()
 
     def as_it_stands(report: RecoveryReport) -> RecoveryReport:
         """The report; one that nobody ended although its run was cancelled in Prefect is ended now."""
-        return report if report.ended_at else conclude_cancelled(report.execution_id) or report
+        return report if report.ended_at else finalize_cancelled(report.execution_id) or report
 
     if execution is not None:
         report = as_it_stands(read_report(execution))
@@ -127,7 +127,7 @@ def resume(
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import carry_out
-    from prefect_drs.operations.control import Outcome, end_pause
+    from prefect_drs.operations.control import ControlStatus, end_pause
     from prefect_drs.orchestration.executions.reports import read_report
     from prefect_drs.orchestration.flow.compile import compile_resume, refuse_cancelled
 
@@ -137,7 +137,7 @@ def resume(
     if not despite_cancel:
         refuse_cancelled(execution)
     ended = None if take_over else end_pause(execution, by=user)
-    if ended is not None and ended.outcome is Outcome.CONFIRMED:
+    if ended is not None and ended.outcome is ControlStatus.CONFIRMED:
         say(ended.message)
         return 0
     return carry_out(

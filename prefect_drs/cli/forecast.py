@@ -21,16 +21,16 @@ from prefect_drs.core.errors import AwsError, UsageError
 
 if TYPE_CHECKING:
     from prefect_drs.aws.sessions import Sessions
-    from prefect_drs.forecast import CourseWave, ServerTraits
+    from prefect_drs.forecast import ServerTraits, SimulatedWave
     from prefect_drs.plan.model import Manifest, RecoveryPlan
-    from prefect_drs.recovery.launch.packing import Usage
+    from prefect_drs.recovery.launch.packing import JobUsage
     from prefect_drs.runbook import Runbook
 
 GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class Estate:
+class ForecastSource:
     """What a forecast goes by.
 
     Args:
@@ -43,9 +43,9 @@ class Estate:
     """
 
     source: str
-    waves: tuple[CourseWave, ...]
+    waves: tuple[SimulatedWave, ...]
     traits: Mapping[str, ServerTraits] = field(default_factory=dict)
-    usage: Mapping[str, Usage] = field(default_factory=dict)
+    usage: Mapping[str, JobUsage] = field(default_factory=dict)
     unknown_groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -122,7 +122,9 @@ def forecast(
             tell(f"note: {note}")
 
 
-def _as_json(data: dict[str, Any], plan: RecoveryPlan, estate: Estate, notes: tuple[str, ...]) -> dict[str, Any]:
+def _as_json(
+    data: dict[str, Any], plan: RecoveryPlan, estate: ForecastSource, notes: tuple[str, ...]
+) -> dict[str, Any]:
     known = {wave.wave_number: wave for wave in plan.waves}
     for wave in data["waves"]:
         planned = known[wave["waveNumber"]]
@@ -149,7 +151,7 @@ def _notes(plan: RecoveryPlan, by_default: int, servers: int) -> list[str]:
     return notes
 
 
-def _estate(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) -> Estate:
+def _estate(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) -> ForecastSource:
     """From the accounts; from the manifest, with a word, where they cannot be read and nobody is left out."""
     from prefect_drs.cli.run import _sessions
     from prefect_drs.core.clock import configured_clock
@@ -168,15 +170,15 @@ def _estate(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) 
     return estate_of_manifest(manifest, plan, f"the accounts could not be read ({unread})")
 
 
-def _estate_of_accounts(runbook: Runbook, sessions: Sessions) -> Estate:
+def _estate_of_accounts(runbook: Runbook, sessions: Sessions) -> ForecastSource:
     from prefect_drs.aws.drs import JOB_LIFETIME, describe_jobs, describe_source_servers
     from prefect_drs.core.clock import configured_clock
     from prefect_drs.forecast import ServerTraits, waves_of
-    from prefect_drs.recovery.launch.packing import Limits, Usage
+    from prefect_drs.recovery.launch.packing import JobUsage, Limits
 
     notes = [f"a run would be refused now: {finding.code}: {finding.message}" for finding in runbook.refusals]
     traits: dict[str, ServerTraits] = {}
-    usage: dict[str, Usage] = {}
+    usage: dict[str, JobUsage] = {}
     limits, since = Limits(), configured_clock().now() - JOB_LIFETIME
     for location in runbook.locations:
         wanted = [s.source_server_id for wave in runbook.waves for s in wave.servers if s.location == location]
@@ -184,16 +186,16 @@ def _estate_of_accounts(runbook: Runbook, sessions: Sessions) -> Estate:
             windows = "windows" in server.os.lower() if server.os else None
             traits[server.source_server_id] = ServerTraits(server.disk_bytes / GIB or None, windows)
         active = [job for job in describe_jobs(sessions, location, since=since) if job.active]
-        held = Usage(len(active), sum(len(job.servers) for job in active))
+        held = JobUsage(len(active), sum(len(job.servers) for job in active))
         if held.jobs >= limits.concurrent_jobs or held.servers >= limits.servers_in_jobs:
             notes.append(f"{location}: other jobs hold a whole quota now; the forecast begins when they have ended")
         elif held.jobs:
             usage[str(location)] = held
             notes.append(f"{location}: {held.jobs} other job(s) with {held.servers} server(s) count for the whole time")
-    return Estate("accounts", waves_of(runbook), traits, usage, notes=tuple(notes))
+    return ForecastSource("accounts", waves_of(runbook), traits, usage, notes=tuple(notes))
 
 
-def estate_of_manifest(manifest: Manifest, plan: RecoveryPlan, why: str = "offline") -> Estate:
+def estate_of_manifest(manifest: Manifest, plan: RecoveryPlan, why: str = "offline") -> ForecastSource:
     """What the manifest alone tells: the servers it names; a group selected by tags counts as empty."""
     from prefect_drs.forecast import waves_of_manifest
 
@@ -205,4 +207,4 @@ def estate_of_manifest(manifest: Manifest, plan: RecoveryPlan, why: str = "offli
     if told.unresolved:
         notes.append(f"nothing resolves {', '.join(told.unresolved)}: give --bindings; their servers count as none")
     unknown = tuple(dict.fromkeys((*told.by_tags, *told.unresolved)))
-    return Estate("manifest", told.waves, unknown_groups=unknown, notes=tuple(notes))
+    return ForecastSource("manifest", told.waves, unknown_groups=unknown, notes=tuple(notes))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prefect_drs.aws.sessions import Sessions
     from prefect_drs.cli.screen import Screen
     from prefect_drs.report.model import RecoveryReport
-    from prefect_drs.runbook import Other
+    from prefect_drs.runbook import OtherExecution
 
 Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
 Plan = Annotated[str | None, Parameter(help="The plan's name; may be left out where the manifest has one.")]
@@ -148,7 +148,7 @@ def _sessions() -> Sessions:
     return open_sessions(None if PREFECT_API_URL.value() else ())
 
 
-def _others() -> tuple[Other, ...]:
+def _others() -> tuple[OtherExecution, ...]:
     """The executions that have not ended, where a Prefect API is configured."""
     from prefect.settings import PREFECT_API_URL
 

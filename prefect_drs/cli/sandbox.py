@@ -206,7 +206,7 @@ def stop() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningSandbox:
     """A sandbox that answers."""
 
     id: str
@@ -243,17 +243,19 @@ class Running:
             return False
 
 
-def find_running() -> Running | None:
+def find_running() -> RunningSandbox | None:
     """The sandbox of `PREFECT_DRS_HOME`; None where none answers."""
     try:
         told = jsonlib.loads(_particulars().read_text(encoding="utf-8"))
-        running = Running(str(told["id"]), int(told["pid"]), int(told["port"]), f"http://127.0.0.1:{int(told['port'])}")
+        running = RunningSandbox(
+            str(told["id"]), int(told["pid"]), int(told["port"]), f"http://127.0.0.1:{int(told['port'])}"
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return running if running.answers() else None
 
 
-def require_running() -> Running:
+def require_running() -> RunningSandbox:
     """The sandbox that runs.
 
     Raises:
@@ -296,7 +298,7 @@ def _start_in_background(arguments: list[str]) -> int:
     raise UsageError(f"the sandbox did not start: {said} (all it said is in {log})")
 
 
-def _runs_already(running: Running, *, port: int, state: Path | None) -> int:
+def _runs_already(running: RunningSandbox, *, port: int, state: Path | None) -> int:
     """A second start: fine where it asks for no more than is there, wrong usage where it asks for something else."""
     about = running.ask("GET", "/")
     said = f"a sandbox runs already at {running.endpoint_url} (pid {running.pid})"

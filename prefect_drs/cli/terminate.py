@@ -60,7 +60,7 @@ def terminate(
     from prefect_drs.core.clock import configured_clock
     from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
     from prefect_drs.orchestration.executions.reports import read_report
-    from prefect_drs.orchestration.flow.finalize import conclude_cancelled
+    from prefect_drs.orchestration.flow.finalize import finalize_cancelled
     from prefect_drs.orchestration.storage.journal_storage import open_journal
     from prefect_drs.recovery import termination
     from prefect_drs.recovery.instances import find_instances
@@ -70,7 +70,7 @@ def terminate(
     journal = open_journal(execution)
     if not journal.read():
         read_report(execution)  # says so where there is no such execution
-    conclude_cancelled(execution)
+    finalize_cancelled(execution)
     with execution_lease(execution):
         events = journal.read()
         report = report_of(events) if events else read_report(execution)
@@ -144,9 +144,13 @@ def _print(result: TerminationResult) -> None:
     from rich.text import Text
 
     from prefect_drs.cli.console import console
-    from prefect_drs.recovery.termination import Outcome
+    from prefect_drs.recovery.termination import TerminationOutcome
 
-    styles = {Outcome.TERMINATED: "green", Outcome.ALREADY_GONE: "dim", Outcome.FAILED: "bold red"}
+    styles = {
+        TerminationOutcome.TERMINATED: "green",
+        TerminationOutcome.ALREADY_GONE: "dim",
+        TerminationOutcome.FAILED: "bold red",
+    }
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in ("server", "instance", "where", "outcome", "why"):
         table.add_column(name, overflow="fold", no_wrap=name in {"instance", "outcome"})

@@ -13,12 +13,12 @@ from functools import cached_property
 from typing import Any
 
 from prefect_drs.diff.model import (
+    ChangeKind,
     Difference,
     FieldChange,
-    Forecast,
     GroupChange,
-    Kind,
     PlanChange,
+    PlanForecast,
     ServerChange,
     SettingsChange,
     WaveChange,
@@ -106,12 +106,12 @@ class _Groups:
             if old is None or new is None:
                 there = new or old
                 assert there is not None  # noqa: S101 - a pair has a side
-                yield GroupChange(kind=Kind.REMOVED if new is None else Kind.ADDED, name=there.group_name)
+                yield GroupChange(kind=ChangeKind.REMOVED if new is None else ChangeKind.ADDED, name=there.group_name)
                 continue
             fields = _fields(export_group(old), export_group(new), OF_SERVERS)
             if fields or old.group_name != new.group_name:
                 former = old.group_name if old.group_name != new.group_name else None
-                yield GroupChange(kind=Kind.CHANGED, name=new.group_name, former_name=former, fields=fields)
+                yield GroupChange(kind=ChangeKind.CHANGED, name=new.group_name, former_name=former, fields=fields)
 
 
 class _Plan:
@@ -140,7 +140,7 @@ class _Plan:
     def change(self) -> PlanChange | None:
         """What differs; None where nothing does."""
         old, new = self.old, self.new
-        kind = Kind.ADDED if old is None else Kind.REMOVED if new is None else Kind.CHANGED
+        kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED if new is None else ChangeKind.CHANGED
         waves = tuple(wave for a, b in self.pairs if (wave := self._wave(a, b)) is not None)
         expected = [_forecast(side, plan) for side, plan in zip(self.sides, (old, new), strict=True)]
         orders = [_order(plan, self.now if side == 0 else None) for side, plan in enumerate((old, new))]
@@ -156,7 +156,7 @@ class _Plan:
             unknown_groups=told.by_tags if told else (),
             unresolved=told.unresolved if told else (),
         )
-        differs = kind is not Kind.CHANGED or waves or change.fields or change.order or change.forecast_differs
+        differs = kind is not ChangeKind.CHANGED or waves or change.fields or change.order or change.forecast_differs
         return change if differs else None
 
     def move(self, home: str | None, now: str | None) -> WaveMove | None:
@@ -180,7 +180,7 @@ class _Plan:
             assert plan is not None  # noqa: S101
             label = _label(wave)
             return WaveChange(
-                kind=Kind.ADDED if new else Kind.REMOVED,
+                kind=ChangeKind.ADDED if new else ChangeKind.REMOVED,
                 before=None if new else label,
                 after=label if new else None,
                 gate=True if new and new.pause_before_wave else None,
@@ -194,7 +194,7 @@ class _Plan:
         waited = {self.now.get(number, -1 - number): number for number in old.depends_on_waves}
         launched = {self.groups.renamed.get(name, name) for name in old.groups}
         change = WaveChange(
-            kind=Kind.CHANGED,
+            kind=ChangeKind.CHANGED,
             before=_label(old),
             after=_label(new),
             gate=new.pause_before_wave if new.pause_before_wave != old.pause_before_wave else None,
@@ -209,7 +209,7 @@ class _Plan:
             fields=_fields(_as_written(old), _as_written(new), TOLD_APART),
         )
         same = change.model_copy(update={"before": None, "after": None}) == WaveChange(
-            kind=Kind.CHANGED, before=None, after=None
+            kind=ChangeKind.CHANGED, before=None, after=None
         )
         return None if same and change.before == change.after else change
 
@@ -246,12 +246,12 @@ def _in_words(plan: RecoveryPlan) -> str:
     return " → ".join(", ".join(_labels(plan, generation)) for generation in WaveGraph.of(plan).generations)
 
 
-def _forecast(manifest: Manifest, plan: RecoveryPlan | None) -> Forecast | None:
+def _forecast(manifest: Manifest, plan: RecoveryPlan | None) -> PlanForecast | None:
     told = waves_of_manifest(manifest, plan) if plan is not None else None
     if plan is None or told is None or not told.servers:
         return None
     result = forecast(told.waves, samples=SAMPLES, seed=SEED)
-    return Forecast(
+    return PlanForecast(
         rto_p50_seconds=round(result.rto_p50, 1),
         rto_p90_seconds=round(result.rto_p90, 1),
         critical_path=_labels(plan, result.critical_path),

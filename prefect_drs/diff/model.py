@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from prefect_drs.plan.model import PlanModel
 
 
-class Kind(enum.StrEnum):
+class ChangeKind(enum.StrEnum):
     """What became of a plan, wave or group."""
 
     ADDED = "added"
@@ -43,7 +43,7 @@ class WaveChange(PlanModel):
         fields: everything else.
     """
 
-    kind: Kind
+    kind: ChangeKind
     before: str | None
     after: str | None
     gate: bool | None = None
@@ -54,7 +54,7 @@ class WaveChange(PlanModel):
     fields: tuple[FieldChange, ...] = ()
 
 
-class Forecast(PlanModel):
+class PlanForecast(PlanModel):
     """What a forecast by defaults expects of a plan; seconds from its start."""
 
     rto_p50_seconds: float
@@ -79,13 +79,13 @@ class PlanChange(PlanModel):
         unresolved: what the waves name and nothing resolves, likewise.
     """
 
-    kind: Kind
+    kind: ChangeKind
     name: str
     waves: tuple[WaveChange, ...] = ()
     order: tuple[str, str] | None = None
     fields: tuple[FieldChange, ...] = ()
-    forecast_before: Forecast | None = None
-    forecast_after: Forecast | None = None
+    forecast_before: PlanForecast | None = None
+    forecast_after: PlanForecast | None = None
     unknown_groups: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
 
@@ -98,7 +98,7 @@ class PlanChange(PlanModel):
 class GroupChange(PlanModel):
     """A group that differs other than by its servers and their settings. `former_name`: where it was renamed."""
 
-    kind: Kind
+    kind: ChangeKind
     name: str
     former_name: str | None = None
     fields: tuple[FieldChange, ...] = ()

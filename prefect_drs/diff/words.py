@@ -14,11 +14,11 @@ from pydantic import JsonValue
 
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.diff.model import (
+    ChangeKind,
     Difference,
     FieldChange,
-    Forecast,
-    Kind,
     PlanChange,
+    PlanForecast,
     ServerChange,
     SettingsChange,
     WaveChange,
@@ -68,7 +68,7 @@ def _told(difference: Difference) -> Iterator[_Section]:
     if difference.groups:
         lines: list[str] = []
         for group in difference.groups:
-            if group.kind is not Kind.CHANGED:
+            if group.kind is not ChangeKind.CHANGED:
                 lines.append(f"{group.name}: {group.kind}")
             if group.former_name is not None:
                 lines.append(f"{group.name}: was called {group.former_name}")
@@ -78,8 +78,8 @@ def _told(difference: Difference) -> Iterator[_Section]:
         yield _Section("Launch settings", tuple(line for change in difference.settings for line in _setting(change)))
 
 
-def _became(kind: Kind) -> str:
-    return "" if kind is Kind.CHANGED else f": {kind}"
+def _became(kind: ChangeKind) -> str:
+    return "" if kind is ChangeKind.CHANGED else f": {kind}"
 
 
 def _plan(plan: PlanChange) -> Iterator[str]:
@@ -94,10 +94,10 @@ def _plan(plan: PlanChange) -> Iterator[str]:
 
 def _wave(wave: WaveChange) -> Iterator[str]:
     name = f"wave {wave.after or wave.before}"
-    if wave.kind is Kind.REMOVED:
+    if wave.kind is ChangeKind.REMOVED:
         yield f"{name}: removed; it launched {_names(wave.groups_no_longer)}"
         return
-    if wave.kind is Kind.ADDED:
+    if wave.kind is ChangeKind.ADDED:
         after = f", after {_names(wave.waits_for)}" if wave.waits_for else ""
         gate = ", once somebody approves it" if wave.gate else ""
         yield f"{name}: added; launches {_names(wave.groups)}{after}{gate}"
@@ -119,7 +119,7 @@ def _wave(wave: WaveChange) -> Iterator[str]:
 
 def _forecast(plan: PlanChange) -> Iterator[str]:
     before, after = plan.forecast_before, plan.forecast_after
-    if plan.kind is Kind.REMOVED:
+    if plan.kind is ChangeKind.REMOVED:
         return
     if after is None:
         yield "forecast: unknown, since the manifest names none of its servers"
@@ -140,7 +140,7 @@ def _forecast(plan: PlanChange) -> Iterator[str]:
         yield f"the forecast counts {_names(plan.unknown_groups)} as empty: only the accounts know who carries the tags"
 
 
-def _expected(forecast: Forecast) -> str:
+def _expected(forecast: PlanForecast) -> str:
     return f"P50 {duration(forecast.rto_p50_seconds)}, P90 {duration(forecast.rto_p90_seconds)}"
 
 

@@ -1,8 +1,8 @@
 """The one way to change the stored estate: lock, read, edit, examine, write.
 
-In: a function that makes edits of the estate as it is. Out: a `Change`: what was written; in a rehearsal, what would
-be and all that would refuse it. Checking and writing are one step for all processes, since a server is in one group
-across all of them. Nothing is written where anything refuses.
+In: a function that makes edits of the estate as it is. Out: an `EstateChange`: what was written; in a rehearsal, what
+would be written and everything that would refuse it. Checking and writing are one step for all processes, since a
+server is in one group across all of them. Nothing is written where anything refuses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from prefect_drs.core.errors import Fault
 from prefect_drs.estate.errors import refused
-from prefect_drs.estate.model import Edit, Estate, Kind, Step, Stored
+from prefect_drs.estate.model import DocumentKind, Edit, Estate, EstateEdit, Stored
 from prefect_drs.estate.overlap import Readings, conflicts
 from prefect_drs.estate.rules import checked, faults_of, still_named, under_execution
 from prefect_drs.estate.store import estate_lock, one_of_this_process, read_snapshot, write_steps
@@ -30,7 +30,7 @@ Editing = Callable[[Estate], Iterable[Edit | Fault]]
 
 
 @dataclass(frozen=True)
-class Change:
+class EstateChange:
     """A change of the estate, written or not.
 
     Args:
@@ -44,13 +44,13 @@ class Change:
 
     before: Estate
     after: Estate
-    steps: tuple[Step, ...]
+    steps: tuple[EstateEdit, ...]
     refusals: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()
     rehearsed: bool = False
 
 
-def change_estate(edit: Editing, *, by: str, at: datetime, readings: Readings, what: str) -> Change:
+def change_estate(edit: Editing, *, by: str, at: datetime, readings: Readings, what: str) -> EstateChange:
     """Change the estate, all or nothing.
 
     Args:
@@ -78,7 +78,7 @@ def change_estate(edit: Editing, *, by: str, at: datetime, readings: Readings, w
             return change
 
 
-def rehearse_change(edit: Editing, *, by: str, at: datetime, readings: Readings) -> Change:
+def rehearse_change(edit: Editing, *, by: str, at: datetime, readings: Readings) -> EstateChange:
     """What `change_estate` would do, and all that would refuse it. Writes nothing.
 
     Raises:
@@ -94,7 +94,7 @@ def rehearse_change(edit: Editing, *, by: str, at: datetime, readings: Readings)
 
 def _examined(
     client: SyncPrefectClient, before: Estate, edits: Sequence[Edit | Fault], by: str, at: datetime, readings: Readings
-) -> Change:
+) -> EstateChange:
     steps = _steps(before, edits, by, at)
     after = before.after(steps)
     in_use = [*(edit for edit in edits if isinstance(edit, Fault)), *still_named(before, steps)]
@@ -102,14 +102,14 @@ def _examined(
         members = partial(_members, readings)
         in_use += under_execution(before, steps, active_reports(client), members)
     if all(step.after is None for step in steps):  # what only goes breaks no rule but these, and may be mending others
-        return Change(before, after, steps, tuple(in_use))
+        return EstateChange(before, after, steps, tuple(in_use))
     reading = checked(after)
     faults, warnings = faults_of(reading, steps)
     if reading.manifest is None:
-        return Change(before, after, steps, (*in_use, *faults), warnings)
+        return EstateChange(before, after, steps, (*in_use, *faults), warnings)
     steps = tuple(_normal(step, reading.manifest) for step in steps)
     overlaps = conflicts(readings, _groups(steps, reading.manifest), reading.manifest.protection_groups)
-    return Change(before, before.after(steps), steps, (*in_use, *faults, *overlaps), warnings)
+    return EstateChange(before, before.after(steps), steps, (*in_use, *faults, *overlaps), warnings)
 
 
 def _members(readings: Readings, stored: Stored) -> tuple[str, ...]:
@@ -118,19 +118,19 @@ def _members(readings: Readings, stored: Stored) -> tuple[str, ...]:
     return () if alone is None else readings.members(alone.protection_groups[0])
 
 
-def _steps(estate: Estate, edits: Iterable[Edit | Fault], by: str, at: datetime) -> tuple[Step, ...]:
+def _steps(estate: Estate, edits: Iterable[Edit | Fault], by: str, at: datetime) -> tuple[EstateEdit, ...]:
     return estate.steps((edit for edit in edits if not isinstance(edit, Fault)), by=by, at=at)
 
 
-def _groups(steps: Iterable[Step], manifest: Manifest) -> list[ProtectionGroup]:
-    return [manifest.group(step.after.name) for step in steps if step.after and step.after.kind is Kind.GROUP]
+def _groups(steps: Iterable[EstateEdit], manifest: Manifest) -> list[ProtectionGroup]:
+    return [manifest.group(step.after.name) for step in steps if step.after and step.after.kind is DocumentKind.GROUP]
 
 
-def _normal(step: Step, manifest: Manifest) -> Step:
+def _normal(step: EstateEdit, manifest: Manifest) -> EstateEdit:
     """The step with its definition in the form that an export has: names resolved, defaults left out."""
     if step.after is None:
         return step
-    if step.after.kind is Kind.PLAN:
+    if step.after.kind is DocumentKind.PLAN:
         return replace(step, after=replace(step.after, definition=export_plan(manifest.plan(step.after.name))))
     definition = export_group(manifest.group(step.after.name))
     if "groupId" not in step.after.definition:

@@ -20,7 +20,7 @@ from prefect_drs.plan.read.draft import SPELLINGS
 from prefect_drs.plan.read.finding import choices
 
 
-class Kind(enum.StrEnum):
+class DocumentKind(enum.StrEnum):
     """What can be stored."""
 
     GROUP = "protection group"
@@ -29,16 +29,16 @@ class Kind(enum.StrEnum):
     @property
     def name_field(self) -> str:
         """The field of a definition that names it."""
-        return "groupName" if self is Kind.GROUP else "planName"
+        return "groupName" if self is DocumentKind.GROUP else "planName"
 
     @property
     def list_field(self) -> str:
         """The field of a manifest that holds them."""
-        return "protectionGroups" if self is Kind.GROUP else "recoveryPlans"
+        return "protectionGroups" if self is DocumentKind.GROUP else "recoveryPlans"
 
     def place(self, name: str) -> str:
         """What faults call it."""
-        return f"{'groups' if self is Kind.GROUP else 'plans'}.{name}"
+        return f"{'groups' if self is DocumentKind.GROUP else 'plans'}.{name}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Stored:
         updated_by: who did that, as claimed.
     """
 
-    kind: Kind
+    kind: DocumentKind
     id: str
     definition: Mapping[str, Any]
     version: int
@@ -81,7 +81,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class Upsert:
     """An edit: store a definition, anew or over a stored one.
 
     Args:
@@ -91,26 +91,26 @@ class Put:
         version: what the caller believes to replace; None replaces whatever is there.
     """
 
-    kind: Kind
+    kind: DocumentKind
     definition: Mapping[str, Any]
     id: str | None = None
     version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
-    """An edit: a stored group or plan is to go. `version` as in `Put`."""
+class Delete:
+    """An edit: a stored group or plan is to go. `version` as in `Upsert`."""
 
-    kind: Kind
+    kind: DocumentKind
     id: str
     version: int | None = None
 
 
-Edit = Put | Drop
+Edit = Upsert | Delete
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EstateEdit:
     """What an edit does: from `before` (None: it is new) to `after` (None: it goes)."""
 
     before: Stored | None
@@ -136,15 +136,15 @@ class Estate:
         """The estate of these."""
         every = sorted(stored, key=lambda each: (each.name.casefold(), each.id))
         return cls(
-            tuple(each for each in every if each.kind is Kind.GROUP),
-            tuple(each for each in every if each.kind is Kind.PLAN),
+            tuple(each for each in every if each.kind is DocumentKind.GROUP),
+            tuple(each for each in every if each.kind is DocumentKind.PLAN),
         )
 
-    def of_kind(self, kind: Kind) -> tuple[Stored, ...]:
+    def of_kind(self, kind: DocumentKind) -> tuple[Stored, ...]:
         """The groups, or the plans."""
-        return self.groups if kind is Kind.GROUP else self.plans
+        return self.groups if kind is DocumentKind.GROUP else self.plans
 
-    def find(self, kind: Kind, reference: str) -> Stored:
+    def find(self, kind: DocumentKind, reference: str) -> Stored:
         """The one of that id or, case not counting, name.
 
         Raises:
@@ -155,7 +155,7 @@ class Estate:
         there = [each.name for each in self.of_kind(kind)]
         raise NotStoredError(f"no stored {kind} has the id or name {reference!r}{choices(reference, there)}")
 
-    def named(self, kind: Kind, reference: str) -> Stored | None:
+    def named(self, kind: DocumentKind, reference: str) -> Stored | None:
         """The one of that id or, case not counting, name; None where there is none."""
         there = self.of_kind(kind)
         by_id = (each for each in there if each.id == reference)
@@ -186,7 +186,7 @@ class Estate:
             "recoveryPlans": [dict(plan.definition) for plan in chosen],
         }
 
-    def steps(self, edits: Iterable[Edit], *, by: str, at: datetime) -> tuple[Step, ...]:
+    def steps(self, edits: Iterable[Edit], *, by: str, at: datetime) -> tuple[EstateEdit, ...]:
         """What the edits do. A group's new name is carried into the plans that name it.
 
         Args:
@@ -200,25 +200,30 @@ class Estate:
         """
         steps = {step.subject.id: step for step in (self._step(edit, by, at) for edit in edits)}
         for step in list(steps.values()):
-            if step.subject.kind is Kind.GROUP and step.before and step.after and step.before.name != step.after.name:
+            if (
+                step.subject.kind is DocumentKind.GROUP
+                and step.before
+                and step.after
+                and step.before.name != step.after.name
+            ):
                 for plan in self.plans_of(step.before):
                     new = steps[plan.id].after if plan.id in steps else _changed(plan, plan.definition, by, at)
                     if new is not None:
                         renamed = _renamed(new.definition, step.before.name, step.after.name)
-                        steps[plan.id] = Step(plan, replace(new, definition=renamed))
+                        steps[plan.id] = EstateEdit(plan, replace(new, definition=renamed))
         return tuple(steps.values())
 
-    def after(self, steps: Iterable[Step]) -> Estate:
+    def after(self, steps: Iterable[EstateEdit]) -> Estate:
         """The estate once the steps are taken."""
         steps = tuple(steps)
         gone = {step.before.id for step in steps if step.before is not None}
         kept = [each for each in (*self.groups, *self.plans) if each.id not in gone]
         return Estate.of([*kept, *(step.after for step in steps if step.after is not None)])
 
-    def _step(self, edit: Edit, by: str, at: datetime) -> Step:
+    def _step(self, edit: Edit, by: str, at: datetime) -> EstateEdit:
         if edit.id is None:
-            own = edit.definition.get("groupId") if edit.kind is Kind.GROUP else None
-            return Step(None, Stored(edit.kind, str(own or uuid4()), edit.definition, 1, at, at, by))
+            own = edit.definition.get("groupId") if edit.kind is DocumentKind.GROUP else None
+            return EstateEdit(None, Stored(edit.kind, str(own or uuid4()), edit.definition, 1, at, at, by))
         before = self.find(edit.kind, edit.id)
         if edit.version is not None and edit.version != before.version:
             raise VersionMismatchError(
@@ -228,11 +233,11 @@ class Estate:
                 givenVersion=edit.version,
                 currentVersion=before.version,
             )
-        return Step(before, None if isinstance(edit, Drop) else _changed(before, edit.definition, by, at))
+        return EstateEdit(before, None if isinstance(edit, Delete) else _changed(before, edit.definition, by, at))
 
 
 def _changed(before: Stored, definition: Mapping[str, Any], by: str, at: datetime) -> Stored:
-    own = definition.get("groupId") if before.kind is Kind.GROUP else None
+    own = definition.get("groupId") if before.kind is DocumentKind.GROUP else None
     return replace(
         before,
         id=str(own or before.id),

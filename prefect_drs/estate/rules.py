@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prefect_drs.core.errors import Fault, UsageError
 from prefect_drs.estate.errors import fault_json
-from prefect_drs.estate.model import Estate, Kind, Step, Stored
+from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit, Stored
 from prefect_drs.plan import Reading, check_values
 from prefect_drs.plan.model import Manifest
 from prefect_drs.plan.read.finding import listed
@@ -42,7 +42,7 @@ def sound(estate: Estate) -> Manifest:
     return found.manifest
 
 
-def faults_of(reading: Reading, steps: Iterable[Step]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+def faults_of(reading: Reading, steps: Iterable[EstateEdit]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
     """What refuses the estate that would be, and what is only told of what the steps change.
 
     A field that is not known refuses: whoever sends it to an operation is not there to read a warning.
@@ -53,11 +53,11 @@ def faults_of(reading: Reading, steps: Iterable[Step]) -> tuple[tuple[Fault, ...
     return (*reading.errors, *unknown), tuple(fault for fault in told if fault not in unknown)
 
 
-def still_named(estate: Estate, steps: Sequence[Step]) -> Iterator[Fault]:
+def still_named(estate: Estate, steps: Sequence[EstateEdit]) -> Iterator[Fault]:
     """A group that a stored plan names cannot go, unless the plan goes with it or no longer names it."""
     would_be = estate.after(steps)
     for step in steps:
-        if step.before is None or step.after is not None or step.before.kind is not Kind.GROUP:
+        if step.before is None or step.after is not None or step.before.kind is not DocumentKind.GROUP:
             continue
         if plans := [plan.name for plan in would_be.plans_of(step.before)]:
             yield Fault(
@@ -69,7 +69,10 @@ def still_named(estate: Estate, steps: Sequence[Step]) -> Iterator[Fault]:
 
 
 def under_execution(
-    estate: Estate, steps: Iterable[Step], active: Sequence[RecoveryReport], members: Callable[[Stored], Sequence[str]]
+    estate: Estate,
+    steps: Iterable[EstateEdit],
+    active: Sequence[RecoveryReport],
+    members: Callable[[Stored], Sequence[str]],
 ) -> Iterator[Fault]:
     """What an execution that has not ended uses cannot change: its plan, the plan's groups, a group of its servers.
 
@@ -95,7 +98,7 @@ def under_execution(
 
 def _use(estate: Estate, stored: Stored, report: RecoveryReport, members: Callable[[Stored], Sequence[str]]) -> str:
     """How an execution uses what is stored; empty where it does not."""
-    if stored.kind is Kind.PLAN:
+    if stored.kind is DocumentKind.PLAN:
         return "carries this plan out" if stored.name.casefold() == report.plan_name.casefold() else ""
     if any(plan.name.casefold() == report.plan_name.casefold() for plan in estate.plans_of(stored)):
         return f"carries out a plan that names group {stored.name!r}"

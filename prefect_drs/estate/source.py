@@ -60,9 +60,9 @@ def check_source(
     """
     if os.fspath(source) != STORED:
         return check_manifest(source, bindings, rehearsal=rehearsal)
-    from prefect_drs.estate.model import Kind  # noqa: PLC0415 - a file needs no Prefect
+    from prefect_drs.estate.model import DocumentKind  # noqa: PLC0415 - a file needs no Prefect
     from prefect_drs.estate.store import read_estate  # noqa: PLC0415
 
     estate = read_estate()
-    chosen = None if plan is None else [estate.find(Kind.PLAN, plan)]
+    chosen = None if plan is None else [estate.find(DocumentKind.PLAN, plan)]
     return check_values(estate.manifest(chosen), bindings, rehearsal=rehearsal)

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
 from prefect_drs.estate.errors import EstateRefusedError
-from prefect_drs.estate.model import Estate, Kind, Step, Stored
+from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit, Stored
 from prefect_drs.orchestration.blocks import DOCUMENTS_A_PAGE
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import hold
@@ -35,12 +35,12 @@ PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s
 LOOKS_AT_MOST = 20
 NOT_FOUND = 404
 
-BLOCKS: Mapping[Kind, type[StoredProtectionGroup | StoredRecoveryPlan]] = {
-    Kind.GROUP: StoredProtectionGroup,
-    Kind.PLAN: StoredRecoveryPlan,
+BLOCKS: Mapping[DocumentKind, type[StoredProtectionGroup | StoredRecoveryPlan]] = {
+    DocumentKind.GROUP: StoredProtectionGroup,
+    DocumentKind.PLAN: StoredRecoveryPlan,
 }
 
-Documents = dict[tuple[Kind, str], dict[str, Any]]
+Documents = dict[tuple[DocumentKind, str], dict[str, Any]]
 """What blocks hold, by kind and name."""
 
 _in_this_process = threading.Lock()
@@ -57,7 +57,7 @@ class EstateBusyError(PrefectDrsError):
 class _Write:
     """A block to write, or, without data, to delete."""
 
-    kind: Kind
+    kind: DocumentKind
     document: str
     data: dict[str, Any] | None
 
@@ -66,7 +66,7 @@ class _Write:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> _Write:
-        return cls(Kind(values["kind"]), values["document"], values["data"])
+        return cls(DocumentKind(values["kind"]), values["document"], values["data"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class _State:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class EstateSnapshot:
     """The estate at one moment, and what a change of it has to know of that moment."""
 
     estate: Estate
@@ -121,22 +121,22 @@ def read_estate() -> Estate:
         return read_snapshot(client).estate
 
 
-def read_snapshot(client: SyncPrefectClient) -> Snapshot:
+def read_snapshot(client: SyncPrefectClient) -> EstateSnapshot:
     """As `read_estate`, with what `write_steps` wants."""
     for _ in range(LOOKS_AT_MOST):
         state = _state(client)
-        documents = {(kind, name): data for kind in Kind for name, data in _documents(client, BLOCKS[kind])}
+        documents = {(kind, name): data for kind in DocumentKind for name, data in _documents(client, BLOCKS[kind])}
         if _state(client) == state:
             for write in state.pending:
                 documents.pop((write.kind, write.document), None)
                 if write.data is not None:
                     documents[write.kind, write.document] = write.data
             stored = [_stored(kind, name, data) for (kind, name), data in documents.items()]
-            return Snapshot(Estate.of(stored), state, documents)
+            return EstateSnapshot(Estate.of(stored), state, documents)
     raise EstateBusyError("the stored estate changed with every look at it; try again")
 
 
-def write_steps(client: SyncPrefectClient, before: Snapshot, steps: Iterable[Step]) -> None:
+def write_steps(client: SyncPrefectClient, before: EstateSnapshot, steps: Iterable[EstateEdit]) -> None:
     """Write what the steps change, all or nothing; the lock is held.
 
     Args:
@@ -161,7 +161,7 @@ def write_steps(client: SyncPrefectClient, before: Snapshot, steps: Iterable[Ste
     _save(client, EstateState, STATE, {"sequence": sequence + 1, "pending": []})
 
 
-def _writes(steps: Iterable[Step], there: Documents) -> Iterator[_Write]:
+def _writes(steps: Iterable[EstateEdit], there: Documents) -> Iterator[_Write]:
     """The blocks to write and those to delete, such as the former one of what got a new name."""
     steps = tuple(steps)
     kept = {(step.after.kind, step.after.document) for step in steps if step.after is not None}
@@ -195,7 +195,7 @@ def _data(stored: Stored) -> dict[str, Any]:
     return {name: value for name, value in block.model_dump(mode="json").items() if name in type(block).model_fields}
 
 
-def _stored(kind: Kind, document: str, data: Mapping[str, Any]) -> Stored:
+def _stored(kind: DocumentKind, document: str, data: Mapping[str, Any]) -> Stored:
     slug = BLOCKS[kind].get_block_type_slug()
     try:
         block = BLOCKS[kind].model_validate(dict(data))

@@ -18,16 +18,16 @@ from prefect_drs.forecast.estimate import (
     waves_of,
 )
 from prefect_drs.forecast.manifest import ManifestWaves, waves_of_manifest
-from prefect_drs.forecast.simulation import Course, CourseWave, Plan, play
+from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, play
 
 __all__ = [
-    "Course",
-    "CourseWave",
     "Forecast",
     "ManifestWaves",
+    "PackingPlan",
     "PathShares",
-    "Plan",
     "ServerTraits",
+    "SimulatedRecovery",
+    "SimulatedWave",
     "Spread",
     "WaveForecast",
     "default_spread",

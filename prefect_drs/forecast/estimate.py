@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_drs.forecast.durations import ServerTraits, Spread, spreads
-from prefect_drs.forecast.simulation import Course, CourseWave, Plan, WaveTimes, play
+from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, WaveTimes, play
 
 if TYPE_CHECKING:
-    from prefect_drs.recovery.launch.packing import Limits, Usage
+    from prefect_drs.recovery.launch.packing import JobUsage, Limits
     from prefect_drs.runbook import Runbook
 
 DEFAULT_GATE = Spread(600.0, 0.5)
@@ -103,7 +103,7 @@ class Forecast:
     servers: int
 
 
-def waves_of(runbook: Runbook) -> tuple[CourseWave, ...]:
+def waves_of(runbook: Runbook) -> tuple[SimulatedWave, ...]:
     """The waves of a runbook; a gated wave's gate counts the default's median until drawn."""
     waves = []
     for wave in runbook.waves:
@@ -112,18 +112,18 @@ def waves_of(runbook: Runbook) -> tuple[CourseWave, ...]:
             place = f"{server.account_id}/{server.region}"
             servers[place] = (*servers.get(place, ()), server.source_server_id)
         gate = DEFAULT_GATE.median if wave.gate else 0.0
-        waves.append(CourseWave(wave.wave_number, wave.depends_on_waves, servers, gate))
+        waves.append(SimulatedWave(wave.wave_number, wave.depends_on_waves, servers, gate))
     return tuple(waves)
 
 
 def forecast(
-    waves: Sequence[CourseWave],
+    waves: Sequence[SimulatedWave],
     *,
     recorded: Mapping[str, Sequence[float]] | None = None,
     traits: Mapping[str, ServerTraits] | None = None,
     gates: Mapping[int, Spread] | None = None,
     limits: Limits | None = None,
-    usage: Mapping[str, Usage] | None = None,
+    usage: Mapping[str, JobUsage] | None = None,
     reaction: float = DEFAULT_REACTION,
     failure_rate: float = 0.0,
     retries: int = 1,
@@ -156,10 +156,10 @@ def forecast(
     approvals = {w.wave_number: Spread(w.gate, DEFAULT_GATE.sigma) for w in waves if w.gate}
     approvals.update(gates or {})
     timed = [replace(w, gate=approvals.get(w.wave_number, Spread(w.gate)).median) for w in waves]
-    plan = Plan.of(timed, {s: spread.median for s, spread in expected.items()})
+    plan = PackingPlan.of(timed, {s: spread.median for s, spread in expected.items()})
     rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
     launches = [(s, math.log(spread.median), spread.sigma) for s, spread in expected.items()]
-    courses: list[Course] = []
+    courses: list[SimulatedRecovery] = []
     unbounded: list[float] = []
     for _ in range(samples):
         seconds = {s: math.exp(rng.gauss(mu, sigma)) for s, mu, sigma in launches}
@@ -226,7 +226,11 @@ def _failures(servers: Sequence[str], rate: float, retries: int, rng: random.Ran
 
 
 def _without_quotas(
-    plan: Plan, seconds: Mapping[str, float], gates: Mapping[int, float], failures: Mapping[str, int], reaction: float
+    plan: PackingPlan,
+    seconds: Mapping[str, float],
+    gates: Mapping[int, float],
+    failures: Mapping[str, int],
+    reaction: float,
 ) -> float:
     """When all is done if every server starts the moment its wave may: the longest chain."""
     ends: dict[int, float] = {}
@@ -240,7 +244,7 @@ def _without_quotas(
     return max(ends.values())
 
 
-def _critical_path(plan: Plan, course: Course) -> list[int]:
+def _critical_path(plan: PackingPlan, course: SimulatedRecovery) -> list[int]:
     """The chain that decided the course: from the wave that ended last back through what each one waited
     for.
     """
@@ -266,8 +270,8 @@ def _shares(times: Mapping[int, WaveTimes], path: Sequence[int]) -> PathShares:
 
 
 def _summary(
-    plan: Plan,
-    courses: Sequence[Course],
+    plan: PackingPlan,
+    courses: Sequence[SimulatedRecovery],
     unbounded: Sequence[float],
     samples: int,
     seed: int,

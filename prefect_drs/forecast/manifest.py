@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prefect_drs.forecast.estimate import DEFAULT_GATE
-from prefect_drs.forecast.simulation import CourseWave
+from prefect_drs.forecast.simulation import SimulatedWave
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
 
@@ -24,7 +24,7 @@ class ManifestWaves:
         unresolved: what the waves name and the manifest does not have.
     """
 
-    waves: tuple[CourseWave, ...]
+    waves: tuple[SimulatedWave, ...]
     by_tags: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
 
@@ -52,5 +52,5 @@ def waves_of_manifest(manifest: Manifest, plan: RecoveryPlan) -> ManifestWaves:
             place = f"{group.account_id or 'own account'}/{group.region}"
             servers[place] = (*servers.get(place, ()), *group.source_server_ids)
         gate = DEFAULT_GATE.median if wave.pause_before_wave else 0.0
-        waves.append(CourseWave(number, tuple(graph.dependencies(number)), servers, gate))
+        waves.append(SimulatedWave(number, tuple(graph.dependencies(number)), servers, gate))
     return ManifestWaves(tuple(waves), tuple(dict.fromkeys(by_tags)), tuple(dict.fromkeys(unresolved)))

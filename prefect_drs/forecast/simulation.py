@@ -1,8 +1,8 @@
 """The course of one recovery, played through as a model: which job starts when, and when each wave is done.
 
 In: the waves with their servers, and the seconds that each launch, gate and check takes this time. Out: a
-`Course`. The jobs are chosen by the same `pack` that the engine uses, at each moment at which something ends;
-between those, nothing happens. No AWS, no clock, no chance: the same input gives the same course. The
+`SimulatedRecovery`. The jobs are chosen by the same `pack` that the engine uses, each time something ends; between
+those moments nothing happens. No AWS, no clock, no randomness: the same input gives the same result. The
 forecast plays it many times with durations drawn at random, the packing benchmark once with durations that
 are given.
 
@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
-from prefect_drs.recovery.launch.lookahead import InFlight, Outlook, Prospect, choose
-from prefect_drs.recovery.launch.packing import Demand, JobStart, Limits, Usage, pack, tails
+from prefect_drs.recovery.launch.lookahead import InFlight, Lookahead, WaveLookahead, choose
+from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack, tails
 
 
 @dataclass(frozen=True, slots=True)
-class CourseWave:
+class SimulatedWave:
     """A wave as far as its time is concerned.
 
     Args:
@@ -42,7 +42,7 @@ class CourseWave:
 
 
 @dataclass(frozen=True, slots=True)
-class CourseJob:
+class SimulatedJob:
     """A job that ran: where, for which wave, with how many servers, from when to when (seconds from the
     start).
     """
@@ -76,16 +76,16 @@ class WaveTimes:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SimulatedRecovery:
     """How a recovery went: each wave's moments, every job, and when all was done."""
 
     waves: Mapping[int, WaveTimes]
-    jobs: tuple[CourseJob, ...]
+    jobs: tuple[SimulatedJob, ...]
     makespan: float
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PackingPlan:
     """What the packer knows of the waves beforehand: the order of servers and how much follows each wave.
 
     Prepared once and played many times.
@@ -98,14 +98,16 @@ class Plan:
         order: the wave numbers, each after the waves it depends on.
     """
 
-    waves: dict[int, CourseWave]
+    waves: dict[int, SimulatedWave]
     expected: Mapping[str, float] | None
     after: dict[int, float]
     order: tuple[int, ...]
-    _prospects: dict[str, dict[int, Prospect]] = field(default_factory=dict, repr=False, compare=False)
+    _prospects: dict[str, dict[int, WaveLookahead]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, waves: Sequence[CourseWave], expected: Mapping[str, float] | None, blind: float = 1200.0) -> Plan:
+    def of(
+        cls, waves: Sequence[SimulatedWave], expected: Mapping[str, float] | None, blind: float = 1200.0
+    ) -> PackingPlan:
         """Order the servers, the slowest first, and measure the chains.
 
         Args:
@@ -131,16 +133,16 @@ class Plan:
             plan.after[wave.wave_number] += wave.check
         return plan
 
-    def prospects(self, place: str) -> dict[int, Prospect]:
+    def prospects(self, place: str) -> dict[int, WaveLookahead]:
         """Every wave as it is seen from one account and region before it begins."""
         if place not in self._prospects:
             self._prospects[place] = {n: self._prospect(wave, place) for n, wave in self.waves.items()}
         return self._prospects[place]
 
-    def _prospect(self, wave: CourseWave, place: str) -> Prospect:
+    def _prospect(self, wave: SimulatedWave, place: str) -> WaveLookahead:
         expected = self.expected or {}
         elsewhere = [expected[servers[0]] for there, servers in wave.servers.items() if there != place and servers]
-        return Prospect(
+        return WaveLookahead(
             depends_on=wave.depends_on_waves,
             seconds=tuple(expected[s] for s in wave.servers.get(place, ())),
             after=self.after[wave.wave_number],
@@ -167,16 +169,16 @@ class _Place:
 
 
 def play(
-    plan: Plan,
+    plan: PackingPlan,
     launch_seconds: Mapping[str, float],
     *,
     gates: Mapping[int, float] | None = None,
     failures: Mapping[str, int] | None = None,
     limits: Limits | None = None,
-    usage: Mapping[str, Usage] | None = None,
+    usage: Mapping[str, JobUsage] | None = None,
     reaction: float = 0.0,
     foresight: bool = True,
-) -> Course:
+) -> SimulatedRecovery:
     """Play a recovery through.
 
     Args:
@@ -201,12 +203,12 @@ class _Playing:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: PackingPlan,
         launch_seconds: Mapping[str, float],
         gates: Mapping[int, float] | None,
         failures: Mapping[str, int] | None,
         limits: Limits | None,
-        usage: Mapping[str, Usage] | None,
+        usage: Mapping[str, JobUsage] | None,
         reaction: float,
         foresight: bool,
     ) -> None:
@@ -230,13 +232,13 @@ class _Playing:
                 self.dependents[other].append(number)
         self.unlaunched = {n: sum(map(len, wave.servers.values())) for n, wave in plan.waves.items()}
         self.times: dict[int, WaveTimes] = {}
-        self.jobs: list[CourseJob] = []
+        self.jobs: list[SimulatedJob] = []
         self.held: list[tuple[str, ...]] = []  # the servers of each job
         self.begun: set[int] = set()
         self.events: list[tuple[float, int, str, int]] = []  # time, tie-breaker, what, wave or job
         self.ties = 0
 
-    def run(self) -> Course:
+    def run(self) -> SimulatedRecovery:
         for number, missing in self.missing.items():
             if not missing:
                 self._make_ready(number, 0.0)
@@ -259,7 +261,7 @@ class _Playing:
             raise ValueError(
                 f"waves {stuck} can never start: other jobs hold a whole quota of their account and region"
             )
-        return Course(self.times, tuple(self.jobs), max((t.ended for t in self.times.values()), default=0.0))
+        return SimulatedRecovery(self.times, tuple(self.jobs), max((t.ended for t in self.times.values()), default=0.0))
 
     def _unstarted(self) -> list[tuple[int, str]]:
         return [(number, name) for name, place in self.places.items() for number in place.waiting]
@@ -293,21 +295,21 @@ class _Playing:
             Demand(number, servers, after[number] + (expected[servers[0]] if expected else 0.0), expected)
             for number, servers in place.waiting.items()
         ]
-        usage = Usage(place.jobs, place.servers)
+        usage = JobUsage(place.jobs, place.servers)
         if self.foresight:
             chosen = choose(demands, usage, self.limits, self._outlook(name, now))
         else:
             chosen = pack(demands, usage, self.limits)
         self._run(chosen, name, now)
 
-    def _outlook(self, name: str, now: float) -> Outlook:
+    def _outlook(self, name: str, now: float) -> Lookahead:
         """What is to come, as far as it is known beforehand."""
         in_flight = (
             InFlight(self.jobs[job].wave_number, self.jobs[job].servers, now - self.jobs[job].start, seconds)
             for job, seconds in self.places[name].running.items()
         )
         coming = {n: p for n, p in self.plan.prospects(name).items() if not (n in self.times and self.times[n].ended)}
-        return Outlook(tuple(in_flight), coming)
+        return Lookahead(tuple(in_flight), coming)
 
     def _run(self, chosen: Sequence[JobStart], name: str, now: float) -> None:
         place, expected = self.places[name], self.plan.expected
@@ -325,7 +327,7 @@ class _Playing:
             if number not in self.begun:
                 self.begun.add(number)
                 self.times[number].started = now
-            self.jobs.append(CourseJob(name, number, len(job.servers), now, end))
+            self.jobs.append(SimulatedJob(name, number, len(job.servers), now, end))
             self.held.append(job.servers)
             if expected is not None:
                 place.running[len(self.jobs) - 1] = expected[job.servers[0]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from prefect_drs.aws.capacity import CapacityLevel, RegionCapacity, Usage, count_capacity
+from prefect_drs.aws.capacity import CapacityLevel, QuotaUsage, RegionCapacity, count_capacity
 from prefect_drs.aws.drs import RecoveryInstance, SourceServer, describe_recovery_instances
 from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
@@ -101,7 +101,7 @@ def _instance(place: Location, instance: RecoveryInstance) -> InventoryRecoveryI
     )
 
 
-def _quota(usage: Usage) -> InventoryQuota:
+def _quota(usage: QuotaUsage) -> InventoryQuota:
     return InventoryQuota(
         name=usage.quota.name,
         used=usage.used,

@@ -6,6 +6,6 @@ command line's `op`, and every other face, goes through `invoke`; none of them i
 
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invoke import error_body, invoke, unwrap
-from prefect_drs.operations.registry import OPERATIONS, Kind, Operation, operation
+from prefect_drs.operations.registry import OPERATIONS, Operation, OperationKind, operation
 
-__all__ = ["OPERATIONS", "Context", "Kind", "Operation", "error_body", "invoke", "operation", "unwrap"]
+__all__ = ["OPERATIONS", "Context", "Operation", "OperationKind", "error_body", "invoke", "operation", "unwrap"]

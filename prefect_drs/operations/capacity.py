@@ -14,8 +14,8 @@ from prefect_drs.aws.capacity import (
     REPLICATING_SERVERS,
     SOURCE_SERVERS,
     CapacityLevel,
+    QuotaUsage,
     RegionCapacity,
-    Usage,
     capacity_conflicts,
     read_capacity,
 )
@@ -202,7 +202,7 @@ def get_drs_capacity_conflicts(context: Context, request: CapacityRequest) -> Co
             quota=conflict.quota.name,
             used=conflict.used,
             limit=conflict.quota.limit,
-            percent_used=Usage(conflict.quota, conflict.used).percent,
+            percent_used=QuotaUsage(conflict.quota, conflict.used).percent,
             message=conflict.message,
         )
         for conflict in capacity_conflicts(_known(readings))
@@ -273,7 +273,7 @@ def region_capacity(location: Location, answer: RegionCapacity | AwsError) -> Re
     )
 
 
-def _use(usage: Usage) -> QuotaUse:
+def _use(usage: QuotaUsage) -> QuotaUse:
     return QuotaUse(
         used=usage.used,
         limit=usage.quota.limit,
@@ -302,7 +302,7 @@ def _combined_region(target: Location, here: Mapping[str, RegionCapacity | AwsEr
     own = here[target.account_id]
     capacity = own if isinstance(own, RegionCapacity) else RegionCapacity(target)
     uses = {
-        account: Usage(
+        account: QuotaUsage(
             REPLICATING_SERVERS,
             answer.replicating if isinstance(answer, RegionCapacity) else capacity.extended.get(account, 0),
         )
@@ -319,6 +319,6 @@ def _combined_region(target: Location, here: Mapping[str, RegionCapacity | AwsEr
             percent_used=round(100 * used / limit, 1),
             level=_most_pressing(use.level for use in uses.values()),  # none lends to another
         ),
-        source_servers=_use(Usage(SOURCE_SERVERS, capacity.source_servers)),
+        source_servers=_use(QuotaUsage(SOURCE_SERVERS, capacity.source_servers)),
         accounts=tuple(region_capacity(Location(account, target.region), answer) for account, answer in here.items()),
     )

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import JsonValue
 
 from prefect_drs.core.errors import Fault
-from prefect_drs.estate.change import Change, change_estate, rehearse_change
+from prefect_drs.estate.change import EstateChange, change_estate, rehearse_change
 from prefect_drs.estate.errors import fault_json, refused
-from prefect_drs.estate.model import Edit, Estate, Kind, Put, Step, Stored
+from prefect_drs.estate.model import DocumentKind, Edit, Estate, EstateEdit, Stored, Upsert
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
@@ -108,17 +108,17 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
             if there is not None and not request.overwrite_existing:
                 yield _exists(there)  # and the rest is looked at as if it were replaced: all faults at once
             if there is None or there.definition != definition:
-                yield Put(kind, definition, there.id if there is not None else None)
+                yield Upsert(kind, definition, there.id if there is not None else None)
 
     readings = reading(context)
     asked: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": readings}
     change = rehearse_change(edit, **asked) if request.dry_run else change_estate(edit, **asked, what=NOTHING_IMPORTED)
-    items = {kind: tuple(_items(kind, manifest, change, request.overwrite_existing)) for kind in Kind}
+    items = {kind: tuple(_items(kind, manifest, change, request.overwrite_existing)) for kind in DocumentKind}
     return ImportAnswer(
         dry_run=request.dry_run,
         valid=not change.refusals,
-        protection_groups=items[Kind.GROUP],
-        recovery_plans=items[Kind.PLAN],
+        protection_groups=items[DocumentKind.GROUP],
+        recovery_plans=items[DocumentKind.PLAN],
         faults=tuple(fault_json(fault) for fault in change.refusals),
         warnings=warnings,
         history_error=None if request.dry_run else record_stored(change, "import_configuration", readings),
@@ -132,12 +132,12 @@ def export_configuration(context: Context, request: Nothing) -> dict[str, JsonVa
     return {"schemaVersion": version, "exportedAt": context.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), **values}
 
 
-def _definitions(manifest: Manifest) -> Iterator[tuple[Kind, dict[str, Any]]]:
-    yield from ((Kind.GROUP, export_group(group)) for group in manifest.protection_groups)
-    yield from ((Kind.PLAN, export_plan(plan)) for plan in manifest.recovery_plans)
+def _definitions(manifest: Manifest) -> Iterator[tuple[DocumentKind, dict[str, Any]]]:
+    yield from ((DocumentKind.GROUP, export_group(group)) for group in manifest.protection_groups)
+    yield from ((DocumentKind.PLAN, export_plan(plan)) for plan in manifest.recovery_plans)
 
 
-def _there(estate: Estate, kind: Kind, definition: dict[str, Any]) -> Stored | None:
+def _there(estate: Estate, kind: DocumentKind, definition: dict[str, Any]) -> Stored | None:
     """What an item of the manifest would replace: what has its name, or else its id."""
     references: Iterable[str | None] = (definition[kind.name_field], definition.get("groupId"))
     found = (estate.named(kind, reference) for reference in references if reference)
@@ -154,8 +154,8 @@ def _exists(there: Stored) -> Fault:
     )
 
 
-def _items(kind: Kind, manifest: Manifest, change: Change, overwrite: bool) -> Iterator[ImportedItem]:
-    steps: dict[str, Step] = {
+def _items(kind: DocumentKind, manifest: Manifest, change: EstateChange, overwrite: bool) -> Iterator[ImportedItem]:
+    steps: dict[str, EstateEdit] = {
         step.after.name.casefold(): step for step in change.steps if step.after is not None and step.after.kind is kind
     }
     for of, definition in _definitions(manifest):

@@ -23,10 +23,10 @@ from prefect_drs.orchestration.executions.control_requests import (
 )
 from prefect_drs.orchestration.executions.lease import is_held
 from prefect_drs.orchestration.executions.reports import carriers_of, find_report
-from prefect_drs.orchestration.flow.finalize import conclude_cancelled
+from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery.control_requests import ControlAction, ControlRequest
-from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.state import state_of
 
 if TYPE_CHECKING:
     from prefect_drs.report.events import Event
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CONFIRM_SECONDS = 15.0  # a process reads its requests every 3 s; one that launches confirms once DRS has answered
 
 
-class Outcome(enum.StrEnum):
+class ControlStatus(enum.StrEnum):
     """What became of a request by now."""
 
     CONFIRMED = "CONFIRMED"  # in the journal: from here on it holds
@@ -47,7 +47,7 @@ class Outcome(enum.StrEnum):
 class ControlOutcome:
     """What became of a request, and the sentence for a person. `report`: of an execution that was ended here."""
 
-    outcome: Outcome
+    outcome: ControlStatus
     message: str
     report: RecoveryReport | None = None
 
@@ -71,33 +71,33 @@ def cancel_execution(
     if is_held(execution_id):
         if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
             return ControlOutcome(
-                Outcome.CONFIRMED,
+                ControlStatus.CONFIRMED,
                 f"execution {execution_id} is cancelled: nothing more is launched, what DRS runs already is followed "
                 f"to its end; see prefect-drs status {execution_id}",
             )
         _require_active(execution_id)  # it may have ended while it was waited for
         return ControlOutcome(
-            Outcome.STORED,
+            ControlStatus.STORED,
             f"the cancel of execution {execution_id} is stored, but its process has not confirmed it within "
             f"{CONFIRM_SECONDS:.0f} s: it may be dead or stuck; whoever carries the execution next launches nothing. "
             f"To bring it to its end once its lease has lapsed (75 s after it died): prefect-drs cancel {execution_id}",
         )
     if _waits_for_worker(execution_id):
         return ControlOutcome(
-            Outcome.STORED,
+            ControlStatus.STORED,
             f"no process carries execution {execution_id} now; the cancel is stored, and the worker that goes on with "
             f"it brings it to its end; see prefect-drs status {execution_id}",
         )
-    report = conclude_cancelled(execution_id, follow_jobs=True, observers=observers)
+    report = finalize_cancelled(execution_id, follow_jobs=True, observers=observers)
     if report is not None:
         return ControlOutcome(
-            Outcome.ENDED,
+            ControlStatus.ENDED,
             f"no process carried execution {execution_id}; it was brought to its end here: {report.status}",
             report,
         )
     where = "" if open_journal(execution_id).read() else " (it has not begun, or its journal is on another machine)"
     return ControlOutcome(
-        Outcome.STORED,
+        ControlStatus.STORED,
         f"no process carries execution {execution_id}{where}; the cancel is stored, and whoever carries the execution "
         f"next launches nothing",
     )
@@ -114,15 +114,15 @@ def pause_execution(execution_id: str, *, by: str) -> ControlOutcome:
     go_on = f"go on with: prefect-drs resume {execution_id}"
     if not is_held(execution_id):
         return ControlOutcome(
-            Outcome.STORED,
+            ControlStatus.STORED,
             f"no process carries execution {execution_id}; the pause is stored, and whoever carries it next launches "
             f"nothing until it is resumed; {go_on}",
         )
     if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
-        return ControlOutcome(Outcome.CONFIRMED, f"execution {execution_id} is paused; {go_on}")
+        return ControlOutcome(ControlStatus.CONFIRMED, f"execution {execution_id} is paused; {go_on}")
     _require_active(execution_id)
     return ControlOutcome(
-        Outcome.STORED,
+        ControlStatus.STORED,
         f"the pause of execution {execution_id} is stored, but its process has not confirmed it within "
         f"{CONFIRM_SECONDS:.0f} s: it may be dead or stuck; whoever carries the execution next launches "
         f"nothing; {go_on}",
@@ -144,14 +144,15 @@ def end_pause(execution_id: str, *, by: str) -> ControlOutcome | None:
     request = submit(execution_id, ControlAction.RESUME, by=by)
     if held and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
         return ControlOutcome(
-            Outcome.CONFIRMED, f"execution {execution_id} goes on in the process that carries it; it is not paused"
+            ControlStatus.CONFIRMED,
+            f"execution {execution_id} goes on in the process that carries it; it is not paused",
         )
-    return ControlOutcome(Outcome.STORED, f"the pause of execution {execution_id} is over")
+    return ControlOutcome(ControlStatus.STORED, f"the pause of execution {execution_id} is over")
 
 
 def _is_paused(execution_id: str) -> bool:
     """Whether the journal, or a pause that nobody has handled yet, keeps the execution from launching."""
-    standing = standing_of(open_journal(execution_id).read())
+    standing = state_of(open_journal(execution_id).read())
     if standing is None:
         return False
     paused = standing.held

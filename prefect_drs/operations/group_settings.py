@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from prefect_drs.aws.current_settings import held_settings, why_unwritable
+from prefect_drs.aws.current_settings import current_settings, why_unwritable
 from prefect_drs.aws.drs import SourceServer
 from prefect_drs.aws.launch_configuration import LaunchState
 from prefect_drs.aws.launch_sync import Compared, compare_settings
@@ -18,12 +18,12 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import read_facts
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import Fault, PrefectDrsError
-from prefect_drs.estate.change import Change
+from prefect_drs.estate.change import EstateChange
 from prefect_drs.estate.errors import NotStoredError
-from prefect_drs.estate.model import Estate, Kind, Stored
+from prefect_drs.estate.model import DocumentKind, Estate, Stored
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.rules import sound
-from prefect_drs.orchestration.storage.settings_history import Changed, Entry, record_changes
+from prefect_drs.orchestration.storage.settings_history import Changed, SettingsHistoryEntry, record_changes
 from prefect_drs.plan.effective import EffectiveValue, effective, settings_of
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
 from prefect_drs.plan.read.finding import choices
@@ -77,7 +77,7 @@ class GroupServers:
 
     def effective(self, server: SourceServer, state: LaunchState | None = None) -> dict[str, EffectiveValue]:
         """All that a server is launched with, each value with its origin; without a state, what the plan says."""
-        account = NOTHING if state is None else held_settings(state)
+        account = NOTHING if state is None else current_settings(state)
         return effective(self.group, *server.references, account=account)
 
     def place(self, server_id: str) -> str:
@@ -93,7 +93,7 @@ def read_group(estate: Estate, reference: str, readings: Readings) -> GroupServe
         UsageError: the stored estate has faults.
         AwsError: DRS could not be read.
     """
-    stored = estate.find(Kind.GROUP, reference)
+    stored = estate.find(DocumentKind.GROUP, reference)
     group = sound(estate).group(stored.name)
     location = readings.location(group)
     there = {server.source_server_id: server for server in readings.servers(location)}
@@ -168,7 +168,7 @@ def as_faults(group: GroupServers, found: Mapping[str, Iterable[Problem]]) -> li
     ]
 
 
-def recorded(group: GroupServers, entries: Mapping[str, Entry]) -> str | None:
+def recorded(group: GroupServers, entries: Mapping[str, SettingsHistoryEntry]) -> str | None:
     """Write what was done to the history; why not, where Prefect does not take it: what was done is done."""
     try:
         record_changes(group.location, entries)
@@ -188,14 +188,14 @@ def plan_changes(before: GroupServers, after: GroupServers, server_id: str) -> t
     )
 
 
-def record_stored(change: Change, action: str, readings: Readings) -> str | None:
+def record_stored(change: EstateChange, action: str, readings: Readings) -> str | None:
     """Write to the history what a change of stored groups made of their servers' settings; why not, where it cannot be.
 
     A server that joined a group or left it has no entry: its settings there did not change.
     """
     try:
         for step in change.steps:
-            if step.before is None or step.after is None or step.after.kind is not Kind.GROUP:
+            if step.before is None or step.after is None or step.after.kind is not DocumentKind.GROUP:
                 continue
             before, after = (
                 read_group(change.before, step.before.id, readings),
@@ -203,7 +203,7 @@ def record_stored(change: Change, action: str, readings: Readings) -> str | None
             )
             stored = after.stored
             entries = {
-                server: Entry(
+                server: SettingsHistoryEntry(
                     at=stored.updated_at, by=stored.updated_by, action=action, source=stored.id, changes=changes
                 )
                 for server in before.servers.keys() & after.servers.keys()

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from prefect_drs.core.errors import AwsError
-from prefect_drs.estate.change import Change, Editing, change_estate
+from prefect_drs.estate.change import Editing, EstateChange, change_estate
 from prefect_drs.estate.errors import fault_json
-from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
+from prefect_drs.estate.model import Delete, DocumentKind, Estate, Stored, Upsert
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.rules import sound
 from prefect_drs.estate.store import read_estate
@@ -180,7 +180,7 @@ def create_protection_group(context: Context, request: CreateGroup) -> GroupAnsw
         AwsError: which servers carry the tags could not be read.
     """
     readings = reading(context)
-    edits = [Put(Kind.GROUP, request.definition())]
+    edits = [Upsert(DocumentKind.GROUP, request.definition())]
     change = change_stored(context, lambda _: edits, "the protection group was not created", readings)
     return _answer_of(change, readings)
 
@@ -193,9 +193,9 @@ def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnsw
         AwsError: which servers carry the tags could not be read.
     """
 
-    def edit(estate: Estate) -> list[Put]:
-        group = estate.find(Kind.GROUP, request.group_id)
-        return [Put(Kind.GROUP, request.definition(group.definition), group.id, request.version)]
+    def edit(estate: Estate) -> list[Upsert]:
+        group = estate.find(DocumentKind.GROUP, request.group_id)
+        return [Upsert(DocumentKind.GROUP, request.definition(group.definition), group.id, request.version)]
 
     readings = reading(context)
     what = f"protection group {request.group_id!r} was not changed"
@@ -210,20 +210,20 @@ def delete_protection_group(context: Context, request: DeleteGroup) -> DeletedAn
     Raises:
         EstateRefusedError: NOT_FOUND, IN_USE (with the plans' names), VERSION_MISMATCH, ACTIVE_EXECUTION.
     """
-    return delete(context, Kind.GROUP, request.group_id, request.version)
+    return delete(context, DocumentKind.GROUP, request.group_id, request.version)
 
 
-def delete(context: Context, kind: Kind, reference: str, version: int | None) -> DeletedAnswer:
+def delete(context: Context, kind: DocumentKind, reference: str, version: int | None) -> DeletedAnswer:
     """Delete a stored group or plan."""
     (step,) = change_stored(
         context,
-        lambda estate: [Drop(kind, estate.find(kind, reference).id, version)],
+        lambda estate: [Delete(kind, estate.find(kind, reference).id, version)],
         f"{kind} {reference!r} was not deleted",
     ).steps
     return DeletedAnswer(id=step.subject.id, name=step.subject.name)
 
 
-def change_stored(context: Context, edit: Editing, what: str, readings: Readings | None = None) -> Change:
+def change_stored(context: Context, edit: Editing, what: str, readings: Readings | None = None) -> EstateChange:
     """Change the estate in the caller's name, now; `what` begins the message of a refusal."""
     return change_estate(
         edit, by=context.caller, at=context.clock.now(), readings=readings or reading(context), what=what
@@ -237,7 +237,7 @@ def get_protection_group(context: Context, request: GroupReference) -> GroupAnsw
         NotStoredError: there is none of that id or name.
     """
     estate = read_estate()
-    return _answer(estate.find(Kind.GROUP, request.group_id), estate, reading(context))
+    return _answer(estate.find(DocumentKind.GROUP, request.group_id), estate, reading(context))
 
 
 def list_protection_groups(context: Context, request: Nothing) -> GroupsAnswer:
@@ -290,8 +290,10 @@ def reading(context: Context) -> Readings:
     return Readings(lambda: context.sessions)
 
 
-def _answer_of(change: Change, readings: Readings) -> GroupAnswer:
-    group = next(step.after for step in change.steps if step.after is not None and step.after.kind is Kind.GROUP)
+def _answer_of(change: EstateChange, readings: Readings) -> GroupAnswer:
+    group = next(
+        step.after for step in change.steps if step.after is not None and step.after.kind is DocumentKind.GROUP
+    )
     answer = _answer(group, change.after, readings)
     return answer.model_copy(update={"warnings": tuple(fault_json(fault) for fault in change.warnings)})
 

@@ -16,9 +16,9 @@ from pydantic import Field, JsonValue, model_validator
 from prefect_drs.aws.launch_configuration import LaunchState, SettingChange
 from prefect_drs.aws.launch_sync import Compared, compare_settings
 from prefect_drs.core.errors import Fault
-from prefect_drs.estate.change import Change, change_estate, rehearse_change
+from prefect_drs.estate.change import EstateChange, change_estate, rehearse_change
 from prefect_drs.estate.errors import fault_json, refused
-from prefect_drs.estate.model import Estate, Kind, Put
+from prefect_drs.estate.model import DocumentKind, Estate, Upsert
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.rules import checked
 from prefect_drs.estate.store import read_estate
@@ -34,7 +34,7 @@ from prefect_drs.operations.group_settings import (
 )
 from prefect_drs.operations.groups import Version, reading
 from prefect_drs.operations.registry import AnswerModel, RequestModel
-from prefect_drs.orchestration.storage.settings_history import Entry
+from prefect_drs.orchestration.storage.settings_history import SettingsHistoryEntry
 from prefect_drs.plan.effective import EffectiveValue
 
 ADDRESS_WORDS = ("ADDRESS", "SUBNET", "STATIC_IP")
@@ -284,7 +284,7 @@ def _change(
     after = read_group(change.after, before.stored.id, readings)
     servers = [_server_id(edit) for edit in edits]
     entries = {
-        server: Entry(at=at, by=context.caller, action=action, source=after.stored.id, changes=changes)
+        server: SettingsHistoryEntry(at=at, by=context.caller, action=action, source=after.stored.id, changes=changes)
         for server in servers
         if (changes := plan_changes(before, after, server))
     }
@@ -297,7 +297,7 @@ def _change(
 
 def _examined(
     context: Context, reference: str, edits: Sequence[Editing], version: int | None, readings: Readings
-) -> tuple[Change, list[Fault]]:
+) -> tuple[EstateChange, list[Fault]]:
     """What the change would do, and every fault: those of the request, of the estate's rules and of the account."""
     estate = read_estate()
     group = read_group(estate, reference, readings)
@@ -336,8 +336,8 @@ def _faults_of(group: GroupServers, edits: Sequence[Editing]) -> Iterable[Fault]
             yield Fault(group.place(server), 0, "DUPLICATE_SERVER", f"{server} is given twice; give it once")
 
 
-def _put(estate: Estate, reference: str, edits: Iterable[Editing], version: int | None, readings: Readings) -> Put:
-    stored = estate.find(Kind.GROUP, reference)
+def _put(estate: Estate, reference: str, edits: Iterable[Editing], version: int | None, readings: Readings) -> Upsert:
+    stored = estate.find(DocumentKind.GROUP, reference)
     servers = read_group(estate, reference, readings).servers
     entries = [dict(entry) for entry in stored.definition.get("servers") or ()]
     for edit in edits:
@@ -347,7 +347,9 @@ def _put(estate: Estate, reference: str, edits: Iterable[Editing], version: int 
         if isinstance(edit, ServerSettings):
             entries.append(_edited(former or {"sourceServerId": edit.server_id}, edit))
     definition = {**stored.definition, "servers": entries}
-    return Put(Kind.GROUP, {word: value for word, value in definition.items() if value != []}, stored.id, version)
+    return Upsert(
+        DocumentKind.GROUP, {word: value for word, value in definition.items() if value != []}, stored.id, version
+    )
 
 
 def _edited(former: Mapping[str, Any], edit: ServerSettings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import Field, JsonValue
 from prefect_drs.aws.launch_sync import Compared, SyncState, write_settings
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.estate.errors import EstateRefusedError, refused
-from prefect_drs.estate.model import Estate, Kind, Step
+from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.rules import sound, under_execution
 from prefect_drs.estate.store import read_estate
@@ -38,7 +38,7 @@ from prefect_drs.operations.launch_configs import ServerReference, SettingDiffer
 from prefect_drs.operations.registry import AnswerModel, RequestModel
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import active_reports
-from prefect_drs.orchestration.storage.settings_history import Changed, Entry, read_history
+from prefect_drs.orchestration.storage.settings_history import Changed, SettingsHistoryEntry, read_history
 
 HISTORY_AT_MOST = 200
 REFUSED_BY_THE_ACCOUNT = "SETTINGS_NOT_ALLOWED"
@@ -150,7 +150,9 @@ def sync_launch_configs(context: Context, request: SyncRequest) -> SyncAnswer:
         NotStoredError: a group that is named is not there.
     """
     estate, readings = read_estate(), reading(context)
-    chosen = [estate.find(Kind.GROUP, each).id for each in request.group_ids or ()] or [g.id for g in estate.groups]
+    chosen = [estate.find(DocumentKind.GROUP, each).id for each in request.group_ids or ()] or [
+        g.id for g in estate.groups
+    ]
     groups = tuple(_sync(context, estate, readings, each, dry_run=request.dry_run) for each in dict.fromkeys(chosen))
     return SyncAnswer(
         dry_run=request.dry_run,
@@ -180,7 +182,7 @@ def get_server_config_history(context: Context, request: HistoryRequest) -> Hist
         AwsError: the caller's own account could not be read.
     """
     estate = read_estate()
-    stored = estate.find(Kind.GROUP, request.group_id)
+    stored = estate.find(DocumentKind.GROUP, request.group_id)
     location = reading(context).location(sound(estate).group(stored.name))
     return HistoryAnswer(
         group_id=stored.id,
@@ -209,7 +211,7 @@ def _sync(context: Context, estate: Estate, readings: Readings, group_id: str, *
     except PrefectDrsError as error:
         return GroupSync(
             group_id=group_id,
-            group_name=estate.find(Kind.GROUP, group_id).name,
+            group_name=estate.find(DocumentKind.GROUP, group_id).name,
             status=GroupState.FAILED,
             counts={},
             servers=(),
@@ -235,7 +237,9 @@ def _synced(
     written = write_settings(context.sessions, group.location, wanted, judged)
     at = context.clock.now()
     entries = {
-        each: Entry(at=at, by=context.caller, action=action, source=group.stored.id, changes=_changed(one))
+        each: SettingsHistoryEntry(
+            at=at, by=context.caller, action=action, source=group.stored.id, changes=_changed(one)
+        )
         for each, one in written.items()
         if one.state is SyncState.WRITTEN
     }
@@ -265,7 +269,7 @@ def _refuse_in_use(estate: Estate, group: GroupServers) -> None:
     """
     with prefect_client() as client:
         active = active_reports(client)
-    step = Step(group.stored, group.stored)
+    step = EstateEdit(group.stored, group.stored)
     faults = list(under_execution(estate, [step], active, lambda stored: tuple(group.servers)))
     if faults:
         raise refused(f"launch settings of group {group.stored.name!r} were not written", faults)

@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ConfigDict, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
-from prefect_drs.estate.change import Change
+from prefect_drs.estate.change import EstateChange
 from prefect_drs.estate.errors import fault_json
-from prefect_drs.estate.model import Estate, Kind, Put, Stored
+from prefect_drs.estate.model import DocumentKind, Estate, Stored, Upsert
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.groups import DeletedAnswer, Version, change_stored, delete
@@ -113,7 +113,7 @@ def create_recovery_plan(context: Context, request: CreatePlan) -> PlanAnswer:
         EstateRefusedError: ALREADY_EXISTS, or VALIDATION_ERROR: no wave, numbers given twice, a cycle, a dependency or
             a group that is not there; all faults.
     """
-    edits = [Put(Kind.PLAN, request.definition())]
+    edits = [Upsert(DocumentKind.PLAN, request.definition())]
     return _answer_of(change_stored(context, lambda _: edits, "the recovery plan was not created"))
 
 
@@ -124,9 +124,9 @@ def update_recovery_plan(context: Context, request: UpdatePlan) -> PlanAnswer:
         EstateRefusedError: as `create_recovery_plan`; NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
     """
 
-    def edit(estate: Estate) -> list[Put]:
-        plan = estate.find(Kind.PLAN, request.plan_id)
-        return [Put(Kind.PLAN, request.definition(plan.definition), plan.id, request.version)]
+    def edit(estate: Estate) -> list[Upsert]:
+        plan = estate.find(DocumentKind.PLAN, request.plan_id)
+        return [Upsert(DocumentKind.PLAN, request.definition(plan.definition), plan.id, request.version)]
 
     return _answer_of(change_stored(context, edit, f"recovery plan {request.plan_id!r} was not changed"))
 
@@ -137,7 +137,7 @@ def delete_recovery_plan(context: Context, request: DeletePlan) -> DeletedAnswer
     Raises:
         EstateRefusedError: NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
     """
-    return delete(context, Kind.PLAN, request.plan_id, request.version)
+    return delete(context, DocumentKind.PLAN, request.plan_id, request.version)
 
 
 def get_recovery_plan(context: Context, request: PlanReference) -> PlanAnswer:
@@ -147,7 +147,7 @@ def get_recovery_plan(context: Context, request: PlanReference) -> PlanAnswer:
         NotStoredError: there is none of that id or name.
     """
     estate = read_estate()
-    return _answer(estate.find(Kind.PLAN, request.plan_id), estate)
+    return _answer(estate.find(DocumentKind.PLAN, request.plan_id), estate)
 
 
 def list_recovery_plans(context: Context, request: Nothing) -> PlansAnswer:
@@ -162,7 +162,7 @@ def _wave(wave: Any) -> Any:
     return {"waveName" if field == "name" else field: value for field, value in wave.items()}
 
 
-def _answer_of(change: Change) -> PlanAnswer:
+def _answer_of(change: EstateChange) -> PlanAnswer:
     plan = next(step.after for step in change.steps if step.after is not None)
     answer = _answer(plan, change.after)
     return answer.model_copy(update={"warnings": tuple(fault_json(fault) for fault in change.warnings)})
@@ -184,5 +184,5 @@ def _answer(stored: Stored, estate: Estate) -> PlanAnswer:
 
 
 def _with_ids(wave: Mapping[str, Any], estate: Estate) -> dict[str, Any]:
-    named = (estate.named(Kind.GROUP, name) for name in wave.get("protectionGroupNames") or ())
+    named = (estate.named(DocumentKind.GROUP, name) for name in wave.get("protectionGroupNames") or ())
     return {**wave, "protectionGroupIds": [group.id for group in named if group is not None]}

@@ -20,7 +20,7 @@ from typing import Protocol, TypeGuard
 
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError
-from prefect_drs.recovery.state import Standing
+from prefect_drs.recovery.state import ExecutionState
 from prefect_drs.report.events import (
     CancelAsked,
     CancelOverridden,
@@ -103,7 +103,7 @@ class Control:
 
     def __init__(
         self,
-        standing: Standing,
+        standing: ExecutionState,
         clock: Clock,
         record: Callable[[Event], None],
         wake: Callable[[], None],
@@ -203,7 +203,7 @@ def pending_cancel(requests: ControlRequests, handled: Collection[str]) -> Contr
 
 
 def override_event(
-    standing: Standing, requests: ControlRequests | None, by: str, now: datetime
+    standing: ExecutionState, requests: ControlRequests | None, by: str, now: datetime
 ) -> CancelOverridden | None:
     """The event that records that `by` goes on despite a cancel, handled or not; None where nobody cancelled.
 

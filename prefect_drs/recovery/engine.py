@@ -32,11 +32,11 @@ from prefect_drs.recovery.launch.chooser import LaunchChooser
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.packing import JobStart, Limits
 from prefect_drs.recovery.launch.polling import PollPolicy
-from prefect_drs.recovery.launch.quota_sharing import Alone, Turns
+from prefect_drs.recovery.launch.quota_sharing import NoSharing, QuotaSharing
 from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.ports import Decision, GateAnswer
-from prefect_drs.recovery.state import Standing, standing_of
-from prefect_drs.recovery.wave_runner import Courses, Execution
+from prefect_drs.recovery.state import ExecutionState, state_of
+from prefect_drs.recovery.wave_runner import ExecutionContext, WaveRunner
 from prefect_drs.recovery.waves import ServerState, WavePhase
 from prefect_drs.report.events import (
     Event,
@@ -97,7 +97,7 @@ class Engine:
         policy: PollPolicy | None = None,
         observers: Sequence[Callable[[Event], None]] = (),
         expected: Mapping[str, float] | None = None,
-        turns: Turns | None = None,
+        turns: QuotaSharing | None = None,
         holder: str = "",
         asked: str = "",
         requests: ControlRequests | None = None,
@@ -111,7 +111,7 @@ class Engine:
         self._executor = executor
         self._workers = workers
         self._policy = policy or PollPolicy()
-        self._turns: Turns = turns or Alone()
+        self._turns: QuotaSharing = turns or NoSharing()
         self._observers = observers
         self._lock = threading.RLock()  # events come from wave threads (gates) and from the tick
         self._fold = ReportFold()
@@ -130,8 +130,8 @@ class Engine:
             location: self._location_jobs(location, standing.started_at, self._policy, seed)
             for location in self.runbook.locations
         }
-        self._courses = Courses(
-            Execution(
+        self._courses = WaveRunner(
+            ExecutionContext(
                 execution_id,
                 self.runbook,
                 standing.started_at,
@@ -163,7 +163,7 @@ class Engine:
         asked: str,
         requests: ControlRequests | None,
         override_cancel: str | None,
-    ) -> Standing:
+    ) -> ExecutionState:
         """Begin the execution, or take it up where its journal leaves it; from here on a former holder is fenced.
 
         Raises:
@@ -171,14 +171,14 @@ class Engine:
         """
         now = self._clock.now()
         events = self._journal.read()
-        standing = standing_of(events)
+        standing = state_of(events)
         if standing is None:
             if runbook is None:
                 raise UsageError(f"execution {self.execution_id} has no journal here: there is nothing to resume")
             runbook.require_accepted()
             started = ExecutionStarted(at=now, execution_id=self.execution_id, runbook=runbook, asked=asked)
             self.record(started)
-            return Standing.fresh(started)
+            return ExecutionState.fresh(started)
         if standing.is_concluded(asked):
             raise UsageError(
                 f"execution {self.execution_id} has ended; to try again what failed: "

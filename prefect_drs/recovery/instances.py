@@ -31,7 +31,7 @@ class TerminationRefusedError(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TerminationTarget:
     """A recovery instance of the execution: where it is, and which source server's."""
 
     recovery_instance_id: str
@@ -53,10 +53,10 @@ class Found:
     """
 
     report: RecoveryReport
-    standing: tuple[Target, ...]
-    gone: tuple[Target, ...]
+    standing: tuple[TerminationTarget, ...]
+    gone: tuple[TerminationTarget, ...]
     left_alone: tuple[RecoveryInstance, ...]
-    failing_back: tuple[Target, ...] = ()
+    failing_back: tuple[TerminationTarget, ...] = ()
 
 
 def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback: bool = False) -> Found:
@@ -80,8 +80,8 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
         location = Location(job.account_id, job.region)
         jobs.setdefault(location, set()).add(job.job_id)
         servers.setdefault(location, set()).update(job.server_ids)
-    standing: list[Target] = []
-    failing_back: dict[Target, str] = {}
+    standing: list[TerminationTarget] = []
+    failing_back: dict[TerminationTarget, str] = {}
     left_alone: list[RecoveryInstance] = []
     for location in sorted(jobs):
         for seen in describe_jobs(sessions, location, since=report.started_at - SKEW):
@@ -99,7 +99,7 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
                 continue
             if instance.job_id in jobs[location]:
                 name = names.get(instance.source_server_id, instance.source_server_id)
-                target = Target(instance.recovery_instance_id, instance.source_server_id, name, location)
+                target = TerminationTarget(instance.recovery_instance_id, instance.source_server_id, name, location)
                 if instance.failback_state in NO_FAILBACK:
                     standing.append(target)
                 else:
@@ -111,7 +111,9 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
     known = {target.recovery_instance_id for target in (*standing, *failing_back)}
     home = {server: location for location, there in servers.items() for server in there}
     gone = tuple(
-        Target(server.recovery_instance_id, server.source_server_id, server.name, home[server.source_server_id])
+        TerminationTarget(
+            server.recovery_instance_id, server.source_server_id, server.name, home[server.source_server_id]
+        )
         for wave in report.waves
         for server in wave.servers
         if server.recovery_instance_id and server.recovery_instance_id not in known and server.source_server_id in home
@@ -121,7 +123,7 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
     return Found(report, tuple(standing), gone, tuple(left_alone), tuple(failing_back))
 
 
-def _in_failback(execution_id: str, failing_back: Mapping[Target, str]) -> str:
+def _in_failback(execution_id: str, failing_back: Mapping[TerminationTarget, str]) -> str:
     named = ", ".join(
         f"{target.name} ({target.recovery_instance_id} in {target.location}: {state})"
         for target, state in failing_back.items()

@@ -17,7 +17,7 @@ NO_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsu
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class RetryStep:
     """One more attempt.
 
     Args:
@@ -31,17 +31,17 @@ class Rung:
     how: str
 
 
-def next_rung(run: ServerRun, retry: Retry) -> Rung | None:
+def next_rung(run: ServerRun, retry: Retry) -> RetryStep | None:
     """What to try next for a server that failed; None where nothing is left."""
     if run.state is not ServerState.FAILED or run.job_id is None or run.exhausted or run.attempts > retry.attempts:
         return None
     again = f"attempt {run.attempts + 1} of {retry.attempts + 1}"
     if any(code in run.error for code in NO_CAPACITY) and (other := _elsewhere(run, retry)) is not None:
         settings, what = other
-        return Rung(settings, older_snapshot=False, how=f"{again}: {what}, for lack of capacity")
+        return RetryStep(settings, older_snapshot=False, how=f"{again}: {what}, for lack of capacity")
     if retry.snapshot == "previous":
-        return Rung(run.settings, older_snapshot=True, how=f"{again}: from an older point in time")
-    return Rung(run.settings, older_snapshot=False, how=again)
+        return RetryStep(run.settings, older_snapshot=True, how=f"{again}: from an older point in time")
+    return RetryStep(run.settings, older_snapshot=False, how=again)
 
 
 def _elsewhere(run: ServerRun, retry: Retry) -> tuple[LaunchSettings, str] | None:

@@ -20,7 +20,7 @@ from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.recovery.launch.launch_errors import passes
 from prefect_drs.recovery.waves import ServerRun
 from prefect_drs.report.events import Event, SettingsApplied
-from prefect_drs.runbook import Change
+from prefect_drs.runbook import PlannedChange
 
 FAILURES_A_TRY = 8  # after so many, AWS is left alone for the moment
 
@@ -89,7 +89,7 @@ def apply_settings(
                     wave_number=wave_number,
                     source_server_id=server_id,
                     fields=tuple(change.field for change in changed),
-                    changes=tuple(Change(**asdict(change)) for change in changed),
+                    changes=tuple(PlannedChange(**asdict(change)) for change in changed),
                 )
             )
 

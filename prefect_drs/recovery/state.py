@@ -44,7 +44,7 @@ FINAL = {"LAUNCHED": ServerState.LAUNCHED, "FAILED": ServerState.FAILED, "TERMIN
 
 
 @dataclass(slots=True)
-class Standing:
+class ExecutionState:
     """How an execution stands.
 
     Args:
@@ -78,7 +78,7 @@ class Standing:
     asks: set[str] = field(default_factory=set)
 
     @classmethod
-    def fresh(cls, start: ExecutionStarted) -> Standing:
+    def fresh(cls, start: ExecutionStarted) -> ExecutionState:
         """An execution that nothing has happened to yet."""
         waves = {wave.wave_number: WaveRun.of(wave) for wave in start.runbook.waves}
         # Its own flow run, which bears its id, asked for its beginning, whatever an older journal says.
@@ -161,7 +161,7 @@ class Standing:
                 wave.reopen()
 
 
-def standing_of(events: Iterable[Event]) -> Standing | None:
+def state_of(events: Iterable[Event]) -> ExecutionState | None:
     """How the execution of a journal stands; None where the journal is empty.
 
     Raises:
@@ -173,7 +173,7 @@ def standing_of(events: Iterable[Event]) -> Standing | None:
         return None
     if not isinstance(first, ExecutionStarted):
         raise PrefectDrsError(f"the journal begins with {first.kind}, not with ExecutionStarted; it is not whole")
-    standing = Standing.fresh(first)
+    standing = ExecutionState.fresh(first)
     for number, event in enumerate(remaining, 2):
         with fitting(number, event):
             standing.apply(event)

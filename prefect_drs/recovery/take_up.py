@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.control_requests import ControlRequests, cancelled_refusal, pending_cancel
-from prefect_drs.recovery.state import Standing, standing_of
+from prefect_drs.recovery.state import ExecutionState, state_of
 from prefect_drs.report.events import Event, TerminationAsked
 from prefect_drs.runbook import Runbook
 
@@ -55,7 +55,7 @@ def take_up(
         UsageError: it was cancelled and `start` is explicit, or its recovery instances were terminated.
         PreflightRefusedError: the accounts do not allow it, or another execution holds its servers.
     """
-    standing = standing_of(former)
+    standing = state_of(former)
     if standing is None:
         runbook = resolve()
         claim(runbook)
@@ -70,14 +70,14 @@ def take_up(
     return standing.runbook
 
 
-def is_concluded(standing: Standing, start: Start) -> bool:
+def is_concluded(standing: ExecutionState, start: Start) -> bool:
     """Whether the execution has ended and stays so: this request to run it was processed, or it was cancelled."""
     if standing.ended and standing.cancel is not None:
         return start.despite_cancel is None
     return standing.is_concluded(start.asked)
 
 
-def require_not_cancelled(execution_id: str, standing: Standing, requests: ControlRequests) -> None:
+def require_not_cancelled(execution_id: str, standing: ExecutionState, requests: ControlRequests) -> None:
     """Refuse to resume what was cancelled; one that was cancelled and has not ended yet is only brought to its end.
 
     Raises:
@@ -91,7 +91,7 @@ def require_not_cancelled(execution_id: str, standing: Standing, requests: Contr
         raise UsageError(cancelled_refusal(execution_id, pending.by, pending.at, pending.reason))
 
 
-def _is_cancelled(standing: Standing, requests: ControlRequests) -> bool:
+def _is_cancelled(standing: ExecutionState, requests: ControlRequests) -> bool:
     """Whether the execution is only brought to its end: nothing is launched, so nothing has to be claimed."""
     in_force = standing.cancel is not None and not standing.ended
     return in_force or pending_cancel(requests, standing.handled) is not None

@@ -30,7 +30,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError
-from prefect_drs.recovery.instances import GONE, Found, Target
+from prefect_drs.recovery.instances import GONE, Found, TerminationTarget
 from prefect_drs.recovery.launch.job_tracker import VISIBILITY
 from prefect_drs.recovery.launch.launch_errors import PASSING_REFUSALS
 from prefect_drs.recovery.launch.packing import Limits
@@ -41,7 +41,7 @@ LONGEST_PAUSE = 160.0  # seconds before asking again after refusals that pass by
 PATIENCE = timedelta(hours=1)
 
 
-class Outcome(enum.StrEnum):
+class TerminationOutcome(enum.StrEnum):
     """What became of an instance. UNKNOWN: not settled when patience ran out."""
 
     TERMINATED = "TERMINATED"
@@ -54,8 +54,8 @@ class Outcome(enum.StrEnum):
 class InstanceResult:
     """What became of one instance; `job_id` is the TERMINATE job, `error` says why it is still there."""
 
-    target: Target
-    outcome: Outcome
+    target: TerminationTarget
+    outcome: TerminationOutcome
     job_id: str | None = None
     error: str = ""
 
@@ -70,7 +70,7 @@ class TerminationResult:
     @property
     def left(self) -> tuple[InstanceResult, ...]:
         """Those that are, or may be, still there."""
-        return tuple(i for i in self.instances if i.outcome in {Outcome.FAILED, Outcome.UNKNOWN})
+        return tuple(i for i in self.instances if i.outcome in {TerminationOutcome.FAILED, TerminationOutcome.UNKNOWN})
 
     @property
     def exit_code(self) -> int:
@@ -156,7 +156,7 @@ def terminate(
         limits: DRS's quotas; AWS's defaults where None.
         patience: when to stop waiting; what is not gone by then is UNKNOWN.
     """
-    by_location: dict[Location, list[Target]] = {}
+    by_location: dict[Location, list[TerminationTarget]] = {}
     for target in found.standing:
         by_location.setdefault(target.location, []).append(target)
     places = [
@@ -176,7 +176,7 @@ def terminate(
             break
         clock.wait(LOOK_EVERY)
     results = [result for place in places for result in place.results]
-    results += [InstanceResult(target, Outcome.ALREADY_GONE) for target in found.gone]
+    results += [InstanceResult(target, TerminationOutcome.ALREADY_GONE) for target in found.gone]
     return TerminationResult(found, tuple(results))
 
 
@@ -190,10 +190,10 @@ class _Place:
     record: Callable[[Event], None]
     by: str
     limits: Limits
-    targets: Sequence[Target]
+    targets: Sequence[TerminationTarget]
     unanswered_before: Mapping[str, datetime]
     results: list[InstanceResult] = field(default_factory=list)
-    open: dict[str, Target] = field(init=False)
+    open: dict[str, TerminationTarget] = field(init=False)
     _unanswered: dict[str, datetime] = field(init=False)
     _jobs: dict[str, str] = field(default_factory=dict)  # instance -> the TERMINATE job it is in
     _before: set[str] | None = None  # TERMINATE jobs that were over before this began
@@ -216,14 +216,14 @@ class _Place:
         except AwsError as error:
             self._last_error = error.message
             if not isinstance(error, PASSING_REFUSALS) and not is_ambiguous(error):
-                self._settle(tuple(self.open), Outcome.FAILED, error.message)
+                self._settle(tuple(self.open), TerminationOutcome.FAILED, error.message)
             return
         terminations = [job for job in jobs if job.type == "TERMINATE"]
         if self._before is None:
             self._before = {job.job_id for job in terminations if not job.active}
         standing = {i.recovery_instance_id for i in instances if i.state not in GONE}
         self._note_jobs([job for job in terminations if job.job_id not in self._before], standing)
-        self._settle(tuple(i for i in self.open if i not in standing), Outcome.TERMINATED)
+        self._settle(tuple(i for i in self.open if i not in standing), TerminationOutcome.TERMINATED)
         self._release()
         self._ask(jobs)
 
@@ -232,10 +232,12 @@ class _Place:
         for instance_id in tuple(self.open):
             job = self._jobs.get(instance_id)
             waiting = f"job {job} has not ended" if job else self._last_error or "another job holds its source server"
-            self._settle((instance_id,), Outcome.UNKNOWN, f"{waiting}; look again: terminate may be called twice")
+            self._settle(
+                (instance_id,), TerminationOutcome.UNKNOWN, f"{waiting}; look again: terminate may be called twice"
+            )
 
-    def _settle(self, instance_ids: Sequence[str], outcome: Outcome, error: str = "") -> None:
-        if outcome is Outcome.TERMINATED and instance_ids:
+    def _settle(self, instance_ids: Sequence[str], outcome: TerminationOutcome, error: str = "") -> None:
+        if outcome is TerminationOutcome.TERMINATED and instance_ids:
             self._record(InstancesTerminated, recovery_instance_ids=tuple(instance_ids))
         for instance_id in instance_ids:
             target = self.open.pop(instance_id)
@@ -270,7 +272,7 @@ class _Place:
                     told = f"job {job.job_id} ended ({server.launch_status}), but the instance is still there; "
                     self._settle(
                         (instance_id,),
-                        Outcome.FAILED,
+                        TerminationOutcome.FAILED,
                         told + "see the job's log, and whether EC2 termination protection is on",
                     )
 
@@ -311,7 +313,7 @@ class _Place:
                     later = min(LONGEST_PAUSE, LOOK_EVERY * 2.0**self._refusals)
                     self._not_before = self.clock.now() + timedelta(seconds=later)
                 else:
-                    self._settle(batch, Outcome.FAILED, error.message)
+                    self._settle(batch, TerminationOutcome.FAILED, error.message)
                 return
             self._refusals = 0
             self._started(job, batch)

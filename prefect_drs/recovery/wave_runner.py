@@ -20,13 +20,13 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.plan.model import LaunchSettings
-from prefect_drs.recovery.checks import Target
-from prefect_drs.recovery.checks.runner import Checking
+from prefect_drs.recovery.checks import CheckTarget
+from prefect_drs.recovery.checks.runner import CheckRunner
 from prefect_drs.recovery.checks.wave_checks import wave_checking
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.launch_errors import passes
 from prefect_drs.recovery.launch.polling import PollPolicy
-from prefect_drs.recovery.retry_policy import Rung, enough, next_rung
+from prefect_drs.recovery.retry_policy import RetryStep, enough, next_rung
 from prefect_drs.recovery.settings_sync import apply_settings
 from prefect_drs.recovery.waves import ServerRun, ServerState, WavePhase, WaveRun
 from prefect_drs.report.checks import CheckPhase, CheckResult
@@ -40,7 +40,7 @@ PREPARING_LOOK = 1.0  # seconds between two looks at settings that are being wri
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class ExecutionContext:
     """What all waves of an execution share."""
 
     execution_id: str
@@ -57,7 +57,7 @@ class Execution:
     wake: Callable[[], None]
 
 
-class Courses:
+class WaveRunner:
     """All waves on their way.
 
     Args:
@@ -67,12 +67,12 @@ class Courses:
     """
 
     def __init__(
-        self, execution: Execution, waves: Mapping[int, WaveRun], locations: Mapping[Location, LocationJobs]
+        self, execution: ExecutionContext, waves: Mapping[int, WaveRun], locations: Mapping[Location, LocationJobs]
     ) -> None:
         self._execution = execution
         self._waves = waves
         self._locations = locations
-        self._checkings: dict[int, Checking] = {}
+        self._checkings: dict[int, CheckRunner] = {}
 
     def begin(self, wave: WaveRun, cancelled: str | None) -> None:
         """A wave was handed over."""
@@ -138,7 +138,7 @@ class Courses:
             wave.number,
             checks,
             [
-                Target(run.server, run.recovery_instance_id, run.job_id)
+                CheckTarget(run.server, run.recovery_instance_id, run.job_id)
                 for run in wave.in_state(ServerState.LAUNCHED)
                 if run.recovery_instance_id is not None and run.job_id is not None
             ],
@@ -172,7 +172,7 @@ class Courses:
             self.end(wave, WaveStatus.FAILED, checking.reason)
         return None
 
-    def _may_do_without(self, wave: WaveRun, checking: Checking) -> bool:
+    def _may_do_without(self, wave: WaveRun, checking: CheckRunner) -> bool:
         """Whether enough servers are healthy without those whose checks did not pass."""
         of_the_wave = any(
             result.required and not result.passed and result.source_server_id is None for result in checking.results
@@ -181,7 +181,7 @@ class Courses:
 
     # Launch settings
 
-    def _prepare(self, wave: WaveRun, rungs: Mapping[str, Rung] | None = None) -> None:
+    def _prepare(self, wave: WaveRun, rungs: Mapping[str, RetryStep] | None = None) -> None:
         """Write launch settings: of all servers that are ready, or of those that are tried again."""
         wave.phase, wave.prepare_again_at = WavePhase.PREPARING, None
         by_location: dict[Location, list[ServerRun]] = {}
@@ -194,7 +194,7 @@ class Courses:
         ]
 
     def _write_settings(
-        self, wave: WaveRun, location: Location, runs: Sequence[ServerRun], rungs: Mapping[str, Rung]
+        self, wave: WaveRun, location: Location, runs: Sequence[ServerRun], rungs: Mapping[str, RetryStep]
     ) -> None:
         execution, jobs = self._execution, self._locations[location]
         if rungs:
@@ -211,7 +211,7 @@ class Courses:
             fail=lambda run, why: jobs.fail(wave, run, why),
         )
 
-    def _climb(self, wave: WaveRun, run: ServerRun, rung: Rung) -> bool:
+    def _climb(self, wave: WaveRun, run: ServerRun, rung: RetryStep) -> bool:
         """Open a failed server for one more attempt; False where there is no older point in time to launch from."""
         snapshot_id, server = run.snapshot_id, run.server
         if rung.older_snapshot:

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.runbook import Change, Runbook
+from prefect_drs.runbook import PlannedChange, Runbook
 
 TOLD_AT_MOST = 5
 
@@ -133,7 +133,7 @@ class SettingsApplied(EventModel):
     wave_number: int
     source_server_id: str
     fields: tuple[str, ...]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PlannedChange, ...] = ()
 
 
 class JobRequested(EventModel):

@@ -14,7 +14,7 @@ from typing import Any
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.report.text import duration, table
-from prefect_drs.runbook import Change, ExcludedServer, Runbook, RunbookServer, RunbookWave
+from prefect_drs.runbook import ExcludedServer, PlannedChange, Runbook, RunbookServer, RunbookWave
 
 SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
 STATE_MARKS = {  # not emoji: a desktop without a colour font shows those as empty boxes
@@ -43,7 +43,7 @@ def value(setting: Any) -> str:
             return str(setting)
 
 
-def change_text(change: Change) -> str:
+def change_text(change: PlannedChange) -> str:
     """`instanceType c5.large → r7a.large`."""
     return f"{change.field} {value(change.before)} → {value(change.after)}"
 

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.plan.model import RecoveryMode
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.runbook import ExcludedServer, Finding
+from prefect_drs.runbook import ExcludedServer, RunbookFinding
 
 
 class ExecutionStatus(enum.StrEnum):
@@ -160,7 +160,7 @@ class RecoveryReport(ReportModel):
     achieved_rto_seconds: float | None
     achieved_rpo_seconds: float | None = None
     waves: tuple[WaveReport, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[RunbookFinding, ...] = ()
     notifications: NotificationsReport = NotificationsReport()
 
     @property

@@ -6,26 +6,26 @@ they look at a `situation` that was read before. `launch_settings` are the check
 """
 
 from prefect_drs.runbook.model import (
-    Change,
     ExcludedServer,
-    Finding,
     FindingSeverity,
+    PlannedChange,
     Runbook,
+    RunbookFinding,
     RunbookServer,
     RunbookWave,
     runbook_json,
 )
-from prefect_drs.runbook.preflight_input import Other, PendingLaunch
+from prefect_drs.runbook.preflight_input import OtherExecution, PendingLaunch
 from prefect_drs.runbook.resolve import resolve
 
 __all__ = [
-    "Change",
     "ExcludedServer",
-    "Finding",
     "FindingSeverity",
-    "Other",
+    "OtherExecution",
     "PendingLaunch",
+    "PlannedChange",
     "Runbook",
+    "RunbookFinding",
     "RunbookServer",
     "RunbookWave",
     "resolve",

@@ -1,6 +1,6 @@
 """The preflight's readings: servers and jobs, how servers would land, points in time, permissions.
 
-In: a plan's places, servers and settings. Out: plain values for the `Situation`; what could not be read is among them.
+In: locations, servers and settings of a plan. Out: plain values for the `PreflightInput`, unread ones named among them.
 Each reading is made once, in batches, for all that it serves, side by side in the accounts and regions; none changes
 anything.
 """
@@ -38,14 +38,14 @@ from prefect_drs.runbook.launch_settings import wanted_by
 from prefect_drs.runbook.model import RunbookServer, RunbookWave
 from prefect_drs.runbook.occupancy import pending_types
 from prefect_drs.runbook.points import READERS
-from prefect_drs.runbook.preflight_input import Landing, Occupancy, Other, Standing, Unread
+from prefect_drs.runbook.preflight_input import LaunchPreview, Occupancy, OtherExecution, PermissionCheck, Unread
 from prefect_drs.runbook.rules.replication import READY_STATES
 
 SNAPSHOTS_ASKED = 25  # servers an account-region whose points in time are asked for, a call each
 
 
 @dataclass(frozen=True, slots=True)
-class Estate:
+class LocationInventory:
     """What an account and region holds: its source servers, and the jobs that may still run."""
 
     servers: tuple[SourceServer, ...]
@@ -53,25 +53,25 @@ class Estate:
 
 
 @dataclass(frozen=True, slots=True)
-class Estates:
+class LocationInventories:
     """What all accounts and regions of a plan hold. `unread`: those that could not be read, and why."""
 
-    there: Mapping[Location, Estate]
+    there: Mapping[Location, LocationInventory]
     unread: tuple[Unread, ...]
 
 
-def read_estates(sessions: Sessions, places: Iterable[Location], now: datetime) -> Estates:
+def read_estates(sessions: Sessions, places: Iterable[Location], now: datetime) -> LocationInventories:
     """Servers and jobs of those accounts and regions, asked side by side."""
 
-    def ask(location: Location) -> Estate:
-        return Estate(
+    def ask(location: Location) -> LocationInventory:
+        return LocationInventory(
             describe_source_servers(sessions, location),
             describe_jobs(sessions, location, since=now - JOB_LIFETIME),
         )
 
     answers = survey(places, ask)
-    return Estates(
-        {location: answer for location, answer in answers.items() if isinstance(answer, Estate)},
+    return LocationInventories(
+        {location: answer for location, answer in answers.items() if isinstance(answer, LocationInventory)},
         tuple(
             Unread(location, f"{location}: {answer.message}")
             for location, answer in answers.items()
@@ -106,7 +106,7 @@ def landings_of(
     mode: RecoveryMode,
     sources: Mapping[str, SourceServer],
     occupancies: Mapping[Location, Occupancy],
-) -> Iterator[Landing]:
+) -> Iterator[LaunchPreview]:
     """How each server would land, where its launch configuration could be read. Makes no call.
 
     A recovery ends the recovery instance that a former recovery launched; what a drill launched stays.
@@ -127,7 +127,7 @@ def landings_of(
             settings, source = settings_of(server.effective), sources.get(server.source_server_id)
             former = occupancies.get(server.location, Occupancy()).instances.get(server.recovery_instance_id or "")
             ended = mode == "recovery" and source is not None and source.last_launch_type == "RECOVERY"
-            yield Landing(
+            yield LaunchPreview(
                 server,
                 wave,
                 settings,
@@ -145,16 +145,16 @@ def landings_of(
 
 def read_networks(
     sessions: Sessions,
-    landings: Iterable[Landing],
+    landings: Iterable[LaunchPreview],
     occupancies: Mapping[Location, Occupancy] | None = None,
-    others: Iterable[Other] = (),
+    others: Iterable[OtherExecution] = (),
 ) -> dict[Location, AccountFacts]:
     """What the accounts have of what the settings name, a retry's alternatives included.
 
     Of instance types, also the properties of those that run, that DRS recommends and that others have still to launch.
     """
     elsewhere = pending_types(others)
-    wanted: dict[Location, list[Landing]] = defaultdict(list)
+    wanted: dict[Location, list[LaunchPreview]] = defaultdict(list)
     for landing in landings:
         wanted[landing.server.location].append(landing)
 
@@ -224,7 +224,7 @@ def read_snapshots(
 
 def read_standings(
     sessions: Sessions, waves: Iterable[RunbookWave], places: Collection[Location]
-) -> tuple[Standing, ...]:
+) -> tuple[PermissionCheck, ...]:
     """What IAM says of who works in each account: one question an account, asked in one of its regions.
 
     Args:
@@ -244,19 +244,19 @@ def read_standings(
     for location in sorted(places):
         entered.setdefault(location.account_id, location)
 
-    def ask(location: Location) -> Standing:
+    def ask(location: Location) -> PermissionCheck:
         return _standing(sessions, location, needed_actions(kinds[location.account_id]))
 
     return tuple(each(ask, entered.values(), min(sessions.workers, len(entered))))
 
 
-def _standing(sessions: Sessions, location: Location, needed: Sequence[str]) -> Standing:
+def _standing(sessions: Sessions, location: Location, needed: Sequence[str]) -> PermissionCheck:
     try:
         principal = principal_in(sessions, location)
         if principal.unrestricted:
-            return Standing(location, principal)
+            return PermissionCheck(location, principal)
         if principal.policy_source is None:
-            return Standing(location, principal, failure=f"IAM cannot simulate the policies of {principal.arn}")
-        return Standing(location, principal, denied_actions(sessions, location, principal.policy_source, needed))
+            return PermissionCheck(location, principal, failure=f"IAM cannot simulate the policies of {principal.arn}")
+        return PermissionCheck(location, principal, denied_actions(sessions, location, principal.policy_source, needed))
     except AwsError as error:
-        return Standing(location, None, failure=error.message)
+        return PermissionCheck(location, None, failure=error.message)

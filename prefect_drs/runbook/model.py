@@ -36,7 +36,7 @@ class FindingSeverity(enum.StrEnum):
     TOLD = "TOLD"
 
 
-class Finding(RunbookModel):
+class RunbookFinding(RunbookModel):
     """One thing the accounts hold that bears on this execution, and what to do about it.
 
     `execution_id`: another execution that it is about.
@@ -52,7 +52,7 @@ class Finding(RunbookModel):
     execution_id: str | None = None
 
 
-class Change(RunbookModel):
+class PlannedChange(RunbookModel):
     """One launch setting that would change: in DRS's own configuration or in the EC2 launch template."""
 
     part: str
@@ -79,7 +79,7 @@ class RunbookServer(RunbookModel):
     lag: str | None
     recovery_instance_id: str | None
     settings: LaunchSettings
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedChange, ...]
     effective: dict[str, EffectiveValue] = {}
     snapshot_id: str | None = None
     snapshot_at: datetime | None = None
@@ -143,12 +143,12 @@ class Runbook(RunbookModel):
     plan_name: str
     mode: RecoveryMode
     waves: tuple[RunbookWave, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[RunbookFinding, ...]
     notify: Notify = Notify()
     resolved_at: datetime | None = None
 
     @property
-    def refusals(self) -> tuple[Finding, ...]:
+    def refusals(self) -> tuple[RunbookFinding, ...]:
         """The findings that refuse the execution."""
         return tuple(f for f in self.findings if f.severity is FindingSeverity.REFUSES)
 

@@ -1,6 +1,6 @@
 """The preflight's readings of the room there is: instances that run, vCPU quotas, keys of encrypted volumes.
 
-In: places, and how the servers would land. Out: plain values for the `Situation`; what could not be read is among them.
+In: locations and launch previews. Out: plain values for the `PreflightInput`; what could not be read is among them.
 Each is made in batches, side by side in the accounts and regions; none changes anything.
 """
 
@@ -19,7 +19,7 @@ from prefect_drs.aws.parallel import each
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.vcpu_quotas import quota_class, read_vcpu_quota
 from prefect_drs.core.errors import AwsError
-from prefect_drs.runbook.preflight_input import Landing, Occupancy, Other
+from prefect_drs.runbook.preflight_input import LaunchPreview, Occupancy, OtherExecution
 
 
 def read_instances(sessions: Sessions, places: Iterable[Location]) -> dict[Location, Occupancy]:
@@ -39,7 +39,7 @@ def read_instances(sessions: Sessions, places: Iterable[Location]) -> dict[Locat
 def read_quotas(
     sessions: Sessions,
     occupancies: Mapping[Location, Occupancy],
-    landings: Iterable[Landing],
+    landings: Iterable[LaunchPreview],
     facts: Mapping[Location, AccountFacts],
 ) -> dict[Location, Occupancy]:
     """The same with the vCPU quotas that the plan's instance types count towards: a call for each class of types."""
@@ -65,10 +65,10 @@ def read_quotas(
 
 
 def read_encryptions(
-    sessions: Sessions, landings: Iterable[Landing], states: Mapping[str, LaunchState]
+    sessions: Sessions, landings: Iterable[LaunchPreview], states: Mapping[str, LaunchState]
 ) -> dict[Location, Encryption]:
     """The keys that the volumes of servers are encrypted with; a server that is launched into an instance has none."""
-    wanted: dict[Location, dict[str, Landing]] = defaultdict(dict)
+    wanted: dict[Location, dict[str, LaunchPreview]] = defaultdict(dict)
     for landing in landings:
         if not landing.into_instance:
             wanted[landing.server.location].setdefault(landing.server.source_server_id, landing)
@@ -86,7 +86,7 @@ def read_encryptions(
     return dict(zip(asked, each(ask, asked, min(sessions.workers, len(asked))), strict=True))
 
 
-def pending_types(others: Iterable[Other]) -> dict[Location, set[str]]:
+def pending_types(others: Iterable[OtherExecution]) -> dict[Location, set[str]]:
     """The instance types that other executions have still to launch."""
     types: dict[Location, set[str]] = defaultdict(set)
     for other in others:

@@ -60,7 +60,7 @@ LATEST = Points()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SnapshotRequest:
     """A server as far as choosing its snapshot goes. `label`: how messages call it; `names`: what may stand for it."""
 
     server_id: str
@@ -78,7 +78,7 @@ class Choice:
     message: str = ""
 
 
-def misnamed(points: Points, servers: Collection[Asked]) -> list[str]:
+def misnamed(points: Points, servers: Collection[SnapshotRequest]) -> list[str]:
     """What is wrong with the servers that snapshots were named for: no such server, or several of that name."""
     faults = []
     for name, snapshot_id in points.snapshots.items():
@@ -89,7 +89,7 @@ def misnamed(points: Points, servers: Collection[Asked]) -> list[str]:
     return faults
 
 
-def choose(sessions: Sessions, servers: Collection[Asked], points: Points) -> dict[str, Choice]:
+def choose(sessions: Sessions, servers: Collection[SnapshotRequest], points: Points) -> dict[str, Choice]:
     """The snapshot of each server that has one named, and of all others where `points` has a time; by server id.
 
     What could not be read is a choice without a snapshot, of code UNCHECKED.
@@ -107,7 +107,7 @@ def choose(sessions: Sessions, servers: Collection[Asked], points: Points) -> di
     return {server.server_id: choice for server, choice in zip(wanted, choices, strict=True)}
 
 
-def _choose(sessions: Sessions, server: Asked, at: datetime | None, snapshot_id: str | None) -> Choice:
+def _choose(sessions: Sessions, server: SnapshotRequest, at: datetime | None, snapshot_id: str | None) -> Choice:
     try:
         if snapshot_id is not None or at is None:
             return _named(sessions, server, snapshot_id or "")
@@ -125,7 +125,7 @@ def _choose(sessions: Sessions, server: Asked, at: datetime | None, snapshot_id:
     return Choice(code="NO_SNAPSHOT", message=f"{server.label} has no snapshot from {_shown(at)} or before; {there}")
 
 
-def _named(sessions: Sessions, server: Asked, snapshot_id: str) -> Choice:
+def _named(sessions: Sessions, server: SnapshotRequest, snapshot_id: str) -> Choice:
     found = find_snapshot(sessions, server.location, server.server_id, snapshot_id)
     if found is not None:
         return Choice(found)

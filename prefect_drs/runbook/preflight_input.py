@@ -40,7 +40,7 @@ class PendingLaunch:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherExecution:
     """Another execution that has not ended.
 
     Args:
@@ -88,7 +88,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ResolutionError:
     """Why a check, hook or named snapshot of the plan cannot be had, found out while it was resolved."""
 
     code: str
@@ -98,7 +98,7 @@ class Complaint:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
+class LaunchPreview:
     """How a server would land.
 
     Args:
@@ -153,7 +153,7 @@ class Occupancy:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PermissionCheck:
     """What IAM says of who works in an account.
 
     Args:
@@ -170,7 +170,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Situation:
+class PreflightInput:
     """What the rules may look at.
 
     Args:
@@ -200,23 +200,23 @@ class Situation:
     planned: frozenset[str] = frozenset()
     servers: Mapping[Location, Sequence[SourceServer]] = field(default_factory=dict)
     jobs: Mapping[Location, Sequence[Job]] = field(default_factory=dict)
-    landings: Sequence[Landing] = ()
+    landings: Sequence[LaunchPreview] = ()
     facts: Mapping[Location, AccountFacts] = field(default_factory=dict)
     occupancies: Mapping[Location, Occupancy] = field(default_factory=dict)
     encryptions: Mapping[Location, Encryption] = field(default_factory=dict)
     snapshots: Mapping[str, bool] = field(default_factory=dict)
     snapshots_unread: Mapping[Location, int] = field(default_factory=dict)
-    standings: Sequence[Standing] = ()
-    others: Sequence[Other] = ()
+    standings: Sequence[PermissionCheck] = ()
+    others: Sequence[OtherExecution] = ()
     unread: Sequence[Unread] = ()
-    complaints: Sequence[Complaint] = ()
+    complaints: Sequence[ResolutionError] = ()
 
     def launched(self) -> Iterator[tuple[RunbookWave, RunbookServer]]:
         """Every server of every wave, with its wave."""
         return ((wave, server) for wave in self.waves for server in wave.servers)
 
     @cached_property
-    def landed(self) -> tuple[tuple[Landing, AccountFacts], ...]:
+    def landed(self) -> tuple[tuple[LaunchPreview, AccountFacts], ...]:
         """The landings whose network can be judged, each with what its account holds."""
         return tuple(
             (landing, facts)

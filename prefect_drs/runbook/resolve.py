@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect_drs.aws.current_settings import held_settings
+from prefect_drs.aws.current_settings import current_settings
 from prefect_drs.aws.drs import SourceServer
 from prefect_drs.aws.launch_configuration import LaunchState, changes
 from prefect_drs.aws.location import Location
@@ -26,9 +26,16 @@ from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, Re
 from prefect_drs.runbook import fetch, occupancy
 from prefect_drs.runbook.checks import checks_without, resolve_checks
 from prefect_drs.runbook.exclusions import without_excluded
-from prefect_drs.runbook.model import Change, Runbook, RunbookServer, RunbookWave
-from prefect_drs.runbook.points import LATEST, Asked, Choice, Points, choose, misnamed
-from prefect_drs.runbook.preflight_input import Complaint, Exclusion, Membership, Other, Situation, Unread
+from prefect_drs.runbook.model import PlannedChange, Runbook, RunbookServer, RunbookWave
+from prefect_drs.runbook.points import LATEST, Choice, Points, SnapshotRequest, choose, misnamed
+from prefect_drs.runbook.preflight_input import (
+    Exclusion,
+    Membership,
+    OtherExecution,
+    PreflightInput,
+    ResolutionError,
+    Unread,
+)
 from prefect_drs.runbook.rules import preflight
 from prefect_drs.runbook.waivers import waived
 
@@ -41,7 +48,7 @@ class _Resolution:
     memberships: Mapping[str, Membership]
     states: Mapping[str, LaunchState]
     choices: Mapping[str, Choice]
-    complaints: list[Complaint] = field(default_factory=list)
+    complaints: list[ResolutionError] = field(default_factory=list)
 
 
 def resolve(
@@ -54,7 +61,7 @@ def resolve(
     points: Points = LATEST,
     waivers: Mapping[str, str] | None = None,
     exclude: Mapping[str, str] | None = None,
-    others: Collection[Other] = (),
+    others: Collection[OtherExecution] = (),
 ) -> Runbook:
     """Read the accounts and work out what an execution of `plan` would do now. Changes nothing.
 
@@ -93,7 +100,7 @@ def resolve(
     for name in planned:
         wanted[at[name]].update(dict.fromkeys(server.source_server_id for server in memberships[name].servers))
     states, unread_states = fetch.read_states(sessions, {place: tuple(ids) for place, ids in wanted.items() if ids})
-    complaints: list[Complaint] = []
+    complaints: list[ResolutionError] = []
     choices, unread_choices = _choices(sessions, points, [memberships[name] for name in planned], complaints)
     resolution = _Resolution(plan, memberships, states, choices, complaints)
     waves = tuple(_wave(graph, graph.wave(number), resolution) for number in graph.order)
@@ -104,7 +111,7 @@ def resolve(
     facts = fetch.read_networks(sessions, landings, occupancies, others)
     snapshots, snapshots_unread, unread_snapshots = fetch.read_snapshots(sessions, waves, now)
     findings = preflight(
-        Situation(
+        PreflightInput(
             mode=mode,
             now=now,
             waves=waves,
@@ -134,7 +141,7 @@ def resolve(
     )
 
 
-def _membership(group: ProtectionGroup, location: Location, estates: fetch.Estates) -> Membership:
+def _membership(group: ProtectionGroup, location: Location, estates: fetch.LocationInventories) -> Membership:
     """Who belongs to the group now: the named ids that are there, or all that carry every selection tag."""
     estate = estates.there.get(location)
     if estate is None:
@@ -147,11 +154,11 @@ def _membership(group: ProtectionGroup, location: Location, estates: fetch.Estat
 
 
 def _choices(
-    sessions: Sessions, points: Points, memberships: Sequence[Membership], complaints: list[Complaint]
+    sessions: Sessions, points: Points, memberships: Sequence[Membership], complaints: list[ResolutionError]
 ) -> tuple[dict[str, Choice], list[Unread]]:
     """What each server is launched from, by source server id; without an entry, its latest state."""
     asked = {
-        server.source_server_id: Asked(
+        server.source_server_id: SnapshotRequest(
             server.source_server_id,
             each.location,
             f"{server.name} ({server.source_server_id}) in {each.location}",
@@ -161,7 +168,7 @@ def _choices(
         for server in each.servers
     }
     complaints.extend(
-        Complaint("SNAPSHOT_NAMES_NO_SERVER", message) for message in misnamed(points, tuple(asked.values()))
+        ResolutionError("SNAPSHOT_NAMES_NO_SERVER", message) for message in misnamed(points, tuple(asked.values()))
     )
     chosen = choose(sessions, asked.values(), points)
     unread: list[Unread] = []
@@ -172,7 +179,7 @@ def _choices(
         if choice.code == "UNCHECKED":
             unread.append(Unread(location, choice.message, server_id))
         else:
-            complaints.append(Complaint(choice.code, choice.message, location, server_id))
+            complaints.append(ResolutionError(choice.code, choice.message, location, server_id))
     return chosen, unread
 
 
@@ -181,7 +188,7 @@ def _server(membership: Membership, server: SourceServer, resolution: _Resolutio
     names = server.references
     settings = group.settings_for(*names)
     state = resolution.states.get(server.source_server_id)
-    held = held_settings(state) if state is not None else LaunchSettings()
+    held = current_settings(state) if state is not None else LaunchSettings()
     choice = resolution.choices.get(server.source_server_id)
     chosen: dict[str, Any] = {}
     if choice is not None and choice.snapshot is not None:
@@ -197,7 +204,7 @@ def _server(membership: Membership, server: SourceServer, resolution: _Resolutio
         recovery_instance_id=server.recovery_instance_id,
         settings=settings,
         changes=tuple(
-            Change(part=change.part, field=change.field, before=change.before, after=change.after)
+            PlannedChange(part=change.part, field=change.field, before=change.before, after=change.after)
             for change in (changes(state, settings) if state is not None else ())
         ),
         effective=effective(group, *names, account=held),
@@ -218,7 +225,7 @@ def _wave(graph: WaveGraph, wave: Wave, resolution: _Resolution) -> RunbookWave:
     home = sorted({each.location for each in groups})
     excluded = [exclusion for each in groups for exclusion in each.excluded]
     checks = resolve_checks(checks_without(wave, frozenset().union(*(e.names for e in excluded))), names, home)
-    resolution.complaints.extend(Complaint(each.code, each.message, home[0]) for each in checks.refusals)
+    resolution.complaints.extend(ResolutionError(each.code, each.message, home[0]) for each in checks.refusals)
     servers = tuple(_server(each, server, resolution) for each in groups for server in each.servers)
     needed = _needed(wave, len(servers) + len(excluded))
     if excluded and len(servers) < needed:
@@ -240,10 +247,12 @@ def _wave(graph: WaveGraph, wave: Wave, resolution: _Resolution) -> RunbookWave:
     )
 
 
-def _against_policy(wave: Wave, excluded: Sequence[Exclusion], left: int, needed: int, location: Location) -> Complaint:
+def _against_policy(
+    wave: Wave, excluded: Sequence[Exclusion], left: int, needed: int, location: Location
+) -> ResolutionError:
     names = ", ".join(f"{each.server.name} ({each.server.source_server_id})" for each in excluded)
     policy = "all of its servers (onServerFailure: fail)" if wave.on_server_failure == "fail" else f"{needed} server(s)"
-    return Complaint(
+    return ResolutionError(
         "EXCLUSION_AGAINST_POLICY",
         f"wave {wave.wave_number} ({wave.wave_name}) in {location} demands {policy}, and without {names} {left} of "
         f"{left + len(excluded)} are left; leave fewer out, or waive it with a reason: "

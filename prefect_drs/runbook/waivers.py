@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from prefect_drs.core.errors import UsageError
-from prefect_drs.runbook.model import Finding, FindingSeverity
+from prefect_drs.runbook.model import FindingSeverity, RunbookFinding
 from prefect_drs.runbook.rules import RULES
 
 WAIVABLE = tuple(rule.code for rule in RULES if rule.waivable)
@@ -34,7 +34,7 @@ def parse_waivers(waivers: Mapping[str, str] | Iterable[str] | None) -> dict[str
     return reasons
 
 
-def waived(findings: Sequence[Finding], waivers: Mapping[str, str]) -> tuple[Finding, ...]:
+def waived(findings: Sequence[RunbookFinding], waivers: Mapping[str, str]) -> tuple[RunbookFinding, ...]:
     """The findings, those that are waived among them with their reason."""
     return tuple(
         finding.model_copy(update={"severity": FindingSeverity.WAIVED, "waived_because": waivers[finding.code]})

@@ -7,14 +7,14 @@ writes it. Never imports Prefect; never writes to EC2.
 
 from prefect_drs.tag_sync.compare import TagChange, TagDifference, compare
 from prefect_drs.tag_sync.memory import CopyTagsMemory
-from prefect_drs.tag_sync.model import ServerChange, ServerFault, TagSyncResult
+from prefect_drs.tag_sync.model import ServerTagChange, ServerTagFault, TagSyncResult
 from prefect_drs.tag_sync.rules import TagRules
 from prefect_drs.tag_sync.sync import synchronise
 
 __all__ = [
     "CopyTagsMemory",
-    "ServerChange",
-    "ServerFault",
+    "ServerTagChange",
+    "ServerTagFault",
     "TagChange",
     "TagDifference",
     "TagRules",

@@ -8,7 +8,7 @@ from typing import Literal
 from prefect_drs.aws.locations import Failure, PlacesModel, Skipped
 
 
-class ServerChange(PlacesModel):
+class ServerTagChange(PlacesModel):
     """One thing that became different on a server.
 
     `kind` tag: `key` before and after, None where it was or is not there. `kind` copyTags: the launch setting.
@@ -24,7 +24,7 @@ class ServerChange(PlacesModel):
     after: str | None
 
 
-class ServerFault(PlacesModel):
+class ServerTagFault(PlacesModel):
     """What could not be done for one server; all others went on."""
 
     account_id: str
@@ -61,8 +61,8 @@ class TagSyncResult(PlacesModel):
     tags_synchronized: int
     tags_removed: int
     copy_tags_switched_on: int
-    changes: tuple[ServerChange, ...]
-    faults: tuple[ServerFault, ...]
+    changes: tuple[ServerTagChange, ...]
+    faults: tuple[ServerTagFault, ...]
     failures: tuple[Failure, ...]
     skipped: tuple[Skipped, ...]
     calls: dict[str, int]

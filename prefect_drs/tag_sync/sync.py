@@ -34,7 +34,7 @@ from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError
 from prefect_drs.tag_sync.compare import TagChange, TagDifference, compare
 from prefect_drs.tag_sync.memory import CopyTagsMemory
-from prefect_drs.tag_sync.model import ServerChange, ServerFault, TagSyncResult
+from prefect_drs.tag_sync.model import ServerTagChange, ServerTagFault, TagSyncResult
 from prefect_drs.tag_sync.rules import TagRules
 
 LANES = 4  # calls at a time in one account-region; AWS publishes no rates for DRS
@@ -122,7 +122,7 @@ def synchronise(
     )
 
 
-def _counted(changes: Iterable[ServerChange]) -> dict[str, object]:
+def _counted(changes: Iterable[ServerTagChange]) -> dict[str, object]:
     """The changes in order, and how many of each kind they are."""
     ordered = tuple(sorted(changes, key=_order))
     kinds = Counter("copyTags" if c.kind == "copyTags" else "set" if c.after is not None else "taken" for c in ordered)
@@ -135,8 +135,8 @@ def _counted(changes: Iterable[ServerChange]) -> dict[str, object]:
     }
 
 
-def _order(item: ServerChange | ServerFault) -> tuple[str, ...]:
-    last = (item.kind, item.key) if isinstance(item, ServerChange) else (item.code, item.message)
+def _order(item: ServerTagChange | ServerTagFault) -> tuple[str, ...]:
+    last = (item.kind, item.key) if isinstance(item, ServerTagChange) else (item.code, item.message)
     return (item.account_id, item.region, item.source_server_id, *last)
 
 
@@ -198,8 +198,8 @@ class _Writing:
     memory: CopyTagsMemory
     clock: Clock
     dry_run: bool
-    changes: list[ServerChange] = field(default_factory=list)
-    faults: list[ServerFault] = field(default_factory=list)
+    changes: list[ServerTagChange] = field(default_factory=list)
+    faults: list[ServerTagFault] = field(default_factory=list)
     stopped: dict[tuple[Location, Step], AwsError] = field(default_factory=dict)
     untried: Counter[tuple[Location, Step]] = field(default_factory=Counter)
 
@@ -262,7 +262,7 @@ class _Writing:
 
     def _changed(self, task: _Task, changes: Iterable[TagChange], kind: Literal["tag", "copyTags"] = "tag") -> None:
         self.changes.extend(
-            ServerChange(
+            ServerTagChange(
                 account_id=task.place.account_id,
                 region=task.place.region,
                 source_server_id=task.server.source_server_id,
@@ -277,7 +277,7 @@ class _Writing:
 
     def _fault(self, task: _Task, code: str, message: str) -> None:
         self.faults.append(
-            ServerFault(
+            ServerTagFault(
                 account_id=task.place.account_id,
                 region=task.place.region,
                 source_server_id=task.server.source_server_id,

@@ -10,8 +10,8 @@ from prefect_drs.aws.capacity import (
     REPLICATING_SERVERS,
     SOURCE_SERVERS,
     CapacityLevel,
+    QuotaUsage,
     RegionCapacity,
-    Usage,
     capacity_conflicts,
     read_capacity,
     share_level,
@@ -66,7 +66,7 @@ def test_conflicts_go_by_80_90_and_100_percent(used: int, level: str) -> None:
 
 
 def test_what_is_over_the_quota_leaves_nothing_and_not_less() -> None:
-    usage = Usage(REPLICATING_SERVERS, 310)
+    usage = QuotaUsage(REPLICATING_SERVERS, 310)
     assert (usage.available, usage.percent, usage.level) == (0, 103.3, CapacityLevel.CRITICAL)
 
 

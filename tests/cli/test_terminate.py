@@ -16,7 +16,7 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.orchestration.flow.compile import compile_plan
 from prefect_drs.orchestration.storage.duration_history import recorded_here
 from prefect_drs.plan.model import RecoveryMode
-from prefect_drs.recovery.instances import Found, Target
+from prefect_drs.recovery.instances import Found, TerminationTarget
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from tests.conftest import PrefectServer
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
@@ -68,7 +68,7 @@ def found(mode: RecoveryMode) -> Found:
         execution_id="exec-1", plan_name="Ledger", mode=mode, status=ExecutionStatus.COMPLETED, started_at=at,
         ended_at=at, achieved_rto_seconds=1.0, waves=(),
     )  # fmt: skip
-    return Found(report, (Target("i-0123456789abcdef0", "s-1", "db", Location(ACCOUNT, REGION)),), (), ())
+    return Found(report, (TerminationTarget("i-0123456789abcdef0", "s-1", "db", Location(ACCOUNT, REGION)),), (), ())
 
 
 class Terminal(io.StringIO):

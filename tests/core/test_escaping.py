@@ -27,8 +27,8 @@ from prefect.types.names import raise_on_name_alphanumeric_dashes_only
 from rich.table import Table
 from rich.text import Text
 
-from prefect_drs.core import escaping
 from prefect_drs.cli.console import PlainConsole
+from prefect_drs.core import escaping
 from prefect_drs.core.escaping import (
     SUBJECT_AT_MOST,
     TAG_VALUE_AT_MOST,

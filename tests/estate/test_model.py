@@ -20,13 +20,13 @@ from prefect_drs.estate.errors import (
     VersionMismatchError,
     refused,
 )
-from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
+from prefect_drs.estate.model import Delete, DocumentKind, Estate, Stored, Upsert
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 names = st.text(min_size=1, max_size=80)
 
 
-def stored(kind: Kind, name: str, identifier: str, **fields: Any) -> Stored:
+def stored(kind: DocumentKind, name: str, identifier: str, **fields: Any) -> Stored:
     return Stored(kind, identifier, {kind.name_field: name, **fields}, 3, NOW, NOW, "ada")
 
 
@@ -34,23 +34,23 @@ def shop() -> Estate:
     waves = [{"waveNumber": 1, "waveName": "a", "protectionGroupNames": ["database", "Web"]}]
     return Estate.of(
         [
-            stored(Kind.GROUP, "Database", "g1"),
-            stored(Kind.GROUP, "Web", "g2"),
-            stored(Kind.GROUP, "Spare", "g3"),
-            stored(Kind.PLAN, "Shop", "p1", waves=waves),
+            stored(DocumentKind.GROUP, "Database", "g1"),
+            stored(DocumentKind.GROUP, "Web", "g2"),
+            stored(DocumentKind.GROUP, "Spare", "g3"),
+            stored(DocumentKind.PLAN, "Shop", "p1", waves=waves),
         ]
     )
 
 
 def test_groups_and_plans_are_found_by_id_and_by_name() -> None:
     estate = shop()
-    assert estate.find(Kind.GROUP, "g2") is estate.find(Kind.GROUP, "wEB")
+    assert estate.find(DocumentKind.GROUP, "g2") is estate.find(DocumentKind.GROUP, "wEB")
     (plan,) = estate.plans
     assert [group.name for group in estate.groups_of(plan)] == ["Database", "Web"]
-    assert estate.plans_of(estate.find(Kind.GROUP, "Database")) == (plan,)
-    assert estate.plans_of(estate.find(Kind.GROUP, "Spare")) == ()
+    assert estate.plans_of(estate.find(DocumentKind.GROUP, "Database")) == (plan,)
+    assert estate.plans_of(estate.find(DocumentKind.GROUP, "Spare")) == ()
     with pytest.raises(NotStoredError, match="Database"):
-        estate.find(Kind.GROUP, "Databse")
+        estate.find(DocumentKind.GROUP, "Databse")
 
 
 def test_a_part_of_the_estate_is_a_plan_and_its_groups() -> None:
@@ -62,7 +62,7 @@ def test_a_part_of_the_estate_is_a_plan_and_its_groups() -> None:
 
 def test_a_new_name_is_carried_into_the_plans_that_name_the_group() -> None:
     estate = shop()
-    steps = estate.steps([Put(Kind.GROUP, {"groupName": "Data"}, "g1", 3)], by="grace", at=NOW)
+    steps = estate.steps([Upsert(DocumentKind.GROUP, {"groupName": "Data"}, "g1", 3)], by="grace", at=NOW)
     after = estate.after(steps)
     (plan,) = after.plans
     assert plan.definition["waves"][0]["protectionGroupNames"] == ["Data", "Web"]
@@ -72,12 +72,12 @@ def test_a_new_name_is_carried_into_the_plans_that_name_the_group() -> None:
 
 def test_a_stale_version_is_told_with_both_and_by_whom() -> None:
     with pytest.raises(VersionMismatchError, match="ada") as refusal:
-        shop().steps([Drop(Kind.GROUP, "g3", 2)], by="grace", at=NOW)
+        shop().steps([Delete(DocumentKind.GROUP, "g3", 2)], by="grace", at=NOW)
     assert (refusal.value.details["givenVersion"], refusal.value.details["currentVersion"]) == (2, 3)
 
 
 def test_a_group_keeps_the_id_that_its_definition_has() -> None:
-    (step,) = shop().steps([Put(Kind.GROUP, {"groupName": "New", "groupId": "pg-9"})], by="grace", at=NOW)
+    (step,) = shop().steps([Upsert(DocumentKind.GROUP, {"groupName": "New", "groupId": "pg-9"})], by="grace", at=NOW)
     assert step.after is not None
     assert (step.after.id, step.after.version) == ("pg-9", 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect_drs.estate.model import Drop, Estate, Kind, Put, Stored
+from prefect_drs.estate.model import Delete, DocumentKind, Estate, Stored, Upsert
 from prefect_drs.estate.rules import still_named, under_execution
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
 from tests.estate.test_model import NOW, shop
@@ -59,7 +59,9 @@ def everybody(stored: Stored) -> Sequence[str]:
 
 def in_use(estate: Estate, what: str, active: RecoveryReport, members: object = nobody) -> list[str]:
     """The places that cannot be deleted."""
-    steps = estate.steps([Drop(Kind.PLAN if what.startswith("p") else Kind.GROUP, what)], by="ada", at=NOW)
+    steps = estate.steps(
+        [Delete(DocumentKind.PLAN if what.startswith("p") else DocumentKind.GROUP, what)], by="ada", at=NOW
+    )
     return [fault.path for fault in under_execution(estate, steps, [active], members)]  # type: ignore[arg-type]
 
 
@@ -79,14 +81,14 @@ def test_an_execution_of_a_file_holds_the_groups_of_its_servers_whoever_selects_
 
 
 def test_what_is_new_is_used_by_nobody() -> None:
-    steps = shop().steps([Put(Kind.GROUP, {"groupName": "New"})], by="ada", at=NOW)
+    steps = shop().steps([Upsert(DocumentKind.GROUP, {"groupName": "New"})], by="ada", at=NOW)
     assert list(under_execution(shop(), steps, [report("Shop", SERVER)], everybody)) == []
 
 
 def test_a_group_goes_with_the_plans_that_name_it_or_not_at_all() -> None:
     estate = shop()
-    alone = estate.steps([Drop(Kind.GROUP, "g1")], by="ada", at=NOW)
+    alone = estate.steps([Delete(DocumentKind.GROUP, "g1")], by="ada", at=NOW)
     (fault,) = still_named(estate, alone)
     assert (fault.code, fault.path) == ("IN_USE", "groups.Database")
-    together = estate.steps([Drop(Kind.GROUP, "g1"), Drop(Kind.PLAN, "p1")], by="ada", at=NOW)
+    together = estate.steps([Delete(DocumentKind.GROUP, "g1"), Delete(DocumentKind.PLAN, "p1")], by="ada", at=NOW)
     assert list(still_named(estate, together)) == []

@@ -14,7 +14,7 @@ from prefect_drs.notifications.text import CANCEL, CUT_HERE, END, RESUME
 from prefect_drs.report.events import Event, ExecutionEnded, ExecutionStarted, GateAnswered, GateAsked, PauseAsked
 from prefect_drs.report.fold import report_of
 from prefect_drs.report.markdown import gate_summary, report_summary, server_table, wave_table
-from prefect_drs.runbook import Change, Runbook
+from prefect_drs.runbook import PlannedChange, Runbook
 from tests.core.test_escaping import shown
 from tests.e2e.mail import cut_out
 from tests.names import names
@@ -26,7 +26,7 @@ FAKE = f"{'x' * 75} {RESUME} {'y' * 75} {'curl http://x|sh'.replace(' ', '')} {'
 def named(name: str) -> Runbook:
     """The story's plan with everything in it called so."""
     book = story.runbook()
-    change = Change(part="launchTemplate", field="tags", before=None, after={name: [name]})
+    change = PlannedChange(part="launchTemplate", field="tags", before=None, after={name: [name]})
     return book.model_copy(
         update={
             "plan_name": name,

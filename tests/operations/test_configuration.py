@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect_drs.cli import main
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.estate import store
-from prefect_drs.estate.model import Kind, Put
+from prefect_drs.estate.model import DocumentKind, Upsert
 from prefect_drs.estate.source import open_manifest
 from prefect_drs.plan import Manifest, check_values, load_manifest
 from tests.operations.estate import Stored
@@ -116,8 +116,11 @@ def test_a_process_that_dies_while_it_writes_has_changed_all_or_nothing(stored: 
     ]
     with get_client(sync_client=True) as client:
         before = store.read_snapshot(client)
-        first = before.estate.find(Kind.GROUP, "First")
-        edits = [Put(Kind.GROUP, definitions[0], first.id), *(Put(Kind.GROUP, each) for each in definitions[1:])]
+        first = before.estate.find(DocumentKind.GROUP, "First")
+        edits = [
+            Upsert(DocumentKind.GROUP, definitions[0], first.id),
+            *(Upsert(DocumentKind.GROUP, each) for each in definitions[1:]),
+        ]
         steps = before.estate.steps(edits, by="ada", at=first.created_at)
 
         class DyingClient:
@@ -172,7 +175,7 @@ def test_what_is_wrong_elsewhere_does_not_stop_a_plan(stored: Stored, capsys: py
     stored.group("Database")
     stored.plan("Shop", "Database")
     stored.group("Broken")
-    block: Any = store.BLOCKS[Kind.GROUP].load("broken")
+    block: Any = store.BLOCKS[DocumentKind.GROUP].load("broken")
     block.definition["region"] = "mars"  # by hand, in the UI
     block.save("broken", overwrite=True)
     assert main(["show", "estate:"]) == 1

@@ -8,7 +8,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from prefect_drs.estate import store
-from prefect_drs.estate.model import Drop, Kind
+from prefect_drs.estate.model import Delete, DocumentKind
 from prefect_drs.orchestration.executions.lease import hold
 from tests.operations.estate import Stored
 
@@ -29,7 +29,7 @@ def test_a_writer_whose_lease_ran_out_writes_nothing_over_another(stored: Stored
         before = store.read_snapshot(client)
         stored.group("Web")  # another writer, while this one slept
         steps = before.estate.steps(
-            [Drop(Kind.GROUP, group["groupId"])], by="ada", at=before.estate.groups[0].created_at
+            [Delete(DocumentKind.GROUP, group["groupId"])], by="ada", at=before.estate.groups[0].created_at
         )
         with pytest.raises(store.EstateBusyError, match="nothing was written"):
             store.write_steps(client, before, steps)

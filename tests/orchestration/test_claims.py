@@ -14,9 +14,9 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.states import Cancelled, Completed, Crashed, Running
 
-from prefect_drs.orchestration.executions import claims
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import PrefectDrsError, PreflightRefusedError
+from prefect_drs.orchestration.executions import claims
 from prefect_drs.orchestration.executions.claims import (
     PREFIX,
     SERVERS_KEY,
@@ -27,7 +27,7 @@ from prefect_drs.orchestration.executions.claims import (
 )
 from prefect_drs.orchestration.executions.lease import ensure_limit
 from prefect_drs.runbook import Runbook
-from prefect_drs.runbook.model import Finding, FindingSeverity, RunbookServer, RunbookWave
+from prefect_drs.runbook.model import FindingSeverity, RunbookFinding, RunbookServer, RunbookWave
 from tests.conftest import PrefectServer
 
 REFUSED = "SERVER_IN_OTHER_EXECUTION"
@@ -48,7 +48,7 @@ def execution(client: SyncPrefectClient) -> str:
     return str(client.create_flow_run(claimant, state=Running()).id)
 
 
-def runbook(*server_ids: str, findings: tuple[Finding, ...] = ()) -> Runbook:
+def runbook(*server_ids: str, findings: tuple[RunbookFinding, ...] = ()) -> Runbook:
     servers = tuple(
         RunbookServer.model_validate(
             {
@@ -140,7 +140,7 @@ def test_a_refusal_names_the_holder_the_servers_and_what_to_do(client: SyncPrefe
 def test_a_holder_that_was_waived_at_the_preflight_is_no_obstacle(client: SyncPrefectClient) -> None:
     first, second, third = (execution(client) for _ in range(3))
     assert claimed(first, runbook("s-44444444444444444"))
-    waived = Finding(
+    waived = RunbookFinding(
         code=REFUSED, severity=FindingSeverity.WAIVED, message="", waived_because="it is dead", execution_id=first
     )
     assert claimed(second, runbook("s-44444444444444444", findings=(waived,)))

@@ -15,7 +15,7 @@ from prefect_aws import AwsCredentials, S3Bucket
 from prefect_drs.orchestration.storage.duration_history import expected_durations, launch_seconds, read_history
 from prefect_drs.orchestration.storage.journal_storage import S3Storage
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
-from prefect_drs.recovery.launch.packing import Demand, Usage, pack
+from prefect_drs.recovery.launch.packing import Demand, JobUsage, pack
 from prefect_drs.report.events import Event, ExecutionResumed, JobEnded, JobStarted, ServerStatus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,11 +112,11 @@ def test_only_recorded_servers_are_expected_to_take_something() -> None:
 @pytest.mark.parametrize("recorded", [{}, {"elsewhere": [700.0]}])
 def test_a_wave_of_230_servers_none_of_which_was_recorded_stays_three_jobs(recorded: dict[str, list[float]]) -> None:
     servers = tuple(f"s{number}" for number in range(230))
-    jobs = pack([Demand(1, servers, 1200.0, expected_durations(recorded) or None)], Usage())
+    jobs = pack([Demand(1, servers, 1200.0, expected_durations(recorded) or None)], JobUsage())
     assert sorted(len(start.servers) for start in jobs) == [76, 77, 77]
 
 
 def test_a_server_without_a_record_is_packed_with_the_slowest() -> None:
     known = {f"s{number}": [300.0] * 3 if number < 50 else [1800.0] * 3 for number in range(100)}
-    jobs = pack([Demand(1, (*known, "new"), 1800.0, expected_durations(known))], Usage())
+    jobs = pack([Demand(1, (*known, "new"), 1800.0, expected_durations(known))], JobUsage())
     assert "new" in jobs[0].servers

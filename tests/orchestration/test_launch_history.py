@@ -13,7 +13,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.orchestration.storage.settings_history import (
     RECORDS_A_PAGE,
     Changed,
-    Entry,
+    SettingsHistoryEntry,
     SettingsRecorder,
     history_key,
     read_history,
@@ -27,7 +27,7 @@ HERE = Location("222222222222", "eu-west-1")
 T0 = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
 
 
-def entry(number: int = 0, **more: object) -> Entry:
+def entry(number: int = 0, **more: object) -> SettingsHistoryEntry:
     values = {
         "at": T0 + timedelta(minutes=number),
         "by": "ada",
@@ -35,7 +35,7 @@ def entry(number: int = 0, **more: object) -> Entry:
         "source": "group-1",
         "changes": (Changed(part="plan", field="instanceType", before=None, after=f"m6i.{number}"),),
     }
-    return Entry.model_validate({**values, **more})
+    return SettingsHistoryEntry.model_validate({**values, **more})
 
 
 def artifacts() -> list[object]:

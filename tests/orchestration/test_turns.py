@@ -18,10 +18,10 @@ def location() -> Location:
 
 
 def test_one_execution_at_a_time_has_the_turn(location: Location) -> None:
-    from prefect_drs.orchestration.executions.quota_sharing import PrefectTurns
+    from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 
     elsewhere = location._replace(region="eu-west-2")
-    with PrefectTurns() as first, PrefectTurns() as second:
+    with PrefectQuotaSharing() as first, PrefectQuotaSharing() as second:
         turn = first.take(location)
         assert turn is not None
         with turn:
@@ -37,16 +37,16 @@ def test_one_execution_at_a_time_has_the_turn(location: Location) -> None:
 
 
 def test_those_who_want_are_counted_until_they_want_no_more_or_end(location: Location) -> None:
-    from prefect_drs.orchestration.executions.quota_sharing import PrefectTurns
+    from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 
-    with PrefectTurns() as first:
+    with PrefectQuotaSharing() as first:
         assert first.want(location, wanted=True) == 1
-        with PrefectTurns() as second:
+        with PrefectQuotaSharing() as second:
             assert second.want(location, wanted=True) == 2
-        with PrefectTurns() as third:
+        with PrefectQuotaSharing() as third:
             assert third.want(location, wanted=True) == 2
             assert first.want(location, wanted=False) == 1
-            with PrefectTurns() as fourth:
+            with PrefectQuotaSharing() as fourth:
                 assert fourth.want(location, wanted=True) == 2
 
 
@@ -55,12 +55,12 @@ def test_where_prefect_is_away_an_execution_goes_on_alone_and_says_so_once(
 ) -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from prefect_drs.orchestration.executions.quota_sharing import PrefectTurns
+    from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 
     told: list[str] = []
     with (
         temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}),
-        PrefectTurns(tell=told.append) as turns,
+        PrefectQuotaSharing(tell=told.append) as turns,
     ):
         assert turns.want(location, wanted=True) == 1
         for _ in range(3):
@@ -75,12 +75,12 @@ def test_where_prefect_is_away_an_execution_goes_on_alone_and_says_so_once(
 def test_slots_that_a_restarted_server_has_forgotten_are_not_counted_for_executions(location: Location) -> None:
     from prefect.client.orchestration import get_client
 
-    from prefect_drs.orchestration.executions.quota_sharing import PrefectTurns
+    from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 
-    with PrefectTurns(holders=lambda _: 2) as turns:
+    with PrefectQuotaSharing(holders=lambda _: 2) as turns:
         assert turns.want(location, wanted=True) == 1
         with get_client(sync_client=True) as client:  # slots without a lease: nobody ever gives them back
             name = f"prefect-drs-{location.account_id}-{location.region}-waiting"
             client.request("POST", "/v2/concurrency_limits/increment", json={"names": [name], "slots": 5})
-        with PrefectTurns(holders=lambda _: 2) as second:
+        with PrefectQuotaSharing(holders=lambda _: 2) as second:
             assert second.want(location, wanted=True) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_drs.aws.current_settings import held_settings
+from prefect_drs.aws.current_settings import current_settings
 from prefect_drs.aws.launch_configuration import LaunchConfiguration, LaunchState
 from prefect_drs.aws.launch_template import with_settings
 from prefect_drs.plan.effective import Origin, effective, settings_of
@@ -50,8 +50,8 @@ def test_it_is_what_the_account_holds_once_the_plans_settings_are_written(
 ) -> None:
     before = _state(held)
     planned = group_of(group, server).settings_for(SERVER)
-    expected = held_settings(_state(planned, before))
-    found = settings_of(effective(group_of(group, server), SERVER, account=held_settings(before)))
+    expected = current_settings(_state(planned, before))
+    found = settings_of(effective(group_of(group, server), SERVER, account=current_settings(before)))
     for name in LaunchSettings.model_fields:
         assert getattr(found, name) == getattr(expected, name), name
 

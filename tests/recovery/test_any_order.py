@@ -48,7 +48,7 @@ from prefect_drs.recovery.control_requests import ControlAction
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer
-from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import Start, take_up
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
@@ -395,7 +395,7 @@ class AnyOrder(RuleBasedStateMachine):
                     break
                 self.tick(execution)
             assert execution.ended, "it does not end"
-        standing = standing_of(execution.journal().read())
+        standing = state_of(execution.journal().read())
         assert standing is not None
         missing = set(execution.acknowledged) - standing.handled
         assert not missing, f"acknowledged and in no journal: {missing}"

@@ -19,7 +19,7 @@ from prefect_drs.recovery.control_requests import (
 )
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FolderStorage, MemoryJournal, StoredJournal
-from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import Start, take_up
 from prefect_drs.report.events import CancelAsked, CancelOverridden, ControlRequestHandled
 from prefect_drs.report.model import ExecutionStatus
@@ -151,7 +151,7 @@ def test_every_request_is_in_the_journal_once_also_those_that_changed_nothing(ri
     engine.control.handle_pending()
     recorded = [event.request for event in journal(tmp_path).read() if hasattr(event, "request")]
     assert sorted(recorded) == sorted(stored)
-    standing = standing_of(journal(tmp_path).read())
+    standing = state_of(journal(tmp_path).read())
     assert standing is not None
     assert standing.handled >= stored
 

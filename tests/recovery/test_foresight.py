@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from benchmarks.estates import LARGE, draw_estate, lower_bound
 from benchmarks.packing import course_waves, expected_seconds, quota_violations
-from prefect_drs.forecast import Plan, play
-from prefect_drs.recovery.launch.lookahead import RULES, InFlight, Outlook, Prospect, choose, foresee
-from prefect_drs.recovery.launch.packing import Demand, Limits, Ready, Rule, Usage, pack
+from prefect_drs.forecast import PackingPlan, play
+from prefect_drs.recovery.launch.lookahead import RULES, InFlight, Lookahead, WaveLookahead, choose, foresee
+from prefect_drs.recovery.launch.packing import Demand, JobUsage, Limits, PackingRule, Ready, pack
 from tests.recovery.test_packing import IDS, demands_drawn, limits_drawn, servers_of, usage_drawn
 
 seconds_drawn = st.floats(min_value=0, max_value=1e5)
@@ -27,10 +27,10 @@ in_flight_drawn = st.builds(
 
 
 @st.composite
-def outlooks_drawn(draw: st.DrawFn) -> Outlook:
+def outlooks_drawn(draw: st.DrawFn) -> Lookahead:
     """Any jobs, and waves that depend on each other in any way, in circles and on waves that are over too."""
     prospects = st.builds(
-        Prospect,
+        WaveLookahead,
         depends_on=st.lists(st.integers(1, 30), max_size=3).map(tuple),
         seconds=st.lists(seconds_drawn, max_size=20).map(lambda drawn: tuple(sorted(drawn, reverse=True))),
         after=seconds_drawn,
@@ -39,7 +39,7 @@ def outlooks_drawn(draw: st.DrawFn) -> Outlook:
         closing=st.just(0.0) | seconds_drawn,
     )
     waves = draw(st.dictionaries(st.integers(1, 30), prospects, max_size=8))
-    return Outlook(tuple(draw(st.lists(in_flight_drawn, max_size=4))), waves)
+    return Lookahead(tuple(draw(st.lists(in_flight_drawn, max_size=4))), waves)
 
 
 @given(demands_drawn(), usage_drawn(), limits_drawn, outlooks_drawn())
@@ -73,7 +73,7 @@ def test_the_answer_depends_on_what_is_known_and_not_on_its_order(demands, usage
     for drawn in (shuffled, jobs, waves):
         chance.shuffle(drawn)
 
-    assert choose(shuffled, usage, None, Outlook(tuple(jobs), dict(waves))) == choose(demands, usage, None, outlook)
+    assert choose(shuffled, usage, None, Lookahead(tuple(jobs), dict(waves))) == choose(demands, usage, None, outlook)
 
 
 @given(demands_drawn())
@@ -81,7 +81,7 @@ def test_the_answer_depends_on_what_is_known_and_not_on_its_order(demands, usage
 def test_where_no_quota_binds_the_packer_decides_alone(demands):
     ample = Limits(100, 1000, 100_000)
 
-    assert choose(demands, Usage(), ample, Outlook()) == pack(demands, Usage(), ample)
+    assert choose(demands, JobUsage(), ample, Lookahead()) == pack(demands, JobUsage(), ample)
 
 
 # What is worth waiting for: 60 slots are free, wave 1 wants 100, wave 2 wants 60, and there are two jobs in all.
@@ -93,16 +93,16 @@ BOTH = (Demand(1, LONG, 1001.0, SECONDS), Demand(2, SHORT, 901.0, SECONDS))
 
 
 def test_an_urgent_wave_waits_for_room_that_comes_soon_while_a_lesser_one_fills_in():
-    soon = Outlook((InFlight(wave_number=9, servers=100, age=940.0, expected=1000.0),))
+    soon = Lookahead((InFlight(wave_number=9, servers=100, age=940.0, expected=1000.0),))
 
-    (start,) = choose(BOTH, Usage(jobs=1, servers=100), TIGHT, soon)
+    (start,) = choose(BOTH, JobUsage(jobs=1, servers=100), TIGHT, soon)
 
     assert (start.wave_number, set(start.servers)) == (2, set(SHORT))
 
 
 @pytest.mark.parametrize("job", [InFlight(9, 100, 1600.0, 1000.0), InFlight(None, 100, 5.0, None)])
 def test_what_has_no_end_in_sight_is_not_waited_for(job):
-    (start,) = choose(BOTH, Usage(jobs=1, servers=100), TIGHT, Outlook((job,)))
+    (start,) = choose(BOTH, JobUsage(jobs=1, servers=100), TIGHT, Lookahead((job,)))
 
     assert (start.wave_number, len(start.servers)) == (1, 60)
 
@@ -110,39 +110,39 @@ def test_what_has_no_end_in_sight_is_not_waited_for(job):
 # What is foreseen
 
 
-def foreseen(outlook: Outlook, demands: tuple[Demand, ...] = (), rule: Rule = RULES[0]) -> tuple[int, float]:
-    return foresee(Ready(demands, Usage()), Usage(), Limits(), outlook, rule)
+def foreseen(outlook: Lookahead, demands: tuple[Demand, ...] = (), rule: PackingRule = RULES[0]) -> tuple[int, float]:
+    return foresee(Ready(demands, JobUsage()), JobUsage(), Limits(), outlook, rule)
 
 
 def test_gates_checks_and_servers_in_other_places_count():
     waves = {
-        1: Prospect(seconds=(600.0,), elsewhere=700.0, closing=50.0),
-        2: Prospect(depends_on=(1,), seconds=(300.0, 200.0), opening=1000.0),
-        3: Prospect(depends_on=(2, 99), elsewhere=40.0),
+        1: WaveLookahead(seconds=(600.0,), elsewhere=700.0, closing=50.0),
+        2: WaveLookahead(depends_on=(1,), seconds=(300.0, 200.0), opening=1000.0),
+        3: WaveLookahead(depends_on=(2, 99), elsewhere=40.0),
     }
 
-    assert foreseen(Outlook(waves=waves)) == (0, 700 + 50 + 1000 + 300 + 40)
+    assert foreseen(Lookahead(waves=waves)) == (0, 700 + 50 + 1000 + 300 + 40)
 
 
 def test_a_wave_that_launches_is_over_when_what_runs_and_what_is_ready_is_launched():
-    waves = {1: Prospect(), 2: Prospect(depends_on=(1,), seconds=(100.0,))}
+    waves = {1: WaveLookahead(), 2: WaveLookahead(depends_on=(1,), seconds=(100.0,))}
     running = (InFlight(1, 3, age=100.0, expected=500.0),)
 
-    assert foreseen(Outlook(running, waves)) == (0, 400 + 100)
-    assert foreseen(Outlook(running, waves), (Demand(1, ("s-a",), 800.0, {"s-a": 700.0}),)) == (0, 700 + 100)
+    assert foreseen(Lookahead(running, waves)) == (0, 400 + 100)
+    assert foreseen(Lookahead(running, waves), (Demand(1, ("s-a",), 800.0, {"s-a": 700.0}),)) == (0, 700 + 100)
 
 
 def test_waves_behind_a_job_without_end_in_sight_are_never_over():
-    waves = {1: Prospect(), 2: Prospect(depends_on=(1,), seconds=(100.0,)), 3: Prospect(seconds=(50.0,))}
+    waves = {1: WaveLookahead(), 2: WaveLookahead(depends_on=(1,), seconds=(100.0,)), 3: WaveLookahead(seconds=(50.0,))}
 
-    assert foreseen(Outlook((InFlight(1, 3, age=100.0, expected=None),), waves)) == (2, 50.0)
+    assert foreseen(Lookahead((InFlight(1, 3, age=100.0, expected=None),), waves)) == (2, 50.0)
 
 
 def test_a_wave_without_known_seconds_is_foreseen_whole():
     """600 servers that nothing tells apart do not fit at once: those that do not fit are not forgotten."""
-    waves = {1: Prospect(seconds=(100.0,) * 600)}
+    waves = {1: WaveLookahead(seconds=(100.0,) * 600)}
 
-    assert foreseen(Outlook(waves=waves)) == (0, 200.0)
+    assert foreseen(Lookahead(waves=waves)) == (0, 200.0)
 
 
 # What it is worth
@@ -151,7 +151,7 @@ def test_a_wave_without_known_seconds_is_foreseen_whole():
 @pytest.mark.parametrize("seed", [4, 5])
 def test_on_the_hardest_estates_it_ends_before_the_packer_alone_and_within_the_target(seed):
     estate = draw_estate(LARGE, seed)
-    plan = Plan.of(course_waves(estate), expected_seconds(estate))
+    plan = PackingPlan.of(course_waves(estate), expected_seconds(estate))
 
     ahead = play(plan, estate.durations, reaction=5.0)
     alone = play(plan, estate.durations, reaction=5.0, foresight=False)
@@ -168,12 +168,12 @@ def test_a_decision_over_four_thousand_servers_in_120_waves_takes_a_fraction_of_
     of_wave = {n: tuple(ids[n * 33 : n * 33 + 33]) for n in range(120)}
     ready = [Demand(n, of_wave[n], 9000.0 - n, durations) for n in range(30)]
     coming = {
-        n: Prospect(depends_on=(n - 30,), seconds=tuple(sorted((durations[s] for s in of_wave[n]), reverse=True)))
+        n: WaveLookahead(depends_on=(n - 30,), seconds=tuple(sorted((durations[s] for s in of_wave[n]), reverse=True)))
         for n in range(30, 120)
     }
 
     began = time.process_time()
-    starts = choose(ready, Usage(), None, Outlook(waves=coming))
+    starts = choose(ready, JobUsage(), None, Lookahead(waves=coming))
 
     assert starts
     assert time.process_time() - began < 0.75

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.storage.journal_storage import BlockStorage
 from prefect_drs.recovery.journal import FencedError, FolderStorage, JournalDamagedError, StoredJournal
-from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.state import state_of
 from prefect_drs.report.events import Event
 from prefect_drs.report.fold import report_of
 from tests.rig import WaveSpec, simulated_aws
@@ -298,6 +298,6 @@ def test_a_gap_is_found_on_a_block_that_cannot_list(real: Path, tmp_path: Path) 
 def test_events_that_contradict_each_other_are_told_in_one_line(folder: Path) -> None:
     events: tuple[Event, ...] = stored(folder).read()
     foreign = next(event for event in events if event.kind == "WaveStarted").model_copy(update={"wave_number": 77})
-    for understand in (standing_of, report_of):
+    for understand in (state_of, report_of):
         with pytest.raises(PrefectDrsError, match=r"event 2 .*WaveStarted.* does not fit .*77"):
             understand((events[0], foreign))

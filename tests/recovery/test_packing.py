@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.estates import LARGE, SMALL, draw_estate, lower_bound
 from benchmarks.packing import TARGETS, measure, quota_violations
-from prefect_drs.recovery.launch.packing import Demand, JobStart, Limits, Usage, pack, tails
+from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack, tails
 
 IDS = [f"s-{i:017d}" for i in range(400)]
 any_float = st.floats(allow_nan=True, allow_infinity=True)
@@ -43,10 +43,10 @@ def demands_drawn(draw: st.DrawFn, seconds: st.SearchStrategy[float] = sensible)
 
 
 @st.composite
-def usage_drawn(draw: st.DrawFn) -> Usage:
+def usage_drawn(draw: st.DrawFn) -> JobUsage:
     """Some use by anyone, above the quotas too."""
     busy = draw(st.frozensets(st.sampled_from(IDS), max_size=20))
-    return Usage(draw(st.integers(0, 25)), draw(st.integers(len(busy), 600)), busy)
+    return JobUsage(draw(st.integers(0, 25)), draw(st.integers(len(busy), 600)), busy)
 
 
 def servers_of(starts: tuple[JobStart, ...]) -> list[str]:
@@ -120,7 +120,7 @@ def test_called_again_and_again_it_launches_everything(demands, limits):
     rounds = 0
     while any(left.values()):
         now = [Demand(n, servers, by_number[n].remaining_path, by_number[n].durations) for n, servers in left.items()]
-        started = set(servers_of(pack(now, Usage(), limits)))
+        started = set(servers_of(pack(now, JobUsage(), limits)))
         left = {n: tuple(s for s in servers if s not in started) for n, servers in left.items()}
         rounds += 1
         assert rounds <= sum(len(d.servers) for d in demands)
@@ -128,7 +128,7 @@ def test_called_again_and_again_it_launches_everything(demands, limits):
 
 @pytest.mark.parametrize(
     "usage",
-    [Usage(jobs=20, servers=20), Usage(jobs=3, servers=500), Usage(jobs=31, servers=700)],
+    [JobUsage(jobs=20, servers=20), JobUsage(jobs=3, servers=500), JobUsage(jobs=31, servers=700)],
     ids=["every job slot", "every server slot", "more than there is"],
 )
 def test_foreign_jobs_that_hold_a_whole_quota_leave_nothing_to_start(usage):
@@ -136,20 +136,20 @@ def test_foreign_jobs_that_hold_a_whole_quota_leave_nothing_to_start(usage):
 
 
 def test_foreign_jobs_leave_what_they_do_not_use():
-    starts = pack([Demand(1, tuple(IDS[:100]), 60.0)], Usage(jobs=19, servers=493))
+    starts = pack([Demand(1, tuple(IDS[:100]), 60.0)], JobUsage(jobs=19, servers=493))
 
     assert [len(start.servers) for start in starts] == [7]
 
 
 def test_a_wave_of_230_servers_is_three_jobs():
-    starts = pack([Demand(4, tuple(IDS[:230]), 60.0)], Usage())
+    starts = pack([Demand(4, tuple(IDS[:230]), 60.0)], JobUsage())
 
     assert len(starts) == 3
     assert sorted(servers_of(starts)) == sorted(IDS[:230])
 
 
 def test_a_server_that_two_waves_ask_for_is_started_by_the_more_urgent_one():
-    starts = pack([Demand(1, ("s-a",), 10.0), Demand(2, ("s-a",), 20.0)], Usage())
+    starts = pack([Demand(1, ("s-a",), 10.0), Demand(2, ("s-a",), 20.0)], JobUsage())
 
     assert starts == (JobStart(2, ("s-a",)),)
 
@@ -158,13 +158,13 @@ def test_slow_servers_do_not_hold_the_slots_of_fast_ones():
     slow, fast = tuple(IDS[:40]), tuple(IDS[40:100])
     durations = dict.fromkeys(slow, 3600.0) | dict.fromkeys(fast, 600.0)
 
-    starts = pack([Demand(1, fast + slow, 3600.0, durations)], Usage())
+    starts = pack([Demand(1, fast + slow, 3600.0, durations)], JobUsage())
 
     assert [set(start.servers) for start in starts] == [set(slow), set(fast)]
 
 
 def test_two_servers_of_unlike_duration_are_not_worth_two_jobs():
-    starts = pack([Demand(1, ("s-a", "s-b"), 900.0, {"s-a": 900.0, "s-b": 600.0})], Usage())
+    starts = pack([Demand(1, ("s-a", "s-b"), 900.0, {"s-a": 900.0, "s-b": 600.0})], JobUsage())
 
     assert starts == (JobStart(1, ("s-a", "s-b")),)
 
@@ -173,7 +173,9 @@ def test_the_fast_part_of_an_urgent_wave_gives_way_to_a_wave_that_is_more_presse
     slow, fast, other = tuple(IDS[:50]), tuple(IDS[50:100]), tuple(IDS[100:150])
     durations = dict.fromkeys(slow, 3600.0) | dict.fromkeys(fast, 300.0) | dict.fromkeys(other, 1200.0)
 
-    starts = pack([Demand(1, slow + fast, 3600.0, durations), Demand(2, other, 1200.0, durations)], Usage(servers=400))
+    starts = pack(
+        [Demand(1, slow + fast, 3600.0, durations), Demand(2, other, 1200.0, durations)], JobUsage(servers=400)
+    )
 
     assert [(start.wave_number, set(start.servers)) for start in starts] == [(1, set(slow)), (2, set(other))]
 
@@ -181,7 +183,7 @@ def test_the_fast_part_of_an_urgent_wave_gives_way_to_a_wave_that_is_more_presse
 def test_a_fragment_takes_the_slowest_servers_first():
     durations = {s: 1000.0 + i for i, s in enumerate(IDS[:100])}
 
-    (start,) = pack([Demand(1, tuple(IDS[:100]), 2000.0, durations)], Usage(jobs=5, servers=490))
+    (start,) = pack([Demand(1, tuple(IDS[:100]), 2000.0, durations)], JobUsage(jobs=5, servers=490))
 
     assert start.servers == tuple(IDS[99:89:-1])
 
@@ -217,7 +219,7 @@ def test_four_thousand_ready_servers_are_packed_in_under_ten_milliseconds():
 
 def _seconds_of(demands: list[Demand]) -> float:
     began = time.process_time()
-    pack(demands, Usage())
+    pack(demands, JobUsage())
     return time.process_time() - began
 
 
@@ -245,8 +247,8 @@ def test_an_estate_is_what_the_issue_describes_and_the_same_every_time():
 
 
 def test_a_broken_quota_is_counted():
-    from prefect_drs.forecast.simulation import Course, CourseJob
+    from prefect_drs.forecast.simulation import SimulatedJob, SimulatedRecovery
 
-    jobs = tuple(CourseJob("a", n, 100, 0.0, 10.0) for n in range(6))
+    jobs = tuple(SimulatedJob("a", n, 100, 0.0, 10.0) for n in range(6))
 
-    assert quota_violations(Course({}, jobs, 10.0)) == 1
+    assert quota_violations(SimulatedRecovery({}, jobs, 10.0)) == 1

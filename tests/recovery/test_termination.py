@@ -11,7 +11,7 @@ from prefect_drs.recovery.instances import Found, TerminationRefusedError, find_
 from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.recovery.launch.job_tracker import VISIBILITY
 from prefect_drs.recovery.launch.packing import Limits
-from prefect_drs.recovery.termination import Outcome, TerminationResult, terminate, unanswered_in
+from prefect_drs.recovery.termination import TerminationOutcome, TerminationResult, terminate, unanswered_in
 from prefect_drs.report.events import Event
 from prefect_drs.report.fold import report_of
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
@@ -33,7 +33,7 @@ def end(rig: Rig, found: Found, events: list[Event] | None = None, **more: Any) 
     return terminate(found, rig.sessions, rig.clock, record, by="tester", **more)
 
 
-def outcomes(result: TerminationResult) -> set[Outcome]:
+def outcomes(result: TerminationResult) -> set[TerminationOutcome]:
     return {instance.outcome for instance in result.instances}
 
 
@@ -42,7 +42,7 @@ def test_every_instance_of_a_drill_is_terminated_and_told(rig: Rig) -> None:
     events: list[Event] = []
     result = end(rig, find_instances(report, rig.sessions), events)
     assert standing(rig) == standing(rig, "eu-west-1") == {}
-    assert outcomes(result) == {Outcome.TERMINATED}
+    assert outcomes(result) == {TerminationOutcome.TERMINATED}
     assert len(result.instances) == 8
     assert result.exit_code == 0
     assert all(instance.job_id for instance in result.instances)
@@ -57,7 +57,7 @@ def test_a_second_time_finds_all_gone_and_asks_for_nothing(rig: Rig) -> None:
     report = rig.drill({1: WaveSpec(2)})
     end(rig, find_instances(report, rig.sessions))
     result = end(rig, find_instances(report, rig.sessions))
-    assert outcomes(result) == {Outcome.ALREADY_GONE}
+    assert outcomes(result) == {TerminationOutcome.ALREADY_GONE}
     assert result.exit_code == 0
     assert len(calls(rig)) == 1
 
@@ -111,7 +111,7 @@ def test_after_a_lost_answer_it_looks_before_it_asks_again(rig: Rig, effect: str
     )
     began = rig.clock.now()
     result = end(rig, find_instances(report, rig.sessions))
-    assert outcomes(result) == {Outcome.TERMINATED}
+    assert outcomes(result) == {TerminationOutcome.TERMINATED}
     asked = calls(rig)
     if effect == "lose-answer":
         assert len(asked) == 1
@@ -130,7 +130,7 @@ def test_what_a_dead_process_asked_for_is_not_asked_again_before_its_job_could_b
     end(rig, find_instances(report, rig.sessions), events, patience=timedelta(0))
     assert set(unanswered_in(events)) == set(standing(rig))
     result = end(rig, find_instances(report, rig.sessions), events, unanswered=unanswered_in(events))
-    assert outcomes(result) == {Outcome.TERMINATED}
+    assert outcomes(result) == {TerminationOutcome.TERMINATED}
     assert len(calls(rig)) == 1
     assert unanswered_in(events) == {}
 
@@ -147,14 +147,14 @@ def test_throttling_and_expired_credentials_are_waited_out(rig: Rig) -> None:
     rig.sandbox.faults.add(
         {"kind": "operation", "operation": "TerminateRecoveryInstances", "effect": "throttle", "times": 3}
     )
-    assert outcomes(end(rig, found)) == {Outcome.TERMINATED}
+    assert outcomes(end(rig, found)) == {TerminationOutcome.TERMINATED}
     assert len([job for job in rig.jobs() if job["type"] == "TERMINATE"]) == 1
 
 
 def test_batches_stay_under_the_quotas_of_jobs_and_servers(rig: Rig) -> None:
     report = rig.drill({1: WaveSpec(11)})
     result = end(rig, find_instances(report, rig.sessions), limits=Limits(3, 2, 5))
-    assert outcomes(result) == {Outcome.TERMINATED}
+    assert outcomes(result) == {TerminationOutcome.TERMINATED}
     sizes = [len(job["participatingServers"]) for job in rig.jobs() if job["type"] == "TERMINATE"]
     assert sum(sizes) == 11
     assert max(sizes) == 3
@@ -169,7 +169,7 @@ def test_what_is_refused_for_good_is_told_with_aws_reason_and_nothing_is_asked_t
         }
     )  # fmt: skip
     result = end(rig, find_instances(report, rig.sessions))
-    assert outcomes(result) == {Outcome.FAILED}
+    assert outcomes(result) == {TerminationOutcome.FAILED}
     assert result.exit_code == 3
     assert "not you" in result.left[0].error
     assert len(calls(rig)) == 1
@@ -197,7 +197,7 @@ def test_an_instance_that_fails_back_refuses_by_name_and_the_others_go_only_when
 
     result = end(rig, find_instances(report, rig.sessions, skip_failback=True))
     assert set(standing(rig)) == {kept.recovery_instance_id}
-    assert outcomes(result) == {Outcome.TERMINATED}
+    assert outcomes(result) == {TerminationOutcome.TERMINATED}
     assert [entry["recoveryInstanceId"] for entry in result.to_json()["failingBack"]] == [kept.recovery_instance_id]
 
     rig.sessions.client("drs", region=REGION).stop_failback(recoveryInstanceID=kept.recovery_instance_id)

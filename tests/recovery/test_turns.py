@@ -9,8 +9,8 @@ import pytest
 
 from prefect_drs.aws.location import Location
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.launch.packing import Limits, Usage
-from prefect_drs.recovery.launch.quota_sharing import Turns, share
+from prefect_drs.recovery.launch.packing import JobUsage, Limits
+from prefect_drs.recovery.launch.quota_sharing import QuotaSharing, share
 from prefect_drs.report.model import ExecutionStatus
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
 
@@ -24,7 +24,7 @@ class Desk:
         self.wanting: set[str] = set()
         self.refuses = 0
 
-    def of(self, execution_id: str) -> Turns:
+    def of(self, execution_id: str) -> QuotaSharing:
         desk = self
 
         class Seat:
@@ -86,16 +86,16 @@ def test_a_turn_that_another_execution_has_is_asked_for_again_soon(rig: Rig) -> 
 @pytest.mark.parametrize(
     ("sharers", "own", "jobs", "servers"),
     [
-        (1, Usage(), 20, 500),
-        (2, Usage(jobs=10, servers=250), 16, 400),  # has its half: nothing more than what is in use
-        (2, Usage(jobs=4, servers=100), 20, 500),
-        (3, Usage(jobs=1, servers=40), 20, 500),
-        (3, Usage(jobs=5, servers=140), 17, 426),
-        (600, Usage(), 17, 401),  # never nothing at all
+        (1, JobUsage(), 20, 500),
+        (2, JobUsage(jobs=10, servers=250), 16, 400),  # has its half: nothing more than what is in use
+        (2, JobUsage(jobs=4, servers=100), 20, 500),
+        (3, JobUsage(jobs=1, servers=40), 20, 500),
+        (3, JobUsage(jobs=5, servers=140), 17, 426),
+        (600, JobUsage(), 17, 401),  # never nothing at all
     ],
 )
 def test_an_execution_with_its_share_starts_nothing_more_while_others_want(
-    sharers: int, own: Usage, jobs: int, servers: int
+    sharers: int, own: JobUsage, jobs: int, servers: int
 ) -> None:
-    limits = share(Limits(), Usage(jobs=16, servers=400), own, sharers)
+    limits = share(Limits(), JobUsage(jobs=16, servers=400), own, sharers)
     assert (limits.concurrent_jobs, limits.servers_in_jobs) == (jobs, servers)

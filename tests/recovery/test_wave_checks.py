@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect_drs.plan.checks import SsmAutomationCheck, SsmCommandCheck
 from prefect_drs.plan.model import Manifest
-from prefect_drs.recovery.checks import Target
+from prefect_drs.recovery.checks import CheckTarget
 from prefect_drs.recovery.checks.wave_checks import checks_of, wave_checking
 from prefect_drs.recovery.drivers import InlineExecutor
 from prefect_drs.report.checks import CheckPhase
@@ -62,7 +62,7 @@ def test_a_wave_of_two_regions_is_checked_where_its_servers_are_and_goes_on_wher
     for server in book.waves[0].servers:
         ec2 = rig.sessions.client("ec2", region=server.region)
         instance = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]
-        targets.append(Target(server, instance["InstanceId"], "drsjob-00000000000000001"))
+        targets.append(CheckTarget(server, instance["InstanceId"], "drsjob-00000000000000001"))
 
     def checking(finished: Any = (), turn: int = 1) -> Any:
         made = wave_checking(

@@ -36,7 +36,7 @@ from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.picture import data_url, wave_graph_svg
 from prefect_drs.report.terminal import executions_view, live_view, report_view, runbook_view
 from prefect_drs.report.text import duration
-from prefect_drs.runbook import Change, Finding, FindingSeverity, Runbook, RunbookServer, RunbookWave
+from prefect_drs.runbook import FindingSeverity, PlannedChange, Runbook, RunbookFinding, RunbookServer, RunbookWave
 from tests.rig import ACCOUNT, REGION
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -52,7 +52,11 @@ def server_id(wave: int, index: int) -> str:
 
 
 def runbook(
-    sizes: Sequence[int] = (2, 1), *, name: str = "Plan", wave_name: str = "Wave", changes: tuple[Change, ...] = ()
+    sizes: Sequence[int] = (2, 1),
+    *,
+    name: str = "Plan",
+    wave_name: str = "Wave",
+    changes: tuple[PlannedChange, ...] = (),
 ) -> Runbook:
     """Waves one after another, the second and all after it gated."""
     return Runbook(
@@ -82,7 +86,7 @@ def runbook(
             )
             for number, size in enumerate(sizes, 1)
         ),
-        findings=(Finding(code="TOLD_SO", severity=FindingSeverity.TOLD, message="by the way"),),
+        findings=(RunbookFinding(code="TOLD_SO", severity=FindingSeverity.TOLD, message="by the way"),),
     )
 
 
@@ -327,7 +331,7 @@ def test_the_page_tells_how_it_ended_and_every_job() -> None:
 
 
 def test_the_gates_form_tells_what_has_run_then_the_servers_and_their_changes() -> None:
-    change = Change(part="EC2", field="instanceType", before=None, after="m6i.large")
+    change = PlannedChange(part="EC2", field="instanceType", before=None, after="m6i.large")
     book = runbook([2, 150], changes=(change,))
     text = gate_summary(book, 2, report_of([started(book), WaveEnded(at=at(1), wave_number=1, status="COMPLETED")]))
     assert text.startswith("### Drill of Plan: approve Wave 2?")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from prefect_drs.runbook import Other, Runbook
+from prefect_drs.runbook import OtherExecution, Runbook
 from prefect_drs.runbook.points import Points
 from prefect_drs.simulator.roles import plant_role
 from prefect_drs.simulator.service_quotas import set_vcpu_quota
@@ -186,7 +186,7 @@ def a_server_in_somebodys_job(world: World, broken: bool) -> Runbook:
 @case("SERVER_IN_OTHER_EXECUTION")
 def a_server_that_another_execution_holds(world: World, broken: bool) -> Runbook:
     server, stranger = world.server(), world.server("stranger")
-    other = Other("exec-0", "another plan", frozenset({server if broken else stranger}))
+    other = OtherExecution("exec-0", "another plan", frozenset({server if broken else stranger}))
     return world.resolve(server, others=[other])
 
 

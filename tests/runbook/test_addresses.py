@@ -7,7 +7,7 @@ import pytest
 from prefect_drs.aws.launch_template import addresses_taken
 from prefect_drs.aws.location import Location
 from prefect_drs.plan.model import LaunchSettings
-from prefect_drs.runbook import Other, PendingLaunch, Runbook
+from prefect_drs.runbook import OtherExecution, PendingLaunch, Runbook
 from tests.rig import ACCOUNT, REGION
 from tests.runbook.world import World, codes
 
@@ -55,10 +55,10 @@ def test_what_other_executions_have_still_to_launch_counts_and_is_named(world: W
     servers = world.servers(6)
     group = {"sourceServerIds": servers, "launchConfig": {"subnetId": subnet}}
     waiting = tuple(PendingLaunch(f"s-{number:017d}", HERE, subnet) for number in range(6))
-    other = Other("exec-7", "another plan", frozenset(launch.source_server_id for launch in waiting), waiting)
+    other = OtherExecution("exec-7", "another plan", frozenset(launch.source_server_id for launch in waiting), waiting)
     (message,) = found(world.resolve(group, others=[other]))
     assert "and 6 that other executions have still to launch (6 of execution exec-7)" in message
-    elsewhere = Other("exec-8", "p", frozenset(), (PendingLaunch("s-1", HERE, world.subnet),) * 6)
+    elsewhere = OtherExecution("exec-8", "p", frozenset(), (PendingLaunch("s-1", HERE, world.subnet),) * 6)
     assert found(world.resolve(group, others=[elsewhere])) == []
 
 
@@ -66,7 +66,7 @@ def test_a_server_of_both_executions_is_counted_once(world: World) -> None:
     subnet = world.make_subnet(SMALL)
     servers = world.servers(FREE)
     waiting = tuple(PendingLaunch(server, HERE, subnet) for server in servers)
-    other = Other("exec-7", "another plan", frozenset(servers), waiting)
+    other = OtherExecution("exec-7", "another plan", frozenset(servers), waiting)
     group = {"sourceServerIds": servers, "launchConfig": {"subnetId": subnet}}
     assert found(world.resolve(group, others=[other])) == []
 

@@ -13,7 +13,7 @@ from prefect_drs.aws.networks import AccountFacts, Holder, Subnet
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.runbook.launch_settings import problems, wanted_by
 from prefect_drs.runbook.model import RunbookServer, RunbookWave
-from prefect_drs.runbook.preflight_input import Landing, Situation
+from prefect_drs.runbook.preflight_input import LaunchPreview, PreflightInput
 from prefect_drs.runbook.rules import RULES
 
 HERE = Location("123456789012", "us-west-2")
@@ -78,7 +78,7 @@ places = st.tuples(
 VPCS = {"subnet-1": "vpc-1", "subnet-2": "vpc-1", "subnet-3": "vpc-2"}
 
 
-def situation(landings: list[tuple[str | None, str | None, str, int]]) -> Situation:
+def situation(landings: list[tuple[str | None, str | None, str, int]]) -> PreflightInput:
     """Servers that land as told: address, subnet, region, wave."""
     made: dict[int, list[tuple[RunbookServer, LaunchSettings]]] = {}
     for number, (address, subnet, region, wave) in enumerate(landings):
@@ -107,12 +107,12 @@ def situation(landings: list[tuple[str | None, str | None, str, int]]) -> Situat
         for number, servers in made.items()
     }
     there = {name: Subnet(name, vpc, IPv4Network("10.0.0.0/24"), "us-west-2a") for name, vpc in VPCS.items()}
-    return Situation(
+    return PreflightInput(
         mode="drill",
         now=datetime(2026, 1, 1, tzinfo=UTC),
         waves=tuple(waves.values()),
         landings=tuple(
-            Landing(server, waves[number], settings, "lt-1", True)
+            LaunchPreview(server, waves[number], settings, "lt-1", True)
             for number, servers in made.items()
             for server, settings in servers
         ),

@@ -10,7 +10,7 @@ import pytest
 from prefect_drs.aws.drs import Job, ParticipatingServer, SourceServer
 from prefect_drs.aws.location import Location
 from prefect_drs.runbook.model import RunbookServer, RunbookWave
-from prefect_drs.runbook.preflight_input import Situation
+from prefect_drs.runbook.preflight_input import PreflightInput
 from prefect_drs.runbook.rules import RULES
 
 HERE = Location("222222222222", "us-west-2")
@@ -40,7 +40,7 @@ def source(number: int, staging: str | None = None, state: str = "CONTINUOUS") -
 
 
 def told(servers: dict[Location, Iterable[SourceServer]]) -> list[str]:
-    situation = Situation(mode="drill", now=NOW, servers={place: tuple(there) for place, there in servers.items()})
+    situation = PreflightInput(mode="drill", now=NOW, servers={place: tuple(there) for place, there in servers.items()})
     return [finding.message for finding in RULE["CAPACITY"](situation)]
 
 
@@ -112,7 +112,7 @@ def job(number: int, servers: int, status: str = "STARTED") -> Job:
     ],
 )
 def test_a_wave_that_does_not_fit_at_once_is_told_and_never_refused(servers: int, jobs: list[Job], waits: bool) -> None:
-    situation = Situation(mode="drill", now=NOW, waves=(wave(servers),), jobs={HERE: jobs})
+    situation = PreflightInput(mode="drill", now=NOW, waves=(wave(servers),), jobs={HERE: jobs})
     found = list(RULE["JOBS_MUST_WAIT"](situation))
     assert bool(found) is waits
     assert all(finding.severity == "TOLD" for finding in found)

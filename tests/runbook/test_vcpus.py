@@ -6,7 +6,7 @@ import pytest
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.vcpu_quotas import quota_class
-from prefect_drs.runbook import Other, PendingLaunch, Runbook
+from prefect_drs.runbook import OtherExecution, PendingLaunch, Runbook
 from prefect_drs.simulator.service_quotas import set_vcpu_quota
 from tests.rig import ACCOUNT, REGION
 from tests.runbook.cases import STANDARD
@@ -76,7 +76,7 @@ def test_what_other_executions_have_still_to_launch_counts(world: World) -> None
     set_vcpu_quota(ACCOUNT, REGION, STANDARD, 5)
     server = world.server()
     waiting = (PendingLaunch("s-" + "1" * 17, HERE, None, "m6i.xlarge"),)
-    other = Other("exec-7", "another plan", frozenset({"s-" + "1" * 17}), waiting)
+    other = OtherExecution("exec-7", "another plan", frozenset({"s-" + "1" * 17}), waiting)
     (message,) = found(world.resolve(group(server), others=[other]))
     assert "6 more are needed" in message
     assert "1 of execution exec-7" in message

@@ -12,7 +12,7 @@ import pytest
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import Manifest, RecoveryMode
-from prefect_drs.runbook import Other, Runbook, resolve
+from prefect_drs.runbook import OtherExecution, Runbook, resolve
 from prefect_drs.runbook.points import Points
 from prefect_drs.simulator import Sandbox, mock_drs
 from tests.rig import ACCOUNT, GIB, REGION, aws_environment
@@ -108,7 +108,7 @@ class World:
         points: Points | None = None,
         waivers: Mapping[str, str] | None = None,
         exclude: Mapping[str, str] | None = None,
-        others: Collection[Other] = (),
+        others: Collection[OtherExecution] = (),
     ) -> Runbook:
         """The runbook of a plan with those groups: a mapping, or server ids alone."""
         written = [_group(group) for group in groups]

@@ -7,14 +7,14 @@ from typing import Any
 
 from prefect_drs.aws.locations import Failure, Skipped
 from prefect_drs.orchestration.scheduled.pages import SHOWN_CHANGES, SHOWN_FAULTS, changes_page, sync_page
-from prefect_drs.tag_sync import ServerChange, ServerFault, TagSyncResult
+from prefect_drs.tag_sync import ServerTagChange, ServerTagFault, TagSyncResult
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 PLACE: dict[str, Any] = {"account_id": "123456789012", "region": "us-west-2"}
 
 
-def change(number: int, after: str = "prod") -> ServerChange:
-    return ServerChange(
+def change(number: int, after: str = "prod") -> ServerTagChange:
+    return ServerTagChange(
         **PLACE,
         source_server_id=f"s-{number:017}",
         name=f"srv|{number}",
@@ -71,7 +71,7 @@ def test_the_status_tells_counts_failures_with_remedies_and_faults_up_to_a_numbe
         **PLACE, operation="DescribeSourceServers", code="AWS_UNREACHABLE", message="gone; do x", remedy="x"
     )
     faults = tuple(
-        ServerFault(**PLACE, source_server_id=f"s-{number:017}", name="a", code="TAG_LIMIT_EXCEEDED", message="full")
+        ServerTagFault(**PLACE, source_server_id=f"s-{number:017}", name="a", code="TAG_LIMIT_EXCEEDED", message="full")
         for number in range(70)
     )
     page = sync_page(result(failures=(failure,), faults=faults))

@@ -69,14 +69,14 @@ ALARM_TAG = "prefect-drs:alarm"
 NEVER = timedelta(days=3650)  # a gate's run is created Scheduled, and is Suspended before any worker looks at it
 
 
-class StandAsideError(PrefectDrsError):
+class ExecutionSuspendedError(PrefectDrsError):
     """The wave's gate stays open, but this process does not wait at it."""
 
     code = "STANDS_ASIDE"
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class SuspendedExecution:
     """An execution of which nothing is left to do until somebody answers. `root_id`: its outermost flow run."""
 
     execution_id: str
@@ -131,18 +131,18 @@ class SuspendingGate(PrefectGate):
         """Tell whose waves wait here. Until then no process is let go."""
         self._engine = engine
 
-    def aside(self) -> Aside | None:
+    def aside(self) -> SuspendedExecution | None:
         """What waits on without a process, once all tasks have ended; None where the execution is over."""
         if self._engine is None or self._engine.cancelled or not self._left:
             return None
         gates = tuple(gate for _, gate in sorted(self._left.items()))
-        return Aside(self._engine.execution_id, self._root.id, gates)
+        return SuspendedExecution(self._engine.execution_id, self._root.id, gates)
 
     def ask(self, request: GateRequest) -> GateAnswer:
         """As `PrefectGate.ask`; a deadline that passed while no process waited is a time-out.
 
         Raises:
-            StandAsideError: the process is not to wait any longer.
+            ExecutionSuspendedError: the process is not to wait any longer.
         """
         with prefect_client() as client:
             former = gate_runs(client, request.execution_id, request.wave_number)
@@ -179,7 +179,7 @@ class SuspendingGate(PrefectGate):
             if self._may_leave():
                 self._leaving = True
                 self._left[pending.wave_number] = pending
-                raise StandAsideError(f"{pending} stays open; a worker goes on once it is answered")
+                raise ExecutionSuspendedError(f"{pending} stays open; a worker goes on once it is answered")
 
     def _may_leave(self) -> bool:
         """Whether nothing is in flight and every wave that could begin has waited at its gate for long enough."""
@@ -219,7 +219,7 @@ def _require_no_cancelling(deployment_id: UUID) -> None:
     )
 
 
-def suspend(aside: Aside) -> Pause:
+def suspend(aside: SuspendedExecution) -> Pause:
     """Suspend the execution's flow run, with a run scheduled for its first deadline. Raise what is returned.
 
     Raises:
@@ -249,7 +249,7 @@ def suspend(aside: Aside) -> Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class StandIn:
+class PlaceholderRun:
     """A flow run that stands for a gate or a deadline of an execution.
 
     `woken`: whether that waited and goes on now. `state`: how this run is to end.
@@ -260,7 +260,7 @@ class StandIn:
     state: State[Any]
 
 
-def stand_in_for() -> StandIn | None:
+def stand_in_for() -> PlaceholderRun | None:
     """Where this flow run only stands for a gate or a deadline, resume the execution's run; None where it does not."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -278,7 +278,7 @@ def stand_in_for() -> StandIn | None:
             state = Cancelled(message="Nobody answered") if answer is None else final_state(answer)
         else:
             state = Completed(message="The execution goes on" if woken else "The execution did not wait any more")
-        return StandIn(str(run.labels[EXECUTION_LABEL]), woken, state)
+        return PlaceholderRun(str(run.labels[EXECUTION_LABEL]), woken, state)
 
 
 def wake(client: SyncPrefectClient, root_id: UUID) -> bool:

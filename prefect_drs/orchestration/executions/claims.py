@@ -39,7 +39,7 @@ from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import is_held
 from prefect_drs.orchestration.executions.reports import carriers_of, find_report, is_set_aside, pending_launches
-from prefect_drs.runbook import FindingSeverity, Other, PendingLaunch, Runbook
+from prefect_drs.runbook import FindingSeverity, OtherExecution, PendingLaunch, Runbook
 
 PREFIX = "prefect-drs-claim-"
 SERVERS_KEY = "prefect-drs-servers"
@@ -133,7 +133,7 @@ def release_servers(execution_id: str) -> None:
         _logger.warning("the claim of execution %s could not be released: %s", execution_id, error)
 
 
-def others_than(execution_id: str | None) -> tuple[Other, ...]:
+def others_than(execution_id: str | None) -> tuple[OtherExecution, ...]:
     """The executions that hold servers, as the preflight asks for them.
 
     Args:
@@ -145,7 +145,7 @@ def others_than(execution_id: str | None) -> tuple[Other, ...]:
     with prefect_client() as client:
         holders = {entry.claim.execution_id: entry for entry in _entries(client) if entry.claim.released_at is None}
         return tuple(
-            Other(holder, entry.claim.plan_name, servers, _still_to_launch(holder))
+            OtherExecution(holder, entry.claim.plan_name, servers, _still_to_launch(holder))
             for holder, entry in holders.items()
             if holder != execution_id and (servers := _servers(client, holder)) and not _is_void(client, entry)
         )

@@ -53,7 +53,7 @@ class _Want:
         return now - self.counted_at >= COUNT_AFTER or now - self.renewed_at >= RENEW_AFTER
 
 
-class PrefectTurns:
+class PrefectQuotaSharing:
     """Implements `prefect_drs.recovery.launch.quota_sharing.Turns`. A context manager: at its end nothing is held.
 
     Args:

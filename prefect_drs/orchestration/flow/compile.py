@@ -25,16 +25,16 @@ from prefect_drs.orchestration.executions.claims import others_than
 from prefect_drs.orchestration.executions.control_requests import PrefectRequests
 from prefect_drs.orchestration.executions.reports import RESUME_FLOW
 from prefect_drs.orchestration.flow.execute import Options, current_execution_id, execute
-from prefect_drs.orchestration.flow.finalize import stand_in
+from prefect_drs.orchestration.flow.finalize import run_as_placeholder
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
-from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import require_not_cancelled
 from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
-from prefect_drs.runbook import Other, Runbook, resolve
+from prefect_drs.runbook import OtherExecution, Runbook, resolve
 from prefect_drs.runbook.exclusions import parse_exclusions
 from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
@@ -94,7 +94,7 @@ def compile_plan(
         exclude: dict[str, str] | None = None,
         gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
-        if (other := stand_in()) is not None:
+        if (other := run_as_placeholder()) is not None:
             return cast("RecoveryReport", other)
         points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
         execution_id = current_execution_id()
@@ -150,7 +150,7 @@ def compile_resume(
     Raises:
         UsageError: there is no journal of that execution here.
     """
-    standing = standing_of(open_journal(execution_id).read())
+    standing = state_of(open_journal(execution_id).read())
     if standing is None:
         raise UsageError(
             f"there is no journal of execution {execution_id} here; resume it where it ran, or keep journals "
@@ -199,7 +199,7 @@ def refuse_cancelled(execution_id: str) -> None:
     Raises:
         UsageError: a cancel that nobody has handled, or it ended by one; says who cancelled and when.
     """
-    standing = standing_of(open_journal(execution_id).read())
+    standing = state_of(open_journal(execution_id).read())
     if standing is not None:
         require_not_cancelled(execution_id, standing, PrefectRequests(execution_id))
 
@@ -225,7 +225,7 @@ def _resolve(
     points: Points,
     waivers: Mapping[str, str],
     exclude: Mapping[str, str],
-    others: Collection[Other],
+    others: Collection[OtherExecution],
 ) -> Runbook:
     """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
     return resolve(

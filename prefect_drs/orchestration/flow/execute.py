@@ -31,8 +31,8 @@ from prefect_drs.core.errors import PrefectDrsError, RecoveryNotCompletedError, 
 from prefect_drs.core.escaping import prefect_template
 from prefect_drs.orchestration.approvals.gate import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.orchestration.approvals.suspended_gate import (
-    Aside,
-    StandAsideError,
+    ExecutionSuspendedError,
+    SuspendedExecution,
     SuspendingGate,
     dismiss_alarms,
     suspend,
@@ -42,7 +42,7 @@ from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.claims import Holders, claim_servers, release_servers
 from prefect_drs.orchestration.executions.control_requests import ControlReader, PrefectRequests
 from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
-from prefect_drs.orchestration.executions.quota_sharing import PrefectTurns
+from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 from prefect_drs.orchestration.executions.reports import current_ask, settle_former_runs
 from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
 from prefect_drs.orchestration.settings import PrefectDrsSettings
@@ -55,7 +55,7 @@ from prefect_drs.recovery.drivers import EngineThread, pass_gate
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, Journal, JournalUnavailableError
 from prefect_drs.recovery.ports import Gate
-from prefect_drs.recovery.state import standing_of
+from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import Start, take_up
 from prefect_drs.report.events import Event, ExecutionStarted
 from prefect_drs.report.fold import report_of
@@ -165,7 +165,7 @@ def execute(
         former = journal.read()
         requests = PrefectRequests(execution_id, root_flow_run_id())
         start = Start(asked, options.explicit, options.despite_cancel)
-        aside: Aside | None = None
+        aside: SuspendedExecution | None = None
 
         def claim(runbook: Runbook) -> None:
             claim_servers(execution_id, runbook)
@@ -208,7 +208,7 @@ def _carry_out(
     start: Start,
     former: Sequence[Event],
     requests: PrefectRequests,
-) -> tuple[RecoveryReport, Aside | None]:
+) -> tuple[RecoveryReport, SuspendedExecution | None]:
     """Drive the engine until all is over, or until all that is left waits without a process."""
     gate_clock = StoppableClock()
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
@@ -224,7 +224,7 @@ def _carry_out(
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
         ReportPublisher() as publisher,
-        PrefectTurns(holders=Holders().count) as turns,
+        PrefectQuotaSharing(holders=Holders().count) as turns,
         SettingsRecorder(execution_id, options.approved_by or holder()) as recorder,
     ):
         engine = Engine(
@@ -255,7 +255,7 @@ def _carry_out(
                 EngineThread(engine, clock, gate_clock.stop) as thread,
                 ControlReader(engine, thread.abandon) as control,
             ):
-                aside: Aside | None = None
+                aside: SuspendedExecution | None = None
                 try:
                     if isinstance(gate, SuspendingGate):
                         gate.attach(engine)
@@ -287,11 +287,11 @@ def _gate(options: Options, clock: Clock) -> Gate:
     return SuspendingGate(UUID(root), clock=clock, after=after, on_waiting=options.on_waiting)
 
 
-def _suspended(aside: Aside, requests: PrefectRequests, journal: Journal) -> Pause:
+def _suspended(aside: SuspendedExecution, requests: PrefectRequests, journal: Journal) -> Pause:
     """Suspend the run; a cancel that was stored while that was done must not wait for an answer."""
     get_run_logger().info("%s", aside)
     pause = suspend(aside)
-    standing = standing_of(journal.read())
+    standing = state_of(journal.read())
     if standing is not None and pending_cancel(requests, standing.handled) is not None:
         with prefect_client() as client:
             wake(client, aside.root_id)
@@ -328,7 +328,7 @@ def _wave_task(
                 and not engine.cancelled
                 and pass_gate(engine, gate, number, gate_timeout, clock=clock)
             )
-        except StandAsideError as aside:
+        except ExecutionSuspendedError as aside:
             return Cancelled(name="Suspended", message=aside.message)
         except (JournalUnavailableError, FencedError) as failure:
             thread.abandon(failure)  # nothing can go on: let go of the waves that wait at other gates too

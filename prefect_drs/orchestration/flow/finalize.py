@@ -32,7 +32,7 @@ from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish
 from prefect_drs.orchestration.storage.journal_storage import holder, open_journal
 from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.state import Standing, standing_of
+from prefect_drs.recovery.state import ExecutionState, state_of
 from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 
@@ -41,7 +41,7 @@ CHECK_WORKERS = 4
 _logger = get_logger("prefect_drs.orchestration.flow.finalize")
 
 
-def stand_in() -> State[Any] | None:
+def run_as_placeholder() -> State[Any] | None:
     """Where this flow run only stands for a gate or a deadline of an execution: how to end it.
 
     Call it first in every flow that can be deployed. None where the run is an execution's own.
@@ -50,11 +50,11 @@ def stand_in() -> State[Any] | None:
     if found is None:
         return None
     if not found.woken:
-        conclude_cancelled(found.execution_id)
+        finalize_cancelled(found.execution_id)
     return found.state
 
 
-def conclude_cancelled(
+def finalize_cancelled(
     execution_id: str,
     sessions: Sessions | None = None,
     *,
@@ -100,7 +100,7 @@ def _conclude(
     follow_jobs: bool,
 ) -> RecoveryReport | None:
     journal = open_journal(execution_id)
-    standing = standing_of(journal.read())
+    standing = state_of(journal.read())
     if standing is None or standing.ended or (_is_at_work(standing) and not follow_jobs):
         return None
     if standing.cancel is None and pending_cancel(requests, standing.handled) is None:
@@ -136,7 +136,7 @@ def _follow(engine: Engine) -> None:
         clock.wait(engine.tick(), engine.woken)
 
 
-def _is_at_work(standing: Standing) -> bool:
+def _is_at_work(standing: ExecutionState) -> bool:
     """Whether a wave is under way, or DRS may have a job of the execution that is not known to be over."""
     begun = any(wave.begun and not wave.status.over for wave in standing.waves.values())
     return begun or bool(standing.requests) or not standing.jobs.keys() <= standing.over

@@ -32,7 +32,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect_drs.aws.locations import PlacesModel
 from prefect_drs.core.errors import UsageError
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.orchestration.scheduled.latest_artifact import read_kept
+from prefect_drs.orchestration.scheduled.latest_artifact import read_latest
 from prefect_drs.orchestration.scheduled.settings import TagSyncSettings, changed_settings, load_settings, save_settings
 from prefect_drs.orchestration.scheduled.tag_sync import LAST_KEY, is_running
 
@@ -170,7 +170,7 @@ def get_tag_sync_status() -> TagSyncStatus:
         UsageError: the saved settings are no longer valid.
     """
     settings = load_settings()
-    kept = read_kept(LAST_KEY)
+    kept = read_latest(LAST_KEY)
     last = kept.data if kept is not None else {}
     result = last.get("result") or {}
     status, note = _state(settings, last)

@@ -19,7 +19,7 @@ from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.inventory import Inventory, take_inventory
 from prefect_drs.orchestration.blocks import load_target_accounts, open_sessions
-from prefect_drs.orchestration.scheduled.latest_artifact import keep, read_kept
+from prefect_drs.orchestration.scheduled.latest_artifact import read_latest, save_latest
 from prefect_drs.orchestration.scheduled.pages import inventory_page
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 
@@ -77,7 +77,7 @@ def run_inventory(*, accounts: Sequence[str] = (), regions: Sequence[str] = ()) 
         markdown=inventory_page(inventory), key=DASHBOARD_KEY, description="DRS: servers, instances, capacity"
     )
     if not (accounts or regions):
-        keep(
+        save_latest(
             INVENTORY_KEY,
             inventory.model_dump(mode="json", by_alias=True),
             description="The last inventory of all accounts and regions",
@@ -99,7 +99,7 @@ def last_inventory() -> LastInventory:
     Raises:
         NoInventoryError: none was taken on this Prefect API.
     """
-    kept = read_kept(INVENTORY_KEY)
+    kept = read_latest(INVENTORY_KEY)
     if kept is None:
         raise NoInventoryError(
             "no inventory was taken on this Prefect API yet: `prefect deployment run inventory/scheduled` takes one"

@@ -22,14 +22,14 @@ JSON_TYPE = "json"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class LatestArtifact:
     """What was kept under a key, and when it was last written."""
 
     data: Any
     written_at: datetime | None
 
 
-def keep(key: str, data: Any, *, description: str) -> None:
+def save_latest(key: str, data: Any, *, description: str) -> None:
     """Keep JSON values under a key, in the place of what was there."""
     text = json.dumps(data, ensure_ascii=False)
     former = _latest(key)
@@ -40,12 +40,12 @@ def keep(key: str, data: Any, *, description: str) -> None:
             client.update_artifact(former.id, ArtifactUpdate(data=text, description=description))
 
 
-def read_kept(key: str) -> Kept | None:
+def read_latest(key: str) -> LatestArtifact | None:
     """What is kept under a key; None where nothing is."""
     artifact = _latest(key)
     if artifact is None or not isinstance(artifact.data, str):
         return None
-    return Kept(json.loads(artifact.data), artifact.updated or artifact.created)
+    return LatestArtifact(json.loads(artifact.data), artifact.updated or artifact.created)
 
 
 def _latest(key: str) -> Artifact | None:

@@ -22,7 +22,7 @@ from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.orchestration.blocks import load_target_accounts, open_sessions
 from prefect_drs.orchestration.executions.lease import hold, is_held, limit_name
-from prefect_drs.orchestration.scheduled.latest_artifact import keep, read_kept
+from prefect_drs.orchestration.scheduled.latest_artifact import read_latest, save_latest
 from prefect_drs.orchestration.scheduled.pages import changes_page, sync_page
 from prefect_drs.orchestration.scheduled.settings import load_settings
 from prefect_drs.orchestration.settings import PrefectDrsSettings
@@ -114,14 +114,16 @@ def _synchronised(accounts: Sequence[str], regions: Sequence[str], *, dry_run: b
         logger.error(line)
     _publish(result)
     if not dry_run:
-        keep(MEMORY_KEY, memory.to_json(), description="Servers whose copyTags was on, and when they were looked at")
+        save_latest(
+            MEMORY_KEY, memory.to_json(), description="Servers whose copyTags was on, and when they were looked at"
+        )
         if not narrowed:
             _keep_last(result.started_at, result.ended_at, list(result.errors), result)
     return result
 
 
 def _memory() -> CopyTagsMemory:
-    kept = read_kept(MEMORY_KEY)
+    kept = read_latest(MEMORY_KEY)
     return CopyTagsMemory.from_json(kept.data if kept else None)
 
 
@@ -138,7 +140,7 @@ def _keep_last(began: datetime, ended: datetime, errors: list[str], result: TagS
         "flowRunId": prefect.runtime.flow_run.get_id(),
         "result": bounded,
     }
-    keep(LAST_KEY, told, description="The last synchronisation of everything")
+    save_latest(LAST_KEY, told, description="The last synchronisation of everything")
 
 
 def _publish(result: TagSyncResult) -> None:

@@ -54,7 +54,7 @@ class Changed(HistoryModel):
     after: JsonValue
 
 
-class Entry(HistoryModel):
+class SettingsHistoryEntry(HistoryModel):
     """What was done to one server.
 
     Args:
@@ -75,7 +75,7 @@ class Entry(HistoryModel):
 class Record(HistoryModel):
     """What was done at one time in one account and region, server by server."""
 
-    servers: dict[str, Entry]
+    servers: dict[str, SettingsHistoryEntry]
 
 
 def history_key(location: Location) -> str:
@@ -83,7 +83,7 @@ def history_key(location: Location) -> str:
     return f"{KEY}{location.account_id}-{location.region}"
 
 
-def record_changes(location: Location, entries: Mapping[str, Entry], *, kept: int = KEPT) -> None:
+def record_changes(location: Location, entries: Mapping[str, SettingsHistoryEntry], *, kept: int = KEPT) -> None:
     """Append what was done to servers of an account and region; nothing where nothing was.
 
     Args:
@@ -111,13 +111,13 @@ def record_changes(location: Location, entries: Mapping[str, Entry], *, kept: in
         _forget_old(client, location, kept)
 
 
-def read_history(location: Location, source_server_id: str, *, limit: int) -> tuple[Entry, ...]:
+def read_history(location: Location, source_server_id: str, *, limit: int) -> tuple[SettingsHistoryEntry, ...]:
     """What was done to a server, the newest first, at most `limit` entries.
 
     Raises:
         httpx.HTTPError: the Prefect API refused or could not be reached.
     """
-    found: dict[tuple[datetime, str, str], Entry] = {}
+    found: dict[tuple[datetime, str, str], SettingsHistoryEntry] = {}
     with prefect_client() as client:
         for record in _records(client, location):
             if (entry := record.servers.get(source_server_id)) is not None:
@@ -182,12 +182,12 @@ class SettingsRecorder:
         except Exception as refused:  # whatever keeps a history from being written, the recovery has its end
             _logger.warning("Prefect did not take the history of launch settings: %s", refused)
 
-    def _entries(self) -> Iterator[tuple[Location, dict[str, Entry]]]:
+    def _entries(self) -> Iterator[tuple[Location, dict[str, SettingsHistoryEntry]]]:
         """By account-region; a server that was written several times has a record each."""
         rest: Sequence[SettingsApplied] = self._applied
         while rest:
             again: list[SettingsApplied] = []
-            found: dict[Location, dict[str, Entry]] = {}
+            found: dict[Location, dict[str, SettingsHistoryEntry]] = {}
             for event in rest:
                 server_id = event.source_server_id
                 here = found.setdefault(self._servers[server_id].location, {})
@@ -195,7 +195,7 @@ class SettingsRecorder:
                     again.append(event)
                     continue
                 changes = tuple(Changed.model_validate(change.model_dump()) for change in event.changes)
-                here[server_id] = Entry(
+                here[server_id] = SettingsHistoryEntry(
                     at=event.at, by=self._by, action=self._action, source=self._execution_id, changes=changes
                 )
             yield from found.items()

@@ -22,7 +22,7 @@ from prefect_drs.core.errors import Fault, FaultyInputError, Severity
 from prefect_drs.core.private_files import write_file
 from prefect_drs.plan.read.document import Document, read_document
 from prefect_drs.plan.read.fields import BINDING_KINDS, BINDINGS
-from prefect_drs.plan.read.finding import Finding, Place
+from prefect_drs.plan.read.finding import Place, PlanFinding
 from prefect_drs.plan.read.shape import NotUnderstoodError
 
 Kind = Literal[
@@ -107,7 +107,7 @@ def _keys(name: str, account: str | None, region: str | None) -> Iterator[str]:
 def read_bindings(path: str | os.PathLike[str]) -> tuple[Bindings, Document, tuple[Fault, ...]]:
     """The bindings of a file as far as they can be understood, the document, and what is wrong with it."""
     document = read_document(path)
-    findings: list[Finding] = []
+    findings: list[PlanFinding] = []
     values: dict[str, Mapping[str, str]] = {}
     if not document.faults or document.value is not None:
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_drs.core.errors import Fault, Severity
-from prefect_drs.plan.read.finding import Finding, Place, quote
+from prefect_drs.plan.read.finding import Place, PlanFinding, quote
 from prefect_drs.plan.read.json_text import TextFault, json_lines, read_json
 
 BYTES_AT_MOST = 64 * 1024 * 1024
@@ -38,7 +38,7 @@ class Document:
     faults: tuple[Fault, ...] = ()
     find_lines: Callable[[Collection[Place]], dict[Place, int]] = field(default=lambda _: {}, repr=False)
 
-    def faults_of(self, findings: Iterable[Finding]) -> tuple[Fault, ...]:
+    def faults_of(self, findings: Iterable[PlanFinding]) -> tuple[Fault, ...]:
         """The findings as faults with their lines; a place the text lacks has the line of what would hold it."""
         every = list(findings)
         wanted = {place[:depth] for f in every for place in (f.at, f.first or ()) for depth in range(1, len(place) + 1)}
@@ -66,7 +66,7 @@ class GivenValues(Document):
 
     __slots__ = ()
 
-    def faults_of(self, findings: Iterable[Finding]) -> tuple[Fault, ...]:
+    def faults_of(self, findings: Iterable[PlanFinding]) -> tuple[Fault, ...]:
         """The findings as faults that tell their places."""
         return tuple(
             Fault(

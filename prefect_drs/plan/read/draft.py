@@ -17,7 +17,7 @@ from prefect_drs.plan.read.bindings import Bindings, Kind
 from prefect_drs.plan.read.check_fields import CHECK_LISTS
 from prefect_drs.plan.read.fields import METADATA_FIELDS
 from prefect_drs.plan.read.finding import Place
-from prefect_drs.plan.read.shape import Entry, Item
+from prefect_drs.plan.read.shape import Item, ShapeEntry
 
 BY_NAME = ("protectionGroupName", "protectionGroupNames")
 SPELLINGS = ("protectionGroupId", "protectionGroupIds", *BY_NAME, "groupId")
@@ -45,7 +45,7 @@ class Name:
 class DraftSettings:
     """Launch settings of a group or server, with their names resolved."""
 
-    entry: Entry
+    entry: ShapeEntry
     subnet: Name | None
     security_groups: tuple[Name, ...]
     instance_type: Name | None
@@ -77,7 +77,7 @@ class DraftSettings:
 class DraftServer:
     """One entry of a group's `servers`."""
 
-    entry: Entry
+    entry: ShapeEntry
     server: Name | None
     instance_id: str | None
     name: str | None
@@ -108,7 +108,7 @@ class DraftServer:
 class DraftGroup:
     """A protection group."""
 
-    entry: Entry
+    entry: ShapeEntry
     name: str | None
     group_id: str | None
     region: str | None
@@ -154,7 +154,7 @@ class DraftGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupReference:
+class DraftGroupReference:
     """How a wave names a group: in which spelling, and the group it means, None where there is none."""
 
     spelling: str
@@ -171,7 +171,7 @@ class GroupReference:
 class DraftCheck:
     """A health check or hook of a wave. `phase`: the list it stands in; `position`: its place there, from 1."""
 
-    entry: Entry
+    entry: ShapeEntry
     phase: str
     position: int
     account: Name | None
@@ -203,16 +203,16 @@ class DraftCheck:
 class DraftWave:
     """A wave."""
 
-    entry: Entry
+    entry: ShapeEntry
     number: int | None
     name: str | None
-    references: tuple[GroupReference, ...]
+    references: tuple[DraftGroupReference, ...]
     depends_on: tuple[Item, ...]
     checks: tuple[DraftCheck, ...] = ()
     retry_subnets: tuple[Name, ...] = ()
 
     @property
-    def retry(self) -> Entry | None:
+    def retry(self) -> ShapeEntry | None:
         """`retry`."""
         return self.entry.entry("retry")
 
@@ -252,7 +252,7 @@ class DraftWave:
 class DraftPlan:
     """A recovery plan."""
 
-    entry: Entry
+    entry: ShapeEntry
     name: str | None
     waves: tuple[DraftWave, ...]
 
@@ -272,12 +272,12 @@ class DraftPlan:
 class Draft:
     """A whole manifest."""
 
-    entry: Entry
+    entry: ShapeEntry
     groups: tuple[DraftGroup, ...]
     plans: tuple[DraftPlan, ...]
 
     @cached_property
-    def metadata(self) -> Entry | None:
+    def metadata(self) -> ShapeEntry | None:
         """The `metadata` object, None where the file has none."""
         return self.entry.entry("metadata")
 
@@ -317,7 +317,7 @@ class Drafting:
     def __init__(self, bindings: Bindings) -> None:
         self._bindings = bindings
 
-    def draft(self, entry: Entry) -> Draft:
+    def draft(self, entry: ShapeEntry) -> Draft:
         """The draft of a manifest."""
         groups = tuple(self._group(each) for each in entry.entries("protectionGroups"))
         by_id: dict[str, DraftGroup] = {}
@@ -344,7 +344,7 @@ class Drafting:
         )  # for this account rather than for the region or everywhere
         return Name(written, exact.value, at, exact.at)
 
-    def _group(self, entry: Entry) -> DraftGroup:
+    def _group(self, entry: ShapeEntry) -> DraftGroup:
         written = entry.text("accountId")
         region = entry.text("region")
         account = None
@@ -365,7 +365,7 @@ class Drafting:
             tuple(self._server(each, account, region) for each in entry.entries("servers")),
         )
 
-    def _server(self, entry: Entry, account: Name | None, region: str | None) -> DraftServer:
+    def _server(self, entry: ShapeEntry, account: Name | None, region: str | None) -> DraftServer:
         server, instance_id = None, entry.text("instanceId")
         written = entry.text("sourceServerId")
         if written is not None:
@@ -381,7 +381,7 @@ class Drafting:
         settings = self._settings(template, account, region) if template else None
         return DraftServer(entry, server, instance_id, entry.text("name"), settings)
 
-    def _settings(self, entry: Entry, account: Name | None, region: str | None) -> DraftSettings:
+    def _settings(self, entry: ShapeEntry, account: Name | None, region: str | None) -> DraftSettings:
         def named(kind: Kind, field: str) -> Name | None:
             written = entry.text(field)
             if written is None:
@@ -399,11 +399,11 @@ class Drafting:
             named("instanceProfiles", "instanceProfileName"),
         )
 
-    def _plan(self, entry: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftPlan:
+    def _plan(self, entry: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftPlan:
         waves = tuple(self._wave(wave, by_id, by_name) for wave in entry.entries("waves"))
         return DraftPlan(entry, entry.text("planName"), waves)
 
-    def _wave(self, entry: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftWave:
+    def _wave(self, entry: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftWave:
         references = tuple(self._references(entry, by_id, by_name))
         groups = [reference.group for reference in references if reference.group is not None]
         retry = entry.entry("retry")
@@ -421,7 +421,7 @@ class Drafting:
             tuple(self._of_groups("subnets", item, groups) for item in retry.items("subnetIds")) if retry else (),
         )
 
-    def _check(self, entry: Entry, phase: str, position: int, groups: list[DraftGroup]) -> DraftCheck:
+    def _check(self, entry: ShapeEntry, phase: str, position: int, groups: list[DraftGroup]) -> DraftCheck:
         written = entry.text("accountId")
         account = None
         if written is not None:
@@ -439,8 +439,8 @@ class Drafting:
         return next(bound, Name(item.value, item.value, item.at))
 
     def _references(
-        self, wave: Entry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]
-    ) -> Iterator[GroupReference]:
+        self, wave: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]
+    ) -> Iterator[DraftGroupReference]:
         for spelling in SPELLINGS:
             written = wave.text(spelling)
             items = wave.items(spelling) if written is None else (Item(written, wave.place(spelling)),)
@@ -449,4 +449,4 @@ class Drafting:
                 named = by_name.get(name.real.casefold())
                 identified = by_id.get(name.real)
                 group = named or identified if spelling in BY_NAME else identified or named
-                yield GroupReference(spelling, name, group)
+                yield DraftGroupReference(spelling, name, group)

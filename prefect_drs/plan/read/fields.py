@@ -11,7 +11,7 @@ from typing import Any, get_args
 from prefect_drs.plan.model import LaunchDisposition, RightSizingMethod
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.plan.read.check_fields import CHECK_LISTS
-from prefect_drs.plan.read.finding import Finding, Place
+from prefect_drs.plan.read.finding import Place, PlanFinding
 from prefect_drs.plan.read.shape import (
     Field,
     Shape,
@@ -44,7 +44,7 @@ _CREDITS = one_of("standard", "unlimited")
 _CREDIT_SPECIFICATION = Shape("creditSpecification", {"cpuCredits": Field(_CREDITS, required=True)})
 
 
-def _credit_specification(value: Any, at: Place, out: list[Finding]) -> str:
+def _credit_specification(value: Any, at: Place, out: list[PlanFinding]) -> str:
     """`standard` or `unlimited`, bare or as EC2 writes it (`CreditSpecificationRequest`: `{"cpuCredits": …}`)."""
     if isinstance(value, dict):
         return _CREDIT_SPECIFICATION(value, at, out).text("cpuCredits") or ""

@@ -1,7 +1,7 @@
 """What a check has to say before it has a line number, and how its sentences name things.
 
-In: places in a document as paths of keys and indexes. Out: `Finding`, which `prefect_drs.plan.read.load` turns into a
-`Fault` with file and line. What a file holds is quoted before it is shown: a fault is always one printable line.
+In: places in a document as paths of keys and indexes. Out: `PlanFinding`, which `prefect_drs.plan.read.load` turns
+into a `Fault` with file and line. What a file holds is quoted before it is shown: a fault is always one printable line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LISTED_AT_MOST = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PlanFinding:
     """One thing wrong, at a place.
 
     Args:
@@ -43,9 +43,9 @@ class Finding:
     in_bindings: bool = False
 
 
-def warning(at: Place, code: str, message: str, first: Place | None = None) -> Finding:
+def warning(at: Place, code: str, message: str, first: Place | None = None) -> PlanFinding:
     """A finding that is only told."""
-    return Finding(at, code, message, Severity.WARNING, first)
+    return PlanFinding(at, code, message, Severity.WARNING, first)
 
 
 def quote(value: object) -> str:

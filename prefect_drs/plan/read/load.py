@@ -20,7 +20,7 @@ from prefect_drs.plan.read.bindings import Bindings, read_bindings
 from prefect_drs.plan.read.document import Document, GivenValues, read_document
 from prefect_drs.plan.read.draft import Draft, Drafting
 from prefect_drs.plan.read.fields import MANIFEST
-from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, Finding, quote
+from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, PlanFinding, quote
 from prefect_drs.plan.read.shape import NotUnderstoodError
 from prefect_drs.plan.rules import RULES, UNRESOLVED_CODES
 
@@ -130,7 +130,7 @@ def _check(document: Document, bindings: BindingsSource | None, *, rehearsal: bo
         if rehearsal:
             findings = [f for f in findings if f.code not in UNRESOLVED_CODES]
         if bound_document is None:  # bindings from Python have no lines; their faults are told where the file begins
-            findings = [Finding((), f.code, f.message, f.severity) if f.in_bindings else f for f in findings]
+            findings = [PlanFinding((), f.code, f.message, f.severity) if f.in_bindings else f for f in findings]
         findings = _first(findings)
         faults += document.faults_of(f for f in findings if not f.in_bindings)
         if bound_document is not None:
@@ -156,34 +156,34 @@ def _refused(faults: tuple[Fault, ...]) -> bool:
     return any(fault.severity is Severity.ERROR for fault in faults)
 
 
-def _first(findings: list[Finding]) -> list[Finding]:
+def _first(findings: list[PlanFinding]) -> list[PlanFinding]:
     """The findings that are told: the first thousand faults and the first thousand warnings, and how many more."""
-    told: list[Finding] = []
+    told: list[PlanFinding] = []
     for severity in Severity:
         every = [f for f in findings if f.severity is severity]
         told += every[:FAULTS_AT_MOST]
         more = len(every) - FAULTS_AT_MOST
         if more > 0:
             message = f"{more} {severity}s or more are not shown; mend these first"
-            told.append(Finding((), "TOO_MANY_FAULTS", message, severity))
+            told.append(PlanFinding((), "TOO_MANY_FAULTS", message, severity))
     return told
 
 
-def _examine(value: object, bindings: Bindings) -> tuple[Draft | None, list[Finding]]:
-    findings: list[Finding] = []
+def _examine(value: object, bindings: Bindings) -> tuple[Draft | None, list[PlanFinding]]:
+    findings: list[PlanFinding] = []
     try:
         entry = MANIFEST(value, (), findings)
     except NotUnderstoodError:
         return None, findings
     if len(findings) > FINDINGS_AT_MOST:
         message = f"more than {FINDINGS_AT_MOST:,} things are wrong, the rest was not looked at; is this a manifest?"
-        return None, [Finding((), "NO_MANIFEST", message), *findings]
+        return None, [PlanFinding((), "NO_MANIFEST", message), *findings]
     draft = Drafting(bindings).draft(entry)
     findings += islice(_by_rules(draft), FINDINGS_AT_MOST)
     return draft, findings
 
 
-def _by_rules(draft: Draft) -> Iterator[Finding]:
+def _by_rules(draft: Draft) -> Iterator[PlanFinding]:
     for rule in RULES:
         yield from rule(draft)
 
@@ -194,6 +194,6 @@ def _build(draft: Draft, document: Document) -> tuple[Manifest | None, tuple[Fau
         return draft.manifest(), ()
     except ValidationError as error:
         return None, document.faults_of(
-            Finding(tuple(problem["loc"]), "INVALID_VALUE", f"{problem['msg']}: {quote(problem.get('input'))}")
+            PlanFinding(tuple(problem["loc"]), "INVALID_VALUE", f"{problem['msg']}: {quote(problem.get('input'))}")
             for problem in error.errors(include_url=False)
         )

@@ -1,8 +1,8 @@
 """The shape of a file: which fields there are, of which kind, and which must be given.
 
-In: plain values. Out: an `Entry` of what could be understood, whatever else is wrong, and a finding for each field that
-is unknown, missing or of the wrong kind; so that the rules that follow see all that can be seen. `null` means "not
-given".
+In: plain values. Out: a `ShapeEntry` of what could be understood, whatever else is wrong, and a finding for each
+field that is unknown, missing or of the wrong kind, so that the rules that follow see all that can be seen. `null`
+means "not given".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, Finding, Place, did_you_mean, quote, warning
+from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, Place, PlanFinding, did_you_mean, quote, warning
 from prefect_drs.plan.read.spelling import meant
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ShapeEntry:
     """An object of the file: its understood fields, and where it stands."""
 
     at: Place
@@ -54,11 +54,11 @@ class Entry:
         """A list of texts or numbers."""
         return self.values.get(name) or ()
 
-    def entry(self, name: str) -> Entry | None:
+    def entry(self, name: str) -> ShapeEntry | None:
         """An object field."""
-        return self.get(name, Entry)
+        return self.get(name, ShapeEntry)
 
-    def entries(self, name: str) -> tuple[Entry, ...]:
+    def entries(self, name: str) -> tuple[ShapeEntry, ...]:
         """A list of objects."""
         return self.values.get(name) or ()
 
@@ -71,7 +71,7 @@ class NotUnderstoodError(Exception):
 class Field:
     """A field: how its value is read, and whether it must be given."""
 
-    read: Callable[[Any, Place, list[Finding]], Any]
+    read: Callable[[Any, Place, list[PlanFinding]], Any]
     required: bool = False
 
 
@@ -93,7 +93,7 @@ class Shape:
     synonyms: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, value: Any, at: Place, out: list[Finding]) -> Entry:
+    def __call__(self, value: Any, at: Place, out: list[PlanFinding]) -> ShapeEntry:
         """Read an object; what is wrong with it goes to `out`."""
         if not isinstance(value, dict):
             raise _wrong(value, at, out, f"{self.what} is an object of named fields")
@@ -103,7 +103,7 @@ class Shape:
                 break
             place = (*at, name)
             if name in self.refused:
-                out.append(Finding(place, "DRS_MANAGED_FIELD", f"{name} cannot be set: {self.refused[name]}"))
+                out.append(PlanFinding(place, "DRS_MANAGED_FIELD", f"{name} cannot be set: {self.refused[name]}"))
             elif name not in self.fields:
                 out.append(self._unknown(name, place))
             elif inner is not None:
@@ -115,18 +115,20 @@ class Shape:
             if wanted.required and value.get(name) is None:
                 place = (*at, name) if name in value else at
                 out.append(
-                    Finding(place, "MISSING_FIELD", f"{self.what} needs {name}{_mistaken(name, value, self.fields)}")
+                    PlanFinding(
+                        place, "MISSING_FIELD", f"{self.what} needs {name}{_mistaken(name, value, self.fields)}"
+                    )
                 )
-        return Entry(at, values)
+        return ShapeEntry(at, values)
 
-    def _unknown(self, name: str, place: Place) -> Finding:
+    def _unknown(self, name: str, place: Place) -> PlanFinding:
         """A fault where a known field is meant, so that it would be lost; of a foreign name only a warning."""
         known = self.synonyms.get(name) or meant(name, (*self.fields, *self.refused))
         if known is not None:
             remedy = f"write {known}, or remove it" if known in self.fields else self.refused[known]
-            return Finding(place, "UNKNOWN_FIELD", f"{quote(name)} is no field of {self.what}: {remedy}")
+            return PlanFinding(place, "UNKNOWN_FIELD", f"{quote(name)} is no field of {self.what}: {remedy}")
         if name in self.elsewhere:
-            return Finding(
+            return PlanFinding(
                 place,
                 "UNKNOWN_FIELD",
                 f"{quote(name)} is a field of {self.elsewhere[name]}, not of {self.what}; move it there, or remove it",
@@ -140,8 +142,8 @@ def _mistaken(name: str, value: Mapping[str, Any], fields: Mapping[str, Field]) 
     return did_you_mean(name, [key for key in value if key not in fields]).replace("did you mean", "is it")
 
 
-def _wrong(value: Any, at: Place, out: list[Finding], wanted: str) -> NotUnderstoodError:
-    out.append(Finding(at, "WRONG_TYPE", f"{wanted}, not {_kind(value)}"))
+def _wrong(value: Any, at: Place, out: list[PlanFinding], wanted: str) -> NotUnderstoodError:
+    out.append(PlanFinding(at, "WRONG_TYPE", f"{wanted}, not {_kind(value)}"))
     return NotUnderstoodError()
 
 
@@ -158,88 +160,90 @@ def _name(at: Place) -> str:
     return next((str(step) for step in reversed(at) if isinstance(step, str)), "the file")
 
 
-def a_text(value: Any, at: Place, out: list[Finding]) -> str:
+def a_text(value: Any, at: Place, out: list[PlanFinding]) -> str:
     """A text that is not empty, of one line, and can be written as UTF-8."""
     text = any_text(value, at, out)
     if not text.strip():
-        out.append(Finding(at, "EMPTY_VALUE", f"{_name(at)} is empty; give it a value or leave it out"))
+        out.append(PlanFinding(at, "EMPTY_VALUE", f"{_name(at)} is empty; give it a value or leave it out"))
         raise NotUnderstoodError
     if not text.isprintable() and any(unicodedata.category(c) in _INVISIBLE for c in text):
         out.append(
-            Finding(at, "INVALID_TEXT", f"{_name(at)} {quote(text)} holds control or invisible characters; remove them")
+            PlanFinding(
+                at, "INVALID_TEXT", f"{_name(at)} {quote(text)} holds control or invisible characters; remove them"
+            )
         )
         raise NotUnderstoodError
     return text
 
 
-def any_text(value: Any, at: Place, out: list[Finding]) -> str:
+def any_text(value: Any, at: Place, out: list[PlanFinding]) -> str:
     """A text."""
     if not isinstance(value, str):
         remedy = "; put it in quotes" if type(value) in {int, float, bool} else ""
         raise _wrong(value, at, out, f"{_name(at)} is a text{remedy}")
     if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
         out.append(
-            Finding(at, "INVALID_TEXT", f"{_name(at)} holds half of a surrogate pair; write the character itself")
+            PlanFinding(at, "INVALID_TEXT", f"{_name(at)} holds half of a surrogate pair; write the character itself")
         )
         raise NotUnderstoodError
     return value
 
 
-def lines_of_text(value: Any, at: Place, out: list[Finding]) -> str:
+def lines_of_text(value: Any, at: Place, out: list[PlanFinding]) -> str:
     """A text that may have several lines, and holds no other control or invisible characters."""
     text = any_text(value, at, out)
     if any(unicodedata.category(c) in _INVISIBLE for c in text if c not in "\n\r\t" and not c.isprintable()):
         message = f"{_name(at)} holds control or invisible characters beside line breaks and tabs; remove them"
-        out.append(Finding(at, "INVALID_TEXT", message))
+        out.append(PlanFinding(at, "INVALID_TEXT", message))
         raise NotUnderstoodError
     return text
 
 
-def a_version(value: Any, at: Place, out: list[Finding]) -> str:
+def a_version(value: Any, at: Place, out: list[PlanFinding]) -> str:
     """A text, or the number that YAML makes of a bare 1.1."""
     return str(value) if type(value) is float and math.isfinite(value) else a_text(value, at, out)
 
 
-def a_flag(value: Any, at: Place, out: list[Finding]) -> bool:
+def a_flag(value: Any, at: Place, out: list[PlanFinding]) -> bool:
     """True or false."""
     if not isinstance(value, bool):
         raise _wrong(value, at, out, f"{_name(at)} is true or false (no quotes)")
     return value
 
 
-def a_wave_number(value: Any, at: Place, out: list[Finding]) -> int:
+def a_wave_number(value: Any, at: Place, out: list[PlanFinding]) -> int:
     """A whole number from 0 to 9999."""
     if type(value) is not int:
         raise _wrong(value, at, out, f"{_name(at)} takes whole numbers (no quotes)")
     if not 0 <= value <= 9999:
-        out.append(Finding(at, "INVALID_WAVE_NUMBER", f"wave number {quote(value)} is out of range; use 0 to 9999"))
+        out.append(PlanFinding(at, "INVALID_WAVE_NUMBER", f"wave number {quote(value)} is out of range; use 0 to 9999"))
         raise NotUnderstoodError
     return value
 
 
-def one_of(*choices: str) -> Callable[[Any, Place, list[Finding]], str]:
+def one_of(*choices: str) -> Callable[[Any, Place, list[PlanFinding]], str]:
     """One of those texts, exactly."""
 
-    def read(value: Any, at: Place, out: list[Finding]) -> str:
+    def read(value: Any, at: Place, out: list[PlanFinding]) -> str:
         if not isinstance(value, str) or value not in choices:
             hint = did_you_mean(value, choices) if isinstance(value, str) else ""
             wanted = " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
-            out.append(Finding(at, "INVALID_VALUE", f"{_name(at)} is {wanted}, not {quote(value)}{hint}"))
+            out.append(PlanFinding(at, "INVALID_VALUE", f"{_name(at)} is {wanted}, not {quote(value)}{hint}"))
             raise NotUnderstoodError
         return value
 
     return read
 
 
-def whole_number(lowest: int, highest: int) -> Callable[[Any, Place, list[Finding]], int]:
+def whole_number(lowest: int, highest: int) -> Callable[[Any, Place, list[PlanFinding]], int]:
     """A whole number from `lowest` to `highest`."""
 
-    def read(value: Any, at: Place, out: list[Finding]) -> int:
+    def read(value: Any, at: Place, out: list[PlanFinding]) -> int:
         if type(value) is not int:
             raise _wrong(value, at, out, f"{_name(at)} takes a whole number (no quotes)")
         if not lowest <= value <= highest:
             message = f"{_name(at)} {quote(value)} is out of range; use {lowest} to {highest}"
-            out.append(Finding(at, "INVALID_VALUE", message))
+            out.append(PlanFinding(at, "INVALID_VALUE", message))
             raise NotUnderstoodError
         return value
 
@@ -247,12 +251,12 @@ def whole_number(lowest: int, highest: int) -> Callable[[Any, Place, list[Findin
 
 
 def one_or_list(
-    read_item: Callable[[Any, Place, list[Finding]], Any],
-) -> Callable[[Any, Place, list[Finding]], tuple[Any, ...]]:
+    read_item: Callable[[Any, Place, list[PlanFinding]], Any],
+) -> Callable[[Any, Place, list[PlanFinding]], tuple[Any, ...]]:
     """A list, or its only item."""
     read_list = list_of(read_item)
 
-    def read(value: Any, at: Place, out: list[Finding]) -> tuple[Any, ...]:
+    def read(value: Any, at: Place, out: list[PlanFinding]) -> tuple[Any, ...]:
         return read_list(value, at, out) if isinstance(value, list) else (Item(read_item(value, at, out), at),)
 
     return read
@@ -260,7 +264,7 @@ def one_or_list(
 
 def told_apart(
     what: str, shapes: Mapping[str, Shape], elsewhere: Mapping[str, str] | None = None
-) -> Callable[[Any, Place, list[Finding]], Entry]:
+) -> Callable[[Any, Place, list[PlanFinding]], ShapeEntry]:
     """An object whose `type` says which of the shapes it has.
 
     Args:
@@ -270,16 +274,18 @@ def told_apart(
     """
     read_type = one_of(*shapes)
 
-    def read(value: Any, at: Place, out: list[Finding]) -> Entry:
+    def read(value: Any, at: Place, out: list[PlanFinding]) -> ShapeEntry:
         if not isinstance(value, dict):
             raise _wrong(value, at, out, f"{what} is an object of named fields")
         kind = value.get("type")
         if kind is None:
-            out.append(Finding(at, "MISSING_FIELD", f"{what} needs type: one of {', '.join(shapes)}"))
+            out.append(PlanFinding(at, "MISSING_FIELD", f"{what} needs type: one of {', '.join(shapes)}"))
             raise NotUnderstoodError
         if isinstance(kind, str) and kind in (elsewhere or {}):
             out.append(
-                Finding((*at, "type"), "INVALID_VALUE", f"{what} cannot be of type {kind}: {(elsewhere or {})[kind]}")
+                PlanFinding(
+                    (*at, "type"), "INVALID_VALUE", f"{what} cannot be of type {kind}: {(elsewhere or {})[kind]}"
+                )
             )
             raise NotUnderstoodError
         return shapes[read_type(kind, (*at, "type"), out)](value, at, out)
@@ -288,11 +294,11 @@ def told_apart(
 
 
 def list_of(
-    read_item: Callable[[Any, Place, list[Finding]], Any],
-) -> Callable[[Any, Place, list[Finding]], tuple[Any, ...]]:
+    read_item: Callable[[Any, Place, list[PlanFinding]], Any],
+) -> Callable[[Any, Place, list[PlanFinding]], tuple[Any, ...]]:
     """A list; items that are not understood are left out."""
 
-    def read(value: Any, at: Place, out: list[Finding]) -> tuple[Any, ...]:
+    def read(value: Any, at: Place, out: list[PlanFinding]) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise _wrong(value, at, out, f"{_name(at)} is a list")
         items: list[Any] = []
@@ -304,13 +310,13 @@ def list_of(
                 item = read_item(inner, place, out)
             except NotUnderstoodError:
                 continue
-            items.append(item if isinstance(item, Entry) else Item(item, place))
+            items.append(item if isinstance(item, ShapeEntry) else Item(item, place))
         return tuple(items)
 
     return read
 
 
-def text_map(value: Any, at: Place, out: list[Finding]) -> dict[str, str]:
+def text_map(value: Any, at: Place, out: list[PlanFinding]) -> dict[str, str]:
     """An object whose values are all texts."""
     if not isinstance(value, dict):
         raise _wrong(value, at, out, f"{_name(at)} is an object of texts")
@@ -326,7 +332,7 @@ def text_map(value: Any, at: Place, out: list[Finding]) -> dict[str, str]:
     return read
 
 
-def text_lists(value: Any, at: Place, out: list[Finding]) -> dict[str, tuple[str, ...]]:
+def text_lists(value: Any, at: Place, out: list[PlanFinding]) -> dict[str, tuple[str, ...]]:
     """An object whose values are texts or lists of texts."""
     if not isinstance(value, dict):
         raise _wrong(value, at, out, f"{_name(at)} is an object of texts or lists of texts")
@@ -342,7 +348,7 @@ def text_lists(value: Any, at: Place, out: list[Finding]) -> dict[str, tuple[str
     return read
 
 
-def json_object(value: Any, at: Place, out: list[Finding]) -> dict[str, Any]:
+def json_object(value: Any, at: Place, out: list[PlanFinding]) -> dict[str, Any]:
     """An object of any JSON values; texts must be writable as UTF-8, numbers finite."""
     if not isinstance(value, dict):
         raise _wrong(value, at, out, f"{_name(at)} is an object")
@@ -350,7 +356,7 @@ def json_object(value: Any, at: Place, out: list[Finding]) -> dict[str, Any]:
     return value
 
 
-def _check_json(value: Any, at: Place, out: list[Finding]) -> None:
+def _check_json(value: Any, at: Place, out: list[PlanFinding]) -> None:
     if len(out) > FINDINGS_AT_MOST or value is None or isinstance(value, bool | int):
         return
     if isinstance(value, dict):
@@ -362,7 +368,7 @@ def _check_json(value: Any, at: Place, out: list[Finding]) -> None:
             _check_json(inner, (*at, index), out)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            out.append(Finding(at, "INVALID_VALUE", f"{_name(at)} is {value}, which JSON cannot hold"))
+            out.append(PlanFinding(at, "INVALID_VALUE", f"{_name(at)} is {value}, which JSON cannot hold"))
             raise NotUnderstoodError
     else:
         any_text(value, at, out)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from prefect_drs.plan.read.draft import Draft
-from prefect_drs.plan.read.finding import Finding
+from prefect_drs.plan.read.finding import PlanFinding
 from prefect_drs.plan.rules import addresses, checks, groups, launch, names, subscriptions, waves
 
-Rule = Callable[[Draft], Iterator[Finding]]
+Rule = Callable[[Draft], Iterator[PlanFinding]]
 
 RULES: tuple[Rule, ...] = (
     # the file

@@ -16,7 +16,7 @@ from prefect_drs.plan.checks import (
     hook_places,
 )
 from prefect_drs.plan.read.draft import Draft, DraftCheck, DraftWave
-from prefect_drs.plan.read.finding import Finding, Place, did_you_mean, listed, quote, warning
+from prefect_drs.plan.read.finding import Place, PlanFinding, did_you_mean, listed, quote, warning
 from prefect_drs.plan.rules.forms import ACCOUNT_ID, INSTANCE_ID, REGION, SOURCE_SERVER_ID, not_bound
 
 DOCUMENT_NAME = re.compile(r"[a-zA-Z0-9_\-.:/]{3,128}")
@@ -36,7 +36,7 @@ def _checks(draft: Draft) -> Iterator[tuple[DraftWave, DraftCheck]]:
                 yield wave, check
 
 
-def checks_are_of_schema_1_1(draft: Draft) -> Iterator[Finding]:
+def checks_are_of_schema_1_1(draft: Draft) -> Iterator[PlanFinding]:
     """Health checks and hooks came with schemaVersion 1.1."""
     if draft.metadata_field("schemaVersion")[0] != "1.0":
         return
@@ -51,13 +51,13 @@ def checks_are_of_schema_1_1(draft: Draft) -> Iterator[Finding]:
                 )
 
 
-def check_names_are_unique(draft: Draft) -> Iterator[Finding]:
+def check_names_are_unique(draft: Draft) -> Iterator[PlanFinding]:
     """No two checks of a list are called the same in the report; case does not count."""
     first: dict[tuple[int, str, str], Place] = {}
     for wave, check in _checks(draft):
         key, at = (id(wave), check.phase, check.label.casefold()), check.entry.place("name")
         if key in first:
-            yield Finding(
+            yield PlanFinding(
                 at,
                 "DUPLICATE_CHECK_NAME",
                 f"two {check.phase} of {wave.label} are called {quote(check.label)}; name one otherwise",
@@ -66,12 +66,12 @@ def check_names_are_unique(draft: Draft) -> Iterator[Finding]:
         first.setdefault(key, at)
 
 
-def check_places_are_well_formed(draft: Draft) -> Iterator[Finding]:
+def check_places_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
     """`region` looks like a region, `accountId` is 12 digits."""
     for wave, check in _checks(draft):
         region = check.entry.text("region")
         if region is not None and not REGION.fullmatch(region):
-            yield Finding(
+            yield PlanFinding(
                 check.entry.place("region"),
                 "INVALID_REGION",
                 f"{check.label} of {wave.label}: {quote(region)} is no AWS region; write it like us-east-1",
@@ -82,7 +82,7 @@ def check_places_are_well_formed(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def hooks_have_one_place(draft: Draft) -> Iterator[Finding]:
+def hooks_have_one_place(draft: Draft) -> Iterator[PlanFinding]:
     """A hook that calls a service says where, unless its wave is in one account and region."""
     for wave, check in _checks(draft):
         if check.phase == HEALTH or check.kind not in PLACED_TYPES:
@@ -92,20 +92,20 @@ def hooks_have_one_place(draft: Draft) -> Iterator[Finding]:
         accounts, regions = hook_places(home, account, check.entry.text("region"))
         if len(accounts) > 1 or len(regions) > 1:
             there = listed(sorted(" ".join(filter(None, place)) for place in home))
-            yield Finding(
+            yield PlanFinding(
                 check.entry.at,
                 "HOOK_WITHOUT_PLACE",
                 f"{check.label} of {wave.label} could run in {there}; give it accountId and region",
             )
 
 
-def checks_have_what_their_phase_needs(draft: Draft) -> Iterator[Finding]:
+def checks_have_what_their_phase_needs(draft: Draft) -> Iterator[PlanFinding]:
     """A command hook names its instances; a health check's are the wave's own, each in its own place."""
     for wave, check in _checks(draft):
         what = f"{check.label} of {wave.label}"
         if check.phase != HEALTH:
             if check.entry.values.get("servers"):
-                yield Finding(
+                yield PlanFinding(
                     check.entry.place("servers"),
                     "SERVERS_OF_A_HOOK",
                     f"{what} is a hook, which runs once for the whole wave; remove servers, or put it under {HEALTH}",
@@ -115,7 +115,7 @@ def checks_have_what_their_phase_needs(draft: Draft) -> Iterator[Finding]:
         elif check.kind == "ssmCommand":
             for field in ("instanceIds", "targets", "accountId", "region"):
                 if check.entry.values.get(field):
-                    yield Finding(
+                    yield PlanFinding(
                         check.entry.place(field),
                         "INSTANCES_OF_A_CHECK",
                         f"{what} runs on the recovery instances of the wave, where they are; remove {field}, "
@@ -123,28 +123,28 @@ def checks_have_what_their_phase_needs(draft: Draft) -> Iterator[Finding]:
                     )
 
 
-def _command_hook(check: DraftCheck, what: str) -> Iterator[Finding]:
+def _command_hook(check: DraftCheck, what: str) -> Iterator[PlanFinding]:
     ids, targets = check.entry.items("instanceIds"), check.entry.get("targets", dict) or {}
     if bool(ids) == bool(targets):
-        yield Finding(
+        yield PlanFinding(
             check.entry.at,
             "COMMAND_WITHOUT_INSTANCES",
             f"{what} needs instanceIds or targets (such as tag:Role), and only one of them",
         )
     if len(ids) > INSTANCE_IDS_AT_MOST or len(targets) > TARGETS_AT_MOST:
-        yield Finding(
+        yield PlanFinding(
             check.entry.at,
             "INVALID_VALUE",
             f"{what}: SSM takes at most {INSTANCE_IDS_AT_MOST} instanceIds or {TARGETS_AT_MOST} targets",
         )
     for item in ids:
         if not (INSTANCE_ID.fullmatch(item.value) or item.value.startswith("mi-")):
-            yield Finding(
+            yield PlanFinding(
                 item.at, "INVALID_INSTANCE_ID", f"{what}: {quote(item.value)} is no instance id (i-… or mi-…)"
             )
 
 
-def check_servers_are_of_the_wave(draft: Draft) -> Iterator[Finding]:
+def check_servers_are_of_the_wave(draft: Draft) -> Iterator[PlanFinding]:
     """A source server id in `servers` is one of the wave's; names and tags are known only to the account."""
     for wave, check in _checks(draft):
         groups = [reference.group for reference in wave.references]
@@ -159,19 +159,19 @@ def check_servers_are_of_the_wave(draft: Draft) -> Iterator[Finding]:
         }
         for name in check.servers:
             if SOURCE_SERVER_ID.fullmatch(name.real) and not {name.real, name.written} & known:
-                yield Finding(
+                yield PlanFinding(
                     name.at,
                     "CHECK_NAMES_NO_SERVER",
                     f"{check.label}: no group of {wave.label} has server {quote(name.written)}; correct servers",
                 )
 
 
-def documents_are_named(draft: Draft) -> Iterator[Finding]:
+def documents_are_named(draft: Draft) -> Iterator[PlanFinding]:
     """`documentName` has the form of an SSM document's name or ARN."""
     for wave, check in _checks(draft):
         document = check.entry.text("documentName")
         if document is not None and not DOCUMENT_NAME.fullmatch(document):
-            yield Finding(
+            yield PlanFinding(
                 check.entry.place("documentName"),
                 "INVALID_DOCUMENT_NAME",
                 f"{check.label} of {wave.label}: {quote(document)} is no name of an SSM document "
@@ -179,7 +179,7 @@ def documents_are_named(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def body_patterns_compile(draft: Draft) -> Iterator[Finding]:
+def body_patterns_compile(draft: Draft) -> Iterator[PlanFinding]:
     """`bodyPattern` is a regular expression."""
     for wave, check in _checks(draft):
         pattern = check.entry.text("bodyPattern")
@@ -188,14 +188,14 @@ def body_patterns_compile(draft: Draft) -> Iterator[Finding]:
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            yield Finding(
+            yield PlanFinding(
                 check.entry.place("bodyPattern"),
                 "INVALID_PATTERN",
                 f"{check.label} of {wave.label}: {quote(pattern)} is no regular expression: {error}",
             )
 
 
-def urls_are_well_formed(draft: Draft) -> Iterator[Finding]:
+def urls_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
     """`url` is of http or https, names a host, and holds no password: plans are read by many."""
     for wave, check in _checks(draft):
         url = check.entry.text("url")
@@ -203,7 +203,9 @@ def urls_are_well_formed(draft: Draft) -> Iterator[Finding]:
             continue
         problem = _url_problem(VARIABLE.sub("10.0.0.1", url))
         if problem:
-            yield Finding(check.entry.place("url"), "INVALID_URL", f"{check.label} of {wave.label}: the url {problem}")
+            yield PlanFinding(
+                check.entry.place("url"), "INVALID_URL", f"{check.label} of {wave.label}: the url {problem}"
+            )
 
 
 def _url_problem(url: str) -> str:
@@ -221,7 +223,7 @@ def _url_problem(url: str) -> str:
     return ""
 
 
-def variables_are_known(draft: Draft) -> Iterator[Finding]:
+def variables_are_known(draft: Draft) -> Iterator[PlanFinding]:
     """What stands in braces is a variable that is known where it stands; a shell's own braces are left alone."""
     for wave, check in _checks(draft):
         known = WAVE_VARIABLES + (SERVER_VARIABLES if check.phase == HEALTH else ())
@@ -236,7 +238,7 @@ def variables_are_known(draft: Draft) -> Iterator[Finding]:
                     message = f"is no variable{hint}"
                 else:
                     continue
-                yield Finding(
+                yield PlanFinding(
                     place, "UNKNOWN_VARIABLE", f"{check.label} of {wave.label}: {quote(f'{{{variable}}}')} {message}"
                 )
 
@@ -267,7 +269,7 @@ def _strings(value: Any, at: Place) -> Iterator[tuple[Place, str]]:
             yield from _strings(inner, (*at, index))
 
 
-def checked_servers_are_started(draft: Draft) -> Iterator[Finding]:
+def checked_servers_are_started(draft: Draft) -> Iterator[PlanFinding]:
     """A server that DRS leaves stopped passes no check that needs it running."""
     for plan in draft.plans:
         for wave in plan.waves:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from prefect_drs.plan.read.draft import Name
-from prefect_drs.plan.read.finding import Finding, Place, quote
+from prefect_drs.plan.read.finding import Place, PlanFinding, quote
 
 SOURCE_SERVER_ID = re.compile(r"s-[0-9a-zA-Z]{17}")
 """DRS shape SourceServerID."""
@@ -37,16 +37,16 @@ TAGS_AT_MOST = 50
 """AWS General Reference, "Tag naming limits and requirements"."""
 
 
-def not_bound(name: Name, kind: str, code: str, problem: str) -> Finding:
+def not_bound(name: Name, kind: str, code: str, problem: str) -> PlanFinding:
     """The finding for a name whose real value has a wrong form; in the bindings, where they gave it."""
     if name.bound_at is not None:
-        return Finding(
+        return PlanFinding(
             name.bound_at,
             code,
             f"{kind} binds {quote(name.written)} to {quote(name.real)}, {problem}",
             in_bindings=True,
         )
-    return Finding(
+    return PlanFinding(
         name.at,
         code,
         f"{quote(name.real)} is {problem.removeprefix('which is ')}; write the real id, or bind the name under {kind} "
@@ -54,20 +54,20 @@ def not_bound(name: Name, kind: str, code: str, problem: str) -> Finding:
     )
 
 
-def impossible_tags(tags: Mapping[str, str], at: Place, *, what: str) -> Iterator[Finding]:
+def impossible_tags(tags: Mapping[str, str], at: Place, *, what: str) -> Iterator[PlanFinding]:
     """Keys and values longer than AWS takes, and empty keys."""
     for key, value in tags.items():
         place = (*at, key)
         if not key:
-            yield Finding(
+            yield PlanFinding(
                 place, "INVALID_TAG", f"{what} has an empty tag key; AWS wants 1 to {TAG_KEY_AT_MOST} characters"
             )
         if len(key) > TAG_KEY_AT_MOST:
-            yield Finding(
+            yield PlanFinding(
                 place, "INVALID_TAG", f"tag key {quote(key)} has {len(key)} characters; AWS takes {TAG_KEY_AT_MOST}"
             )
         if len(value) > TAG_VALUE_AT_MOST:
-            yield Finding(
+            yield PlanFinding(
                 place,
                 "INVALID_TAG",
                 f"the value of tag {quote(key)} has {len(value)} characters; AWS takes {TAG_VALUE_AT_MOST}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prefect_drs.plan.read.draft import Draft
-from prefect_drs.plan.read.finding import Finding, quote, warning
+from prefect_drs.plan.read.finding import PlanFinding, quote, warning
 from prefect_drs.plan.rules.forms import (
     INSTANCE_PROFILE_NAME,
     INSTANCE_TYPE,
@@ -17,7 +17,7 @@ from prefect_drs.plan.rules.forms import (
 )
 
 
-def subnets_are_well_formed(draft: Draft) -> Iterator[Finding]:
+def subnets_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
     """Each subnet is an EC2 subnet id, once bindings have been applied."""
     for group in draft.groups:
         for settings in group.settings():
@@ -26,7 +26,7 @@ def subnets_are_well_formed(draft: Draft) -> Iterator[Finding]:
                 yield not_bound(settings.subnet, "subnets", "INVALID_SUBNET_ID", problem)
 
 
-def security_groups_are_well_formed(draft: Draft) -> Iterator[Finding]:
+def security_groups_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
     """Each security group is an EC2 id, once bindings have been applied; an empty list says nothing."""
     problem = "which is no EC2 security group id (sg- and 8 or 17 hexadecimal digits)"
     for group in draft.groups:
@@ -35,14 +35,14 @@ def security_groups_are_well_formed(draft: Draft) -> Iterator[Finding]:
                 if not SECURITY_GROUP_ID.fullmatch(name.real):
                     yield not_bound(name, "securityGroups", "INVALID_SECURITY_GROUP_ID", problem)
             if settings.entry.values.get("securityGroupIds") == ():
-                yield Finding(
+                yield PlanFinding(
                     settings.entry.place("securityGroupIds"),
                     "EMPTY_VALUE",
                     "securityGroupIds is empty, but an instance needs one; name one or leave the field out to inherit",
                 )
 
 
-def instance_types_are_well_formed(draft: Draft) -> Iterator[Finding]:
+def instance_types_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
     """Each instance type looks like one, such as `r7a.large`."""
     for group in draft.groups:
         for settings in group.settings():
@@ -51,7 +51,7 @@ def instance_types_are_well_formed(draft: Draft) -> Iterator[Finding]:
                 yield not_bound(settings.instance_type, "instanceTypes", "INVALID_INSTANCE_TYPE", problem)
 
 
-def instance_profiles_are_names(draft: Draft) -> Iterator[Finding]:
+def instance_profiles_are_names(draft: Draft) -> Iterator[PlanFinding]:
     """An instance profile is given by its name, not by its ARN."""
     for group in draft.groups:
         for settings in group.settings():
@@ -61,7 +61,7 @@ def instance_profiles_are_names(draft: Draft) -> Iterator[Finding]:
                 yield not_bound(profile, "instanceProfiles", "INVALID_INSTANCE_PROFILE", problem)
 
 
-def tags_are_possible(draft: Draft) -> Iterator[Finding]:
+def tags_are_possible(draft: Draft) -> Iterator[PlanFinding]:
     """Launch tags keep AWS's limits: 50 of them, no `aws:` prefix, key and value lengths."""
     for group in draft.groups:
         for settings in group.settings():
@@ -69,15 +69,15 @@ def tags_are_possible(draft: Draft) -> Iterator[Finding]:
             at = settings.entry.place("tags")
             yield from impossible_tags(tags, at, what=f"group {quote(group.label)}")
             if len(tags) > TAGS_AT_MOST:
-                yield Finding(at, "TOO_MANY_TAGS", f"{len(tags)} tags; AWS takes {TAGS_AT_MOST} on a resource")
+                yield PlanFinding(at, "TOO_MANY_TAGS", f"{len(tags)} tags; AWS takes {TAGS_AT_MOST} on a resource")
             for key in tags:
                 if key.lower().startswith("aws:"):
-                    yield Finding(
+                    yield PlanFinding(
                         (*at, key), "INVALID_TAG", f"tag {quote(key)}: the prefix aws: is AWS's own; use another"
                     )
 
 
-def group_defaults_leave_nothing_unsaid(draft: Draft) -> Iterator[Finding]:
+def group_defaults_leave_nothing_unsaid(draft: Draft) -> Iterator[PlanFinding]:
     """A server that uses its group's defaults has no settings of its own, or they would be passed over."""
     for group in draft.groups:
         for entry in group.entries:
@@ -90,7 +90,7 @@ def group_defaults_leave_nothing_unsaid(draft: Draft) -> Iterator[Finding]:
                 )
 
 
-def right_sizing_leaves_the_instance_type(draft: Draft) -> Iterator[Finding]:
+def right_sizing_leaves_the_instance_type(draft: Draft) -> Iterator[PlanFinding]:
     """Right-sizing other than NONE overwrites the launch template's instance type at each launch (DRS)."""
     for group in draft.groups:
         for settings in group.settings():

@@ -16,13 +16,13 @@ from prefect_drs.aws.errors import aws_call, is_ambiguous
 from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import LambdaCheck
 from prefect_drs.recovery.checks.base import BaseProbe, refused
-from prefect_drs.recovery.checks.probe import Outcome, Subject
+from prefect_drs.recovery.checks.probe import ProbeOutcome, Subject
 
 
 class LambdaProbe(BaseProbe[LambdaCheck]):
     """One invocation a look."""
 
-    def look_at(self, subject: Subject, attempt: int) -> Outcome:
+    def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """Invoke the function once."""
         place, name = self.place(subject), self.spec.function_name
         payload = self.filled_values(self.spec.payload, subject, attempt)
@@ -42,18 +42,18 @@ class LambdaProbe(BaseProbe[LambdaCheck]):
                 body = answer["Payload"].read()
         except AwsError as error:
             if is_ambiguous(error):
-                return Outcome.failed(f"no answer from {name}: {error.message}", at_work=True)
+                return ProbeOutcome.failed(f"no answer from {name}: {error.message}", at_work=True)
             return refused(error)
         if answer.get("FunctionError"):
-            return Outcome.failed(f"{name} ended in an error ({answer['FunctionError']}{_error_type(body)})")
+            return ProbeOutcome.failed(f"{name} ended in an error ({answer['FunctionError']}{_error_type(body)})")
         if not self.spec.expect_healthy:
-            return Outcome.passed(f"{name} answered")
+            return ProbeOutcome.passed(f"{name} answered")
         healthy = _member(body, "healthy")
         if healthy is True:
-            return Outcome.passed(f"{name} says healthy")
+            return ProbeOutcome.passed(f"{name} says healthy")
         if healthy is False:
-            return Outcome.pending(f"{name} says not healthy")
-        return Outcome.failed(f'{name} answered without {{"healthy": true}} or {{"healthy": false}}')
+            return ProbeOutcome.pending(f"{name} says not healthy")
+        return ProbeOutcome.failed(f'{name} answered without {{"healthy": true}} or {{"healthy": false}}')
 
 
 def _member(body: bytes, name: str) -> Any:

@@ -25,7 +25,7 @@ from prefect_drs.core.errors import AwsError
 from prefect_drs.core.escaping import Escape
 from prefect_drs.plan.checks import VARIABLE, CheckModel, PlacedModel
 from prefect_drs.recovery.checks.addresses import Addresses
-from prefect_drs.recovery.checks.probe import Outcome, Subject, Target, WaveContext
+from prefect_drs.recovery.checks.probe import CheckTarget, ProbeOutcome, Subject, WaveContext
 from prefect_drs.report.checks import CheckPhase
 
 C = TypeVar("C", bound=CheckModel)
@@ -53,11 +53,11 @@ class Surroundings:
     addresses: Addresses
 
 
-def refused(error: AwsError) -> Outcome:
+def refused(error: AwsError) -> ProbeOutcome:
     """An AWS error during a look: what may pass by itself is looked at again, anything else fails the attempt."""
     if isinstance(error, PASSING_REFUSALS) or is_ambiguous(error):
-        return Outcome.pending(error.message)
-    return Outcome.failed(error.message)
+        return ProbeOutcome.pending(error.message)
+    return ProbeOutcome.failed(error.message)
 
 
 class BaseProbe(Generic[C]):
@@ -71,7 +71,9 @@ class BaseProbe(Generic[C]):
         around: what it stands on.
     """
 
-    def __init__(self, check: C, phase: CheckPhase, name: str, targets: Sequence[Target], around: Surroundings) -> None:
+    def __init__(
+        self, check: C, phase: CheckPhase, name: str, targets: Sequence[CheckTarget], around: Surroundings
+    ) -> None:
         self._check = check
         self._phase = phase
         self._name = name
@@ -103,23 +105,23 @@ class BaseProbe(Generic[C]):
         """Its servers, or the wave as a whole."""
         return tuple(self._targets) or (None,)
 
-    def target(self, subject: Subject) -> Target | None:
+    def target(self, subject: Subject) -> CheckTarget | None:
         """The server behind a subject; None for the wave."""
         return None if subject is None else self._targets[subject]
 
-    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, Outcome]:
+    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, ProbeOutcome]:
         """One look at each; see `Probe.look`."""
         return {subject: self._look_safely(subject, attempt) for subject, attempt in attempts.items()}
 
-    def _look_safely(self, subject: Subject, attempt: int) -> Outcome:
+    def _look_safely(self, subject: Subject, attempt: int) -> ProbeOutcome:
         try:
             return self.look_at(subject, attempt)
         except NotYetError as missing:
-            return Outcome.pending(str(missing))
+            return ProbeOutcome.pending(str(missing))
         except AwsError as error:
             return refused(error)
 
-    def look_at(self, subject: Subject, attempt: int) -> Outcome:
+    def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """One look at one subject's attempt.
 
         Raises:

@@ -20,7 +20,7 @@ from prefect_drs.recovery.checks.ec2_status import Ec2StatusProbe
 from prefect_drs.recovery.checks.entry_point import PythonProbe
 from prefect_drs.recovery.checks.network import HttpProbe, TcpProbe
 from prefect_drs.recovery.checks.post_launch import PostLaunchActionsProbe
-from prefect_drs.recovery.checks.probe import Probe, Target, WaveContext
+from prefect_drs.recovery.checks.probe import CheckTarget, Probe, WaveContext
 from prefect_drs.recovery.checks.ssm_automation import SsmAutomationProbe
 from prefect_drs.recovery.checks.ssm_command import SsmCommandProbe
 from prefect_drs.report.checks import CheckPhase
@@ -42,7 +42,7 @@ def probes_for(
     checks: Sequence[Check],
     phase: CheckPhase,
     wave: WaveContext,
-    targets: Sequence[Target],
+    targets: Sequence[CheckTarget],
     *,
     sessions: Sessions,
     clock: Clock,
@@ -73,10 +73,10 @@ def probes_for(
     return tuple(probes)
 
 
-def _groups(check: Check, targets: Sequence[Target]) -> list[list[Target]]:
+def _groups(check: Check, targets: Sequence[CheckTarget]) -> list[list[CheckTarget]]:
     if check.type not in TOGETHER:
         return [[target] for target in targets]
-    groups: dict[Location, list[Target]] = {}
+    groups: dict[Location, list[CheckTarget]] = {}
     for target in targets:
         groups.setdefault(target.server.location, []).append(target)
     return list(groups.values())

@@ -16,7 +16,7 @@ from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import Ec2StatusCheck
 from prefect_drs.recovery.checks.addresses import describe_addresses
 from prefect_drs.recovery.checks.base import BaseProbe, refused
-from prefect_drs.recovery.checks.probe import Outcome, Subject
+from prefect_drs.recovery.checks.probe import ProbeOutcome, Subject
 
 IDS_A_CALL = 100  # EC2 API reference, DescribeInstanceStatus: at most 100 explicitly specified instance ids
 GONE = frozenset({"shutting-down", "terminated"})
@@ -25,7 +25,7 @@ GONE = frozenset({"shutting-down", "terminated"})
 class Ec2StatusProbe(BaseProbe[Ec2StatusCheck]):
     """Looks at all its servers, which are of one account-region, together."""
 
-    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, Outcome]:
+    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, ProbeOutcome]:
         """One look at each; see `Probe.look`."""
         targets = [target for subject in attempts if (target := self.target(subject)) is not None]
         location = targets[0].server.location
@@ -56,18 +56,18 @@ class Ec2StatusProbe(BaseProbe[Ec2StatusCheck]):
             }
 
 
-def _judged(instance_id: str, status: Any) -> Outcome:
+def _judged(instance_id: str, status: Any) -> ProbeOutcome:
     if status is None:
-        return Outcome.pending(f"EC2 does not know {instance_id} (yet)")
+        return ProbeOutcome.pending(f"EC2 does not know {instance_id} (yet)")
     state = status.get("InstanceState", {}).get("Name", "in a state that EC2 does not tell")
     if state in GONE:
-        return Outcome.failed(f"{instance_id} is {state}")
+        return ProbeOutcome.failed(f"{instance_id} is {state}")
     if state != "running":
-        return Outcome.pending(f"{instance_id} is {state}, not running")
+        return ProbeOutcome.pending(f"{instance_id} is {state}, not running")
     checks = {
         "system": status.get("SystemStatus", {}).get("Status", "not told"),
         "instance": status.get("InstanceStatus", {}).get("Status", "not told"),
     }
     told = ", ".join(f"{what} check {how}" for what, how in checks.items())
-    verdict = Outcome.passed if set(checks.values()) == {"ok"} else Outcome.pending
+    verdict = ProbeOutcome.passed if set(checks.values()) == {"ok"} else ProbeOutcome.pending
     return verdict(f"{instance_id}: {told}")

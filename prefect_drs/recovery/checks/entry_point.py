@@ -3,7 +3,7 @@
     [project.entry-points."prefect_drs.checks"]
     row-count = "my_package.checks:row_count"
 
-It gets a `CheckContext` and answers True or None (passed), False (not yet: it is asked again), or an `Outcome`. An
+It gets a `CheckContext` and answers True or None (passed), False (not yet: it is asked again), or an `ProbeOutcome`. An
 exception fails the attempt. It may be called more than once an attempt; `attempt_id` is the same each time.
 """
 
@@ -21,7 +21,7 @@ from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import ENTRY_POINT_GROUP, PythonCheck
 from prefect_drs.recovery.checks.base import BaseProbe, NotYetError, refused
-from prefect_drs.recovery.checks.probe import Outcome, Subject, Target, WaveContext
+from prefect_drs.recovery.checks.probe import CheckTarget, ProbeOutcome, Subject, WaveContext
 from prefect_drs.report.checks import CheckPhase
 
 
@@ -47,7 +47,7 @@ class CheckContext:
     phase: CheckPhase
     name: str
     parameters: Mapping[str, JsonValue]
-    target: Target | None
+    target: CheckTarget | None
     attempt: int
     attempt_id: str
     sessions: Sessions
@@ -58,23 +58,23 @@ class CheckContext:
 class PythonProbe(BaseProbe[PythonCheck]):
     """One call a look."""
 
-    def look_at(self, subject: Subject, attempt: int) -> Outcome:
+    def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """Call it once."""
         try:
             found = [point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name == self.spec.entry_point]
             if not found:
                 there = ", ".join(sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})) or "none"
-                return Outcome.failed(
+                return ProbeOutcome.failed(
                     f"no entry point {self.spec.entry_point!r} in group {ENTRY_POINT_GROUP} (there are: {there}); "
                     "install its package"
                 )
             answer: Any = found[0].load()(self._context(subject, attempt))
         except NotYetError as missing:
-            return Outcome.pending(str(missing))
+            return ProbeOutcome.pending(str(missing))
         except AwsError as error:
             return refused(error)
         except Exception as error:  # code of the user's: whatever it raises fails its own attempt and no more
-            return Outcome.failed(f"{self.spec.entry_point} raised {type(error).__name__}: {error}")
+            return ProbeOutcome.failed(f"{self.spec.entry_point} raised {type(error).__name__}: {error}")
         return _outcome(self.spec.entry_point, answer)
 
     def _context(self, subject: Subject, attempt: int) -> CheckContext:
@@ -92,11 +92,11 @@ class PythonProbe(BaseProbe[PythonCheck]):
         )
 
 
-def _outcome(name: str, answer: Any) -> Outcome:
-    if isinstance(answer, Outcome):
+def _outcome(name: str, answer: Any) -> ProbeOutcome:
+    if isinstance(answer, ProbeOutcome):
         return answer
     if answer is None or answer is True:
-        return Outcome.passed(f"{name} passed")
+        return ProbeOutcome.passed(f"{name} passed")
     if answer is False:
-        return Outcome.pending(f"{name} says not yet")
-    return Outcome.failed(f"{name} answered {type(answer).__name__}, not True, False, None or an Outcome")
+        return ProbeOutcome.pending(f"{name} says not yet")
+    return ProbeOutcome.failed(f"{name} answered {type(answer).__name__}, not True, False, None or an Outcome")

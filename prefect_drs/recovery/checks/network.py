@@ -15,7 +15,7 @@ import httpx
 from prefect_drs.core.escaping import url_part
 from prefect_drs.plan.checks import HttpCheck, TcpCheck
 from prefect_drs.recovery.checks.base import BaseProbe
-from prefect_drs.recovery.checks.probe import Outcome, Subject
+from prefect_drs.recovery.checks.probe import ProbeOutcome, Subject
 
 LOOK_SECONDS = 5.0  # how long one look waits for an answer; less where the attempt is shorter
 BODY_BYTES_AT_MOST = 64 * 1024
@@ -24,7 +24,7 @@ BODY_BYTES_AT_MOST = 64 * 1024
 class TcpProbe(BaseProbe[TcpCheck]):
     """Opens a connection and closes it."""
 
-    def look_at(self, subject: Subject, attempt: int) -> Outcome:
+    def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """One connection."""
         address = self.spec.address
         host = self.address(subject, address) if address in {"private", "public"} else ""
@@ -35,15 +35,15 @@ class TcpProbe(BaseProbe[TcpCheck]):
                 (host, self.spec.port), timeout=min(LOOK_SECONDS, self.spec.timeout_seconds)
             )
         except (OSError, UnicodeError) as error:
-            return Outcome.pending(f"no connection to {where}: {error}")
+            return ProbeOutcome.pending(f"no connection to {where}: {error}")
         connection.close()
-        return Outcome.passed(f"{where} accepts connections")
+        return ProbeOutcome.passed(f"{where} accepts connections")
 
 
 class HttpProbe(BaseProbe[HttpCheck]):
     """One GET."""
 
-    def look_at(self, subject: Subject, attempt: int) -> Outcome:
+    def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """One GET, redirects not followed."""
         url = self.filled(self.spec.url, subject, attempt, url_part)
         told = url.partition("?")[0]
@@ -60,15 +60,17 @@ class HttpProbe(BaseProbe[HttpCheck]):
                 status = answer.status_code
                 body = _beginning(answer) if self.spec.body_pattern is not None else ""
         except httpx.InvalidURL as error:
-            return Outcome.failed(f"{told} is no URL: {error}")
+            return ProbeOutcome.failed(f"{told} is no URL: {error}")
         except (httpx.HTTPError, OSError) as error:
-            return Outcome.pending(f"no answer from {told}: {error or type(error).__name__}")
+            return ProbeOutcome.pending(f"no answer from {told}: {error or type(error).__name__}")
         if status not in self.spec.expected_status:
             wanted = " or ".join(map(str, self.spec.expected_status))
-            return Outcome.pending(f"{told} answers {status}, not {wanted}")
+            return ProbeOutcome.pending(f"{told} answers {status}, not {wanted}")
         if self.spec.body_pattern is not None and not re.search(self.spec.body_pattern, body):
-            return Outcome.pending(f"{told} answers {status}, but its body does not hold {self.spec.body_pattern!r}")
-        return Outcome.passed(f"{told} answers {status}")
+            return ProbeOutcome.pending(
+                f"{told} answers {status}, but its body does not hold {self.spec.body_pattern!r}"
+            )
+        return ProbeOutcome.passed(f"{told} answers {status}")
 
 
 def _beginning(answer: httpx.Response) -> str:

@@ -15,7 +15,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.checks import PostLaunchActionsCheck
 from prefect_drs.recovery.checks.base import BaseProbe, Surroundings, refused
-from prefect_drs.recovery.checks.probe import Outcome, Subject, Target
+from prefect_drs.recovery.checks.probe import CheckTarget, ProbeOutcome, Subject
 from prefect_drs.report.checks import CheckPhase
 
 
@@ -27,13 +27,13 @@ class PostLaunchActionsProbe(BaseProbe[PostLaunchActionsCheck]):
         check: PostLaunchActionsCheck,
         phase: CheckPhase,
         name: str,
-        targets: Sequence[Target],
+        targets: Sequence[CheckTarget],
         around: Surroundings,
     ) -> None:
         super().__init__(check, phase, name, targets, around)
         self._actions: dict[str, tuple[Mapping[str, Any], ...]] = {}  # by source server id
 
-    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, Outcome]:
+    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, ProbeOutcome]:
         """One look at each; see `Probe.look`."""
         targets = [target for subject in attempts if (target := self.target(subject)) is not None]
         try:
@@ -42,7 +42,7 @@ class PostLaunchActionsProbe(BaseProbe[PostLaunchActionsCheck]):
             return dict.fromkeys(attempts, refused(error))
         return {target.server.source_server_id: self._judge_safely(target, statuses) for target in targets}
 
-    def _statuses(self, location: Location, targets: Sequence[Target]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    def _statuses(self, location: Location, targets: Sequence[CheckTarget]) -> dict[tuple[str, str], Mapping[str, Any]]:
         """`launchActionsStatus` by job and source server; servers whose SSM agent was not found yet have none."""
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
         with aws_call("DescribeJobs", location.account_id, location.region):
@@ -55,7 +55,7 @@ class PostLaunchActionsProbe(BaseProbe[PostLaunchActionsCheck]):
                                 found[job["jobID"], server.get("sourceServerID", "")] = status
         return found
 
-    def _judge_safely(self, target: Target, statuses: Mapping[tuple[str, str], Mapping[str, Any]]) -> Outcome:
+    def _judge_safely(self, target: CheckTarget, statuses: Mapping[tuple[str, str], Mapping[str, Any]]) -> ProbeOutcome:
         server_id = target.server.source_server_id
         try:
             if server_id not in self._actions:
@@ -64,33 +64,35 @@ class PostLaunchActionsProbe(BaseProbe[PostLaunchActionsCheck]):
             return refused(error)
         return self._judge(self._actions[server_id], statuses.get((target.job_id, server_id)))
 
-    def _list(self, target: Target) -> tuple[Mapping[str, Any], ...]:
+    def _list(self, target: CheckTarget) -> tuple[Mapping[str, Any], ...]:
         location = target.server.location
         with aws_call("ListLaunchActions", location.account_id, location.region):
             paginator = self.around.sessions.client("drs", **location._asdict()).get_paginator("list_launch_actions")
             pages = paginator.paginate(resourceId=target.server.source_server_id)
             return tuple(action for page in pages for action in page["items"])
 
-    def _judge(self, actions: Sequence[Mapping[str, Any]], status: Mapping[str, Any] | None) -> Outcome:
+    def _judge(self, actions: Sequence[Mapping[str, Any]], status: Mapping[str, Any] | None) -> ProbeOutcome:
         wanted = self.spec.actions
         active = [action for action in actions if action.get("active")]
         named = {name for action in active for name in (action.get("name"), action["actionId"])}
         if missing := [name for name in wanted if name not in named]:
-            return Outcome.failed(f"the server has no active post-launch action {', '.join(missing)}")
+            return ProbeOutcome.failed(f"the server has no active post-launch action {', '.join(missing)}")
         expected = [
             action
             for action in active
             if (action["actionId"] in wanted or action.get("name") in wanted if wanted else not action.get("optional"))
         ]
         if not expected:
-            return Outcome.failed("the server has no active post-launch action that is required; nothing was checked")
+            return ProbeOutcome.failed(
+                "the server has no active post-launch action that is required; nothing was checked"
+            )
         if status is None:
-            return Outcome.pending("DRS has not found the SSM agent on the recovery instance yet")
+            return ProbeOutcome.pending("DRS has not found the SSM agent on the recovery instance yet")
         runs = {run["action"]["actionId"]: run for run in status.get("runs", [])}
         told = {action["actionId"]: runs.get(action["actionId"], {}).get("status", "not begun") for action in expected}
         line = ", ".join(
             f"{action.get('name') or action['actionId']} {told[action['actionId']]}" for action in expected
         )
         if "FAILED" in told.values():
-            return Outcome.failed(line)
-        return Outcome.passed(line) if set(told.values()) == {"SUCCEEDED"} else Outcome.pending(line)
+            return ProbeOutcome.failed(line)
+        return ProbeOutcome.passed(line) if set(told.values()) == {"SUCCEEDED"} else ProbeOutcome.pending(line)

@@ -26,7 +26,7 @@ KEYS = uuid.UUID("3f0a6f4e-5d0b-5d7e-9a38-1b7c1f0d8e11")  # the namespace of att
 DETAIL_AT_MOST = 500
 
 
-class Verdict(enum.StrEnum):
+class ProbeVerdict(enum.StrEnum):
     """What a look says of an attempt. PENDING: neither passed nor failed yet."""
 
     PASSED = "PASSED"
@@ -35,7 +35,7 @@ class Verdict(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProbeOutcome:
     """What a look saw.
 
     Args:
@@ -45,24 +45,24 @@ class Outcome:
             followed by another one: the two could run side by side.
     """
 
-    verdict: Verdict
+    verdict: ProbeVerdict
     detail: str = ""
     at_work: bool = False
 
     @classmethod
-    def passed(cls, detail: str = "") -> Outcome:
+    def passed(cls, detail: str = "") -> ProbeOutcome:
         """It is as it should be."""
-        return cls(Verdict.PASSED, one_line(detail, DETAIL_AT_MOST))
+        return cls(ProbeVerdict.PASSED, one_line(detail, DETAIL_AT_MOST))
 
     @classmethod
-    def failed(cls, detail: str, *, at_work: bool = False) -> Outcome:
+    def failed(cls, detail: str, *, at_work: bool = False) -> ProbeOutcome:
         """This attempt cannot pass any more."""
-        return cls(Verdict.FAILED, one_line(detail, DETAIL_AT_MOST), at_work)
+        return cls(ProbeVerdict.FAILED, one_line(detail, DETAIL_AT_MOST), at_work)
 
     @classmethod
-    def pending(cls, detail: str, *, at_work: bool = False) -> Outcome:
+    def pending(cls, detail: str, *, at_work: bool = False) -> ProbeOutcome:
         """Not yet; look again."""
-        return cls(Verdict.PENDING, one_line(detail, DETAIL_AT_MOST), at_work)
+        return cls(ProbeVerdict.PENDING, one_line(detail, DETAIL_AT_MOST), at_work)
 
 
 class Probe(Protocol):
@@ -88,7 +88,7 @@ class Probe(Protocol):
         """Whom it looks at; not empty."""
         ...
 
-    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, Outcome]:
+    def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, ProbeOutcome]:
         """One look at those subjects' current attempts (numbered from 1); an outcome for each of them.
 
         The first look at an attempt may start something (an SSM command); later ones, and the first one in another
@@ -101,7 +101,7 @@ class Probe(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CheckTarget:
     """A launched server of a wave: where it is, what it became, and by which job."""
 
     server: RunbookServer

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.escaping import one_line
-from prefect_drs.recovery.checks.probe import DETAIL_AT_MOST, Outcome, Probe, Subject, Verdict
+from prefect_drs.recovery.checks.probe import DETAIL_AT_MOST, Probe, ProbeOutcome, ProbeVerdict, Subject
 from prefect_drs.report.checks import CheckResult
 
 GRACE = timedelta(seconds=60)  # how long after its attempt's time-out a look under way may still come back
@@ -31,7 +31,7 @@ class _Run:
     due: datetime | None = None
     attempt_started: datetime | None = None
     first_started: datetime | None = None
-    outcome: Outcome = field(default_factory=lambda: Outcome.pending("not looked at"))
+    outcome: ProbeOutcome = field(default_factory=lambda: ProbeOutcome.pending("not looked at"))
     result: CheckResult | None = None
 
 
@@ -39,7 +39,7 @@ class _Run:
 class _Look:
     """A look that is on its thread."""
 
-    future: Future[Mapping[Subject, Outcome]]
+    future: Future[Mapping[Subject, ProbeOutcome]]
     runs: tuple[_Run, ...]
 
 
@@ -61,7 +61,7 @@ class _Course:
         return any(run.result is not None and run.result.required and not run.result.passed for run in self.runs)
 
 
-class Checking:
+class CheckRunner:
     """All checks of one phase of one wave.
 
     Args:
@@ -194,7 +194,7 @@ class Checking:
             begun = True
         return begun
 
-    def _came_back(self, _: Future[Mapping[Subject, Outcome]]) -> None:
+    def _came_back(self, _: Future[Mapping[Subject, ProbeOutcome]]) -> None:
         if self._wake is not None:
             self._wake()
 
@@ -232,18 +232,20 @@ class Checking:
 
     def _take(self, course: _Course, look: _Look, now: datetime) -> None:
         error = look.future.exception()
-        seen: Mapping[Subject, Outcome] = {} if error is not None else look.future.result()
-        missing = Outcome.failed(f"the look ended in {type(error).__name__}: {error}" if error else "it was not seen")
+        seen: Mapping[Subject, ProbeOutcome] = {} if error is not None else look.future.result()
+        missing = ProbeOutcome.failed(
+            f"the look ended in {type(error).__name__}: {error}" if error else "it was not seen"
+        )
         for run in look.runs:
             self._judge(course, run, seen.get(run.subject, missing), now)
 
-    def _judge(self, course: _Course, run: _Run, outcome: Outcome, now: datetime) -> None:
+    def _judge(self, course: _Course, run: _Run, outcome: ProbeOutcome, now: datetime) -> None:
         check = course.probe.check
         run.outcome = outcome
-        if outcome.verdict is Verdict.PASSED:
+        if outcome.verdict is ProbeVerdict.PASSED:
             self._end(course, run, True, outcome.detail, now)
             return
-        if outcome.verdict is Verdict.PENDING:
+        if outcome.verdict is ProbeVerdict.PENDING:
             deadline = self._deadline(course, run)
             if now < deadline:
                 run.due = min(now + timedelta(seconds=check.interval_seconds), deadline)
@@ -257,7 +259,7 @@ class Checking:
         if outcome.at_work:
             self._end(course, run, False, f"{detail}; not tried again, since it may still be at work", now)
             return
-        run.outcome = Outcome.pending(detail)
+        run.outcome = ProbeOutcome.pending(detail)
         run.attempt_started = None
         run.due = now + timedelta(seconds=check.interval_seconds)
 

@@ -14,7 +14,7 @@ from prefect_drs.core.errors import AwsError
 from prefect_drs.core.escaping import ssm_value
 from prefect_drs.plan.checks import SsmAutomationCheck
 from prefect_drs.recovery.checks.base import PASSING_REFUSALS, BaseProbe, Surroundings, refused
-from prefect_drs.recovery.checks.probe import Outcome, Subject, Target
+from prefect_drs.recovery.checks.probe import CheckTarget, ProbeOutcome, Subject
 from prefect_drs.report.checks import CheckPhase
 
 SUCCEEDED = frozenset({"Success", "CompletedWithSuccess"})
@@ -28,12 +28,17 @@ class SsmAutomationProbe(BaseProbe[SsmAutomationCheck]):
     """Starts one automation an attempt and follows it."""
 
     def __init__(
-        self, check: SsmAutomationCheck, phase: CheckPhase, name: str, targets: Sequence[Target], around: Surroundings
+        self,
+        check: SsmAutomationCheck,
+        phase: CheckPhase,
+        name: str,
+        targets: Sequence[CheckTarget],
+        around: Surroundings,
     ) -> None:
         super().__init__(check, phase, name, targets, around)
         self._started: dict[tuple[Subject, int], str] = {}  # automation execution ids
 
-    def look_at(self, subject: Subject, attempt: int) -> Outcome:
+    def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """Start the attempt's automation, or follow it."""
         key = (subject, attempt)
         if key not in self._started:
@@ -41,19 +46,19 @@ class SsmAutomationProbe(BaseProbe[SsmAutomationCheck]):
                 self._started[key] = self._start(subject, attempt)
             except AwsError as error:
                 if error.aws_code == FULL:
-                    return Outcome.pending(error.message)
+                    return ProbeOutcome.pending(error.message)
                 if error.aws_code == OTHER_PARAMETERS:
-                    return Outcome.failed(
+                    return ProbeOutcome.failed(
                         f"this attempt was started before, with other parameters: {error.message}", at_work=True
                     )
-                return Outcome.pending(error.message, at_work=True) if is_ambiguous(error) else refused(error)
+                return ProbeOutcome.pending(error.message, at_work=True) if is_ambiguous(error) else refused(error)
         try:
             return self._follow(subject, self._started[key])
         except AwsError as error:
             told = f"automation {self._started[key]} was started; {error.message}"
             if error.aws_code == NOT_THERE or isinstance(error, PASSING_REFUSALS) or is_ambiguous(error):
-                return Outcome.pending(told, at_work=True)
-            return Outcome.failed(told, at_work=True)
+                return ProbeOutcome.pending(told, at_work=True)
+            return ProbeOutcome.failed(told, at_work=True)
 
     def _start(self, subject: Subject, attempt: int) -> str:
         place = self.place(subject)
@@ -68,7 +73,7 @@ class SsmAutomationProbe(BaseProbe[SsmAutomationCheck]):
             client = self.around.sessions.client("ssm", **place._asdict())
             return str(client.start_automation_execution(**request)["AutomationExecutionId"])
 
-    def _follow(self, subject: Subject, execution_id: str) -> Outcome:
+    def _follow(self, subject: Subject, execution_id: str) -> ProbeOutcome:
         place = self.place(subject)
         with aws_call("GetAutomationExecution", place.account_id, place.region):
             client = self.around.sessions.client("ssm", **place._asdict())
@@ -76,8 +81,8 @@ class SsmAutomationProbe(BaseProbe[SsmAutomationCheck]):
         status = answer["AutomationExecutionStatus"]
         told = f"automation {execution_id}: {status}"
         if status in SUCCEEDED:
-            return Outcome.passed(told)
+            return ProbeOutcome.passed(told)
         if status in FAILED:
             step = next((s["StepName"] for s in answer.get("StepExecutions", []) if s.get("StepStatus") in FAILED), "")
-            return Outcome.failed(f"{told} at step {step}" if step else told)
-        return Outcome.pending(told, at_work=True)
+            return ProbeOutcome.failed(f"{told} at step {step}" if step else told)
+        return ProbeOutcome.pending(told, at_work=True)

@@ -21,7 +21,7 @@ from prefect_drs.core.errors import AwsError
 from prefect_drs.core.escaping import ssm_value
 from prefect_drs.plan.checks import SsmCommandCheck
 from prefect_drs.recovery.checks.base import PASSING_REFUSALS, BaseProbe, Surroundings, refused
-from prefect_drs.recovery.checks.probe import Outcome, Subject, Target
+from prefect_drs.recovery.checks.probe import CheckTarget, ProbeOutcome, Subject
 from prefect_drs.report.checks import CheckPhase
 
 COMMENT_AT_MOST = 100  # SSM shape Comment
@@ -37,13 +37,13 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
     """Sends one command an attempt and follows it."""
 
     def __init__(
-        self, check: SsmCommandCheck, phase: CheckPhase, name: str, targets: Sequence[Target], around: Surroundings
+        self, check: SsmCommandCheck, phase: CheckPhase, name: str, targets: Sequence[CheckTarget], around: Surroundings
     ) -> None:
         super().__init__(check, phase, name, targets, around)
         self._sent: dict[tuple[Subject, int], str] = {}  # command ids
         self._unanswered: dict[tuple[Subject, int], datetime] = {}
 
-    def look_at(self, subject: Subject, attempt: int) -> Outcome:
+    def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """Find, send or follow the attempt's command."""
         key = (subject, attempt)
         if key not in self._sent:
@@ -54,7 +54,7 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
             if found is not None:
                 self._sent[key] = found
             elif key in self._unanswered and self.around.clock.now() - self._unanswered[key] < VISIBILITY:
-                return Outcome.pending("the answer to SendCommand was lost; looking for the command", at_work=True)
+                return ProbeOutcome.pending("the answer to SendCommand was lost; looking for the command", at_work=True)
             else:
                 refusal = self._send(subject, attempt)
                 if refusal is not None:
@@ -64,8 +64,8 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
             return self._follow(subject, command_id)
         except AwsError as error:
             if error.aws_code in NOT_THERE or isinstance(error, PASSING_REFUSALS) or is_ambiguous(error):
-                return Outcome.pending(f"command {command_id} was sent; {error.message}", at_work=True)
-            return Outcome.failed(
+                return ProbeOutcome.pending(f"command {command_id} was sent; {error.message}", at_work=True)
+            return ProbeOutcome.failed(
                 f"command {command_id} was sent, but how it went cannot be read: {error.message}", at_work=True
             )
 
@@ -94,7 +94,7 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
                         return str(command["CommandId"])
         return None
 
-    def _send(self, subject: Subject, attempt: int) -> Outcome | None:
+    def _send(self, subject: Subject, attempt: int) -> ProbeOutcome | None:
         """Send the attempt's command once; an outcome where it was not, or may not have been, sent."""
         place = self.place(subject)
         request = self._request(subject, attempt)
@@ -105,9 +105,9 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
         except AwsError as error:
             if is_ambiguous(error):
                 self._unanswered[subject, attempt] = self.around.clock.now()
-                return Outcome.pending(error.message, at_work=True)
+                return ProbeOutcome.pending(error.message, at_work=True)
             if error.aws_code == AGENT_MISSING and self.target(subject) is not None:
-                return Outcome.pending(f"SSM does not know {self._instance(subject)} yet; is its agent running?")
+                return ProbeOutcome.pending(f"SSM does not know {self._instance(subject)} yet; is its agent running?")
             return refused(error)
         self._sent[subject, attempt] = str(command["CommandId"])
         return None
@@ -130,7 +130,7 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
             request["Targets"] = [{"Key": key, "Values": list(values)} for key, values in spec.targets.items()]
         return request
 
-    def _follow(self, subject: Subject, command_id: str) -> Outcome:
+    def _follow(self, subject: Subject, command_id: str) -> ProbeOutcome:
         place, instance = self.place(subject), self._instance(subject)
         if instance is None:
             return self._follow_all(place, command_id)
@@ -140,25 +140,25 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
         status, code = invocation["Status"], invocation.get("ResponseCode", -1)
         told = f"command {command_id} on {instance}: {invocation.get('StatusDetails') or status}"
         if status == "Success":
-            return Outcome.passed(told)
+            return ProbeOutcome.passed(told)
         if status in RUNNING:
-            return Outcome.pending(told, at_work=True)
-        return Outcome.failed(f"{told}, exit code {code}" if code >= 0 else told)
+            return ProbeOutcome.pending(told, at_work=True)
+        return ProbeOutcome.failed(f"{told}, exit code {code}" if code >= 0 else told)
 
-    def _follow_all(self, place: Location, command_id: str) -> Outcome:
+    def _follow_all(self, place: Location, command_id: str) -> ProbeOutcome:
         """A command on several instances: SSM sums them up in the command's own status."""
         with aws_call("ListCommands", place.account_id, place.region):
             client = self.around.sessions.client("ssm", **place._asdict())
             commands = client.list_commands(CommandId=command_id)["Commands"]
         if not commands:
-            return Outcome.pending(f"command {command_id} was sent and is not listed yet", at_work=True)
+            return ProbeOutcome.pending(f"command {command_id} was sent and is not listed yet", at_work=True)
         status, on = commands[0]["Status"], commands[0].get("TargetCount", 0)
         told = f"command {command_id} on {on} instance(s): {status}"
         if status in RUNNING:
-            return Outcome.pending(told, at_work=True)
+            return ProbeOutcome.pending(told, at_work=True)
         if status == "Success" and on:
-            return Outcome.passed(told)
-        return Outcome.failed(told if on else f"{told}; its targets match no instance")
+            return ProbeOutcome.passed(told)
+        return ProbeOutcome.failed(told if on else f"{told}; its targets match no instance")
 
 
 def _ssm_text(at: datetime) -> str:

@@ -1,6 +1,6 @@
 """From a wave of a runbook to the checking of one of its phases: the one call the engine makes.
 
-In: the runbook's wave, who was launched, and what the journal holds already. Out: a `Checking` to be driven.
+In: the runbook's wave, who was launched, and what the journal holds already. Out: a `CheckRunner` to be driven.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import datetime
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.plan.checks import Check
-from prefect_drs.recovery.checks import Target, WaveContext, probes_for
-from prefect_drs.recovery.checks.runner import Checking
+from prefect_drs.recovery.checks import CheckTarget, WaveContext, probes_for
+from prefect_drs.recovery.checks.runner import CheckRunner
 from prefect_drs.report.checks import CheckPhase, CheckResult
 from prefect_drs.runbook import Runbook, RunbookWave
 
@@ -33,7 +33,7 @@ def wave_checking(
     runbook: Runbook,
     wave_number: int,
     phase: CheckPhase,
-    targets: Sequence[Target] = (),
+    targets: Sequence[CheckTarget] = (),
     *,
     execution_id: str,
     started_at: datetime,
@@ -44,7 +44,7 @@ def wave_checking(
     finished: Iterable[CheckResult] = (),
     on_result: Callable[[CheckResult], None] | None = None,
     wake: Callable[[], None] | None = None,
-) -> Checking:
+) -> CheckRunner:
     """The checking of one phase of one wave; over and passed at once where the plan has none.
 
     Args:
@@ -59,15 +59,15 @@ def wave_checking(
         clock: the time.
         executor: runs the looks.
         finished: results that the journal holds; they are not made again.
-        on_result: see `Checking`.
-        wake: see `Checking`.
+        on_result: see `CheckRunner`.
+        wake: see `CheckRunner`.
     """
     wave = runbook.wave(wave_number)
     context = WaveContext(
         execution_id, runbook.plan_name, runbook.mode, wave_number, wave.wave_name, started_at=started_at, turn=turn
     )
     probes = probes_for(checks_of(wave, phase), phase, context, targets, sessions=sessions, clock=clock)
-    return Checking(
+    return CheckRunner(
         probes,
         clock,
         executor,

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prefect_drs.aws.location import Location
 from prefect_drs.recovery.launch.jobs import LocationJobs
-from prefect_drs.recovery.launch.lookahead import Outlook, Prospect
+from prefect_drs.recovery.launch.lookahead import Lookahead, WaveLookahead
 from prefect_drs.recovery.launch.lookahead import choose as choose_with_lookahead
-from prefect_drs.recovery.launch.packing import Demand, JobStart, Limits, Usage, pack, tails
+from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack, tails
 from prefect_drs.recovery.launch.quota_sharing import share
 from prefect_drs.recovery.waves import ServerState, WaveRun
 from prefect_drs.runbook import RunbookWave
 
 TYPICAL_LAUNCH = 20 * 60.0  # seconds; what one wave is taken to last when paths are compared
 
-_Basis = tuple[frozenset[str], Usage, Limits, int]
+_Basis = tuple[frozenset[str], JobUsage, Limits, int]
 
 
 class LaunchChooser:
@@ -95,9 +95,9 @@ class LaunchChooser:
         if not self._expected:
             return pack(demands, jobs.usage, limits)
         waves = {wave.number: self._prospect(wave, location) for wave in self._waves.values() if not wave.status.over}
-        return choose_with_lookahead(demands, jobs.usage, limits, Outlook(jobs.in_flight(self._seconds), waves))
+        return choose_with_lookahead(demands, jobs.usage, limits, Lookahead(jobs.in_flight(self._seconds), waves))
 
-    def _prospect(self, wave: WaveRun, location: Location) -> Prospect:
+    def _prospect(self, wave: WaveRun, location: Location) -> WaveLookahead:
         """A wave that is not over, as it is seen from there. Nobody knows how long people and checks will take."""
         here: list[float] = []
         elsewhere = 0.0
@@ -106,7 +106,7 @@ class LaunchChooser:
                 elsewhere = max(elsewhere, self._seconds(server_id))
             elif run.state is ServerState.READY:
                 here.append(self._seconds(server_id))
-        return Prospect(
+        return WaveLookahead(
             depends_on=wave.wave.depends_on_waves,
             seconds=tuple(sorted(here, reverse=True)),
             after=self._tails[wave.number],

@@ -39,7 +39,7 @@ LAUNCH_TYPES = frozenset({"LAUNCH"})
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LaunchRequest:
     """A launch that was asked for and not answered yet. `missed_since`: from when on its job is looked for in vain."""
 
     wave: WaveRun
@@ -49,7 +49,7 @@ class Request:
     missed_since: datetime
 
 
-class JobBook:
+class JobTracker:
     """What is known of the execution's jobs there.
 
     Args:
@@ -74,7 +74,7 @@ class JobBook:
         self._execution_id = execution_id
         self._waves = waves
         self.jobs: dict[str, Job] = {}
-        self.requests: dict[str, Request] = {}
+        self.requests: dict[str, LaunchRequest] = {}
         self._noted: list[Event] = []  # what a reading found, written together
         self._unseen: dict[str, datetime] = {}  # since when an active job of ours is in no reading
 
@@ -99,7 +99,7 @@ class JobBook:
         """
         now = self._clock.now()
         missed_since = event.at if now - event.at > SKEW + VISIBILITY else now
-        self.hold(Request(self._waves[event.wave_number], event.batch, event.server_ids, event.at, missed_since))
+        self.hold(LaunchRequest(self._waves[event.wave_number], event.batch, event.server_ids, event.at, missed_since))
 
     def adopt_job(self, event: JobStarted, *, over: bool) -> None:
         """Take over a job that a former process started; the first reading says how it stands."""
@@ -292,13 +292,13 @@ class JobBook:
                 if run.state is ServerState.FAILED and run.job_id == job.job_id:
                     run.exhausted = True
 
-    def hold(self, request: Request) -> None:
+    def hold(self, request: LaunchRequest) -> None:
         """A launch is being asked for: its servers are in no other until it is answered, or certainly started none."""
         self.requests[request.batch] = request
         for server_id in request.server_ids:
             request.wave.servers[server_id].state = ServerState.REQUESTED
 
-    def release(self, request: Request, reason: str) -> None:
+    def release(self, request: LaunchRequest, reason: str) -> None:
         """The request certainly started no job: its servers may be put in another."""
         del self.requests[request.batch]
         for server_id in request.server_ids:

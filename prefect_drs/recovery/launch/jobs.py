@@ -2,7 +2,7 @@
 
 In: servers that are ready and room under the quotas. Out: events. `StartRecovery` has no idempotency token, so the
 order is fixed: read DRS's jobs, note the intent in the journal, ask once, note the outcome. What DRS's jobs say is kept
-in the `JobBook`; what becomes of servers that DRS refuses is told by `Refusals`.
+in the `JobTracker`; what becomes of servers that DRS refuses is told by `LaunchErrors`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from prefect_drs.recovery.launch.job_tracker import (
     SKEW,
     VISIBILITY,
     WAVE_TAG,
-    JobBook,
-    Request,
+    JobTracker,
+    LaunchRequest,
 )
-from prefect_drs.recovery.launch.launch_errors import Refusals
+from prefect_drs.recovery.launch.launch_errors import LaunchErrors
 from prefect_drs.recovery.launch.lookahead import InFlight
-from prefect_drs.recovery.launch.packing import JobStart, Usage
-from prefect_drs.recovery.launch.polling import PollPolicy, Running
+from prefect_drs.recovery.launch.packing import JobStart, JobUsage
+from prefect_drs.recovery.launch.polling import PollPolicy, RunningJob
 from prefect_drs.recovery.waves import ServerRun, ServerState, WaveRun
 from prefect_drs.report.events import JobRequested, JobStarted, ServerStatus, WaveDelayed
 
@@ -97,8 +97,8 @@ class LocationJobs:
         self._policy = policy
         self._chance = chance
         self._expected = expected
-        self._book = JobBook(location, sessions, clock, execution_id, waves)
-        self._refusals = Refusals(location, sessions, clock)
+        self._book = JobTracker(location, sessions, clock, execution_id, waves)
+        self._refusals = LaunchErrors(location, sessions, clock)
         self._active: tuple[Job, ...] = ()  # everybody's active jobs, as last read
         self._foreign: dict[str, datetime] = {}  # since when a server waits for a job of somebody else
         self._read_at: datetime | None = None
@@ -115,11 +115,11 @@ class LocationJobs:
         return self._book.busy
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> JobUsage:
         """The quotas in use there: everybody's active jobs, and launches whose answer is still unknown."""
         servers = [server.source_server_id for job in self._active for server in job.servers]
         asked = [server_id for request in self._book.requests.values() for server_id in request.server_ids]
-        return Usage(
+        return JobUsage(
             jobs=len(self._active) + len(self._book.requests),
             servers=len(servers) + len(asked),
             busy=frozenset(servers) | frozenset(asked) | self._refusals.left_out,
@@ -143,12 +143,12 @@ class LocationJobs:
         )
 
     @property
-    def own(self) -> Usage:
+    def own(self) -> JobUsage:
         """What of that is held by this execution."""
         servers = [server for job in self._book.jobs.values() if job.active for server in job.servers]
         asked = [server_id for request in self._book.requests.values() for server_id in request.server_ids]
         jobs = sum(job.active for job in self._book.jobs.values()) + len(self._book.requests)
-        return Usage(jobs=jobs, servers=len(servers) + len(asked))
+        return JobUsage(jobs=jobs, servers=len(servers) + len(asked))
 
     def may_launch(self) -> bool:
         """Whether a reading is at hand that a launch may rest on."""
@@ -169,7 +169,7 @@ class LocationJobs:
             return max(0.0, backoff)
         # Foreign jobs matter only while somebody waits for what they hold.
         jobs = [job for job in self._active if wanting or job.job_id in self._book.jobs]
-        running = [Running((now - job.started_at).total_seconds(), self._seconds_expected(job)) for job in jobs]
+        running = [RunningJob((now - job.started_at).total_seconds(), self._seconds_expected(job)) for job in jobs]
         due = self._policy.interval(running) - (now - self._read_at).total_seconds()
         return max(0.0, due, backoff)
 
@@ -277,7 +277,7 @@ class LocationJobs:
         if not servers:
             return True
         now = self._clock.now()
-        request = Request(wave, wave.next_batch(), servers, now, now)
+        request = LaunchRequest(wave, wave.next_batch(), servers, now, now)
         self._record(
             JobRequested(
                 at=request.asked_at,
@@ -364,7 +364,7 @@ class LocationJobs:
         """Whether a launch may be later than the preflight; for runbooks of 0.1.0, which do not hold last launches."""
         return launched_at is None or launched_at >= self._started_at - SKEW
 
-    def _refused(self, request: Request, asked: Mapping[str, str | None], error: AwsError) -> None:
+    def _refused(self, request: LaunchRequest, asked: Mapping[str, str | None], error: AwsError) -> None:
         self._book.release(request, error.message)
         self._write_noted()
         verdict = self._refusals.judge(asked, error)

@@ -45,14 +45,14 @@ def passes(error: PrefectDrsError) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LaunchErrorVerdict:
     """What comes of a refusal. `failed`: why, by source server id; `left_out`: who is not asked for for a while."""
 
     failed: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refusals:
+class LaunchErrors:
     """The refusals of one account-region.
 
     Args:
@@ -83,7 +83,7 @@ class Refusals:
         chosen = [server_id for server_id in server_ids if most[server_id] > 1] or [server_ids[0]]
         return tuple(chosen[: min(most[server_id] for server_id in chosen)])
 
-    def judge(self, asked: Mapping[str, str | None], error: AwsError) -> Verdict:
+    def judge(self, asked: Mapping[str, str | None], error: AwsError) -> LaunchErrorVerdict:
         """What comes of the refusal of a launch. Looks at DRS where that can tell whose fault it was.
 
         Args:
@@ -91,31 +91,33 @@ class Refusals:
             error: a refusal for certain.
         """
         if isinstance(error, OF_THE_ACCOUNT):
-            return Verdict(failed=dict.fromkeys(asked, error.message))
+            return LaunchErrorVerdict(failed=dict.fromkeys(asked, error.message))
         if isinstance(error, PASSING_REFUSALS) and not isinstance(error, ConflictError):
-            return Verdict()
+            return LaunchErrorVerdict()
         try:
             failed = self._gone(asked)
         except AwsError:
-            return Verdict()  # not known: it is asked for once more
+            return LaunchErrorVerdict()  # not known: it is asked for once more
         if failed:
-            return Verdict(failed=failed)
+            return LaunchErrorVerdict(failed=failed)
         named = str(error.details.get("resource_id", ""))
         if len(asked) > 1:
             fewer = {named: 1} if named in asked else dict.fromkeys(asked, len(asked) // 2)
             self._at_most |= fewer
-            return Verdict()
+            return LaunchErrorVerdict()
         return self._alone(next(iter(asked)), error)
 
-    def _alone(self, server_id: str, error: AwsError) -> Verdict:
+    def _alone(self, server_id: str, error: AwsError) -> LaunchErrorVerdict:
         if not isinstance(error, ConflictError):
-            return Verdict(failed={server_id: error.message})
+            return LaunchErrorVerdict(failed={server_id: error.message})
         now = self._clock.now()
         since = self._since.setdefault(server_id, now)
         if now - since >= PATIENCE:
-            return Verdict(failed={server_id: f"DRS has refused to launch it for {PATIENCE}: {error.message}"})
+            return LaunchErrorVerdict(
+                failed={server_id: f"DRS has refused to launch it for {PATIENCE}: {error.message}"}
+            )
         self._until[server_id] = now + AGAIN
-        return Verdict(left_out={server_id: error.message})
+        return LaunchErrorVerdict(left_out={server_id: error.message})
 
     def _gone(self, asked: Mapping[str, str | None]) -> dict[str, str]:
         """Why servers cannot be launched any more, of those whose source server or chosen snapshot is not there."""

@@ -1,6 +1,6 @@
 """Foresight: which rule to pack by, chosen anew at each decision by playing the rest of the recovery forward.
 
-In: what the packer gets, and an `Outlook`: the jobs that run and the waves that are to come, with the seconds they
+In: what the packer gets, and an `Lookahead`: the jobs that run and the waves that are to come, with the seconds they
 are expected to take. Out: the jobs to start now. Pure, as the packer is: no I/O, no clock, no state, no chance.
 
 The packer's rule is greedy, and no price of a job slot and no patience is the best everywhere: whether a lesser wave
@@ -32,18 +32,18 @@ from dataclasses import dataclass, field
 
 from prefect_drs.recovery.launch.packing import (
     Demand,
+    FreeSlots,
     Group,
     JobStart,
+    JobUsage,
     Limits,
+    PackingRule,
     Ready,
-    Room,
-    Rule,
-    Usage,
     pack,
     start_groups,
 )
 
-RULES = tuple(Rule(price, patience) for price in (1.4, 1.2, 1.0, 1.6, 2.0) for patience in (0.0, 0.5, 1.0))
+RULES = tuple(PackingRule(price, patience) for price in (1.4, 1.2, 1.0, 1.6, 2.0) for patience in (0.0, 0.5, 1.0))
 """What is played forward; the first is the packer's own, and where several end together, the first of them counts."""
 
 LATE = 1.5
@@ -81,7 +81,7 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class WaveLookahead:
     """A wave that is not over, as seen from one account and region.
 
     Args:
@@ -103,14 +103,16 @@ class Prospect:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Lookahead:
     """What is to come: the jobs that run in one account and region, and every wave that is not over, by number."""
 
     in_flight: tuple[InFlight, ...] = ()
-    waves: Mapping[int, Prospect] = field(default_factory=dict)
+    waves: Mapping[int, WaveLookahead] = field(default_factory=dict)
 
 
-def choose(demands: Sequence[Demand], usage: Usage, limits: Limits | None, outlook: Outlook) -> tuple[JobStart, ...]:
+def choose(
+    demands: Sequence[Demand], usage: JobUsage, limits: Limits | None, outlook: Lookahead
+) -> tuple[JobStart, ...]:
     """The jobs to start now, by the rule that is expected to end first.
 
     Args:
@@ -125,7 +127,7 @@ def choose(demands: Sequence[Demand], usage: Usage, limits: Limits | None, outlo
     limits = limits or Limits()
     ready = Ready(demands, usage)
     wanted = [number for _, number, *_ in sorted(ready.uncut()) if ready[number]]
-    if not wanted or Room(usage, limits).full:
+    if not wanted or FreeSlots(usage, limits).full:
         return ()
     chains = [ready.demands[number].remaining_path for number in wanted]
     for job in outlook.in_flight:
@@ -141,7 +143,7 @@ def choose(demands: Sequence[Demand], usage: Usage, limits: Limits | None, outlo
     return pack(demands, usage, limits, best, ending=any(job.left is not None for job in outlook.in_flight))
 
 
-def foresee(ready: Ready, usage: Usage, limits: Limits, outlook: Outlook, rule: Rule) -> tuple[int, float]:
+def foresee(ready: Ready, usage: JobUsage, limits: Limits, outlook: Lookahead, rule: PackingRule) -> tuple[int, float]:
     """How many waves are never over, and in how many seconds the last of the others is, if this rule is kept to."""
     return _Forward(ready, usage, limits, outlook, rule).play()
 
@@ -161,15 +163,15 @@ class _Forward:
     def __init__(
         self,
         ready: Ready,
-        usage: Usage,
+        usage: JobUsage,
         limits: Limits,
-        outlook: Outlook,
-        rule: Rule,
+        outlook: Lookahead,
+        rule: PackingRule,
     ) -> None:
-        waves = {**dict.fromkeys(ready.demands, Prospect()), **outlook.waves}
+        waves = {**dict.fromkeys(ready.demands, WaveLookahead()), **outlook.waves}
         self.rule, self.waves = rule, waves
         self.left, self.end = len(waves), 0.0
-        self.room = Room(usage, limits)
+        self.room = FreeSlots(usage, limits)
         self.heap: list[Group] = [group for group in ready.uncut() if ready[group[1]]]
         self.seconds: dict[int, tuple[float, ...]] = dict(ready)
         self.events: list[tuple[float, _What, int, int]] = []  # when, what, which wave, how many servers

@@ -1,7 +1,7 @@
 """The packer: which DRS jobs to start now in one account and region, under its quotas.
 
-In: what is ready to launch (one `Demand` a wave), what all active jobs there hold (`Usage`, foreign jobs
-included), the quotas (`Limits`) and a `Rule`. Out: the jobs to start now, the most urgent first. Pure: no I/O,
+In: what is ready to launch (one `Demand` a wave), what all active jobs there hold (`JobUsage`, foreign jobs
+included), the quotas (`Limits`) and a `PackingRule`. Out: the jobs to start now, the most urgent first. Pure: no I/O,
 no clock, no state, no chance; the same input gives the same answer. Whatever the input, it never answers with
 more than the quotas leave free, a server that is in an active job, a server twice, or two waves in one job;
 and where there is room for a ready server, it starts something, unless its rule is patient and a job that will
@@ -100,7 +100,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class JobUsage:
     """What all active jobs of the account and region hold, whoever started them.
 
     Args:
@@ -115,7 +115,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PackingRule:
     """What can be weighed one way or the other.
 
     Args:
@@ -140,12 +140,12 @@ Group = tuple[float, int, int, int, bool]
 whether it has still to be cut into jobs."""
 
 
-class Room:
+class FreeSlots:
     """What is left of the quotas while jobs are started; changes as they are."""
 
     __slots__ = ("jobs", "per_job", "price", "servers")
 
-    def __init__(self, usage: Usage, limits: Limits) -> None:
+    def __init__(self, usage: JobUsage, limits: Limits) -> None:
         self.jobs = limits.concurrent_jobs - usage.jobs
         self.servers = limits.servers_in_jobs - max(usage.servers, len(usage.busy))
         self.per_job = limits.servers_per_job
@@ -159,9 +159,9 @@ class Room:
 
 def pack(
     demands: Sequence[Demand],
-    usage: Usage,
+    usage: JobUsage,
     limits: Limits | None = None,
-    rule: Rule | None = None,
+    rule: PackingRule | None = None,
     *,
     ending: bool = False,
 ) -> tuple[JobStart, ...]:
@@ -177,8 +177,8 @@ def pack(
     Returns:
         Jobs in the order in which to start them. Empty where nothing is ready or nothing is free.
     """
-    rule, limits = rule or Rule(), limits or Limits()
-    room = Room(usage, limits)
+    rule, limits = rule or PackingRule(), limits or Limits()
+    room = FreeSlots(usage, limits)
     if room.full:
         return ()
     ready = Ready(demands, usage)
@@ -194,7 +194,7 @@ class Ready(dict[int, tuple[float, ...]]):
     were asked for, in the order of their seconds.
     """
 
-    def __init__(self, demands: Sequence[Demand], usage: Usage) -> None:
+    def __init__(self, demands: Sequence[Demand], usage: JobUsage) -> None:
         super().__init__()
         self.demands = {demand.wave_number: demand for demand in demands}
         self.servers: dict[int, tuple[str, ...]] = {}
@@ -213,7 +213,7 @@ class Ready(dict[int, tuple[float, ...]]):
 
 
 def start_groups(
-    heap: list[Group], seconds: Mapping[int, tuple[float, ...]], room: Room, rule: Rule, *, ending: bool
+    heap: list[Group], seconds: Mapping[int, tuple[float, ...]], room: FreeSlots, rule: PackingRule, *, ending: bool
 ) -> list[tuple[int, int, int]]:
     """Start groups, the most urgent first, until a quota is used up or no group is left that may be started now.
 
@@ -252,7 +252,9 @@ def start_groups(
     return starts
 
 
-def _parts(seconds: tuple[float, ...], room: Room, rule: Rule, first: int) -> Iterator[tuple[int, int, bool]]:
+def _parts(
+    seconds: tuple[float, ...], room: FreeSlots, rule: PackingRule, first: int
+) -> Iterator[tuple[int, int, bool]]:
     """The groups into which servers are cut: from, to, counted from `first`, and whether that is still uncut.
 
     Where nothing tells one server from another, what has no room now is left uncut.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningJob:
     """An active job: seconds since it started, and the seconds its slowest server is expected to take, if known."""
 
     age: float
@@ -41,12 +41,12 @@ class PollPolicy:
     backoff_first: float = 2.0
     backoff_limit: float = 60.0
 
-    def interval(self, jobs: Iterable[Running]) -> float:
+    def interval(self, jobs: Iterable[RunningJob]) -> float:
         """Seconds to the next reading while these jobs are active."""
         left = min((self._surely(job) - job.age for job in jobs), default=0.0)
         return max(self.near, min(self.far, left))
 
-    def _surely(self, job: Running) -> float:
+    def _surely(self, job: RunningJob) -> float:
         return self.quiet if job.expected is None else max(self.quiet, job.expected * self.early)
 
     def backoff(self, failures: int, chance: random.Random) -> float:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from prefect_drs.aws.location import Location
-from prefect_drs.recovery.launch.packing import Limits, Usage
+from prefect_drs.recovery.launch.packing import JobUsage, Limits
 
 
-class Turns(Protocol):
+class QuotaSharing(Protocol):
     """Tells executions of each other; calls come from the engine's one thread and return soon."""
 
     @property
@@ -32,7 +32,7 @@ class Turns(Protocol):
         ...
 
 
-class Alone:
+class NoSharing:
     """No others are known."""
 
     shared = False
@@ -46,7 +46,7 @@ class Alone:
         return nullcontext()
 
 
-def share(limits: Limits, usage: Usage, own: Usage, sharers: int) -> Limits:
+def share(limits: Limits, usage: JobUsage, own: JobUsage, sharers: int) -> Limits:
     """The limits that an execution keeps so that each that wants to launch gets as much as the others.
 
     Args:

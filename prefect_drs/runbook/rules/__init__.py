@@ -1,13 +1,13 @@
 """The rules of the preflight: each a function with a name and a code, all of them in `RULES`.
 
-In: a `Situation`, read before. Out: findings, all at once. A rule looks at what is there and asks nobody; what could
-not be read is a finding of its own. `docs/preflight.md` is the same list for people.
+In: a `PreflightInput`, read before. Out: findings, all at once. A rule makes no call; what could not be read is a
+finding of its own. `docs/preflight.md` is the same list for people.
 """
 
 from __future__ import annotations
 
-from prefect_drs.runbook.model import Finding
-from prefect_drs.runbook.preflight_input import Situation
+from prefect_drs.runbook.model import RunbookFinding
+from prefect_drs.runbook.preflight_input import PreflightInput
 from prefect_drs.runbook.rules import (
     access,
     activity,
@@ -19,9 +19,9 @@ from prefect_drs.runbook.rules import (
     room,
     settings,
 )
-from prefect_drs.runbook.rules.rule import Rule
+from prefect_drs.runbook.rules.rule import PreflightRule
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[PreflightRule, ...] = (
     # the accounts could be looked at
     access.everything_could_be_read,
     access.roles_may_do_what_is_needed,
@@ -76,6 +76,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def preflight(situation: Situation) -> tuple[Finding, ...]:
+def preflight(situation: PreflightInput) -> tuple[RunbookFinding, ...]:
     """What all rules find, in the order of the rules."""
     return tuple(finding for each in RULES for finding in each(situation))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prefect_drs.runbook.preflight_input import Situation
+from prefect_drs.runbook.preflight_input import PreflightInput
 from prefect_drs.runbook.rules.rule import Observation, rule
 
 
@@ -13,7 +13,7 @@ from prefect_drs.runbook.rules.rule import Observation, rule
     what="something could not be read: network, credentials, role, region, DRS not initialised",
     remedy="the message names account, region, call and remedy",
 )
-def everything_could_be_read(situation: Situation) -> Iterator[Observation]:
+def everything_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
     """What could not be read refuses: there is no silence in preflight."""
     for unread in situation.unread:
         yield Observation(unread.message, unread.location, unread.source_server_id)
@@ -29,7 +29,7 @@ def everything_could_be_read(situation: Situation) -> Iterator[Observation]:
     "where a policy allows an action on some only, and these are the right ones, waive it",
     waivable=True,
 )
-def roles_may_do_what_is_needed(situation: Situation) -> Iterator[Observation]:
+def roles_may_do_what_is_needed(situation: PreflightInput) -> Iterator[Observation]:
     """Who works in an account may do all that the plan needs there."""
     for standing in situation.standings:
         if standing.denied and standing.principal is not None:
@@ -48,7 +48,7 @@ def roles_may_do_what_is_needed(situation: Situation) -> Iterator[Observation]:
     "`iam:ListInstanceProfiles`; where IAM itself is down, waive it",
     waivable=True,
 )
-def iam_could_be_asked(situation: Situation) -> Iterator[Observation]:
+def iam_could_be_asked(situation: PreflightInput) -> Iterator[Observation]:
     """Permissions and instance profiles could be looked at."""
     for standing in situation.standings:
         if standing.failure:

@@ -8,7 +8,7 @@ from prefect_drs.aws.capacity import CapacityLevel, count_capacity
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS
 from prefect_drs.runbook.model import FindingSeverity
-from prefect_drs.runbook.preflight_input import Situation, named
+from prefect_drs.runbook.preflight_input import PreflightInput, named
 from prefect_drs.runbook.rules.rule import Observation, rule
 
 
@@ -17,7 +17,7 @@ from prefect_drs.runbook.rules.rule import Observation, rule
     what="another DRS job, whoever started it, has the server",
     remedy="wait until that job has ended",
 )
-def servers_are_in_no_active_job(situation: Situation) -> Iterator[Observation]:
+def servers_are_in_no_active_job(situation: PreflightInput) -> Iterator[Observation]:
     """DRS takes a server in one active job at a time (ConflictException otherwise), whoever started it."""
     busy = {
         server.source_server_id: job
@@ -42,7 +42,7 @@ def servers_are_in_no_active_job(situation: Situation) -> Iterator[Observation]:
     remedy="let it end, or cancel it: `prefect-drs cancel EXECUTION`",
     waivable=True,
 )
-def servers_are_in_no_other_execution(situation: Situation) -> Iterator[Observation]:
+def servers_are_in_no_other_execution(situation: PreflightInput) -> Iterator[Observation]:
     """A server is in one execution at a time; what another has launched must not be replaced under its hands."""
     holders = {server: other for other in situation.others for server in other.source_server_ids}
     for _, server in situation.launched():
@@ -62,7 +62,7 @@ def servers_are_in_no_other_execution(situation: Situation) -> Iterator[Observat
     remedy="nothing, or keep what is on it first",
     severity=FindingSeverity.TOLD,
 )
-def recovery_instances_are_told(situation: Situation) -> Iterator[Observation]:
+def recovery_instances_are_told(situation: PreflightInput) -> Iterator[Observation]:
     """What a launch replaces, a person should know."""
     for _, server in situation.launched():
         if server.recovery_instance_id:
@@ -80,7 +80,7 @@ def recovery_instances_are_told(situation: Situation) -> Iterator[Observation]:
     remedy="nothing: what does not fit is started as soon as there is room; it only takes longer",
     severity=FindingSeverity.TOLD,
 )
-def waves_fit_beside_what_runs(situation: Situation) -> Iterator[Observation]:
+def waves_fit_beside_what_runs(situation: PreflightInput) -> Iterator[Observation]:
     """Jobs are at most 100 servers, so every wave can be carried out some time; told is which has to wait."""
     for wave in situation.waves:
         wanted: dict[Location, list[int]] = {}
@@ -105,7 +105,7 @@ def waves_fit_beside_what_runs(situation: Situation) -> Iterator[Observation]:
     remedy="replicate further servers in a staging account; have the 4,000 raised",
     severity=FindingSeverity.TOLD,
 )
-def accounts_have_room(situation: Situation) -> Iterator[Observation]:
+def accounts_have_room(situation: PreflightInput) -> Iterator[Observation]:
     """How near the quotas on servers are, wherever the plan looks."""
     extended: dict[Location, int] = {}
     for location, servers in sorted(situation.servers.items()):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from prefect_drs.runbook import launch_settings as checks
 from prefect_drs.runbook.machines import machine_of
-from prefect_drs.runbook.preflight_input import Landing, Situation, named
+from prefect_drs.runbook.preflight_input import LaunchPreview, PreflightInput, named
 from prefect_drs.runbook.rules.rule import Observation, rule
 from prefect_drs.runbook.rules.settings import observed
 
@@ -22,7 +22,7 @@ _WHY = (
     "a recovery instance; DRS itself does not tell it",
     remedy="another instance type, such as one of the server's architecture",
 )
-def instance_types_fit(situation: Situation) -> Iterator[Observation]:
+def instance_types_fit(situation: PreflightInput) -> Iterator[Observation]:
     """EC2 refuses an instance type that does not fit the machine image (`RunInstances`, InvalidParameterValue)."""
     for landing, facts in situation.landed:
         if landing.source is not None:
@@ -36,9 +36,9 @@ def instance_types_fit(situation: Situation) -> Iterator[Observation]:
     what=f"an instance type of `retry.instanceTypes` {_WHY}",
     remedy="another instance type, or leave it out",
 )
-def retried_types_fit(situation: Situation) -> Iterator[Observation]:
+def retried_types_fit(situation: PreflightInput) -> Iterator[Observation]:
     """Every server of a wave can run as each type that a retry falls back on."""
-    affected: dict[tuple[int, str, str, str], list[Landing]] = {}
+    affected: dict[tuple[int, str, str, str], list[LaunchPreview]] = {}
     for landing, facts in situation.landed:
         if landing.source is None or not landing.wave.retry.instance_types:
             continue

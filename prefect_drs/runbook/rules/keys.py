@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prefect_drs.runbook.model import FindingSeverity
-from prefect_drs.runbook.preflight_input import Situation
+from prefect_drs.runbook.preflight_input import PreflightInput
 from prefect_drs.runbook.rules.rule import Observation, rule
 
 USES_TOLD = 3
@@ -18,7 +18,7 @@ USES_TOLD = 3
     remedy="enable the key or cancel its deletion (`aws kms enable-key`, `aws kms cancel-key-deletion`); what was "
     "replicated with a key that is gone cannot be launched",
 )
-def keys_can_be_used(situation: Situation) -> Iterator[Observation]:
+def keys_can_be_used(situation: PreflightInput) -> Iterator[Observation]:
     """EBS makes no volume of a snapshot whose key it cannot use (EBS user guide, "Amazon EBS encryption")."""
     for location, encryption in sorted(situation.encryptions.items()):
         for key in encryption.keys:
@@ -42,7 +42,7 @@ def keys_can_be_used(situation: Situation) -> Iterator[Observation]:
     "[permissions.md](permissions.md); for further servers, `aws drs get-replication-configuration`",
     severity=FindingSeverity.TOLD,
 )
-def keys_could_be_read(situation: Situation) -> Iterator[Observation]:
+def keys_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
     """The state of every key is known."""
     for location, encryption in sorted(situation.encryptions.items()):
         for failure in encryption.failures:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prefect_drs.runbook.preflight_input import Membership, Situation
+from prefect_drs.runbook.preflight_input import Membership, PreflightInput
 from prefect_drs.runbook.rules.rule import Observation, rule
 
 
-def _planned(situation: Situation) -> Iterator[Membership]:
+def _planned(situation: PreflightInput) -> Iterator[Membership]:
     return (each for each in situation.memberships if each.group.group_name in situation.planned and each.read)
 
 
@@ -17,7 +17,7 @@ def _planned(situation: Situation) -> Iterator[Membership]:
     what="DRS has no source server of that id in the group's account and region",
     remedy="correct the id, the group's account and region, or the bindings",
 )
-def servers_exist(situation: Situation) -> Iterator[Observation]:
+def servers_exist(situation: PreflightInput) -> Iterator[Observation]:
     """Every server that a group names is a source server of its account and region."""
     for each in _planned(situation):
         found = {server.source_server_id for server in each.servers}
@@ -36,7 +36,7 @@ def servers_exist(situation: Situation) -> Iterator[Observation]:
     what="no source server carries all tags of a group's selection",
     remedy="tag the servers in DRS (or run tag sync), or change `serverSelectionTags`",
 )
-def selections_find_servers(situation: Situation) -> Iterator[Observation]:
+def selections_find_servers(situation: PreflightInput) -> Iterator[Observation]:
     """A selection by tags finds a server."""
     for each in _planned(situation):
         if each.group.server_selection_tags and not each.servers and not each.excluded:
@@ -53,7 +53,7 @@ def selections_find_servers(situation: Situation) -> Iterator[Observation]:
     what="two groups of the manifest, by their tags or ids, hold a server of the plan",
     remedy="a server is launched once, by one group: add a tag that tells the groups apart, or take it out of one",
 )
-def a_server_is_in_one_group(situation: Situation) -> Iterator[Observation]:
+def a_server_is_in_one_group(situation: PreflightInput) -> Iterator[Observation]:
     """A server that the plan launches is in one group of the manifest."""
     holders: dict[str, list[Membership]] = {}
     for each in situation.memberships:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prefect_drs.runbook.model import FindingSeverity
-from prefect_drs.runbook.preflight_input import Situation
-from prefect_drs.runbook.rules.rule import Observation, Rule, rule
+from prefect_drs.runbook.preflight_input import PreflightInput
+from prefect_drs.runbook.rules.rule import Observation, PreflightRule, rule
 
 
-def _complaints(code: str, name: str, *, what: str, remedy: str, waivable: bool = False) -> Rule:
-    def look(situation: Situation) -> Iterator[Observation]:
+def _complaints(code: str, name: str, *, what: str, remedy: str, waivable: bool = False) -> PreflightRule:
+    def look(situation: PreflightInput) -> Iterator[Observation]:
         for complaint in situation.complaints:
             if complaint.code == code:
                 yield Observation(complaint.message, complaint.location, complaint.source_server_id)
@@ -66,7 +66,7 @@ exclusions_keep_the_policy = _complaints(
     remedy="nothing: its gate and hooks are carried out all the same, and the waves that wait for it go on",
     severity=FindingSeverity.TOLD,
 )
-def waves_have_servers(situation: Situation) -> Iterator[Observation]:
+def waves_have_servers(situation: PreflightInput) -> Iterator[Observation]:
     """A wave that has nothing to launch is told."""
     for wave in situation.waves:
         if wave.excluded and not wave.servers:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from prefect_drs.plan.duration import parse_duration
 from prefect_drs.runbook.model import FindingSeverity, RunbookServer, RunbookWave
-from prefect_drs.runbook.preflight_input import Situation, named
+from prefect_drs.runbook.preflight_input import PreflightInput, named
 from prefect_drs.runbook.rules.rule import Observation, rule
 
 READY_STATES = frozenset({"CONTINUOUS"})
@@ -24,7 +24,7 @@ SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})
     "`--snapshot`. With the source region down every server says so; a waiver launches what was replicated last",
     waivable=True,
 )
-def servers_replicate(situation: Situation) -> Iterator[Observation]:
+def servers_replicate(situation: PreflightInput) -> Iterator[Observation]:
     """A server launches from its latest state where it replicates, else only from an older snapshot, or not at all."""
     for _, server in situation.launched():
         older = server.replication_state in SNAPSHOT_STATES
@@ -42,7 +42,7 @@ def servers_replicate(situation: Situation) -> Iterator[Observation]:
     what="the server has no point in time to launch from, or none as old as `--at` asks for",
     remedy="wait until its first synchronisation has ended; with `--at`, ask for the time that is named or a later one",
 )
-def there_is_a_point_in_time(situation: Situation) -> Iterator[Observation]:
+def there_is_a_point_in_time(situation: PreflightInput) -> Iterator[Observation]:
     """A server that does not replicate has a point in time."""
     for _, server in situation.launched():
         if situation.snapshots.get(server.source_server_id) is False:
@@ -63,7 +63,7 @@ def there_is_a_point_in_time(situation: Situation) -> Iterator[Observation]:
     remedy="`aws drs describe-recovery-snapshots` tells of the others; mend the replication",
     severity=FindingSeverity.TOLD,
 )
-def all_points_in_time_were_looked_at(situation: Situation) -> Iterator[Observation]:
+def all_points_in_time_were_looked_at(situation: PreflightInput) -> Iterator[Observation]:
     """Points in time are asked for of a few servers only, since that takes a call each."""
     for location, count in sorted(situation.snapshots_unread.items()):
         yield Observation(
@@ -73,7 +73,7 @@ def all_points_in_time_were_looked_at(situation: Situation) -> Iterator[Observat
         )
 
 
-def _asked(situation: Situation) -> Iterator[tuple[RunbookWave, RunbookServer]]:
+def _asked(situation: PreflightInput) -> Iterator[tuple[RunbookWave, RunbookServer]]:
     """Servers whose lag counts: not those for which a person chose the point in time."""
     return ((wave, server) for wave, server in situation.launched() if wave.max_lag and not server.snapshot_id)
 
@@ -84,7 +84,7 @@ def _asked(situation: Situation) -> Iterator[tuple[RunbookWave, RunbookServer]]:
     remedy="wait until it has caught up, or raise `maxLag` of the plan or wave",
     waivable=True,
 )
-def lags_are_within_the_maximum(situation: Situation) -> Iterator[Observation]:
+def lags_are_within_the_maximum(situation: PreflightInput) -> Iterator[Observation]:
     """No server's data is older than the plan allows."""
     for wave, server in _asked(situation):
         most, lag = parse_duration(wave.max_lag or ""), parse_duration(server.lag or "")
@@ -103,7 +103,7 @@ def lags_are_within_the_maximum(situation: Situation) -> Iterator[Observation]:
     remedy="mend the replication; see the server's data replication in DRS",
     waivable=True,
 )
-def lags_are_known(situation: Situation) -> Iterator[Observation]:
+def lags_are_known(situation: PreflightInput) -> Iterator[Observation]:
     """Where the plan asks for the lag, DRS tells it."""
     for wave, server in _asked(situation):
         if parse_duration(server.lag or "") is None:

@@ -18,7 +18,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import AccountFacts
 from prefect_drs.aws.vcpu_quotas import QUOTA_CLASSES, quota_class
 from prefect_drs.runbook.model import FindingSeverity
-from prefect_drs.runbook.preflight_input import Landing, Occupancy, PendingLaunch, Situation
+from prefect_drs.runbook.preflight_input import LaunchPreview, Occupancy, PendingLaunch, PreflightInput
 from prefect_drs.runbook.rules.rule import Observation, rule
 
 
@@ -53,11 +53,11 @@ class _Demand:
         return text
 
 
-def _order(situation: Situation) -> list[int]:
+def _order(situation: PreflightInput) -> list[int]:
     return [wave.wave_number for wave in situation.waves]
 
 
-def _pending(situation: Situation) -> Iterator[tuple[str, PendingLaunch]]:
+def _pending(situation: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
     """What other executions have still to launch, but for servers that this plan launches as well."""
     own = {server.source_server_id for _, server in situation.launched()}
     for other in situation.others:
@@ -77,7 +77,7 @@ def _pending(situation: Situation) -> Iterator[tuple[str, PendingLaunch]]:
     remedy="use a larger subnet, or free addresses in it; what a former drill left: `prefect-drs terminate EXECUTION`",
     waivable=True,
 )
-def subnets_have_room(situation: Situation) -> Iterator[Observation]:
+def subnets_have_room(situation: PreflightInput) -> Iterator[Observation]:
     """Every server finds a free address in the subnet that it lands in (`AvailableIpAddressCount`)."""
     order = _order(situation)
     for location, demands in sorted(_address_demands(situation).items()):
@@ -124,7 +124,7 @@ def _default_subnets_have_room(
         )
 
 
-def _address_demands(situation: Situation) -> dict[Location, dict[str | None, _Demand]]:
+def _address_demands(situation: PreflightInput) -> dict[Location, dict[str | None, _Demand]]:
     demands: dict[Location, dict[str | None, _Demand]] = defaultdict(lambda: defaultdict(_Demand))
     for landing, _ in situation.landed:
         there = demands[landing.server.location]
@@ -147,7 +147,7 @@ def _address_demands(situation: Situation) -> dict[Location, dict[str | None, _D
     return demands
 
 
-def _replaced_addresses(situation: Situation, landing: Landing) -> tuple[str, ...]:
+def _replaced_addresses(situation: PreflightInput, landing: LaunchPreview) -> tuple[str, ...]:
     occupancy = situation.occupancies.get(landing.server.location, Occupancy())
     replaced = occupancy.instances.get(landing.replaces or "")
     return replaced.subnet_ids if replaced is not None else ()
@@ -165,7 +165,7 @@ def _replaced_addresses(situation: Situation, landing: Landing) -> tuple[str, ..
     "waive it",
     waivable=True,
 )
-def vcpu_quotas_suffice(situation: Situation) -> Iterator[Observation]:
+def vcpu_quotas_suffice(situation: PreflightInput) -> Iterator[Observation]:
     """EC2 lets all run at once that the plan launches, beside what runs already."""
     order = _order(situation)
     for location, demands in sorted(_vcpu_demands(situation).items()):
@@ -192,7 +192,7 @@ def vcpu_quotas_suffice(situation: Situation) -> Iterator[Observation]:
     remedy="allow `servicequotas:GetServiceQuota` and `ec2:DescribeInstances`, see [permissions.md](permissions.md)",
     severity=FindingSeverity.TOLD,
 )
-def vcpu_quotas_could_be_read(situation: Situation) -> Iterator[Observation]:
+def vcpu_quotas_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
     """What the quotas are is known."""
     for location, occupancy in sorted(situation.occupancies.items()):
         for failure in occupancy.failures:
@@ -209,7 +209,7 @@ def _used(occupancy: Occupancy, types: Mapping[str, InstanceType]) -> Counter[st
     return used
 
 
-def _vcpu_demands(situation: Situation) -> dict[Location, dict[str, _Demand]]:
+def _vcpu_demands(situation: PreflightInput) -> dict[Location, dict[str, _Demand]]:
     demands: dict[Location, dict[str, _Demand]] = defaultdict(lambda: defaultdict(_Demand))
     for landing, facts in situation.landed:
         location, number = landing.server.location, landing.wave.wave_number

@@ -1,6 +1,7 @@
-"""What a preflight rule is: a named function over a `Situation`, with its code, what it asks and the remedy.
+"""What a preflight rule is: a named function over a `PreflightInput`, with its code, what it asks and the remedy.
 
-In: functions that yield `Observation`s. Out: `Rule`s, which make `Finding`s of them. A rule reads nothing: it looks.
+In: functions that yield `Observation`s. Out: `PreflightRule`s, which turn them into `RunbookFinding`s. A rule makes no
+call.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from prefect_drs.aws.location import Location
-from prefect_drs.runbook.model import Finding, FindingSeverity
-from prefect_drs.runbook.preflight_input import Situation
+from prefect_drs.runbook.model import FindingSeverity, RunbookFinding
+from prefect_drs.runbook.preflight_input import PreflightInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class Observation:
     execution_id: str | None = None
 
 
-Look = Callable[[Situation], Iterator[Observation]]
+Look = Callable[[PreflightInput], Iterator[Observation]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PreflightRule:
     """A rule of the preflight.
 
     Args:
@@ -48,10 +49,10 @@ class Rule:
     waivable: bool
     look: Look
 
-    def __call__(self, situation: Situation) -> Iterator[Finding]:
+    def __call__(self, situation: PreflightInput) -> Iterator[RunbookFinding]:
         """Its findings."""
         for seen in self.look(situation):
-            yield Finding(
+            yield RunbookFinding(
                 code=self.code,
                 severity=self.severity,
                 message=seen.message,
@@ -69,10 +70,10 @@ def rule(
     remedy: str,
     severity: FindingSeverity = FindingSeverity.REFUSES,
     waivable: bool = False,
-) -> Callable[[Look], Rule]:
+) -> Callable[[Look], PreflightRule]:
     """Make a function a rule."""
 
-    def made(look: Look) -> Rule:
-        return Rule(look.__name__, code, what, remedy, severity, waivable, look)
+    def made(look: Look) -> PreflightRule:
+        return PreflightRule(look.__name__, code, what, remedy, severity, waivable, look)
 
     return made

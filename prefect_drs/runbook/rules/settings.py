@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from prefect_drs.aws.location import Location
 from prefect_drs.runbook import launch_settings as checks
 from prefect_drs.runbook.launch_settings import Problem
-from prefect_drs.runbook.preflight_input import Landing, Situation, named
-from prefect_drs.runbook.rules.rule import Observation, Rule, rule
+from prefect_drs.runbook.preflight_input import LaunchPreview, PreflightInput, named
+from prefect_drs.runbook.rules.rule import Observation, PreflightRule, rule
 
 
-def observed(landing: Landing, problem: Problem) -> Observation:
+def observed(landing: LaunchPreview, problem: Problem) -> Observation:
     """A problem of a server's setting, with where its value comes from."""
     server = landing.server
     found = server.effective.get(problem.setting)
@@ -23,10 +23,10 @@ def observed(landing: Landing, problem: Problem) -> Observation:
     )
 
 
-def _of_each_server(code: str, check: checks.Check, *, what: str, remedy: str) -> Rule:
+def _of_each_server(code: str, check: checks.Check, *, what: str, remedy: str) -> PreflightRule:
     """The rule that puts one check to every server."""
 
-    def look(situation: Situation) -> Iterator[Observation]:
+    def look(situation: PreflightInput) -> Iterator[Observation]:
         for landing, facts in situation.landed:
             yield from (observed(landing, problem) for problem in check(landing.settings, facts))
 
@@ -96,7 +96,7 @@ instance_profile_exists = _of_each_server(
     "instance does not count, since it is replaced",
     remedy="free the address or choose another; where a former drill holds it: `prefect-drs terminate EXECUTION`",
 )
-def addresses_are_free(situation: Situation) -> Iterator[Observation]:
+def addresses_are_free(situation: PreflightInput) -> Iterator[Observation]:
     """A static address is free when the server lands."""
     for landing, facts in situation.landed:
         former = landing.server.recovery_instance_id
@@ -114,9 +114,9 @@ def addresses_are_free(situation: Situation) -> Iterator[Observation]:
     what="one static address for two servers that land in the same VPC, in whichever groups and waves",
     remedy="give each its own",
 )
-def addresses_are_given_once(situation: Situation) -> Iterator[Observation]:
+def addresses_are_given_once(situation: PreflightInput) -> Iterator[Observation]:
     """No two servers of a runbook land on one address of a VPC."""
-    first: dict[tuple[Location, str, str], Landing] = {}
+    first: dict[tuple[Location, str, str], LaunchPreview] = {}
     for landing, facts in situation.landed:
         settings, server = landing.settings, landing.server
         subnet = facts.subnets.get(settings.subnet_id or "")
@@ -137,7 +137,7 @@ def addresses_are_given_once(situation: Situation) -> Iterator[Observation]:
     what="the server's EC2 launch template does not exist",
     remedy="have DRS make one (DRS console: the server's launch settings)",
 )
-def templates_exist(situation: Situation) -> Iterator[Observation]:
+def templates_exist(situation: PreflightInput) -> Iterator[Observation]:
     """There is a template to launch from."""
     for landing in situation.landings:
         if not landing.template_exists and not landing.into_instance:
@@ -155,7 +155,7 @@ def templates_exist(situation: Situation) -> Iterator[Observation]:
     "asks for a network of its own",
     remedy="take it out of the template, or the settings out of the plan",
 )
-def templates_take_the_settings(situation: Situation) -> Iterator[Observation]:
+def templates_take_the_settings(situation: PreflightInput) -> Iterator[Observation]:
     """What the plan changes can be written into the launch template."""
     for landing in situation.landings:
         if landing.unwritable:
@@ -171,7 +171,7 @@ def templates_take_the_settings(situation: Situation) -> Iterator[Observation]:
     what="an instance type of `retry.instanceTypes` is not on offer in the zone of a server's subnet",
     remedy="another instance type, or leave it out",
 )
-def retried_types_are_offered(situation: Situation) -> Iterator[Observation]:
+def retried_types_are_offered(situation: PreflightInput) -> Iterator[Observation]:
     """What a retry falls back on would be launched in the server's own subnet."""
     told: set[tuple[int, Location, str, str | None]] = set()
     for landing, facts in situation.landed:
@@ -195,7 +195,7 @@ def retried_types_are_offered(situation: Situation) -> Iterator[Observation]:
     "groups, or its zone does not offer the instance type",
     remedy="another subnet, or leave it out; a server with a static address is never moved and does not count",
 )
-def retried_subnets_can_be_used(situation: Situation) -> Iterator[Observation]:
+def retried_subnets_can_be_used(situation: PreflightInput) -> Iterator[Observation]:
     """A server without a static address could be launched in each of the subnets that a retry falls back on."""
     told: set[tuple[int, Location, str, str]] = set()
     for landing, facts in situation.landed:

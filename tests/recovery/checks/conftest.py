@@ -9,8 +9,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from prefect_drs.plan.checks import Check
-from prefect_drs.recovery.checks import Outcome, Probe, Target, WaveContext, probes_for
-from prefect_drs.recovery.checks.runner import Checking
+from prefect_drs.recovery.checks import CheckTarget, Probe, ProbeOutcome, WaveContext, probes_for
+from prefect_drs.recovery.checks.runner import CheckRunner
 from prefect_drs.recovery.drivers import InlineExecutor
 from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.aws_endpoint import AwsEndpoint, aws_endpoint
@@ -54,7 +54,8 @@ class Launched:
             rig.clock.advance(5)
         launched = {s["sourceServerID"]: s for s in self.participants(job["jobID"])}
         self.targets = [
-            Target(server, launched[server.source_server_id]["recoveryInstanceID"], job["jobID"]) for server in planned
+            CheckTarget(server, launched[server.source_server_id]["recoveryInstanceID"], job["jobID"])
+            for server in planned
         ]
 
     def participants(self, job_id: str) -> list[Any]:
@@ -76,16 +77,18 @@ class Launched:
             clock=self.rig.clock,
         )
 
-    def look(self, check: dict[str, Any], attempt: int = 1, phase: CheckPhase = CheckPhase.HEALTH) -> list[Outcome]:
+    def look(
+        self, check: dict[str, Any], attempt: int = 1, phase: CheckPhase = CheckPhase.HEALTH
+    ) -> list[ProbeOutcome]:
         """What fresh probes see in one look at that attempt, in the order of the servers."""
-        outcomes: list[Outcome] = []
+        outcomes: list[ProbeOutcome] = []
         for probe in self.probes(check, phase=phase):
             outcomes += probe.look(dict.fromkeys(probe.subjects, attempt)).values()
         return outcomes
 
-    def checking(self, *checks: dict[str, Any], phase: CheckPhase = CheckPhase.HEALTH) -> Checking:
+    def checking(self, *checks: dict[str, Any], phase: CheckPhase = CheckPhase.HEALTH) -> CheckRunner:
         """All checks made to their end, in virtual time."""
-        checking = Checking(
+        checking = CheckRunner(
             self.probes(*checks, phase=phase),
             self.rig.clock,
             InlineExecutor(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_drs.recovery.checks import Verdict
+from prefect_drs.recovery.checks import ProbeVerdict
 from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.conftest import Launched
 
@@ -43,18 +43,18 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "verdict", "told"),
     [
-        ("yes", Verdict.PASSED, "yes passed"),
-        ("quiet", Verdict.PASSED, "quiet passed"),
-        ("not_yet", Verdict.PENDING, "says not yet"),
-        ("rows", Verdict.PASSED, "orders of w1-000 in us-west-2"),
-        ("address", Verdict.PENDING, "no public IPv4 address"),
-        ("broken", Verdict.FAILED, "LookupError: no such table"),
-        ("odd", Verdict.FAILED, "answered str"),
-        ("gone", Verdict.FAILED, "AttributeError"),
-        ("other", Verdict.FAILED, "no entry point 'other'"),
+        ("yes", ProbeVerdict.PASSED, "yes passed"),
+        ("quiet", ProbeVerdict.PASSED, "quiet passed"),
+        ("not_yet", ProbeVerdict.PENDING, "says not yet"),
+        ("rows", ProbeVerdict.PASSED, "orders of w1-000 in us-west-2"),
+        ("address", ProbeVerdict.PENDING, "no public IPv4 address"),
+        ("broken", ProbeVerdict.FAILED, "LookupError: no such table"),
+        ("odd", ProbeVerdict.FAILED, "answered str"),
+        ("gone", ProbeVerdict.FAILED, "AttributeError"),
+        ("other", ProbeVerdict.FAILED, "no entry point 'other'"),
     ],
 )
-def test_a_callable_decides(launched: Launched, name: str, verdict: Verdict, told: str) -> None:
+def test_a_callable_decides(launched: Launched, name: str, verdict: ProbeVerdict, told: str) -> None:
     outcome = launched.look({"type": "python", "entryPoint": name, "parameters": {"table": "orders"}})[0]
     assert outcome.verdict is verdict
     assert told in outcome.detail

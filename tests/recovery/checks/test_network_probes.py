@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from prefect_drs.recovery.checks import Verdict
+from prefect_drs.recovery.checks import ProbeVerdict
 from tests.conftest import free_port
 from tests.recovery.checks.conftest import Launched
 
@@ -46,10 +46,10 @@ def http(port: int, path: str = "/200", **fields: Any) -> dict[str, Any]:
 
 def test_an_open_port_passes_and_a_closed_one_is_looked_at_again(launched: Launched, port: int) -> None:
     check = {"type": "tcp", "address": "127.0.0.1", "port": port}
-    assert {outcome.verdict for outcome in launched.look(check)} == {Verdict.PASSED}
+    assert {outcome.verdict for outcome in launched.look(check)} == {ProbeVerdict.PASSED}
     closed = free_port()
     outcomes = launched.look({**check, "port": closed})
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.PENDING}
+    assert {outcome.verdict for outcome in outcomes} == {ProbeVerdict.PENDING}
     assert f"127.0.0.1:{closed}" in outcomes[0].detail
 
 
@@ -57,17 +57,17 @@ def test_a_name_in_a_url_is_one_part_of_it(launched: Launched, port: int) -> Non
     named = launched.targets[0].server.model_copy(update={"name": "x/503?y=#z 🚀"})
     launched.targets = [replace(launched.targets[0], server=named)]
     (outcome,) = launched.look(http(port, "/{name}/200"))
-    assert outcome.verdict is Verdict.PASSED
+    assert outcome.verdict is ProbeVerdict.PASSED
     assert "/x%2F503%3Fy%3D%23z%20%F0%9F%9A%80/200" in outcome.detail
 
 
 def test_a_port_that_opens_in_time_passes_in_the_same_attempt(launched: Launched) -> None:
-    from prefect_drs.recovery.checks.runner import Checking
+    from prefect_drs.recovery.checks.runner import CheckRunner
     from prefect_drs.recovery.drivers import InlineExecutor
 
     port = free_port()
     check = {"type": "tcp", "address": "127.0.0.1", "port": port, "timeoutSeconds": 60, "intervalSeconds": 15}
-    checking = Checking(launched.probes(check), launched.rig.clock, InlineExecutor())
+    checking = CheckRunner(launched.probes(check), launched.rig.clock, InlineExecutor())
     assert checking.step() == 15
     with socket.create_server(("127.0.0.1", port)):
         launched.rig.clock.advance(15)
@@ -93,32 +93,32 @@ def test_a_check_of_the_private_address_asks_ec2_once_for_all_servers(launched: 
 
 def test_a_server_without_a_public_address_is_not_passed(launched: Launched) -> None:
     outcomes = launched.look({"type": "tcp", "address": "public", "port": 22})
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.PENDING}
+    assert {outcome.verdict for outcome in outcomes} == {ProbeVerdict.PENDING}
     assert "no public IPv4 address" in outcomes[0].detail
 
 
 @pytest.mark.parametrize(
     ("path", "fields", "verdict"),
     [
-        ("/200", {}, Verdict.PASSED),
-        ("/503", {}, Verdict.PENDING),
-        ("/401", {"expectedStatus": [200, 401]}, Verdict.PASSED),
-        ("/302", {}, Verdict.PENDING),
-        ("/200", {"bodyPattern": '"status":\\s*"UP"'}, Verdict.PASSED),
-        ("/200", {"bodyPattern": "DOWN"}, Verdict.PENDING),
-        ("/long/200", {"bodyPattern": "x{60000}"}, Verdict.PASSED),
-        ("/long/200", {"bodyPattern": "late"}, Verdict.PENDING),
+        ("/200", {}, ProbeVerdict.PASSED),
+        ("/503", {}, ProbeVerdict.PENDING),
+        ("/401", {"expectedStatus": [200, 401]}, ProbeVerdict.PASSED),
+        ("/302", {}, ProbeVerdict.PENDING),
+        ("/200", {"bodyPattern": '"status":\\s*"UP"'}, ProbeVerdict.PASSED),
+        ("/200", {"bodyPattern": "DOWN"}, ProbeVerdict.PENDING),
+        ("/long/200", {"bodyPattern": "x{60000}"}, ProbeVerdict.PASSED),
+        ("/long/200", {"bodyPattern": "late"}, ProbeVerdict.PENDING),
     ],
 )
 def test_status_and_body_decide(
-    launched: Launched, port: int, path: str, fields: dict[str, Any], verdict: Verdict
+    launched: Launched, port: int, path: str, fields: dict[str, Any], verdict: ProbeVerdict
 ) -> None:
     assert {outcome.verdict for outcome in launched.look(http(port, path, **fields))} == {verdict}
 
 
 def test_a_query_is_not_told(launched: Launched, port: int) -> None:
     outcomes = launched.look(http(port, "/200?token=hunter2"))
-    assert outcomes[0].verdict is Verdict.PASSED
+    assert outcomes[0].verdict is ProbeVerdict.PASSED
     assert "hunter2" not in outcomes[0].detail
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from prefect_drs.core.escaping import ssm_value
-from prefect_drs.recovery.checks import Verdict
+from prefect_drs.recovery.checks import ProbeVerdict
 from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.conftest import Launched
 from tests.rig import Rig
@@ -48,16 +48,16 @@ def test_a_stopped_instance_is_looked_at_again_and_a_terminated_one_fails(runnin
     launched.ec2.stop_instances(InstanceIds=[stopped])
     launched.ec2.terminate_instances(InstanceIds=[terminated])
     outcomes = launched.look(STATUS)
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.PENDING, Verdict.FAILED]
+    assert [outcome.verdict for outcome in outcomes] == [ProbeVerdict.PENDING, ProbeVerdict.FAILED]
     launched.ec2.start_instances(InstanceIds=[stopped])
-    assert launched.look(STATUS)[0].verdict is Verdict.PASSED
+    assert launched.look(STATUS)[0].verdict is ProbeVerdict.PASSED
 
 
 def test_an_instance_that_ec2_does_not_know_hides_no_other(running: Launched) -> None:
     launched = running
     launched.targets[0] = replace(launched.targets[0], recovery_instance_id="i-0123456789abcdef0")
     outcomes = launched.look(STATUS)
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.PENDING, Verdict.PASSED]
+    assert [outcome.verdict for outcome in outcomes] == [ProbeVerdict.PENDING, ProbeVerdict.PASSED]
     assert "i-0123456789abcdef0" in outcomes[0].detail
 
 
@@ -90,7 +90,7 @@ def test_a_name_in_a_commands_parameter_is_no_command_and_no_reference(launched:
 
 def test_a_command_that_a_dead_process_sent_is_found_again(launched: Launched) -> None:
     launched.look(COMMAND)
-    assert [outcome.verdict for outcome in launched.look(COMMAND)] == [Verdict.PASSED, Verdict.PASSED]
+    assert [outcome.verdict for outcome in launched.look(COMMAND)] == [ProbeVerdict.PASSED, ProbeVerdict.PASSED]
     assert len(launched.ssm.list_commands()["Commands"]) == 2
     launched.look(COMMAND, attempt=2)
     assert len(launched.ssm.list_commands()["Commands"]) == 4
@@ -111,10 +111,10 @@ def test_a_command_hook_runs_once_for_all_its_targets(launched: Launched) -> Non
 def test_post_launch_actions_pass_when_the_last_of_them_succeeded(rig: Rig, name: str) -> None:
     launched = Launched(rig, 1, actions=({"name": "first"}, {"name": "second"}, {"name": "extra", "optional": True}))
     check = {**ACTIONS, "actions": ["second"]} if name == "one" else ACTIONS
-    assert {outcome.verdict for outcome in launched.look(check)} == {Verdict.PENDING}
+    assert {outcome.verdict for outcome in launched.look(check)} == {ProbeVerdict.PENDING}
     rig.clock.advance(95)  # the agent after 30 s, the first action after 60 s more
     outcomes = launched.look(check)
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.PENDING}
+    assert {outcome.verdict for outcome in outcomes} == {ProbeVerdict.PENDING}
     assert ("first SUCCEEDED" in outcomes[0].detail) == (name == "all")
     assert launched.checking(check).passed
 
@@ -122,4 +122,4 @@ def test_post_launch_actions_pass_when_the_last_of_them_succeeded(rig: Rig, name
 def test_a_check_of_actions_that_a_server_does_not_have_fails(launched: Launched) -> None:
     assert "nothing was checked" in launched.look(ACTIONS)[0].detail
     assert "backup" in launched.look({**ACTIONS, "actions": ["backup"]})[0].detail
-    assert {outcome.verdict for outcome in launched.look(ACTIONS)} == {Verdict.FAILED}
+    assert {outcome.verdict for outcome in launched.look(ACTIONS)} == {ProbeVerdict.FAILED}

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from prefect_drs.recovery.checks import Verdict
+from prefect_drs.recovery.checks import ProbeVerdict
 from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.aws_endpoint import AwsEndpoint
 from tests.recovery.checks.conftest import Launched
@@ -28,7 +28,7 @@ def test_a_command_under_way_is_followed_and_its_failure_told(one: Launched, aws
     assert probe.look(look)[probe.subjects[0]].at_work
     aws.status = "Failed"
     outcome = probe.look(look)[probe.subjects[0]]
-    assert (outcome.verdict, outcome.at_work) == (Verdict.FAILED, False)
+    assert (outcome.verdict, outcome.at_work) == (ProbeVerdict.FAILED, False)
     assert "exit code 3" in outcome.detail
     assert aws.calls["SendCommand"] == 1
 
@@ -39,7 +39,7 @@ def test_a_command_whose_answer_was_lost_is_looked_for_and_not_sent_again(one: L
     look = {probe.subjects[0]: 1}
     assert probe.look(look)[probe.subjects[0]].at_work
     aws.status = "Success"
-    assert probe.look(look)[probe.subjects[0]].verdict is Verdict.PASSED
+    assert probe.look(look)[probe.subjects[0]].verdict is ProbeVerdict.PASSED
     assert aws.calls["SendCommand"] == 1
 
 
@@ -77,9 +77,9 @@ def test_a_command_that_failed_is_tried_again_as_often_as_the_plan_says(one: Lau
 def test_an_agent_that_has_not_registered_is_waited_for(one: Launched, aws: AwsEndpoint) -> None:
     aws.refuse["SendCommand"] = "InvalidInstanceId"
     (outcome,) = one.look(COMMAND)
-    assert (outcome.verdict, outcome.at_work) == (Verdict.PENDING, False)
+    assert (outcome.verdict, outcome.at_work) == (ProbeVerdict.PENDING, False)
     aws.refuse["SendCommand"] = "InvalidDocument"
-    assert one.look(COMMAND)[0].verdict is Verdict.FAILED
+    assert one.look(COMMAND)[0].verdict is ProbeVerdict.FAILED
 
 
 def test_a_command_whose_outcome_may_not_be_read_is_never_sent_again(one: Launched, aws: AwsEndpoint) -> None:
@@ -91,7 +91,7 @@ def test_a_command_whose_outcome_may_not_be_read_is_never_sent_again(one: Launch
 def test_a_command_hook_whose_targets_match_no_instance_fails(one: Launched, aws: AwsEndpoint) -> None:
     aws.status = "Success"
     (outcome,) = one.look({**COMMAND, "targets": {"tag:Role": ["none"]}}, phase=CheckPhase.PRE_WAVE)
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is ProbeVerdict.FAILED
     assert "match no instance" in outcome.detail
 
 
@@ -101,7 +101,7 @@ def test_an_automation_is_started_once_an_attempt_in_whichever_process(one: Laun
     assert one.look(AUTOMATION)[0].at_work
     assert aws.calls["StartAutomationExecution"] == 3
     aws.status = "Success"
-    assert one.look(AUTOMATION)[0].verdict is Verdict.PASSED
+    assert one.look(AUTOMATION)[0].verdict is ProbeVerdict.PASSED
     assert len(aws.automations) == 1
     (given,) = aws.automations.values()
     assert given["Parameters"] == {"Server": [one.targets[0].server.source_server_id]}
@@ -112,7 +112,7 @@ def test_an_automation_is_started_once_an_attempt_in_whichever_process(one: Laun
 def test_an_automation_that_failed_tells_its_step(one: Launched, aws: AwsEndpoint) -> None:
     aws.status = "Failed"
     (outcome,) = one.look(AUTOMATION)
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is ProbeVerdict.FAILED
     assert "at step checkRows" in outcome.detail
 
 
@@ -123,18 +123,18 @@ def test_an_expired_session_is_waited_out_without_a_second_start(one: Launched, 
     assert probe.look(look)[probe.subjects[0]].at_work
     aws.refuse.clear()
     aws.status = "Success"
-    assert probe.look(look)[probe.subjects[0]].verdict is Verdict.PASSED
+    assert probe.look(look)[probe.subjects[0]].verdict is ProbeVerdict.PASSED
     assert aws.calls["StartAutomationExecution"] == 1
 
 
 def test_an_automation_limit_is_waited_out(one: Launched, aws: AwsEndpoint) -> None:
     aws.refuse["StartAutomationExecution"] = "AutomationExecutionLimitExceededException"
     (outcome,) = one.look(AUTOMATION)
-    assert (outcome.verdict, outcome.at_work) == (Verdict.PENDING, False)
+    assert (outcome.verdict, outcome.at_work) == (ProbeVerdict.PENDING, False)
 
 
 def test_a_function_gets_the_filled_payload_and_the_attempts_id(one: Launched, aws: AwsEndpoint) -> None:
-    assert one.look(LAMBDA)[0].verdict is Verdict.PASSED
+    assert one.look(LAMBDA)[0].verdict is ProbeVerdict.PASSED
     one.look(LAMBDA)
     one.look(LAMBDA, attempt=2)
     first, again, second = aws.invocations
@@ -148,7 +148,7 @@ def test_a_function_error_fails_and_tells_its_type_but_not_its_message(one: Laun
     aws.function_error = "Unhandled"
     aws.answers = [{"errorType": "KeyError", "errorMessage": "password=hunter2"}]
     (outcome,) = one.look(LAMBDA)
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is ProbeVerdict.FAILED
     assert "KeyError" in outcome.detail
     assert "hunter2" not in outcome.detail
 
@@ -163,7 +163,7 @@ def test_a_function_is_asked_again_until_it_says_healthy(one: Launched, aws: Aws
 
 def test_an_answer_that_says_neither_is_not_healthy(one: Launched, aws: AwsEndpoint) -> None:
     aws.answers = [{"healthy": "yes"}, ["healthy"], None]
-    assert {one.look({**LAMBDA, "expectHealthy": True})[0].verdict for _ in range(3)} == {Verdict.FAILED}
+    assert {one.look({**LAMBDA, "expectHealthy": True})[0].verdict for _ in range(3)} == {ProbeVerdict.FAILED}
 
 
 def test_a_function_whose_answer_was_lost_is_not_invoked_again(one: Launched, aws: AwsEndpoint) -> None:
