@@ -18,10 +18,17 @@ import pytest
 from tests.conftest import PrefectServer
 from tests.snippets import ROOT, Reader, Snippet, clean_environment, snippets
 
-PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")),
+]
 NOT_RUN = {
     "make demo": "over a minute of servers of its own; tests/e2e/test_demo.py runs it, and its target is checked below",
     "make test": "it would run this test; its target is checked below",
+    "make install": "it would set up this environment; tests/test_contributing.py checks that its targets are there",
+    "make release": "it would tag this checkout; tests/e2e/test_release.py releases a copy",
     "python3 -m venv": "it would install from a registry; the file and the extra that it names are checked below",
     "prefect server start": "the fixture prefect_server is that server",
     "aws drs": "the AWS CLI is no part of the development environment",
