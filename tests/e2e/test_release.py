@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from release.__main__ import release
+from release.errors import ReleaseError
 from tests.snippets import ROOT
 
 VERSION = "99.0.0"
@@ -49,3 +50,12 @@ def test_a_release_is_built_tried_and_tagged(checkout: Path) -> None:
     assert git(checkout, "tag", "--points-at", "HEAD") == f"v{VERSION}\n"
     assert git(checkout, "cat-file", "-t", f"v{VERSION}") == "tag\n"
     assert git(checkout, "status", "--porcelain") == ""
+
+
+def test_a_wheel_that_does_not_do_its_work_is_not_tagged(checkout: Path) -> None:
+    (checkout / "examples/three-tier-bindings.yaml").write_text("subnets: {}\n")
+    git(checkout, "commit", "--all", "--message", "the example has no bindings any more")
+    with pytest.raises(ReleaseError, match="INVALID_SOURCE_SERVER_ID"):
+        release(checkout, VERSION)
+    assert git(checkout, "tag") == ""
+    assert not (checkout / "dist").exists()
