@@ -72,8 +72,9 @@ check: install
 hooks: install
 	$(BIN)/pre-commit install
 
+# Not --quiet: it hides the warnings that fail a strict build.
 docs: install
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 release: install
 	$(BIN)/python -m release "$(VERSION)"

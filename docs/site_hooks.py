@@ -33,6 +33,16 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCE_WORDS = re.compile(r"^(```\w+) .*$", re.MULTILINE)
 
 
+def on_startup(command: str, dirty: bool) -> None:
+    """Import every operation before mkdocstrings listens to griffe's warnings.
+
+    Prefect reads the docstring of each flow with griffe when the flow is defined, and silences the warnings about it at
+    a logger that mkdocstrings replaces later.
+    """
+    for operation in OPERATIONS:
+        _module(operation)
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Take the repository's address from pyproject.toml."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]

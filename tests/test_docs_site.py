@@ -39,6 +39,14 @@ def test_the_navigation_names_every_page_once() -> None:
     assert sorted(named) == sorted(there)
 
 
+def test_the_build_of_the_site_fails_for_every_warning() -> None:
+    recipe = re.search(r"^docs: install\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    assert "mkdocs build --strict" in recipe[1]
+    assert "--quiet" not in recipe[1], "it hides warnings from --strict"
+    assert "\nmake docs\n" in (ROOT / ".ci/run").read_text()
+
+
 def test_every_markdown_file_of_the_root_is_a_page() -> None:
     from docs.site_hooks import ROOT_PAGES
 
