@@ -11,7 +11,7 @@ COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
 PYTEST_ARGS ?=
 PYTEST := -m pytest --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test test-prefect-lowest test-prefect-newest check install lock clean
+.PHONY: help demo test test-prefect-lowest test-prefect-newest check hooks docs release install lock clean
 
 help:
 	@echo "make demo     start the sandbox and a Prefect server, run a drill with two gates"
@@ -19,6 +19,9 @@ help:
 	@echo "make test-prefect-lowest   the Prefect-facing tests with the lowest release of each dependency"
 	@echo "make test-prefect-newest   the same with the newest releases, where these are not the pinned ones"
 	@echo "make check    format, lint, types, import rules"
+	@echo "make hooks    run the checks before each commit (pre-commit)"
+	@echo "make docs     build the documentation site into site/, strictly"
+	@echo "make release  VERSION=X.Y.Z: check, build, try the wheel, tag; uploads nothing"
 	@echo "make install  make .venv with the package and everything the two need"
 	@echo "make lock     bring constraints.txt in line with pyproject.toml; UPGRADE=--upgrade takes the newest releases"
 
@@ -27,7 +30,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sandbox]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,docs,sandbox]'
 	touch $(STAMP)
 
 demo: install
@@ -66,8 +69,18 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+hooks: install
+	$(BIN)/pre-commit install
+
+# Not --quiet: it hides the warnings that fail a strict build.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+release: install
+	$(BIN)/python -m release "$(VERSION)"
+
 lock: install
 	$(UV) $(COMPILE) --universal --python-version 3.11 $(UPGRADE) --all-extras pyproject.toml --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo site

@@ -18,10 +18,17 @@ import pytest
 from tests.conftest import PrefectServer
 from tests.snippets import ROOT, Reader, Snippet, clean_environment, snippets
 
-PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")),
+]
 NOT_RUN = {
     "make demo": "over a minute of servers of its own; tests/e2e/test_demo.py runs it, and its target is checked below",
     "make test": "it would run this test; its target is checked below",
+    "make install": "it would set up this environment; tests/test_contributing.py checks that its targets are there",
+    "make release": "it would tag this checkout; tests/e2e/test_release.py releases a copy",
     "python3 -m venv": "it would install from a registry; the file and the extra that it names are checked below",
     "prefect server start": "the fixture prefect_server is that server",
     "aws drs": "the AWS CLI is no part of the development environment",
@@ -167,10 +174,11 @@ def test_the_statuses_are_those_of_the_code() -> None:
 
 
 def test_how_long_is_waited_is_as_the_code_has_it() -> None:
-    from prefect_drs.recovery import course, jobs, refusals
+    from prefect_drs.recovery import wave_runner
+    from prefect_drs.recovery.launch import jobs, launch_errors
 
     told = re.findall(r"\| (\d+) hours? \|$", section("docs/operating.md", "### What it waits for"), re.MULTILINE)
-    patience = (jobs.FOREIGN_PATIENCE, refusals.PATIENCE, course.PREPARING_PATIENCE)
+    patience = (jobs.FOREIGN_PATIENCE, launch_errors.PATIENCE, wave_runner.PREPARING_PATIENCE)
     assert [int(hours) * 3600 for hours in told] == [limit.total_seconds() for limit in patience]
 
 
@@ -247,7 +255,7 @@ def test_the_settings_are_there_with_the_defaults_told() -> None:
     ],
 )
 def test_the_fields_of_a_manifest_are_those_of_the_code(heading: str, shape: str) -> None:
-    from prefect_drs.plan import fields
+    from prefect_drs.plan.read import fields
 
     assert first_column(section("docs/manifest.md", heading)) == set(getattr(fields, shape).fields)
 

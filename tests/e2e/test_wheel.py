@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,54 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from release.wheel import UV, InstalledWheel, build_wheel, install
 from tests.e2e.rehearsal import ROOT, Rehearsal, plan
 
-PATIENCE_SECONDS = 300
-UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
 POOL = "of-the-wheel"
 
 
-class Installed:
-    """An environment that holds the wheel and what it needs, and a folder that holds nothing of the project."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder / "elsewhere"
-        self.folder.mkdir()
-        binaries = folder / "venv" / "bin"
-        self.environment = environment | {
-            "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "PREFECT_CLI_PROMPT": "false",
-            "NO_COLOR": "1",
-            "COLUMNS": "200",
-        }
-        self.environment.pop("PYTHONPATH", None)
-
-    def run(self, *command: str) -> str:
-        """Run a command as a user of the wheel would: what it printed on standard output."""
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done.stdout
-
-
 @pytest.fixture(scope="module")
-def installed(rehearsal: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+def installed(rehearsal: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstalledWheel]:
     folder = tmp_path_factory.mktemp("wheel")
-    here = Installed(folder, rehearsal.environment)
-    here.run(UV, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT))
-    (wheel,) = folder.glob("prefect_drs-*.whl")
-    here.run(UV, "venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
-    python = str(folder / "venv" / "bin" / "python")
-    constraints = pinned_as_here(folder)
-    here.run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", str(constraints), str(wheel))
+    wheel = build_wheel(ROOT, folder)
+    environment = rehearsal.environment | {"PREFECT_CLI_PROMPT": "false"}
+    here = install(wheel, folder, constraints=pinned_as_here(folder), environment=environment)
     yield here
     subprocess.run(
         ["prefect", "block", "delete", "drs-target-account/sandbox"],
@@ -82,7 +44,7 @@ def pinned_as_here(folder: Path) -> Path:
     return constraints
 
 
-def test_setup_registers_everything_and_again_changes_nothing(installed: Installed) -> None:
+def test_setup_registers_everything_and_again_changes_nothing(installed: InstalledWheel) -> None:
     first = installed.run("prefect-drs", "setup", "--sample").splitlines()
     again = installed.run("prefect-drs", "setup", "--sample").splitlines()
     assert "block type drs-target-account is registered" in first
@@ -96,7 +58,7 @@ def test_setup_registers_everything_and_again_changes_nothing(installed: Install
     assert str(ROOT) not in where
 
 
-def test_a_drill_by_a_deployment_of_the_wheel(installed: Installed, rehearsal: Rehearsal) -> None:
+def test_a_drill_by_a_deployment_of_the_wheel(installed: InstalledWheel, rehearsal: Rehearsal) -> None:
     region = "sa-east-1"
     file, bindings = rehearsal.seeded(plan(region, {"Database": ["v-db1"], "Web": ["v-web1"]}, gates=["Web"]))
     installed.run("prefect", "work-pool", "create", POOL, "--type", "process")

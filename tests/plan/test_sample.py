@@ -7,7 +7,7 @@ import re
 import pytest
 
 from prefect_drs.core.errors import FaultyInputError
-from prefect_drs.plan import Bindings, check_manifest, load_manifest
+from prefect_drs.plan import check_manifest, load_bindings, load_manifest
 from tests.plan.files import EXAMPLES, SAMPLE
 
 SERVERS = ["s-db001", "s-db002", "s-app001", "s-app002", "s-web001", "s-web002"]
@@ -17,12 +17,7 @@ GROUPS = {
     "app-group-id": "ApplicationServersWaveGroup",
     "web-group-id": "WebServersWaveGroup",
 }
-BINDINGS = Bindings(
-    protection_groups=GROUPS,
-    source_servers={name: f"s-{number:017d}" for number, name in enumerate(SERVERS)},
-    subnets={name: f"subnet-{number:017x}" for number, name in enumerate(SUBNETS)},
-    security_groups={"sg-app123456": "sg-0123456789abcdef0"},
-)
+BINDINGS = load_bindings(EXAMPLES / "three-tier-bindings.yaml")
 
 
 @pytest.fixture(scope="module")
