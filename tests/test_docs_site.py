@@ -78,7 +78,9 @@ def test_the_api_page_names_every_public_name() -> None:
 
     text = (ROOT / "docs/api.md").read_text()
     identifiers = set(IDENTIFIER.findall(text))
-    errors = {name for name in prefect_drs.__all__ if getattr(prefect_drs, name).__module__ == "prefect_drs.core.errors"}
+    errors = {
+        name for name in prefect_drs.__all__ if getattr(prefect_drs, name).__module__ == "prefect_drs.core.errors"
+    }
     assert {f"prefect_drs.{name}" for name in set(prefect_drs.__all__) - errors} <= identifiers
     assert "prefect_drs.core.errors" in identifiers
 

@@ -152,7 +152,7 @@ def runbook_view(runbook: Runbook) -> RenderableType:
                 parts.append(Text("      no launch setting changes", "dim"))
             parts.extend(Text(f"      {line}", "dim") for line in _launched_with(server))
     for finding in runbook.findings:
-        refuses = finding.severity is FindingSeverity.REFUSES
+        refuses = finding.severity is FindingSeverity.ERROR
         waived = f" (waived: {finding.waived_because})" if finding.waived_because else ""
         told = f"{finding.severity}: {finding.code}: {finding.message}{waived}"
         parts.append(Text(told, "bold red" if refuses else "yellow"))

@@ -29,11 +29,16 @@ class RunbookModel(BaseModel):
 
 
 class FindingSeverity(enum.StrEnum):
-    """REFUSES stops an execution before it begins; WAIVED would have, but for a person's word; TOLD is shown."""
+    """ERROR stops an execution before it begins; WAIVED is an ERROR that a person let pass; INFO is shown."""
 
-    REFUSES = "REFUSES"
+    ERROR = "ERROR"
     WAIVED = "WAIVED"
-    TOLD = "TOLD"
+    INFO = "INFO"
+
+    @classmethod
+    def _missing_(cls, value: object) -> FindingSeverity | None:
+        """The words of journals that release 0.1.0 wrote."""
+        return {"REFUSES": cls.ERROR, "TOLD": cls.INFO}.get(str(value))
 
 
 class RunbookFinding(RunbookModel):
@@ -150,7 +155,7 @@ class Runbook(RunbookModel):
     @property
     def refusals(self) -> tuple[RunbookFinding, ...]:
         """The findings that refuse the execution."""
-        return tuple(f for f in self.findings if f.severity is FindingSeverity.REFUSES)
+        return tuple(f for f in self.findings if f.severity is FindingSeverity.ERROR)
 
     @property
     def locations(self) -> tuple[Location, ...]:

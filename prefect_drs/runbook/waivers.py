@@ -38,7 +38,7 @@ def waived(findings: Sequence[RunbookFinding], waivers: Mapping[str, str]) -> tu
     """The findings, those that are waived among them with their reason."""
     return tuple(
         finding.model_copy(update={"severity": FindingSeverity.WAIVED, "waived_because": waivers[finding.code]})
-        if finding.severity is FindingSeverity.REFUSES and finding.code in waivers
+        if finding.severity is FindingSeverity.ERROR and finding.code in waivers
         else finding
         for finding in findings
     )

@@ -86,7 +86,7 @@ def runbook(
             )
             for number, size in enumerate(sizes, 1)
         ),
-        findings=(RunbookFinding(code="TOLD_SO", severity=FindingSeverity.TOLD, message="by the way"),),
+        findings=(RunbookFinding(code="TOLD_SO", severity=FindingSeverity.INFO, message="by the way"),),
     )
 
 

@@ -46,7 +46,7 @@ def test_a_static_address_that_a_former_drill_still_holds_refuses_the_next_drill
     second = resolve(manifest, manifest.plan(None), mode=mode, sessions=rig.sessions, clock=rig.clock)  # type: ignore[arg-type]
 
     assert {finding.code for finding in second.refusals} == codes
-    told = [finding.code for finding in second.findings if finding.severity is FindingSeverity.TOLD]
+    told = [finding.code for finding in second.findings if finding.severity is FindingSeverity.INFO]
     assert told == ["RECOVERY_INSTANCE_EXISTS"]
 
 

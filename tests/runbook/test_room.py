@@ -115,4 +115,4 @@ def test_a_wave_that_does_not_fit_at_once_is_told_and_never_refused(servers: int
     situation = PreflightInput(mode="drill", now=NOW, waves=(wave(servers),), jobs={HERE: jobs})
     found = list(RULE["JOBS_MUST_WAIT"](situation))
     assert bool(found) is waits
-    assert all(finding.severity == "TOLD" for finding in found)
+    assert all(finding.severity == "INFO" for finding in found)

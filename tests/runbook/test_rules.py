@@ -50,4 +50,4 @@ def test_a_rule_that_is_kept_is_not_told_and_nothing_refuses(code: str, world: W
 
 @pytest.mark.parametrize("code", WAIVABLE)
 def test_what_can_be_waived_refuses_else(code: str) -> None:
-    assert BY_CODE[code].severity is FindingSeverity.REFUSES
+    assert BY_CODE[code].severity is FindingSeverity.ERROR

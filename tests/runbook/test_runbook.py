@@ -151,7 +151,7 @@ def test_what_a_drill_has_set_is_no_change_any_more(rig: Rig) -> None:
     after = resolved(rig, group)
     assert changes(after, "web") == {}
     (finding,) = after.findings
-    assert (finding.code, finding.severity) == ("RECOVERY_INSTANCE_EXISTS", FindingSeverity.TOLD)
+    assert (finding.code, finding.severity) == ("RECOVERY_INSTANCE_EXISTS", FindingSeverity.INFO)
     assert after.require_accepted() is after
 
 

@@ -197,7 +197,7 @@ def _require_free(
     raise PreflightRefusedError(
         "\n".join([f"execution {execution_id} was refused before any change: its servers are claimed", *lines]),
         findings=[
-            {"code": "SERVER_IN_OTHER_EXECUTION", "severity": "REFUSES", "message": line, "sourceServerId": server_id}
+            {"code": "SERVER_IN_OTHER_EXECUTION", "severity": "ERROR", "message": line, "sourceServerId": server_id}
             for line, (_, shared) in zip(lines, holders.values(), strict=True)
             for server_id in shared
         ],

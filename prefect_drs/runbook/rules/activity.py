@@ -60,7 +60,7 @@ def servers_are_in_no_other_execution(situation: PreflightInput) -> Iterator[Obs
     "RECOVERY_INSTANCE_EXISTS",
     what="the server has a recovery instance from before, which this launch replaces",
     remedy="nothing, or keep what is on it first",
-    severity=FindingSeverity.TOLD,
+    severity=FindingSeverity.INFO,
 )
 def recovery_instances_are_told(situation: PreflightInput) -> Iterator[Observation]:
     """What a launch replaces, a person should know."""
@@ -78,7 +78,7 @@ def recovery_instances_are_told(situation: PreflightInput) -> Iterator[Observati
     what=f"with the jobs that run already, a wave does not fit into DRS's {CONCURRENT_JOBS} jobs and "
     f"{SERVERS_IN_JOBS} servers at once",
     remedy="nothing: what does not fit is started as soon as there is room; it only takes longer",
-    severity=FindingSeverity.TOLD,
+    severity=FindingSeverity.INFO,
 )
 def waves_fit_beside_what_runs(situation: PreflightInput) -> Iterator[Observation]:
     """Jobs are at most 100 servers, so every wave can be carried out some time; told is which has to wait."""
@@ -103,7 +103,7 @@ def waves_fit_beside_what_runs(situation: PreflightInput) -> Iterator[Observatio
     what="an account and region is near a quota of DRS: 300 replicating servers (INFO from 240, WARNING from 250, "
     "CRITICAL from 280; a staging account's count there) or 4,000 source servers (from 80, 90 and 100 %)",
     remedy="replicate further servers in a staging account; have the 4,000 raised",
-    severity=FindingSeverity.TOLD,
+    severity=FindingSeverity.INFO,
 )
 def accounts_have_room(situation: PreflightInput) -> Iterator[Observation]:
     """How near the quotas on servers are, wherever the plan looks."""

@@ -40,7 +40,7 @@ def keys_can_be_used(situation: PreflightInput) -> Iterator[Observation]:
     remedy="allow `kms:DescribeKey`, `drs:GetReplicationConfiguration`, "
     "`drs:DescribeReplicationConfigurationTemplates` and `ec2:GetEbsDefaultKmsKeyId`, see "
     "[permissions.md](permissions.md); for further servers, `aws drs get-replication-configuration`",
-    severity=FindingSeverity.TOLD,
+    severity=FindingSeverity.INFO,
 )
 def keys_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
     """The state of every key is known."""

@@ -64,7 +64,7 @@ exclusions_keep_the_policy = _complaints(
     "WAVE_EMPTY",
     what="`--exclude` leaves out every server of a wave: nothing is launched in it",
     remedy="nothing: its gate and hooks are carried out all the same, and the waves that wait for it go on",
-    severity=FindingSeverity.TOLD,
+    severity=FindingSeverity.INFO,
 )
 def waves_have_servers(situation: PreflightInput) -> Iterator[Observation]:
     """A wave that has nothing to launch is told."""

@@ -61,7 +61,7 @@ def there_is_a_point_in_time(situation: PreflightInput) -> Iterator[Observation]
     "SNAPSHOTS_NOT_LOOKED_AT",
     what="more servers do not replicate than points in time are asked for (25 an account and region, a call each)",
     remedy="`aws drs describe-recovery-snapshots` tells of the others; mend the replication",
-    severity=FindingSeverity.TOLD,
+    severity=FindingSeverity.INFO,
 )
 def all_points_in_time_were_looked_at(situation: PreflightInput) -> Iterator[Observation]:
     """Points in time are asked for of a few servers only, since that takes a call each."""

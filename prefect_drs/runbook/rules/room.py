@@ -190,7 +190,7 @@ def vcpu_quotas_suffice(situation: PreflightInput) -> Iterator[Observation]:
     what="EC2's quotas on vCPUs, or the instances that run, could not be read: whether what is launched fits is not "
     "checked",
     remedy="allow `servicequotas:GetServiceQuota` and `ec2:DescribeInstances`, see [permissions.md](permissions.md)",
-    severity=FindingSeverity.TOLD,
+    severity=FindingSeverity.INFO,
 )
 def vcpu_quotas_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
     """What the quotas are is known."""

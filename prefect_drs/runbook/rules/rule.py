@@ -36,7 +36,7 @@ class PreflightRule:
         code: of its findings; stable, upper snake case.
         what: when it finds something, for the table in the documentation.
         remedy: what to do then, likewise.
-        severity: REFUSES, or TOLD.
+        severity: ERROR or INFO.
         waivable: whether a person may let it pass: DRS itself would carry such a launch out.
         look: the function.
     """
@@ -68,7 +68,7 @@ def rule(
     *,
     what: str,
     remedy: str,
-    severity: FindingSeverity = FindingSeverity.REFUSES,
+    severity: FindingSeverity = FindingSeverity.ERROR,
     waivable: bool = False,
 ) -> Callable[[Look], PreflightRule]:
     """Make a function a rule."""
