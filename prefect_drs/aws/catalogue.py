@@ -9,21 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.core.models import FrozenModel
 
 
-class CatalogueModel(BaseModel):
-    """The base of what is listed: frozen, closed, camelCase in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class OfferedSubnet(CatalogueModel):
+class OfferedSubnet(FrozenModel):
     """A subnet. `available_addresses`: IPv4 addresses that nobody holds now."""
 
     subnet_id: str
@@ -34,7 +26,7 @@ class OfferedSubnet(CatalogueModel):
     available_addresses: int
 
 
-class OfferedSecurityGroup(CatalogueModel):
+class OfferedSecurityGroup(FrozenModel):
     """A security group."""
 
     group_id: str
@@ -43,7 +35,7 @@ class OfferedSecurityGroup(CatalogueModel):
     vpc_id: str
 
 
-class OfferedInstanceType(CatalogueModel):
+class OfferedInstanceType(FrozenModel):
     """An instance type, and the zones that offer it. `memory_mib`: MiB."""
 
     instance_type: str
@@ -54,7 +46,7 @@ class OfferedInstanceType(CatalogueModel):
     current_generation: bool
 
 
-class OfferedInstanceProfile(CatalogueModel):
+class OfferedInstanceProfile(FrozenModel):
     """An instance profile, and the names of its roles."""
 
     name: str

@@ -12,9 +12,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from prefect_drs.aws.drs import SourceServer, describe_source_servers
 from prefect_drs.aws.errors import DrsNotInitializedError, RegionNotEnabledError, RoleAssumptionError
 from prefect_drs.aws.fan_out import WITHOUT_SERVERS, survey
@@ -22,17 +19,12 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.core.models import FrozenModel
 
 _SWITCHED_OFF = frozenset({"OptInRequired", "RegionDisabledException"})
 
 
-class PlacesModel(BaseModel):
-    """The base of what is told of places: frozen, closed, camelCase in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Failure(PlacesModel):
+class Failure(FrozenModel):
     """An account-region that did not answer, or refused; `region` None is the whole account."""
 
     account_id: str
@@ -60,7 +52,7 @@ class Failure(PlacesModel):
         return f"{self.account_id}/{self.region or 'all regions'}"
 
 
-class Skipped(PlacesModel):
+class Skipped(FrozenModel):
     """What was passed by on purpose, and why; `servers` where it concerns source servers."""
 
     account_id: str

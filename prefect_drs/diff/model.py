@@ -9,7 +9,7 @@ import enum
 
 from pydantic import JsonValue
 
-from prefect_drs.plan.model import PlanModel
+from prefect_drs.core.models import FrozenModel
 
 
 class ChangeKind(enum.StrEnum):
@@ -20,7 +20,7 @@ class ChangeKind(enum.StrEnum):
     CHANGED = "changed"
 
 
-class FieldChange(PlanModel):
+class FieldChange(FrozenModel):
     """A field in the file's words; None where it is not given."""
 
     field: str
@@ -28,7 +28,7 @@ class FieldChange(PlanModel):
     after: JsonValue
 
 
-class WaveChange(PlanModel):
+class WaveChange(FrozenModel):
     """A wave that differs. Waves are the same by their name, or else by their number.
 
     Args:
@@ -54,7 +54,7 @@ class WaveChange(PlanModel):
     fields: tuple[FieldChange, ...] = ()
 
 
-class PlanForecast(PlanModel):
+class PlanForecast(FrozenModel):
     """What a forecast by defaults expects of a plan; seconds from its start."""
 
     rto_p50_seconds: float
@@ -64,7 +64,7 @@ class PlanForecast(PlanModel):
     servers: int
 
 
-class PlanChange(PlanModel):
+class PlanChange(FrozenModel):
     """A plan that differs, or whose servers do.
 
     Args:
@@ -95,7 +95,7 @@ class PlanChange(PlanModel):
         return self.forecast_before != self.forecast_after
 
 
-class GroupChange(PlanModel):
+class GroupChange(FrozenModel):
     """A group that differs other than by its servers and their settings. `former_name`: where it was renamed."""
 
     kind: ChangeKind
@@ -104,7 +104,7 @@ class GroupChange(PlanModel):
     fields: tuple[FieldChange, ...] = ()
 
 
-class WaveMove(PlanModel):
+class WaveMove(FrozenModel):
     """In which wave of a plan servers were launched, and are; None: in none."""
 
     plan: str
@@ -112,7 +112,7 @@ class WaveMove(PlanModel):
     after: str | None
 
 
-class ServerChange(PlanModel):
+class ServerChange(FrozenModel):
     """Servers that joined, left or moved, all alike. A group of None: in none."""
 
     servers: tuple[str, ...]
@@ -121,7 +121,7 @@ class ServerChange(PlanModel):
     waves: tuple[WaveMove, ...] = ()
 
 
-class SettingsChange(PlanModel):
+class SettingsChange(FrozenModel):
     """Servers whose effective launch settings differ, all alike. `group`: where they are now.
 
     `others`: the change is of whatever servers the group's tags select, but for those with settings of their own.
@@ -133,7 +133,7 @@ class SettingsChange(PlanModel):
     fields: tuple[FieldChange, ...] = ()
 
 
-class Difference(PlanModel):
+class Difference(FrozenModel):
     """All that differs. Metadata (`exportedAt` and the like) is left out: it recovers nothing."""
 
     plans: tuple[PlanChange, ...] = ()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from prefect_drs.aws.capacity import CapacityLevel
-from prefect_drs.aws.locations import Failure, PlacesModel, Skipped
+from prefect_drs.aws.locations import Failure, Skipped
+from prefect_drs.core.models import FrozenModel
 
 
-class InventoryServer(PlacesModel):
+class InventoryServer(FrozenModel):
     """A source server. `lag` is its RPO at that moment, None where DRS did not say."""
 
     account_id: str
@@ -28,7 +29,7 @@ class InventoryServer(PlacesModel):
     tags: dict[str, str]
 
 
-class InventoryRecoveryInstance(PlacesModel):
+class InventoryRecoveryInstance(FrozenModel):
     """An instance that a drill or a recovery left."""
 
     account_id: str
@@ -40,7 +41,7 @@ class InventoryRecoveryInstance(PlacesModel):
     is_drill: bool
 
 
-class InventoryQuota(PlacesModel):
+class InventoryQuota(FrozenModel):
     """How much of a quota of an account and region is used; `level` tells when that is worth a word."""
 
     name: str
@@ -51,7 +52,7 @@ class InventoryQuota(PlacesModel):
     level: CapacityLevel
 
 
-class InventoryCapacity(PlacesModel):
+class InventoryCapacity(FrozenModel):
     """How full DRS is in one account and region."""
 
     account_id: str
@@ -59,7 +60,7 @@ class InventoryCapacity(PlacesModel):
     quotas: tuple[InventoryQuota, ...]
 
 
-class InventoryTotals(PlacesModel):
+class InventoryTotals(FrozenModel):
     """All accounts and regions together; `replicating_limit` and `source_limit` are the sums of their quotas."""
 
     accounts: int
@@ -74,7 +75,7 @@ class InventoryTotals(PlacesModel):
     worst_level: CapacityLevel
 
 
-class Inventory(PlacesModel):
+class Inventory(FrozenModel):
     """Everything that answered, and what did not."""
 
     taken_at: datetime

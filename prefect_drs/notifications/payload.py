@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.model import RecoveryMode
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.report.model import ExecutionStatus, WaveStatus
@@ -19,10 +19,8 @@ from prefect_drs.report.model import ExecutionStatus, WaveStatus
 FAILED_SERVERS_AT_MOST = 100  # ids in one event: Prefect and EventBridge bound its size
 
 
-class ExecutionPayload(BaseModel):
+class ExecutionPayload(FrozenModel):
     """What every milestone says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     schema_version: Literal["1"] = Field(default="1", description="of this payload")
     milestone: Milestone = Field(description="the event's name without `prefect-drs.`")

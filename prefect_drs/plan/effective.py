@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from prefect_drs.plan.model import LaunchSettings, Licensing, PlanModel, ProtectionGroup
+from prefect_drs.core.models import FrozenModel
+from prefect_drs.plan.model import LaunchSettings, Licensing, ProtectionGroup
 
 _NOTHING = LaunchSettings()
 _NAMES = {field.alias or name: name for name, field in LaunchSettings.model_fields.items()}
@@ -28,7 +29,7 @@ class Origin(enum.StrEnum):
     RULE = "rule"
 
 
-class EffectiveValue(PlanModel):
+class EffectiveValue(FrozenModel):
     """A setting's value and its origin; None where a rule takes a value of the account away."""
 
     value: JsonValue

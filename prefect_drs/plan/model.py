@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
-from pydantic.alias_generators import to_camel
+from pydantic import Field, PrivateAttr
 
 from prefect_drs.core.errors import UsageError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.notify import Notify
 
@@ -24,19 +24,13 @@ RightSizingMethod = Literal["NONE", "BASIC", "IN_AWS"]
 RecoveryMode = Literal["drill", "recovery"]
 
 
-class PlanModel(BaseModel):
-    """The base of all that is written in a plan: frozen, closed, camelCase in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Licensing(PlanModel):
+class Licensing(FrozenModel):
     """DRS licensing: bring your own operating-system licence or not (`Licensing` in the DRS model)."""
 
     os_byol: bool | None = Field(default=None, alias="osByol")
 
 
-class LaunchSettings(PlanModel):
+class LaunchSettings(FrozenModel):
     """Launch settings of a group or a server; None everywhere means "leave what the account has".
 
     The first five fields are DRS's own (`UpdateLaunchConfiguration`); the others become a new default version of the
@@ -78,7 +72,7 @@ class LaunchSettings(PlanModel):
         return LaunchSettings(**values)
 
 
-class ServerEntry(PlanModel):
+class ServerEntry(FrozenModel):
     """One server's own settings within its group, named by exactly one of DRS id, EC2 instance id or Name tag."""
 
     source_server_id: str | None = None
@@ -93,7 +87,7 @@ class ServerEntry(PlanModel):
         return self.source_server_id or self.instance_id or self.name or ""
 
 
-class ProtectionGroup(PlanModel):
+class ProtectionGroup(FrozenModel):
     """Servers that are launched together, by id or by tags, with their launch settings.
 
     `account_id` None means the caller's own account. `server_selection_tags`: all given tags must match.
@@ -105,7 +99,7 @@ class ProtectionGroup(PlanModel):
     region: str
     account_id: str | None = None
     source_server_ids: tuple[str, ...] = ()
-    server_selection_tags: dict[str, str] = {}
+    server_selection_tags: dict[str, str] = Field(default_factory=dict)
     launch_config: LaunchSettings = LaunchSettings()
     servers: tuple[ServerEntry, ...] = ()
 
@@ -122,7 +116,7 @@ class ProtectionGroup(PlanModel):
         return self.launch_config if override is None else self.launch_config.merged_with(override)
 
 
-class Retry(PlanModel):
+class Retry(FrozenModel):
     """What is tried for a server that did not come up, before its failure counts.
 
     Args:
@@ -138,7 +132,7 @@ class Retry(PlanModel):
     subnet_ids: tuple[str, ...] = ()
 
 
-class Wave(PlanModel):
+class Wave(FrozenModel):
     """One step of a plan: its groups, the waves it waits for, whether a person must approve it, and its checks.
 
     `groups` holds group *names*, whichever spelling the file used. `pre_wave` and `post_wave` run once, one after the
@@ -161,7 +155,7 @@ class Wave(PlanModel):
     post_wave: tuple[Hook, ...] = ()
 
 
-class RecoveryPlan(PlanModel):
+class RecoveryPlan(FrozenModel):
     """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.plan.graph`).
 
     `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
@@ -182,7 +176,7 @@ class WrittenNames:
     by_id: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
 
-class Manifest(PlanModel):
+class Manifest(FrozenModel):
     """A whole file: protection groups and the plans over them."""
 
     schema_version: str

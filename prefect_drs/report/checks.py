@@ -5,8 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from prefect_drs.core.models import FrozenModel
 
 
 class CheckPhase(enum.StrEnum):
@@ -17,7 +16,7 @@ class CheckPhase(enum.StrEnum):
     POST_WAVE = "postWave"
 
 
-class CheckResult(BaseModel):
+class CheckResult(FrozenModel):
     """One check of one server, or of the wave as a whole (`source_server_id` None), when it was over.
 
     Args:
@@ -32,8 +31,6 @@ class CheckResult(BaseModel):
         started_at: when its first attempt began.
         ended_at: when it was over.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     phase: CheckPhase
     name: str

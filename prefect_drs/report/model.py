@@ -6,9 +6,7 @@ import enum
 import json
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.model import RecoveryMode
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.runbook import ExcludedServer, RunbookFinding
@@ -43,13 +41,7 @@ class WaveStatus(enum.StrEnum):
         return self in {WaveStatus.COMPLETED, WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
 
 
-class ReportModel(BaseModel):
-    """The base of the report's parts: frozen, camelCase in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class ApprovalReport(ReportModel):
+class ApprovalReport(FrozenModel):
     """How a gate was answered. `by` is as claimed."""
 
     decision: str
@@ -58,7 +50,7 @@ class ApprovalReport(ReportModel):
     comment: str
 
 
-class JobReport(ReportModel):
+class JobReport(FrozenModel):
     """A launch job in DRS."""
 
     job_id: str
@@ -69,7 +61,7 @@ class JobReport(ReportModel):
     ended_at: datetime | None
 
 
-class Placement(ReportModel):
+class Placement(FrozenModel):
     """Where and as what a server is launched, as its runbook has it; a retry may launch it otherwise.
 
     `subnet_id` None: the default VPC's. `instance_type` None: DRS chooses it.
@@ -81,7 +73,7 @@ class Placement(ReportModel):
     instance_type: str | None = None
 
 
-class ServerReport(ReportModel):
+class ServerReport(FrozenModel):
     """A server of a wave. `attempts`: jobs it took part in. `placement`: None in reports of former versions.
 
     `point_in_time`: whose data it holds, known once the execution has ended. `rpo_seconds`: how old that data was when
@@ -101,7 +93,7 @@ class ServerReport(ReportModel):
     placement: Placement | None = None
 
 
-class WaveReport(ReportModel):
+class WaveReport(FrozenModel):
     """A wave, with its jobs and servers. `delays`: what it waited for beyond its turn, and why.
 
     `excluded`: servers of its groups that a person left out, each with the reason.
@@ -127,7 +119,7 @@ class WaveReport(ReportModel):
         return sum(server.launch_status == "LAUNCHED" for server in self.servers)
 
 
-class UnsentNotification(ReportModel):
+class UnsentNotification(FrozenModel):
     """A milestone that could not be told through a channel, and why."""
 
     milestone: str
@@ -137,14 +129,14 @@ class UnsentNotification(ReportModel):
     at: datetime
 
 
-class NotificationsReport(ReportModel):
+class NotificationsReport(FrozenModel):
     """What became of the notifications: how many were taken by their channels, and which were not sent."""
 
     sent: int = 0
     failed: tuple[UnsentNotification, ...] = ()
 
 
-class RecoveryReport(ReportModel):
+class RecoveryReport(FrozenModel):
     """A whole execution.
 
     `achieved_rto_seconds`: from its start to the last server LAUNCHED, gates included. `achieved_rpo_seconds`: the

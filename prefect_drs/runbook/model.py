@@ -10,22 +10,16 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic.alias_generators import to_camel
+from pydantic import Field, JsonValue
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.quotas import SERVERS_A_JOB
 from prefect_drs.core.errors import PreflightRefusedError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.effective import EffectiveValue
 from prefect_drs.plan.model import LaunchSettings, RecoveryMode, Retry
 from prefect_drs.plan.notify import Notify
-
-
-class RunbookModel(BaseModel):
-    """The base of the runbook's parts: frozen, closed, camelCase in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 class FindingSeverity(enum.StrEnum):
@@ -41,7 +35,7 @@ class FindingSeverity(enum.StrEnum):
         return {"REFUSES": cls.ERROR, "TOLD": cls.INFO}.get(str(value))
 
 
-class RunbookFinding(RunbookModel):
+class RunbookFinding(FrozenModel):
     """One thing the accounts hold that bears on this execution, and what to do about it.
 
     `execution_id`: another execution that it is about.
@@ -57,7 +51,7 @@ class RunbookFinding(RunbookModel):
     execution_id: str | None = None
 
 
-class PlannedChange(RunbookModel):
+class PlannedChange(FrozenModel):
     """One launch setting that would change: in DRS's own configuration or in the EC2 launch template."""
 
     part: str
@@ -66,7 +60,7 @@ class PlannedChange(RunbookModel):
     after: JsonValue
 
 
-class RunbookServer(RunbookModel):
+class RunbookServer(FrozenModel):
     """A source server of a wave, with the settings that a plan gives it and what they change.
 
     `effective` is all that it is launched with, what the account holds included, each value with its origin.
@@ -85,7 +79,7 @@ class RunbookServer(RunbookModel):
     recovery_instance_id: str | None
     settings: LaunchSettings
     changes: tuple[PlannedChange, ...]
-    effective: dict[str, EffectiveValue] = {}
+    effective: dict[str, EffectiveValue] = Field(default_factory=dict)
     snapshot_id: str | None = None
     snapshot_at: datetime | None = None
     last_launch_job_id: str | None = None
@@ -96,7 +90,7 @@ class RunbookServer(RunbookModel):
         return Location(self.account_id, self.region)
 
 
-class ExcludedServer(RunbookModel):
+class ExcludedServer(FrozenModel):
     """A server that a person left out of the execution, and why. `name`: as DRS has it, or as the manifest does."""
 
     source_server_id: str
@@ -105,7 +99,7 @@ class ExcludedServer(RunbookModel):
     reason: str
 
 
-class RunbookWave(RunbookModel):
+class RunbookWave(FrozenModel):
     """A wave with its exact servers, and its checks: their `servers` are source server ids of this wave.
 
     `excluded`: servers of its groups that a person left out. `min_healthy`: how many of its servers must be up for it
@@ -142,7 +136,7 @@ class RunbookWave(RunbookModel):
         )
 
 
-class Runbook(RunbookModel):
+class Runbook(FrozenModel):
     """What one execution of a plan would do. `resolved_at`: when the accounts were read (UTC); None of 0.1.0's."""
 
     plan_name: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from prefect_drs.aws.locations import Failure, PlacesModel, Skipped
+from prefect_drs.aws.locations import Failure, Skipped
+from prefect_drs.core.models import FrozenModel
 
 
-class ServerTagChange(PlacesModel):
+class ServerTagChange(FrozenModel):
     """One thing that became different on a server.
 
     `kind` tag: `key` before and after, None where it was or is not there. `kind` copyTags: the launch setting.
@@ -24,7 +25,7 @@ class ServerTagChange(PlacesModel):
     after: str | None
 
 
-class ServerTagFault(PlacesModel):
+class ServerTagFault(FrozenModel):
     """What could not be done for one server; all others went on."""
 
     account_id: str
@@ -35,7 +36,7 @@ class ServerTagFault(PlacesModel):
     message: str
 
 
-class TagSyncResult(PlacesModel):
+class TagSyncResult(FrozenModel):
     """A whole synchronisation.
 
     Args:

@@ -29,8 +29,8 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
-from prefect_drs.aws.locations import PlacesModel
 from prefect_drs.core.errors import UsageError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.scheduled.latest_artifact import read_latest
 from prefect_drs.orchestration.scheduled.settings import TagSyncSettings, changed_settings, load_settings, save_settings
@@ -53,7 +53,7 @@ class TagSyncState(enum.StrEnum):
     COMPLETED = "COMPLETED"
 
 
-class TagSyncStatus(PlacesModel):
+class TagSyncStatus(FrozenModel):
     """What `get_tag_sync_status` answers; the counts and errors are those of the last synchronisation of everything.
 
     Args:
@@ -70,7 +70,7 @@ class TagSyncStatus(PlacesModel):
     note: str
 
 
-class TagSyncTrigger(PlacesModel):
+class TagSyncTrigger(FrozenModel):
     """What came of asking for a run: the flow run that will do it, and whether it was made for this."""
 
     flow_run_id: UUID | None
@@ -78,7 +78,7 @@ class TagSyncTrigger(PlacesModel):
     note: str
 
 
-class TagSyncUpdate(PlacesModel):
+class TagSyncUpdate(FrozenModel):
     """The settings after a change, and the run that it asked for; none where nothing changed or it is not enabled."""
 
     settings: dict[str, Any]

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from prefect_drs.core.errors import Fault, FaultyInputError, Severity
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.core.private_files import write_file
 from prefect_drs.plan.read.document import Document, read_document
 from prefect_drs.plan.read.fields import BINDING_KINDS, BINDINGS
@@ -48,14 +48,12 @@ _WHAT = {
 }
 
 
-class Bindings(BaseModel):
+class Bindings(FrozenModel):
     """Names of a manifest, each with what it is called in one environment.
 
     Keys are a name as the manifest has it, or `region/name`, or `account/region/name`. Values are real ids; for
     `protection_groups`, a group name or id of the manifest.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     accounts: Mapping[str, str] = Field(default_factory=dict)
     protection_groups: Mapping[str, str] = Field(default_factory=dict)
