@@ -23,7 +23,7 @@ from prefect_drs.estate.errors import NotStoredError
 from prefect_drs.estate.model import DocumentKind, Estate, Stored
 from prefect_drs.estate.overlap import Readings
 from prefect_drs.estate.rules import sound
-from prefect_drs.orchestration.storage.settings_history import Changed, SettingsHistoryEntry, record_changes
+from prefect_drs.orchestration.storage.settings_history import ChangedSetting, SettingsHistoryEntry, record_changes
 from prefect_drs.plan.effective import EffectiveValue, effective, settings_of
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
 from prefect_drs.plan.read.finding import choices
@@ -177,12 +177,12 @@ def recorded(group: GroupServers, entries: Mapping[str, SettingsHistoryEntry]) -
     return None
 
 
-def plan_changes(before: GroupServers, after: GroupServers, server_id: str) -> tuple[Changed, ...]:
+def plan_changes(before: GroupServers, after: GroupServers, server_id: str) -> tuple[ChangedSetting, ...]:
     """What became otherwise in what the plan says of a server."""
     server = after.servers[server_id]
     old, new = before.effective(server), after.effective(server)
     return tuple(
-        Changed(part="plan", field=word, before=was, after=now)
+        ChangedSetting(part="plan", field=word, before=was, after=now)
         for word in sorted({*old, *new})
         if (was := old[word].value if word in old else None) != (now := new[word].value if word in new else None)
     )

@@ -38,7 +38,7 @@ from prefect_drs.operations.launch_configs import ServerReference, SettingDiffer
 from prefect_drs.operations.registry import AnswerModel, RequestModel
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import active_reports
-from prefect_drs.orchestration.storage.settings_history import Changed, SettingsHistoryEntry, read_history
+from prefect_drs.orchestration.storage.settings_history import ChangedSetting, SettingsHistoryEntry, read_history
 
 HISTORY_AT_MOST = 200
 REFUSED_BY_THE_ACCOUNT = "SETTINGS_NOT_ALLOWED"
@@ -247,9 +247,9 @@ def _synced(
     return answer.model_copy(update={"history_error": recorded(group, entries)})
 
 
-def _changed(one: Compared) -> tuple[Changed, ...]:
+def _changed(one: Compared) -> tuple[ChangedSetting, ...]:
     return tuple(
-        Changed(part=change.part, field=change.field, before=change.before, after=change.after)
+        ChangedSetting(part=change.part, field=change.field, before=change.before, after=change.after)
         for change in one.changes
     )
 

@@ -12,7 +12,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect_drs.aws.location import Location
 from prefect_drs.orchestration.storage.settings_history import (
     RECORDS_A_PAGE,
-    Changed,
+    ChangedSetting,
     SettingsHistoryEntry,
     SettingsRecorder,
     history_key,
@@ -33,7 +33,7 @@ def entry(number: int = 0, **more: object) -> SettingsHistoryEntry:
         "by": "ada",
         "action": "update_server_launch_config",
         "source": "group-1",
-        "changes": (Changed(part="plan", field="instanceType", before=None, after=f"m6i.{number}"),),
+        "changes": (ChangedSetting(part="plan", field="instanceType", before=None, after=f"m6i.{number}"),),
     }
     return SettingsHistoryEntry.model_validate({**values, **more})
 
@@ -118,4 +118,4 @@ def test_a_drill_that_prefect_runs_records_what_it_wrote_under_who_approved_it()
     (server,) = manifest.protection_groups[0].source_server_ids
     (told,) = read_history(Location("123456789012", "us-west-2"), server, limit=10)
     assert (told.by, told.action, told.source) == ("grace", "drill", report.execution_id)
-    assert told.changes == (Changed(part="drs", field="copyTags", before=False, after=True),)
+    assert told.changes == (ChangedSetting(part="drs", field="copyTags", before=False, after=True),)

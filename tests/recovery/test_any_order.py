@@ -43,7 +43,7 @@ from prefect_drs.core.errors import PreflightRefusedError, UsageError
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY
 from prefect_drs.orchestration.executions.claims import claim_servers, release_servers
 from prefect_drs.orchestration.executions.control_requests import PrefectRequests, submit
-from prefect_drs.orchestration.executions.reports import current_ask
+from prefect_drs.orchestration.executions.reports import current_request_id
 from prefect_drs.recovery.control_requests import ControlAction
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
@@ -254,7 +254,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Carry the execution out in a new process; False where it was refused or nothing is left to do."""
         journal = execution.journal()
         requests = PrefectRequests(execution.id, run_id)
-        start = Start(current_ask(run_id), explicit, despite_cancel)
+        start = Start(current_request_id(run_id), explicit, despite_cancel)
         try:
             runbook = take_up(
                 execution.id,

@@ -222,7 +222,7 @@ def earlier_answer(client: SyncPrefectClient, runs: list[FlowRun]) -> GateAnswer
     for run in runs:
         if (answer := recorded_answer(client, run.id)) is not None:
             gate_log().info("%s was answered before: %s by %s", pending_gate(run), answer.decision, answer.by)
-            return conclude(client, run.id, answer)
+            return record_decision(client, run.id, answer)
     return None
 
 
@@ -247,7 +247,7 @@ def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | Non
     )
 
 
-def conclude(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer) -> GateAnswer:
+def record_decision(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer) -> GateAnswer:
     """Let a stored answer count, should one have come at the last moment, and leave the run in its final state."""
     concluded = recorded_answer(client, run_id) or answer
     final, now = final_state(concluded), client.read_flow_run(run_id).state

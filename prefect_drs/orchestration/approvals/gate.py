@@ -45,7 +45,6 @@ from prefect_drs.orchestration.approvals.answers import (
     GRACE,
     PendingGate,
     answer_gate,
-    conclude,
     deadline,
     earlier_answer,
     execution_tags,
@@ -54,6 +53,7 @@ from prefect_drs.orchestration.approvals.answers import (
     gate_runs,
     pending_gate,
     pending_gates,
+    record_decision,
     recorded_answer,
     settle_leftovers,
 )
@@ -111,7 +111,7 @@ class PrefectGate:
                 return earlier
             if open_run is not None:
                 ensure_form(client, open_run.id, request)
-                return conclude(client, open_run.id, self._wait(client, open_run.id, parent))
+                return record_decision(client, open_run.id, self._wait(client, open_run.id, parent))
 
         if request.timeout <= timedelta():
             return nobody_answered(self._clock.now())
@@ -179,7 +179,7 @@ class AutomaticGate:
             if open_run is not None:
                 ensure_form(client, open_run.id, request)
                 client.resume_flow_run(open_run.id, run_input=self._approval.model_dump())
-                return conclude(client, open_run.id, _not_stored())
+                return record_decision(client, open_run.id, _not_stored())
 
         def answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer:
             client.create_flow_run_input(run_id, RESPONSE_KEY, self._approval.model_dump_json())
@@ -215,7 +215,7 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
             f"could not be asked: {state.message}; nothing of the wave was started, resume the execution to ask again"
         )
     with prefect_client() as client:
-        return conclude(client, run_id, answers[-1])
+        return record_decision(client, run_id, answers[-1])
 
 
 def open_form(

@@ -1,18 +1,18 @@
-"""Gates that hold no process: while all that is left of an execution waits for people, its flow run is Suspended.
+"""Gates that hold no process: while every remaining wave waits for approval, the flow run is Suspended.
 
 In: an execution run by a deployment, whose waves wait at gates. Out: its process ends, and a worker runs the flow again
-from the top once a gate is answered or its time is over; the journal lets it pass by what is done.
+from the start once a gate is answered or its deadline has passed; the journal says what is already done.
 
-Nothing has to watch meanwhile. Each gate is a flow run of the execution's own deployment that was put into Suspended
+No process has to watch meanwhile. Each gate is a flow run of the execution's own deployment that was put into Suspended
 with the form, without ever having run. When somebody answers it, in the UI, with `prefect-drs approve` or by the REST
 API, the Prefect server stores the answer and schedules that run *in one transaction* (`resume_flow_run` in Prefect's
-server/api/flow_runs.py): a worker starts it, and all that it does is resume the execution's run. The deadline is one
-more run of the deployment, scheduled for that moment, which does the same. So answers and deadlines survive whatever is
-restarted, which an automation's events do not, and an automation could not name the run to be resumed anyway
+server/api/flow_runs.py): a worker starts it, and it only resumes the execution's run. The deadline is one more run
+of the deployment, scheduled for that moment, which does the same. So answers and deadlines survive every restart, which
+an automation's events do not, and an automation could not name the run to resume anyway
 (`FlowRunAction` acts on the run that the event is about).
 
-Must never: let a process go while DRS works for the execution; resume a run that is not Suspended; take a deadline that
-passed while nobody ran for anything but a time-out.
+Must never: end a process while a DRS job of the execution runs; resume a run that is not Suspended; treat a deadline
+that passed without a process as anything but a time-out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ from prefect_drs.orchestration.approvals.answers import (
     GRACE,
     ROLE_LABEL,
     PendingGate,
-    conclude,
     deadline,
     execution_tags,
     final_state,
@@ -54,6 +53,7 @@ from prefect_drs.orchestration.approvals.answers import (
     gate_log,
     gate_runs,
     is_of_deployment,
+    record_decision,
     recorded_answer,
 )
 from prefect_drs.orchestration.approvals.gate import PrefectGate, nobody_answered, open_form
@@ -64,20 +64,21 @@ from prefect_drs.report.model import WaveStatus
 
 ROOT_LABEL = "prefect-drs.root"
 NAME_LABEL = "prefect-drs.name"  # the flow names its runs anew when they start
-GATE, ALARM = "gate", "alarm"
-ALARM_TAG = "prefect-drs:alarm"
+GATE = "gate"
+DEADLINE_ROLE = "alarm"
+DEADLINE_TAG = "prefect-drs:alarm"
 NEVER = timedelta(days=3650)  # a gate's run is created Scheduled, and is Suspended before any worker looks at it
 
 
 class ExecutionSuspendedError(PrefectDrsError):
-    """The wave's gate stays open, but this process does not wait at it."""
+    """The wave's gate stays open without this process."""
 
     code = "STANDS_ASIDE"
 
 
 @dataclass(frozen=True, slots=True)
 class SuspendedExecution:
-    """An execution of which nothing is left to do until somebody answers. `root_id`: its outermost flow run."""
+    """An execution that can only continue once a gate is answered. `root_id`: its outermost flow run."""
 
     execution_id: str
     root_id: UUID
@@ -89,17 +90,17 @@ class SuspendedExecution:
 
 
 class SuspendingGate(PrefectGate):
-    """Asks as `PrefectGate` does, and stops waiting once everything that is left waits for people.
+    """Asks like `PrefectGate`, and stops waiting once every remaining wave waits for approval.
 
     Args:
         root_id: the outermost flow run of this process, which is to be suspended; it must be a deployment's.
         clock: time for deadlines and polling.
-        after: how long everything must have waited before the process is let go.
+        after: how long every remaining wave must have waited before the process ends.
         on_waiting: as in `PrefectGate`.
 
     Raises:
-        UsageError: the flow run is no deployment's, so nobody could start it again; or the deployment's concurrency
-            limit cancels the run that is to go on.
+        UsageError: the flow run has no deployment, so no worker could start it again; or the deployment's concurrency
+            limit would cancel the resumed run.
     """
 
     def __init__(
@@ -128,26 +129,26 @@ class SuspendingGate(PrefectGate):
         self._leaving = False
 
     def attach(self, engine: Engine) -> None:
-        """Tell whose waves wait here. Until then no process is let go."""
+        """Set the engine whose waves wait here. Until then the process does not end."""
         self._engine = engine
 
-    def aside(self) -> SuspendedExecution | None:
-        """What waits on without a process, once all tasks have ended; None where the execution is over."""
+    def suspended(self) -> SuspendedExecution | None:
+        """The execution to suspend, once all tasks have ended; None where it is over."""
         if self._engine is None or self._engine.cancelled or not self._left:
             return None
         gates = tuple(gate for _, gate in sorted(self._left.items()))
         return SuspendedExecution(self._engine.execution_id, self._root.id, gates)
 
     def ask(self, request: GateRequest) -> GateAnswer:
-        """As `PrefectGate.ask`; a deadline that passed while no process waited is a time-out.
+        """Like `PrefectGate.ask`; a deadline that passed while no process waited is a time-out.
 
         Raises:
-            ExecutionSuspendedError: the process is not to wait any longer.
+            ExecutionSuspendedError: this process must not wait any longer.
         """
         with prefect_client() as client:
             former = gate_runs(client, request.execution_id, request.wave_number)
             if former and _is_expired(former[0], self._clock.now()):
-                return conclude(client, former[0].id, nobody_answered(self._clock.now()))
+                return record_decision(client, former[0].id, nobody_answered(self._clock.now()))
         try:
             return super().ask(request)
         finally:
@@ -157,10 +158,10 @@ class SuspendingGate(PrefectGate):
     def _ask_anew(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
         with prefect_client() as client:
             run = self._open(client, request)
-            return conclude(client, run.id, self._wait(client, run.id, parent))
+            return record_decision(client, run.id, self._wait(client, run.id, parent))
 
     def _open(self, client: SyncPrefectClient, request: GateRequest) -> FlowRun:
-        """The gate's flow run, Suspended with its form."""
+        """Create the gate's flow run, Suspended with its form."""
         until = self._clock.now() + request.timeout
         run = _run_of_deployment(
             client,
@@ -179,10 +180,10 @@ class SuspendingGate(PrefectGate):
             if self._may_leave():
                 self._leaving = True
                 self._left[pending.wave_number] = pending
-                raise ExecutionSuspendedError(f"{pending} stays open; a worker goes on once it is answered")
+                raise ExecutionSuspendedError(f"{pending} stays open; a worker resumes once it is answered")
 
     def _may_leave(self) -> bool:
-        """Whether nothing is in flight and every wave that could begin has waited at its gate for long enough."""
+        """Whether no job runs and every wave that could begin has waited at its gate for `after`."""
         engine = self._engine
         if engine is None or engine.cancelled:
             return False
@@ -205,7 +206,7 @@ def _require_no_cancelling(deployment_id: UUID) -> None:
     """UsageError where the deployment's concurrency limit cancels runs that find no free slot.
 
     The run of an answered gate holds a slot while it resumes the execution's run, which the server then cancels
-    (`SecureFlowConcurrencySlots` in Prefect's core_policy): the execution would end without anybody having wished it.
+    (`SecureFlowConcurrencySlots` in Prefect's core_policy): the execution would end although nobody cancelled it.
     """
     with prefect_client() as client:
         deployment = client.read_deployment(deployment_id)
@@ -213,14 +214,14 @@ def _require_no_cancelling(deployment_id: UUID) -> None:
     if limit is None or options is None or options.collision_strategy is not ConcurrencyLimitStrategy.CANCEL_NEW:
         return
     raise UsageError(
-        f"gates: suspend does not go with the concurrency limit of deployment {deployment.name!r}, whose collision "
+        f"gates: suspend is incompatible with the concurrency limit of deployment {deployment.name!r}, whose collision "
         "strategy is CANCEL_NEW: a suspended run that is resumed while another run of the deployment holds the limit "
-        "would be cancelled; set the strategy to ENQUEUE, lift the limit, or run it with gates: hold"
+        "would be cancelled; set the strategy to ENQUEUE, remove the limit, or run it with gates: hold"
     )
 
 
 def suspend(aside: SuspendedExecution) -> Pause:
-    """Suspend the execution's flow run, with a run scheduled for its first deadline. Raise what is returned.
+    """Suspend the execution's flow run and schedule a run for its first deadline. Raise the returned `Pause`.
 
     Raises:
         PrefectDrsError: Prefect refused.
@@ -234,8 +235,8 @@ def suspend(aside: SuspendedExecution) -> Pause:
                 root,
                 name=f"deadline of {aside.gates[0].plan_name}",
                 at=min(deadlines),
-                tags=["prefect-drs", ALARM_TAG, *execution_tags(aside.execution_id)[1:2]],
-                labels={ROLE_LABEL: ALARM, ROOT_LABEL: str(root.id), EXECUTION_LABEL: aside.execution_id},
+                tags=["prefect-drs", DEADLINE_TAG, *execution_tags(aside.execution_id)[1:2]],
+                labels={ROLE_LABEL: DEADLINE_ROLE, ROOT_LABEL: str(root.id), EXECUTION_LABEL: aside.execution_id},
             )
         state: State[Any] = Suspended(message=str(aside), pause_key=str(uuid4()))
         result = client.set_flow_run_state(root.id, state)
@@ -243,25 +244,25 @@ def suspend(aside: SuspendedExecution) -> Pause:
             reason = getattr(result.details, "reason", result.status)
             raise PrefectDrsError(f"Prefect refused to suspend flow run {root.id}: {reason}; resume the execution")
         answered = [gate for gate in aside.gates if not _is_paused(client.read_flow_run(gate.flow_run_id))]
-        if answered:  # between the last look and now; whoever the answer started found nothing to resume
-            wake(client, root.id)
+        if answered:  # answered before the run was Suspended: the run of that gate found nothing to resume
+            resume_suspended(client, root.id)
         return Pause(state=result.state or state)
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceholderRun:
-    """A flow run that stands for a gate or a deadline of an execution.
+    """A flow run that represents a gate or a deadline of an execution.
 
-    `woken`: whether that waited and goes on now. `state`: how this run is to end.
+    `resumed`: whether this run resumed the execution. `state`: the final state of this run.
     """
 
     execution_id: str
-    woken: bool
+    resumed: bool
     state: State[Any]
 
 
-def stand_in_for() -> PlaceholderRun | None:
-    """Where this flow run only stands for a gate or a deadline, resume the execution's run; None where it does not."""
+def placeholder_run() -> PlaceholderRun | None:
+    """Resume the execution whose gate or deadline this flow run represents; None where it represents none."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return None
@@ -271,18 +272,18 @@ def stand_in_for() -> PlaceholderRun | None:
         if role is None:
             return None
         client.update_flow_run(run.id, name=str(run.labels[NAME_LABEL]))
-        woken = wake(client, UUID(str(run.labels[ROOT_LABEL])))
+        resumed = resume_suspended(client, UUID(str(run.labels[ROOT_LABEL])))
         state: State[Any]
         if role == GATE:
             answer = recorded_answer(client, run.id)
             state = Cancelled(message="Nobody answered") if answer is None else final_state(answer)
         else:
-            state = Completed(message="The execution goes on" if woken else "The execution did not wait any more")
-        return PlaceholderRun(str(run.labels[EXECUTION_LABEL]), woken, state)
+            state = Completed(message="Resumed the execution" if resumed else "The execution was not waiting any more")
+        return PlaceholderRun(str(run.labels[EXECUTION_LABEL]), resumed, state)
 
 
-def wake(client: SyncPrefectClient, root_id: UUID) -> bool:
-    """Resume an execution's flow run where it is Suspended. Whether it was."""
+def resume_suspended(client: SyncPrefectClient, root_id: UUID) -> bool:
+    """Resume an execution's flow run if it is Suspended; return whether it was."""
     try:
         run = client.read_flow_run(root_id)
     except ObjectNotFound:
@@ -293,18 +294,18 @@ def wake(client: SyncPrefectClient, root_id: UUID) -> bool:
     return client.resume_flow_run(root_id).status is SetStateStatus.ACCEPT
 
 
-def dismiss_alarms(execution_id: str) -> None:
-    """Delete the runs that were scheduled for deadlines: a process is at work again and looks itself."""
+def delete_deadline_runs(execution_id: str) -> None:
+    """Delete the runs that were scheduled for deadlines: a process runs again and checks them itself."""
     with prefect_client() as client:
-        alarms = client.read_flow_runs(
+        runs = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
-                tags=FlowRunFilterTags(all_=[ALARM_TAG, *execution_tags(execution_id)[1:2]]),
+                tags=FlowRunFilterTags(all_=[DEADLINE_TAG, *execution_tags(execution_id)[1:2]]),
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
             )
         )
-        for alarm in alarms:
+        for run in runs:
             with suppress(ObjectNotFound):
-                client.delete_flow_run(alarm.id)
+                client.delete_flow_run(run.id)
 
 
 def is_suspended(run: FlowRun) -> bool:
@@ -317,7 +318,7 @@ def _is_paused(run: FlowRun) -> bool:
 
 
 def _is_expired(run: FlowRun, now: datetime) -> bool:
-    """Whether a gate of this kind was left unanswered beyond its deadline, and nobody has concluded it yet.
+    """Whether a gate of this kind is past its deadline without an answer or a recorded decision.
 
     Prefect's FailExpiredPauses service may have been faster: it sets such a run to Failed.
     """
@@ -330,9 +331,9 @@ def _is_expired(run: FlowRun, now: datetime) -> bool:
 def _run_of_deployment(
     client: SyncPrefectClient, root: FlowRun, *, name: str, at: datetime, tags: list[str], labels: dict[str, Any]
 ) -> FlowRun:
-    """One more run of the execution's deployment, which `stand_in_for` tells from an execution by its labels."""
+    """Create a run of the execution's deployment that `placeholder_run` recognises by its labels."""
     if root.deployment_id is None:
-        raise UsageError(f"flow run {root.id} is no deployment's: nobody could start it again")
+        raise UsageError(f"flow run {root.id} has no deployment: no worker could start it again")
     return client.create_flow_run_from_deployment(
         root.deployment_id,
         parameters=root.parameters,

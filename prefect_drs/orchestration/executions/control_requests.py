@@ -32,7 +32,7 @@ from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY as KEY
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
-from prefect_drs.orchestration.approvals.suspended_gate import wake
+from prefect_drs.orchestration.approvals.suspended_gate import resume_suspended
 from prefect_drs.orchestration.client import UNREACHABLE, prefect_client, quick_client
 from prefect_drs.orchestration.executions.reports import CANCELLED_BY, cancelling_states, carriers_of, flow_runs_of
 from prefect_drs.recovery.control_requests import (
@@ -85,7 +85,7 @@ def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "
             key += "+"
         if action is ControlAction.CANCEL:
             for carrier in flow_runs_of(client, execution_id):
-                wake(client, carrier.id)
+                resume_suspended(client, carrier.id)
     return key
 
 

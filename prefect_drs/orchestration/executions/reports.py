@@ -142,7 +142,7 @@ def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
     return [run for run in carriers_of(client, execution_id) if run.state is not None and run.state.type in UNSETTLED]
 
 
-def current_ask(flow_run_id: str) -> str:
+def current_request_id(flow_run_id: str) -> str:
     """What the call to carry an execution out is known by, which this flow run stands for.
 
     A flow run is asked for when it is made, and anew when somebody retries it after its end: then it goes from a

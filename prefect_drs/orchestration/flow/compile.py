@@ -7,6 +7,7 @@ that resolves the runbook (or reads it from the journal) and runs it by `prefect
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, cast
 
@@ -40,6 +41,41 @@ from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
 
 
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """What the program that compiles a flow contributes to its runs.
+
+    Args:
+        accounts: how to enter target accounts; None takes every saved TargetAccount block.
+        observers: called with every event of an execution, in its process.
+        on_waiting: called with each gate whose form is open, in its process.
+    """
+
+    accounts: tuple[AccountAccess, ...] | None
+    observers: Sequence[Callable[[Event], None]]
+    on_waiting: Callable[[PendingGate], None] | None
+
+    def options(self, approved_by: str | None, gate_timeout_seconds: float | None, gates: str) -> Options:
+        """The options of one run, from its parameters."""
+        return Options(
+            approved_by,
+            gate_timeout(gate_timeout_seconds),
+            observers=self.observers,
+            on_waiting=self.on_waiting,
+            suspend=gates == "suspend",
+        )
+
+    def execute(
+        self, execution_id: str, runbook: Callable[[Sessions, Clock], Runbook], options: Options
+    ) -> RecoveryReport:
+        """Run an execution in the running flow, with this program's accounts and the configured clock and journal."""
+        sessions = open_sessions(self.accounts, session_name=f"prefect-drs-{execution_id}")
+        clock = configured_clock()
+        return execute(
+            execution_id, lambda: runbook(sessions, clock), sessions, clock, open_journal(execution_id), options
+        )
+
+
 def compile_plan(
     manifest: Manifest,
     plan: str | None = None,
@@ -51,8 +87,8 @@ def compile_plan(
     """The flow of one recovery plan.
 
     Args:
-        manifest: as `load_manifest` gives it, references resolved.
-        plan: the plan's name; may be left out where the manifest has one plan.
+        manifest: as returned by `load_manifest`, references resolved.
+        plan: the plan's name; optional where the manifest has one plan.
         accounts: how to enter target accounts; by default every saved TargetAccount block.
         observers: called with every event of an execution, in its process.
         on_waiting: called with each gate whose form is open, in its process.
@@ -60,28 +96,27 @@ def compile_plan(
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
         name), `gate_timeout_seconds`, `at` (`latest`, or the time that no server's snapshot may be newer than),
-        `snapshots` (snapshot ids by server), `waivers` (reasons, by the code of the finding that is let pass),
-        `exclude` (reasons, by the server that is left out) and `gates` (`hold` a process at them or `suspend` the
-        run, which needs a deployment). It returns the RecoveryReport of a COMPLETED execution. A flow run that is
-        retried goes on from where AWS and the journal stand; where the execution had ended, only a person's retry
-        tries again what failed.
+        `snapshots` (snapshot ids by server), `waivers` (reasons, by the code of the waived finding), `exclude`
+        (reasons, by excluded server) and `gates` (`hold` a process at them or `suspend` the run, which needs a
+        deployment). It returns the RecoveryReport of a COMPLETED execution. A flow run that is retried continues
+        from the state of AWS and the journal; where the execution had ended, only a person's retry tries again what
+        failed.
 
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
     """
-    chosen = manifest.plan(plan)
-    name = prefect_flow_name(chosen.plan_name)
+    program = _Program(None if accounts is None else tuple(accounts), observers, on_waiting)
+    return _plan_flow(manifest, manifest.plan(plan), program)
+
+
+def _plan_flow(manifest: Manifest, plan: RecoveryPlan, program: _Program) -> Flow[..., RecoveryReport]:
+    picture = f"```mermaid\n{WaveGraph.of(plan).mermaid()}\n```"
 
     @flow(
-        name=name,
-        flow_run_name=prefect_template(chosen.plan_name) + " {mode}",
-        description="\n\n".join(
-            [
-                markdown_paragraphs(chosen.description or chosen.plan_name),
-                f"```mermaid\n{WaveGraph.of(chosen).mermaid()}\n```",
-            ]
-        ),
-        task_runner=threads_for(len(chosen.waves)),
+        name=prefect_flow_name(plan.plan_name),
+        flow_run_name=prefect_template(plan.plan_name) + " {mode}",
+        description=f"{markdown_paragraphs(plan.description or plan.plan_name)}\n\n{picture}",
+        task_runner=threads_for(len(plan.waves)),
         persist_result=False,
     )
     def recovery_plan(
@@ -94,29 +129,16 @@ def compile_plan(
         exclude: dict[str, str] | None = None,
         gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
-        if (other := run_as_placeholder()) is not None:
-            return cast("RecoveryReport", other)
+        if (placeholder := run_as_placeholder()) is not None:
+            return cast("RecoveryReport", placeholder)
         points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
         execution_id = current_execution_id()
-        sessions = open_sessions(accounts, session_name=f"prefect-drs-{execution_id}")
-        clock = configured_clock()
-        options = Options(
-            approved_by,
-            gate_timeout(gate_timeout_seconds),
-            observers=observers,
-            on_waiting=on_waiting,
-            suspend=gates == "suspend",
-        )
-        return execute(
-            execution_id,
-            lambda: _resolve(
-                manifest, chosen, mode, sessions, clock, points, accepted, left_out, others_than(execution_id)
-            ),
-            sessions,
-            clock,
-            open_journal(execution_id),
-            options,
-        )
+
+        def runbook(sessions: Sessions, clock: Clock) -> Runbook:
+            others = others_than(execution_id)
+            return _resolve(manifest, plan, mode, sessions, clock, points, accepted, left_out, others)
+
+        return program.execute(execution_id, runbook, program.options(approved_by, gate_timeout_seconds, gates))
 
     return recovery_plan
 
@@ -129,35 +151,39 @@ def compile_resume(
     on_waiting: Callable[[PendingGate], None] | None = None,
     explicit: bool = True,
 ) -> Flow[..., RecoveryReport]:
-    """The flow that carries an interrupted execution on, from where AWS and its journal stand.
+    """The flow that resumes an interrupted execution from the state of AWS and its journal.
 
-    An execution that had ended is tried again: what failed, was skipped or timed out. What is LAUNCHED stays, what a
-    person rejected stays rejected.
+    An execution that had ended is tried again: what failed, was skipped or timed out. Servers that are LAUNCHED stay;
+    waves that a person rejected stay rejected.
 
     Args:
         execution_id: the execution; its journal must be readable here.
         accounts: as in `compile_plan`.
         observers: called with every event, those of the past first.
         on_waiting: as in `compile_plan`.
-        explicit: a person asks to resume: one that was cancelled is refused, where it would otherwise be brought to its
-            end.
+        explicit: a person asks to resume: a cancelled execution is refused. Otherwise it is brought to its end.
 
     Returns:
         A flow with the parameters `approved_by`, `gate_timeout_seconds`, `take_over` (do not wait for the lease of
-        another process; fence it), `despite_cancel` (who goes on although somebody cancelled the execution; without a
-        name, one that was cancelled is refused) and `gates` as in `compile_plan`.
+        another process; fence it), `despite_cancel` (the name of whoever resumes a cancelled execution; without a
+        name it is refused) and `gates` as in `compile_plan`.
 
     Raises:
         UsageError: there is no journal of that execution here.
     """
-    standing = state_of(open_journal(execution_id).read())
-    if standing is None:
+    state = state_of(open_journal(execution_id).read())
+    if state is None:
         raise UsageError(
             f"there is no journal of execution {execution_id} here; resume it where it ran, or keep journals "
             "on a block that all machines reach (PREFECT_DRS_JOURNAL)"
         )
-    runbook = standing.runbook
+    program = _Program(None if accounts is None else tuple(accounts), observers, on_waiting)
+    return _resume_flow(execution_id, state.runbook, program, explicit=explicit)
 
+
+def _resume_flow(
+    execution_id: str, runbook: Runbook, program: _Program, *, explicit: bool
+) -> Flow[..., RecoveryReport]:
     @flow(
         name=RESUME_FLOW,
         flow_run_name=f"{RESUME_FLOW} {execution_id}",
@@ -171,47 +197,36 @@ def compile_resume(
         despite_cancel: str | None = None,
         gates: Literal["hold", "suspend"] = "hold",
     ) -> RecoveryReport:
-        options = Options(
-            approved_by,
-            gate_timeout(gate_timeout_seconds),
-            take_over,
-            observers,
-            on_waiting,
-            suspend=gates == "suspend",
+        options = replace(
+            program.options(approved_by, gate_timeout_seconds, gates),
+            take_over=take_over,
             explicit=explicit,
             despite_cancel=despite_cancel or None,
         )
-        return execute(
-            execution_id,
-            lambda: runbook,
-            open_sessions(accounts, session_name=f"prefect-drs-{execution_id}"),
-            configured_clock(),
-            open_journal(execution_id),
-            options,
-        )
+        return program.execute(execution_id, lambda _sessions, _clock: runbook, options)
 
     return resume_execution
 
 
 def refuse_cancelled(execution_id: str) -> None:
-    """Refuse to resume an execution that was cancelled, before anything is begun for it.
+    """Refuse to resume a cancelled execution before any flow run is created for it.
 
     Raises:
-        UsageError: a cancel that nobody has handled, or it ended by one; says who cancelled and when.
+        UsageError: a cancel is pending, or the execution ended by one; the message says who cancelled and when.
     """
-    standing = state_of(open_journal(execution_id).read())
-    if standing is not None:
-        require_not_cancelled(execution_id, standing, PrefectRequests(execution_id))
+    state = state_of(open_journal(execution_id).read())
+    if state is not None:
+        require_not_cancelled(execution_id, state, PrefectRequests(execution_id))
 
 
 def threads_for(waves: int) -> TaskRunner[PrefectFuture[Any]]:
-    """A task runner with a thread for each wave, since one that waits, for its gate or for others, holds its own."""
+    """A task runner with a thread for each wave, since a wave that waits for its gate or a dependency holds one."""
     runner: Any = ThreadPoolTaskRunner(max_workers=waves + 1)  # its type is invariant in its futures
     return cast("TaskRunner[PrefectFuture[Any]]", runner)
 
 
 def gate_timeout(seconds: float | None) -> timedelta:
-    """How long gates wait: as asked for, or as the settings say."""
+    """How long gates wait: the given seconds, or those of the settings."""
     return timedelta(seconds=PrefectDrsSettings().gate_timeout_seconds if seconds is None else seconds)
 
 
@@ -227,7 +242,7 @@ def _resolve(
     exclude: Mapping[str, str],
     others: Collection[OtherExecution],
 ) -> Runbook:
-    """The runbook of this execution, as a task of its own, so that what refuses it is seen in the UI."""
+    """The runbook of this execution, in a task of its own, so that the UI shows why the preflight refused it."""
     return resolve(
         manifest,
         plan,

@@ -34,16 +34,16 @@ from prefect_drs.orchestration.approvals.suspended_gate import (
     ExecutionSuspendedError,
     SuspendedExecution,
     SuspendingGate,
-    dismiss_alarms,
+    delete_deadline_runs,
+    resume_suspended,
     suspend,
-    wake,
 )
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.claims import Holders, claim_servers, release_servers
 from prefect_drs.orchestration.executions.control_requests import ControlReader, PrefectRequests
 from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
 from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
-from prefect_drs.orchestration.executions.reports import current_ask, settle_former_runs
+from prefect_drs.orchestration.executions.reports import current_request_id, settle_former_runs
 from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish_report, wave_progress
@@ -83,7 +83,7 @@ class StoppableClock(WallClock):
         """From now on nothing waits any more."""
         self._stopping.set()
 
-    def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
+    def wait(self, seconds: float, resume_suspended: threading.Event | None = None) -> None:
         """Come back after `seconds`.
 
         Raises:
@@ -159,7 +159,7 @@ def execute(
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
         Pause: Prefect's own word for a flow run that is Suspended; let it pass.
     """
-    asked = current_ask(current_execution_id())
+    asked = current_request_id(current_execution_id())
     here = root_flow_run_id(), prefect.runtime.flow_run.get_id()
     with execution_lease(execution_id, take_over=options.take_over):
         former = journal.read()
@@ -172,7 +172,7 @@ def execute(
 
         resolved = take_up(execution_id, former, requests, start, resolve=runbook, claim=claim)
         settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
-        dismiss_alarms(execution_id)
+        delete_deadline_runs(execution_id)
         if resolved is None:
             report = _concluded(execution_id, former)
         else:
@@ -260,9 +260,9 @@ def _carry_out(
                     if isinstance(gate, SuspendingGate):
                         gate.attach(engine)
                     _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)
-                    if isinstance(gate, SuspendingGate) and gate.aside():
+                    if isinstance(gate, SuspendingGate) and gate.suspended():
                         control.read()
-                        aside = gate.aside()
+                        aside = gate.suspended()
                 except BaseException:
                     gate_clock.stop()
                     thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
@@ -294,7 +294,7 @@ def _suspended(aside: SuspendedExecution, requests: PrefectRequests, journal: Jo
     standing = state_of(journal.read())
     if standing is not None and pending_cancel(requests, standing.handled) is not None:
         with prefect_client() as client:
-            wake(client, aside.root_id)
+            resume_suspended(client, aside.root_id)
     return pause
 
 

@@ -1,12 +1,12 @@
-"""Cancelled executions that no process carries, brought to their end.
+"""Brings cancelled executions that no process runs to their end.
 
 In: an execution's id. Out: its report, ended CANCELLED or PARTIAL. A cancel is a stored request, or the state that the
 Prefect UI's Cancel leaves: of a Suspended run it is Cancelled at once (`BypassCancellingFlowRunsWithNoInfra` in
-Prefect's core_policy), and no worker and no hook hears of it. So whoever looks next ends the execution: `prefect-drs
-cancel`, `status` and `terminate`, an answer to one of its gates, or at the latest the run that was scheduled for its
-first deadline.
+Prefect's core_policy), and no worker or hook is notified. So the next caller finalizes the execution:
+`prefect-drs cancel`, `status` or `terminate`, an answer to one of its gates, or at the latest the run that is scheduled
+for its first deadline.
 
-Must never: launch anything; end an execution that a process carries.
+Must never: launch anything; finalize an execution that a process runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prefect.logging import get_logger
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import PrefectDrsError
-from prefect_drs.orchestration.approvals.suspended_gate import dismiss_alarms, stand_in_for
+from prefect_drs.orchestration.approvals.suspended_gate import delete_deadline_runs, placeholder_run
 from prefect_drs.orchestration.blocks import open_sessions
 from prefect_drs.orchestration.executions.claims import release_servers
 from prefect_drs.orchestration.executions.control_requests import PrefectRequests, close_gates
@@ -42,14 +42,14 @@ _logger = get_logger("prefect_drs.orchestration.flow.finalize")
 
 
 def run_as_placeholder() -> State[Any] | None:
-    """Where this flow run only stands for a gate or a deadline of an execution: how to end it.
+    """Handle a flow run that only represents a gate or a deadline of an execution; return its final state.
 
     Call it first in every flow that can be deployed. None where the run is an execution's own.
     """
-    found = stand_in_for()
+    found = placeholder_run()
     if found is None:
         return None
-    if not found.woken:
+    if not found.resumed:
         finalize_cancelled(found.execution_id)
     return found.state
 
@@ -61,29 +61,29 @@ def finalize_cancelled(
     follow_jobs: bool = False,
     observers: Sequence[Callable[[Event], None]] = (),
 ) -> RecoveryReport | None:
-    """End an execution that was cancelled and that no process carries.
+    """Finalize a cancelled execution that no process runs.
 
     Args:
         execution_id: the execution.
-        sessions: the way into the accounts; by default by saved blocks.
-        follow_jobs: where DRS still works for it, follow its jobs to their end first, which may take as long as a
-            launch does; without it such an execution is left alone.
+        sessions: access to the accounts; by default through saved blocks.
+        follow_jobs: follow its running DRS jobs to their end first, which may take as long as a launch does; otherwise
+            an execution with running jobs is left alone.
         observers: called with every event.
 
     Returns:
-        Its report; None where there is nothing to end, or it cannot be done here: its journal is elsewhere, a process
-        holds it, or DRS still works for it.
+        Its report; None where there is nothing to finalize, or it is impossible here: its journal is elsewhere, a
+        process holds its lease, or DRS jobs still run.
     """
     requests = PrefectRequests(execution_id)
     try:
-        if pending_cancel(requests, ()) is None:  # nobody ever cancelled it: leave its lease and its journal alone
+        if pending_cancel(requests, ()) is None:  # never cancelled: leave its lease and journal alone
             return None
         with execution_lease(execution_id, patience=timedelta(seconds=1)):
-            report = _conclude(execution_id, requests, sessions, observers, follow_jobs=follow_jobs)
+            report = _finalize(execution_id, requests, sessions, observers, follow_jobs=follow_jobs)
     except ExecutionBusyError:
         return None
     except PrefectDrsError as error:
-        _logger.warning("execution %s was cancelled and cannot be ended here: %s", execution_id, error)
+        _logger.warning("execution %s was cancelled and cannot be finalized here: %s", execution_id, error)
         return None
     if report is not None:
         release_servers(execution_id)
@@ -91,7 +91,7 @@ def finalize_cancelled(
     return report
 
 
-def _conclude(
+def _finalize(
     execution_id: str,
     requests: PrefectRequests,
     sessions: Sessions | None,
@@ -100,10 +100,10 @@ def _conclude(
     follow_jobs: bool,
 ) -> RecoveryReport | None:
     journal = open_journal(execution_id)
-    standing = state_of(journal.read())
-    if standing is None or standing.ended or (_is_at_work(standing) and not follow_jobs):
+    state = state_of(journal.read())
+    if state is None or state.ended or (_has_running_jobs(state) and not follow_jobs):
         return None
-    if standing.cancel is None and pending_cancel(requests, standing.handled) is None:
+    if state.cancel is None and pending_cancel(requests, state.handled) is None:
         return None
     with ReportPublisher() as publisher, ThreadPoolExecutor(CHECK_WORKERS) as executor:
         engine = Engine(
@@ -117,7 +117,7 @@ def _conclude(
             holder=holder(),
             observers=(publisher.observe, *observers),
         )
-        if not engine.cancelled:  # somebody overrode the cancel meanwhile, which the journal's fence would show too
+        if not engine.cancelled:  # somebody overrode the cancel meanwhile
             raise RequestsUnreachableError(f"execution {execution_id} is not cancelled any more")
         _follow(engine)
         report = engine.finish()
@@ -125,18 +125,18 @@ def _conclude(
     by = engine.control.cancelled_by
     close_gates(execution_id, by)
     settle_former_runs(execution_id, outcome=f"the execution was cancelled by {by} and ended {report.status}")
-    dismiss_alarms(execution_id)
+    delete_deadline_runs(execution_id)
     return report
 
 
 def _follow(engine: Engine) -> None:
-    """Follow what DRS does for a cancelled execution until all of it is over."""
+    """Follow the DRS jobs of a cancelled execution until all have ended."""
     clock = configured_clock()
     while not engine.idle:
         clock.wait(engine.tick(), engine.woken)
 
 
-def _is_at_work(standing: ExecutionState) -> bool:
-    """Whether a wave is under way, or DRS may have a job of the execution that is not known to be over."""
-    begun = any(wave.begun and not wave.status.over for wave in standing.waves.values())
-    return begun or bool(standing.requests) or not standing.jobs.keys() <= standing.over
+def _has_running_jobs(state: ExecutionState) -> bool:
+    """Whether a wave is in progress, or DRS may have a job of the execution that has not ended."""
+    begun = any(wave.begun and not wave.status.over for wave in state.waves.values())
+    return begun or bool(state.requests) or not state.jobs.keys() <= state.over

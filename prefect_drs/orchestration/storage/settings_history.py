@@ -45,7 +45,7 @@ class HistoryModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
 
-class Changed(HistoryModel):
+class ChangedSetting(HistoryModel):
     """One setting: `part` is where it is kept: `plan` (the stored group), `drs` or `ec2` (the account)."""
 
     part: Literal["plan", "drs", "ec2"]
@@ -69,7 +69,7 @@ class SettingsHistoryEntry(HistoryModel):
     by: str
     action: str
     source: str
-    changes: tuple[Changed, ...]
+    changes: tuple[ChangedSetting, ...]
 
 
 class Record(HistoryModel):
@@ -194,7 +194,7 @@ class SettingsRecorder:
                 if server_id in here:
                     again.append(event)
                     continue
-                changes = tuple(Changed.model_validate(change.model_dump()) for change in event.changes)
+                changes = tuple(ChangedSetting.model_validate(change.model_dump()) for change in event.changes)
                 here[server_id] = SettingsHistoryEntry(
                     at=event.at, by=self._by, action=self._action, source=self._execution_id, changes=changes
                 )
