@@ -13,7 +13,7 @@ import pytest
 from prefect_aws import AwsCredentials, S3Bucket
 from prefect_aws.client_parameters import AwsClientParameters
 
-from prefect_drs.orchestration.storage.journal_storage import S3Storage
+from prefect_drs.orchestration.storage.s3_journal import S3Storage
 from prefect_drs.recovery.journal import FencedError, JournalDamagedError, JournalUnavailableError, StoredJournal
 from prefect_drs.report.events import CancelAsked, Event
 from prefect_drs.simulator import StepClock

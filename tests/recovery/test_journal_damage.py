@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefect_drs.core.errors import PrefectDrsError
-from prefect_drs.orchestration.storage.journal_storage import BlockStorage
+from prefect_drs.orchestration.storage.block_journal import BlockStorage
 from prefect_drs.recovery.journal import FencedError, FolderStorage, JournalDamagedError, StoredJournal
 from prefect_drs.recovery.state import state_of
 from prefect_drs.report.events import Event
