@@ -22,7 +22,7 @@ from prefect_drs.orchestration.executions.control_requests import (
     wait_until_handled,
 )
 from prefect_drs.orchestration.executions.lease import is_held
-from prefect_drs.orchestration.executions.reports import carriers_of, find_report
+from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_report
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery.control_requests import ControlAction, ControlRequest
@@ -175,7 +175,7 @@ def _require_active(execution_id: str) -> None:
             raise UsageError(
                 f"execution {execution_id} has ended: {report.status} at {report.ended_at:%Y-%m-%d %H:%M:%S} UTC"
             )
-        states = [run.state for run in carriers_of(client, execution_id)]
+        states = [run.state for run in all_flow_runs_of(client, execution_id)]
     if report is None and all(state is not None and state.is_final() for state in states):
         told = "; ".join(str(state.name) for state in states if state is not None)
         raise UsageError(f"execution {execution_id} has ended before it launched anything: its flow run is {told}")
@@ -184,5 +184,5 @@ def _require_active(execution_id: str) -> None:
 def _waits_for_worker(execution_id: str) -> bool:
     """Whether a flow run of the execution is Suspended, or scheduled to go on."""
     with prefect_client() as client:
-        runs = carriers_of(client, execution_id)
+        runs = all_flow_runs_of(client, execution_id)
     return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)

@@ -248,7 +248,7 @@ def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | Non
 
 
 def record_decision(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer) -> GateAnswer:
-    """Let a stored answer count, should one have come at the last moment, and leave the run in its final state."""
+    """Set the gate's run to its final state. An answer stored at the last moment takes precedence over `answer`."""
     concluded = recorded_answer(client, run_id) or answer
     final, now = final_state(concluded), client.read_flow_run(run_id).state
     if now is None or (now.type, now.name, now.message) != (final.type, final.name, final.message):

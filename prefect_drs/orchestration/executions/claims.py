@@ -38,7 +38,7 @@ from prefect_drs.core.errors import PrefectDrsError, PreflightRefusedError
 from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import is_held
-from prefect_drs.orchestration.executions.reports import carriers_of, find_report, is_set_aside, pending_launches
+from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_report, is_set_aside, pending_launches
 from prefect_drs.runbook import FindingSeverity, OtherExecution, PendingLaunch, Runbook
 
 PREFIX = "prefect-drs-claim-"
@@ -222,7 +222,7 @@ def _is_void(client: SyncPrefectClient, entry: _Entry) -> bool:
     somebody overrides the cancel, and claims anew.
     """
     holder = entry.claim.execution_id
-    runs = carriers_of(client, holder)
+    runs = all_flow_runs_of(client, holder)
     if runs and any(run.state is None or not run.state.is_final() for run in runs):
         return False
     if runs:

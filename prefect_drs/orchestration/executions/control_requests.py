@@ -1,13 +1,12 @@
 """Control requests under Prefect: pause, resume and cancel, stored with the execution's flow run.
 
-In: an execution and a request, from any machine that reaches the Prefect API. Out: the process that carries the
-execution handles it within seconds; where none does, the next one handles it before it launches anything. A request is
-stored before it is acknowledged, as an input of the execution's flow run. The Prefect UI's own Cancel counts as a
-request too: the state that it leaves is one. Which requests were handled is written in the execution's journal only
-(`prefect_drs.recovery.control_requests`); the mark that a process leaves with the flow run is for people who wait.
+In: an execution and a request, from any machine that reaches the Prefect API. Out: the process that runs the
+execution handles it within seconds; without one, the next process handles it before it launches anything. A request is
+stored before it is acknowledged, as an input of the execution's flow run. The Cancel of the Prefect UI is a request
+too, represented by the state that it sets. Only the execution's journal records which requests were handled
+(`prefect_drs.recovery.control_requests`); the mark on the flow run informs callers that wait.
 
-The key and form of a stored request have not changed since 0.1.0, since mails that were sent then hold commands that
-write them.
+The key and form of a stored request are those of 0.1.0: mails that it sent contain commands that write them.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.approvals.suspended_gate import resume_suspended
 from prefect_drs.orchestration.client import UNREACHABLE, prefect_client, quick_client
-from prefect_drs.orchestration.executions.reports import CANCELLED_BY, cancelling_states, carriers_of, flow_runs_of
+from prefect_drs.orchestration.executions.reports import CANCELLED_BY, cancelling_states, all_flow_runs_of, flow_runs_of
 from prefect_drs.recovery.control_requests import (
     ControlAction,
     ControlRequest,
@@ -44,11 +43,11 @@ from prefect_drs.recovery.control_requests import (
 )
 from prefect_drs.recovery.engine import Engine
 
-HANDLED_KEY = "prefect-drs-handled-"  # then the key of a request that the journal holds
-POLL_SECONDS = 3.0  # real seconds between two readings of the requests
-AWAY_SECONDS = 10.0  # how long a Prefect that did not answer is not asked again
-PAGE = 100  # inputs a reading
-STATE = "state-"  # begins the id of a request that is a state of a flow run
+HANDLED_KEY = "prefect-drs-handled-"  # prefix; the key of a handled request follows
+POLL_SECONDS = 3.0  # real seconds between two reads of the requests
+AWAY_SECONDS = 10.0  # pause before Prefect is called again after it did not answer
+PAGE = 100  # inputs per request
+STATE = "state-"  # prefix of the ids of requests that are states of a flow run
 
 _logger = get_logger("prefect_drs.orchestration.executions.control_requests")
 
@@ -65,7 +64,7 @@ class _Stored(BaseModel):
 
 
 def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "") -> str:
-    """Store a request; the process that carries the execution handles it within seconds, or the next one does.
+    """Store a request; the process that runs the execution handles it within seconds, or the next one does.
 
     A cancel resumes the flow run of an execution that is Suspended at gates, so that it ends now.
 
@@ -81,7 +80,7 @@ def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "
     value = json.dumps({"wish": action, "by": by, "reason": reason, "at": now.isoformat()})
     with prefect_client() as client:
         run_id = require_execution(client, execution_id)
-        while not create_input(client, run_id, key, value):  # somebody stored one in the same microsecond
+        while not create_input(client, run_id, key, value):  # another request was stored in the same microsecond
             key += "+"
         if action is ControlAction.CANCEL:
             for carrier in flow_runs_of(client, execution_id):
@@ -90,7 +89,7 @@ def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "
 
 
 def wait_until_handled(execution_id: str, request_id: str, *, seconds: float, every: float = 0.5) -> bool:
-    """Wait until a process has recorded a request in the journal; False where none did within `seconds`.
+    """Wait until a process has recorded a request in the journal; False if none did within `seconds`.
 
     Raises:
         PrefectDrsError: the Prefect API cannot be reached.
@@ -120,7 +119,7 @@ def require_execution(client: SyncPrefectClient, execution_id: str) -> UUID:
 
 
 def close_gates(execution_id: str, by: str) -> None:
-    """End the gates that wait for an answer: the execution was cancelled."""
+    """Cancel the flow runs of the gates that wait for an answer, because the execution was cancelled."""
     with prefect_client() as client:
         for gate in pending_gates(execution_id):
             closed: State[Any] = Cancelled(message=f"The execution was cancelled by {by}")
@@ -133,7 +132,7 @@ class PrefectRequests:
     Args:
         execution_id: the execution.
         flow_run_id: the outermost flow run of this process. Its state is read each time; the states of the other flow
-            runs that carried the execution cannot change any more and are read once.
+            runs of the execution cannot change any more and are read once.
     """
 
     def __init__(self, execution_id: str, flow_run_id: str | None = None) -> None:
@@ -163,7 +162,7 @@ class PrefectRequests:
         return sorted(stored, key=lambda request: (request.at, request.request_id))
 
     def acknowledge(self, request_id: str) -> None:
-        """Leave a mark for people who wait: the journal holds this request."""
+        """Mark a request as recorded in the journal, for callers that wait."""
         if request_id.startswith(STATE):
             return
         try:
@@ -183,9 +182,9 @@ class PrefectRequests:
             excluded |= {each.key for each in page}
 
     def _cancels(self, client: SyncPrefectClient) -> list[ControlRequest]:
-        """The cancels made in the Prefect UI or by its API, of all flow runs that carry the execution or did."""
+        """The cancels made in the Prefect UI or API, of all flow runs of the execution."""
         if self._former is None:
-            others = [run.id for run in carriers_of(client, str(self._execution)) if run.id != self._run]
+            others = [run.id for run in all_flow_runs_of(client, str(self._execution)) if run.id != self._run]
             self._former = [cancel for run_id in others for cancel in _cancels_of(client, run_id)]
             return self._former + (_cancels_of(client, self._run) if self._run else [])
         if self._run is None:
@@ -203,7 +202,7 @@ def _cancels_of(client: SyncPrefectClient, run_id: UUID) -> list[ControlRequest]
 
 
 def _parsed(stored: FlowRunInput) -> StoredRequest:
-    """A stored request; whoever wrote it, one that cannot be read stops nobody."""
+    """A stored request; one that cannot be parsed becomes an `UnreadableRequest`."""
     at = stored.created or datetime.now(UTC)
     try:
         form = _Stored.model_validate_json(stored.value)
@@ -215,7 +214,7 @@ def _parsed(stored: FlowRunInput) -> StoredRequest:
 
 
 class ControlReader:
-    """Has an engine handle its control requests every few seconds. Use as a context manager.
+    """Makes an engine handle its control requests every few seconds. A context manager.
 
     Args:
         engine: the engine, which reads the requests itself.
@@ -241,7 +240,7 @@ class ControlReader:
         self._thread.join()
 
     def read(self) -> None:
-        """Handle what was requested until now.
+        """Handle the requests stored until now.
 
         Raises:
             RequestsUnreachableError: the Prefect API does not answer.

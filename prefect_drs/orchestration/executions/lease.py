@@ -1,8 +1,8 @@
 """One process an execution: a Prefect global concurrency limit of one, held by a lease that dies with its holder.
 
-In: an execution's id. Out: a context in which nobody else politely carries it out. The lease keeps two processes from
-getting in each other's way; what keeps them from launching twice, should both run all the same, is the fence in
-`recovery.journal`. A lease frees itself 60 to 75 s after its holder died; `take_over` does not wait for that.
+In: an execution's id. Out: a context that holds the execution's lease. The lease is advisory: it keeps two processes
+from working on one execution. If both run nevertheless, the fence in `recovery.journal` keeps them from launching twice.
+A lease expires 60 to 75 s after its holder died; `take_over` does not wait for that.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.client import prefect_client
 
 LEASE_SECONDS = 60.0  # the shortest that Prefect's API accepts
-PATIENCE = timedelta(seconds=90)  # longer than a dead holder's lease lives
+PATIENCE = timedelta(seconds=90)  # longer than the lease of a dead holder
 
 
 class ExecutionBusyError(PrefectDrsError):
-    """Another process carries this execution out."""
+    """Another process runs this execution."""
 
     code = "ACTIVE_EXECUTION"
 
@@ -37,12 +37,12 @@ def limit_name(execution_id: str) -> str:
 
 @contextmanager
 def execution_lease(execution_id: str, *, patience: timedelta = PATIENCE, take_over: bool = False) -> Iterator[None]:
-    """Hold the execution for the time of the block.
+    """Hold the execution's lease for the time of the block.
 
     Args:
         execution_id: the execution.
         patience: how long to wait for another holder to end or to be found dead.
-        take_over: go on without waiting; the other holder is fenced by the journal.
+        take_over: do not wait; the journal fences the other holder.
 
     Raises:
         ExecutionBusyError: another process still holds it after `patience`.
@@ -52,8 +52,8 @@ def execution_lease(execution_id: str, *, patience: timedelta = PATIENCE, take_o
         yield
         return
     busy = ExecutionBusyError(
-        f"execution {execution_id} is being carried out by another process; wait for it, or, where you know that "
-        f"it is dead or stuck, take it over: prefect-drs resume {execution_id} --take-over"
+        f"another process runs execution {execution_id}; wait for it or, if you know that it is dead or stuck, take "
+        f"over: prefect-drs resume {execution_id} --take-over"
     )
     with hold(name, patience, busy):
         yield
@@ -64,9 +64,9 @@ def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None
     """Hold the concurrency limit of that name, a limit of one, for the time of the block.
 
     Args:
-        name: the limit; it is made where it is not there.
+        name: the limit; created if missing.
         patience: how long to wait for another holder to end or to be found dead.
-        busy: what to raise where there still is one then.
+        busy: raised if it is still held after `patience`.
     """
     held = _acquired(name, time.monotonic() + patience.total_seconds(), busy)
     try:
@@ -78,7 +78,7 @@ def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None
 def _acquired(name: str, deadline: float, busy: PrefectDrsError) -> AbstractContextManager[None]:
     """The limit, entered before `deadline` (of the monotonic clock).
 
-    A holder that ends deletes its limit (`forget_lease`), also under those who wait for it: they make it anew.
+    A holder that ends deletes its limit (`forget_lease`), even while others wait for it: they create it again.
     """
     while True:
         with prefect_client() as client:
@@ -88,7 +88,7 @@ def _acquired(name: str, deadline: float, busy: PrefectDrsError) -> AbstractCont
             timeout_seconds=max(0.0, deadline - time.monotonic()),
             lease_duration=LEASE_SECONDS,
             strict=True,
-            raise_on_lease_renewal_failure=False,  # a Prefect server that is away must not stop a recovery
+            raise_on_lease_renewal_failure=False,  # an unreachable Prefect server must not stop a recovery
         )
         try:
             held.__enter__()
@@ -102,15 +102,15 @@ def _acquired(name: str, deadline: float, busy: PrefectDrsError) -> AbstractCont
 
 
 def ensure_limit(client: SyncPrefectClient, name: str, slots: int) -> None:
-    """Make the concurrency limit of that name where it is not there; another process may do so at the same moment."""
+    """Create the concurrency limit if it is missing; another process may create it at the same moment."""
     try:
         client.upsert_global_concurrency_limit_by_name(name, slots)
-    except ObjectAlreadyExists:  # created between the client's look and its own attempt
+    except ObjectAlreadyExists:  # created by another process between our read and our write
         return
 
 
 def forget_lease(execution_id: str) -> None:
-    """Delete the limit of an execution that has ended, so that they do not pile up."""
+    """Delete the limit of an execution that has ended."""
     with prefect_client() as client:
         try:
             client.delete_global_concurrency_limit_by_name(limit_name(execution_id))
@@ -119,7 +119,7 @@ def forget_lease(execution_id: str) -> None:
 
 
 def is_held(execution_id: str) -> bool:
-    """Whether some process holds the execution now (or died less than about 75 s ago)."""
+    """Whether a process holds the execution's lease (or died less than about 75 s ago)."""
     with prefect_client() as client:
         try:
             limit = client.read_global_concurrency_limit_by_name(limit_name(execution_id))

@@ -1,9 +1,10 @@
-"""Turns of executions in one account-region, by Prefect global concurrency limits with leases.
+"""Shares DRS's quotas between executions in one account-region, by Prefect global concurrency limits with leases.
 
-In: an execution that wants to launch somewhere. Out: its turn, and how many executions want the same. Two limits an
-account-region: one of a single slot, held for the moment in which jobs are read and started, and one whose slots are
-counted. Leases end with their process. Prefect may be part of the disaster: where it does not answer, and where a turn
-does not come, an execution goes on as if it were alone, which DRS's own quotas allow, and says so once.
+In: an execution that wants to launch servers in an account-region. Out: a slot to launch in, and the number of
+executions that share the quotas there. Each account-region has two limits: one with a single slot, held while jobs are
+read and started, and one whose occupied slots are counted. A lease ends with its process. Prefect may be part of the
+disaster: without an answer, or without a slot in time, an execution proceeds as if it were alone, and logs that once.
+DRS enforces its quotas in any case.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from prefect_drs.orchestration.executions.lease import ensure_limit
 TURN_SECONDS = 60.0  # the shortest lease that Prefect's API accepts
 WANT_SECONDS = 300.0
 RENEW_AFTER = timedelta(seconds=100)
-COUNT_AFTER = timedelta(seconds=10)  # how old the count of those who want may be
-# How long a turn is waited for. One lasts about two seconds; that of a process that died in it up to 75, and one that a
-# restarted Prefect server has forgotten, for ever: going on alone costs refusals by DRS's quotas at worst.
+COUNT_AFTER = timedelta(seconds=10)  # the greatest age of the count of sharing executions
+# How long to wait for the slot. It is held for about two seconds, for up to 75 s by a process that died, and for ever
+# where a restarted Prefect server forgot the lease. Proceeding without it costs, at worst, refusals by DRS's quotas.
 PATIENCE = timedelta(seconds=20)
-AWAY = timedelta(seconds=60)  # how long a Prefect that did not answer is left alone
-MOST = 1000  # executions at once
+AWAY = timedelta(seconds=60)  # pause before Prefect is called again after it did not answer
+MOST = 1000  # concurrent executions
 LOCKED = 423
 
 _FAILURES = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, PrefectDrsError)
@@ -49,18 +50,18 @@ class _Want:
     count: int = 1
 
     def is_due(self, now: datetime) -> bool:
-        """Whether Prefect is to be asked."""
+        """Whether the count or the lease must be renewed."""
         return now - self.counted_at >= COUNT_AFTER or now - self.renewed_at >= RENEW_AFTER
 
 
 class PrefectQuotaSharing:
-    """Implements `prefect_drs.recovery.launch.quota_sharing.Turns`. A context manager: at its end nothing is held.
+    """Implements `prefect_drs.recovery.launch.quota_sharing.QuotaSharing`. A context manager that releases all leases.
 
     Args:
-        clock: the time, of leases; never a simulated one.
-        tell: called with one line, once, where executions cannot be told of each other.
-        holders: counts the executions that hold servers in an account and region. No more than these share it: slots of
-            leases that a restarted Prefect server has forgotten stay taken for ever, and are counted by nobody then.
+        clock: the time of leases; never a simulated one.
+        tell: called once with one line if other executions cannot be counted.
+        holders: counts the executions that hold servers in an account and region: the upper bound of the count. A
+            restarted Prefect server keeps the slots of leases that it forgot.
     """
 
     def __init__(
@@ -90,11 +91,11 @@ class PrefectQuotaSharing:
 
     @property
     def shared(self) -> bool:
-        """Whether others can be told of."""
+        """Whether other executions can be counted now."""
         return not self._is_away()
 
     def want(self, location: Location, *, wanted: bool) -> int:
-        """Tell whether servers are to be launched there; how many executions want that now, this one included."""
+        """Register or withdraw; return how many executions want to launch servers there now, this one included."""
         want = self._wants.get(location)
         if self._is_away() or (want is None and not wanted):
             return 1
@@ -117,7 +118,7 @@ class PrefectQuotaSharing:
             try:
                 client.renew_concurrency_lease(want.lease_id, WANT_SECONDS)
                 want.renewed_at = now
-            except (PrefectHTTPStatusError, ObjectNotFound):  # it ended while this process slept
+            except (PrefectHTTPStatusError, ObjectNotFound):  # it expired while this process was stopped
                 want = None
         if want is None:
             self._make(client, name, MOST)
@@ -129,7 +130,7 @@ class PrefectQuotaSharing:
         return want.count
 
     def take(self, location: Location) -> AbstractContextManager[None] | None:
-        """A turn to read jobs and start some; None where another execution has it at this moment."""
+        """The slot for reading and starting jobs; None while another execution holds it."""
         if self._is_away():
             return nullcontext()
         name, now = f"{_name(location)}-turn", self._clock.now()
@@ -141,7 +142,7 @@ class PrefectQuotaSharing:
             if isinstance(failure, PrefectHTTPStatusError) and failure.response.status_code == LOCKED:
                 if now - self._refused_since.setdefault(location, now) < PATIENCE:
                     return None
-                self._say(f"no turn came in {location} within {PATIENCE}")
+                self._say(f"no slot became free in {location} within {PATIENCE}")
             else:
                 self._lost(failure)
             return nullcontext()
@@ -163,7 +164,7 @@ class PrefectQuotaSharing:
     def _say(self, why: str) -> None:
         if not self._told:
             self._told = True
-            self._tell(f"{why}: other executions are not waited for; DRS's own quotas hold all the same")
+            self._tell(f"{why}: proceeding without regard to other executions; DRS enforces its quotas")
 
 
 def _name(location: Location) -> str:
@@ -180,5 +181,5 @@ def _held(lease_id: UUID) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(*_FAILURES), quick_client() as client:  # it ends by itself otherwise
+        with suppress(*_FAILURES), quick_client() as client:  # otherwise it expires
             client.release_concurrency_slots_with_lease(lease_id)

@@ -1,7 +1,7 @@
-"""Executions as any machine that reaches the Prefect API sees them: their reports and how they stand.
+"""Executions as seen through the Prefect API: their reports and their flow runs.
 
-In: an execution's id. Out: the RecoveryReport that the running (or ended) flow keeps as an artifact, and, for an
-execution that another process takes up, the end of the flow runs that a dead process left Running.
+In: an execution's id. Out: the RecoveryReport that its flow publishes as an artifact; its flow runs, and, when another
+process resumes the execution, the end of the flow runs that a dead process left Running.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from prefect_drs.runbook import PendingLaunch
 
 RESUME_FLOW = "resume"
 UNSETTLED = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
-ACTIVE = [*UNSETTLED, StateType.SCHEDULED, StateType.CANCELLING]  # of runs that have begun; one is Scheduled to go on
-SET_ASIDE = "Suspended at a gate"  # so begins the message of a run that another one was put in the place of
+ACTIVE = [*UNSETTLED, StateType.SCHEDULED, StateType.CANCELLING]  # of runs that have begun; a Scheduled one will resume
+SET_ASIDE = "Suspended at a gate"  # prefix of the state message of a replaced run
 CANCELLED_BY = "the Prefect UI or API"
 STILL_TO_LAUNCH = frozenset({"PENDING", "IN_PROGRESS"})
 """`launchStatus` of servers that have no instance yet (`LaunchStatus` in the DRS model)."""
@@ -89,7 +89,7 @@ def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
 
 
 def pending_launches(report: RecoveryReport) -> Iterator[PendingLaunch]:
-    """The servers that an execution has still to launch, as far as its report tells where."""
+    """The servers that an execution still has to launch, where its report has their placement."""
     for wave in report.waves:
         for server in wave.servers if not wave.status.over else ():
             if server.launch_status in STILL_TO_LAUNCH and (place := server.placement) is not None:
@@ -113,8 +113,7 @@ def _reports(key: ArtifactFilterKey, limit: int) -> list[RecoveryReport]:
 def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
     """The reports of executions that have not ended, as last published.
 
-    One whose process died is among them, since it may be resumed, until its flow run is settled: resumed to its end, or
-    cancelled in the UI.
+    This includes executions whose process died, since they can be resumed, until their flow run is finalized.
     """
     runs: list[FlowRun] = []
     while True:
@@ -130,7 +129,7 @@ def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
         runs.extend(page)
         if len(page) < RUNS_A_PAGE:
             break
-    resumes = f"{RESUME_FLOW} "  # a plan's name may begin alike: then the run's own id is the execution's
+    resumes = f"{RESUME_FLOW} "  # a plan's name may have the same prefix: then the run's own id is the execution's
     executions = {str(run.id) for run in runs}
     executions |= {run.name.removeprefix(resumes) for run in runs if run.name.startswith(resumes)}
     found = (_reports(ArtifactFilterKey(any_=[report_key(execution)]), limit=1) for execution in sorted(executions))
@@ -138,30 +137,32 @@ def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
 
 
 def flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
-    """The outermost flow runs that carry an execution out and have not ended."""
-    return [run for run in carriers_of(client, execution_id) if run.state is not None and run.state.type in UNSETTLED]
+    """The outermost flow runs of an execution that have not ended."""
+    return [
+        run for run in all_flow_runs_of(client, execution_id) if run.state is not None and run.state.type in UNSETTLED
+    ]
 
 
 def current_request_id(flow_run_id: str) -> str:
-    """What the call to carry an execution out is known by, which this flow run stands for.
+    """ID of the run request that this flow run represents.
 
-    A flow run is asked for when it is made, and anew when somebody retries it after its end: then it goes from a
-    terminal state to a Scheduled one (`HandleFlowTerminalStateTransitions` in Prefect's core_policy). What Prefect or
-    the infrastructure does of its own accord is no such step: a flow's own retries go from Running to AwaitingRetry
-    (`RetryFailedFlows` rejects the Failed), and a container that is started again goes on from Running or Crashed.
+    Creating a flow run is a request, and so is a person's retry after its end, which moves it from a terminal state to
+    Scheduled (`HandleFlowTerminalStateTransitions` in Prefect's core_policy). Automatic repetitions are not: a flow's
+    own retries go from Running to AwaitingRetry (`RetryFailedFlows` rejects the Failed state), and a restarted
+    container continues from Running or Crashed.
     """
     with prefect_client() as client:
         states = sorted(client.read_flow_run_states(UUID(flow_run_id)), key=lambda state: state.timestamp)
-    asked = [str(after.id) for before, after in pairwise(states) if before.is_final() and after.is_scheduled()]
-    return asked[-1] if asked else flow_run_id
+    retried = [str(after.id) for before, after in pairwise(states) if before.is_final() and after.is_scheduled()]
+    return retried[-1] if retried else flow_run_id
 
 
 def cancelling_states(client: SyncPrefectClient, run_id: UUID) -> list[State[Any]]:
-    """The states by which a flow run was cancelled in Prefect's UI or API, one a cancel, the oldest first.
+    """The states by which a flow run was cancelled in Prefect's UI or API: one per cancel, the oldest first.
 
     A cancel goes through Cancelling and Cancelled, or to Cancelled at once where no worker holds the run
-    (`BypassCancellingFlowRunsWithNoInfra` in Prefect's core_policy); the first of the two stands for it. The states
-    that this package sets on runs that were replaced by another one are no cancels.
+    (`BypassCancellingFlowRunsWithNoInfra` in Prefect's core_policy); the first of the two is returned. The states
+    that this package sets on replaced runs are not cancels.
     """
     try:
         states = sorted(client.read_flow_run_states(run_id), key=lambda state: state.timestamp)
@@ -178,32 +179,32 @@ def cancelling_states(client: SyncPrefectClient, run_id: UUID) -> list[State[Any
 
 
 def is_set_aside(state: State[Any]) -> bool:
-    """Whether this package cancelled a flow run because another one carries the execution now."""
+    """Whether this package cancelled a flow run because another one replaced it."""
     return (state.message or "").startswith(SET_ASIDE)
 
 
-def carriers_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
-    """The outermost flow runs that carry an execution, or did: its own, and those that resumed it."""
+def all_flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
+    """The outermost flow runs of an execution: its own, and those that resumed it."""
     runs = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"])),
         sort=FlowRunSort.START_TIME_DESC,
         limit=RUNS_A_PAGE,
     )
-    with suppress(ObjectNotFound, ValueError):  # of an execution that another Prefect API knows
+    with suppress(ObjectNotFound, ValueError):  # the execution belongs to another Prefect API
         runs.append(client.read_flow_run(UUID(execution_id)))
     return runs
 
 
 def settle_former_runs(execution_id: str, *current_run_ids: str | None, outcome: str) -> None:
-    """End the flow runs that carried this execution before: Running ones, whose process is lost, and those that are
-    Suspended at gates, so that no answer starts them beside this one.
+    """End the former flow runs of this execution: Running ones, whose process is lost, and those Suspended at gates, so
+    that no answer starts them beside this one.
 
-    Call it while the execution's lease is held: no other process carries it.
+    Call it while the execution's lease is held: no other process runs it then.
 
     Args:
         execution_id: the execution.
-        current_run_ids: the flow runs of this process, the outermost first, which are left alone.
-        outcome: what has become of the execution, for the messages of the states: `resumed by flow run …`.
+        current_run_ids: the flow runs of this process, the outermost first; they are not changed.
+        outcome: the end of the state messages, such as `resumed by flow run …`.
     """
     with prefect_client() as client:
         for run in flow_runs_of(client, execution_id):
