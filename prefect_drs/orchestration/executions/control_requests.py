@@ -33,7 +33,7 @@ from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.approvals.suspended_gate import resume_suspended
 from prefect_drs.orchestration.client import UNREACHABLE, prefect_client, quick_client
-from prefect_drs.orchestration.executions.reports import CANCELLED_BY, cancelling_states, all_flow_runs_of, flow_runs_of
+from prefect_drs.orchestration.executions.reports import CANCELLED_BY, all_flow_runs_of, cancelling_states, flow_runs_of
 from prefect_drs.recovery.control_requests import (
     ControlAction,
     ControlRequest,

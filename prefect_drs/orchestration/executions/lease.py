@@ -1,8 +1,8 @@
 """One process an execution: a Prefect global concurrency limit of one, held by a lease that dies with its holder.
 
 In: an execution's id. Out: a context that holds the execution's lease. The lease is advisory: it keeps two processes
-from working on one execution. If both run nevertheless, the fence in `recovery.journal` keeps them from launching twice.
-A lease expires 60 to 75 s after its holder died; `take_over` does not wait for that.
+from working on one execution. If both run nevertheless, the fence in `recovery.journal` keeps them from launching
+twice. A lease expires 60 to 75 s after its holder died; `take_over` does not wait for that.
 """
 
 from __future__ import annotations
