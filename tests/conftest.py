@@ -21,6 +21,9 @@ from typing import Any
 
 import pytest
 
+from tests import warm_cli
+
+ROOT = Path(__file__).resolve().parents[1]
 SERVER_STARTUP_SECONDS = 120
 BROWSER_MISSING = (
     "no Chromium was found: install one (Debian: apt-get install chromium) or name it in PREFECT_DRS_CHROMIUM"
@@ -85,6 +88,43 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
                 process.kill()
                 process.wait()
     _settle_settings()
+
+
+@dataclass(frozen=True)
+class Programs:
+    """`prefect-drs` and `prefect`, forked from a process that has imported them (`tests.warm_cli`).
+
+    `folder` holds the two; `environment` is what they need.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    """Quick to start; a test that is about the process itself starts one by `python -m prefect_drs.cli`."""
+    folder = tmp_path_factory.mktemp("programs")
+    for name in ("prefect-drs", "prefect"):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {warm_cli.__file__} {name} "$@"\n')
+        script.chmod(0o755)
+    address = folder / "socket"
+    server = subprocess.Popen([sys.executable, "-m", "tests.warm_cli", str(address)], cwd=ROOT, start_new_session=True)
+    try:
+        _wait_until(address.exists, server)
+        yield Programs(folder, {warm_cli.VARIABLE: str(address)})
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + SERVER_STARTUP_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"{process.args!r} did not start", pytrace=False)
+        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.conftest import PrefectServer
+from tests.conftest import PrefectServer, Programs
 from tests.snippets import ROOT, Reader, Snippet, clean_environment, snippets
 
 PAGES = [
@@ -43,7 +43,7 @@ def not_run(snippet: Snippet) -> str | None:
 
 
 @pytest.fixture
-def reader(prefect_server: PrefectServer, tmp_path: Path) -> Iterator[Reader]:
+def reader(prefect_server: PrefectServer, programs: Programs, tmp_path: Path) -> Iterator[Reader]:
     from prefect_drs.orchestration.approvals.gate import pending_gates
 
     def waiting(wave: int) -> str | None:
@@ -53,7 +53,8 @@ def reader(prefect_server: PrefectServer, tmp_path: Path) -> Iterator[Reader]:
     environment = clean_environment(
         {
             **prefect_server.environment,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+            **programs.environment,
+            "PATH": f"{programs.folder}:{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
             "HOME": str(tmp_path / "home"),
             "PREFECT_DRS_HOME": str(tmp_path / "drs"),
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",

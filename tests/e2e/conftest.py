@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import BROWSER_MISSING, PrefectServer, find_chromium
+from tests.conftest import BROWSER_MISSING, PrefectServer, Programs, find_chromium
 from tests.e2e.rehearsal import Rehearsal, base_environment
 
 if TYPE_CHECKING:
@@ -50,11 +50,14 @@ SPEED = 300  # simulated seconds a real one: a launch takes two to four seconds
 
 
 @pytest.fixture(scope="session")
-def rehearsal(prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(
+    prefect_server: PrefectServer, programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsal]:
     """A sandbox in a process of its own for the whole session. Tests keep apart by their regions."""
     folder = tmp_path_factory.mktemp("rehearsal")
-    environment = base_environment() | prefect_server.environment | {"PREFECT_DRS_HOME": str(folder / "home")}
-    made = Rehearsal(environment, folder)
+    environment = base_environment() | prefect_server.environment | programs.environment
+    environment["PREFECT_DRS_HOME"] = str(folder / "home")
+    made = Rehearsal(environment, folder, programs.folder)
     started = made.cli("sandbox", "start", "--speed", str(SPEED))
     assert started.returncode == 0, started.stderr
     try:

@@ -27,6 +27,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
 PATIENCE_SECONDS = 90.0
+OWN_PROCESS = [sys.executable, "-m", "prefect_drs.cli"]
 T = TypeVar("T")
 
 
@@ -79,6 +80,7 @@ class Rehearsal:
 
     environment: dict[str, str]
     folder: Path
+    programs: Path
     started: list[Drill] = field(default_factory=list)
 
     def cli(
@@ -88,9 +90,10 @@ class Rehearsal:
         seconds: float = PATIENCE_SECONDS,
         **environment: str | None,
     ) -> subprocess.CompletedProcess[str]:
-        """Carry out one command, behind `prefix` if any; a variable of value None is taken away."""
+        """Carry out one command, with `prefix` in a process of its own; a variable of value None is taken away."""
+        program = [*prefix, *OWN_PROCESS] if prefix else [str(self.programs / "prefect-drs")]
         return subprocess.run(
-            [*prefix, sys.executable, "-m", "prefect_drs.cli", *map(str, arguments)],
+            [*program, *map(str, arguments)],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -113,18 +116,26 @@ class Rehearsal:
         return file, bindings
 
     def drill(
-        self, file: Path, bindings: Path, *arguments: str, command: str = "drill", **environment: str | None
+        self,
+        file: Path,
+        bindings: Path,
+        *arguments: str,
+        command: str = "drill",
+        own_process: bool = False,
+        **environment: str | None,
     ) -> Drill:
-        """Begin `prefect-drs drill … --json` (or `recover`) in a process of its own."""
-        return self._begin([command, str(file), "--bindings", str(bindings), "--json", *arguments], environment)
+        """Begin `prefect-drs drill … --json` (or `recover`); where it is killed or stopped, in a process of its own."""
+        command_line = [command, str(file), "--bindings", str(bindings), "--json", *arguments]
+        return self._begin(command_line, environment, own_process=own_process)
 
-    def resume(self, execution_id: str, *arguments: str, **environment: str | None) -> Drill:
-        """Begin `prefect-drs resume … --json` in a process of its own."""
-        return self._begin(["resume", execution_id, "--json", *arguments], environment)
+    def resume(self, execution_id: str, *arguments: str, own_process: bool = False, **environment: str | None) -> Drill:
+        """Begin `prefect-drs resume … --json`, in a process of its own as in `drill`."""
+        return self._begin(["resume", execution_id, "--json", *arguments], environment, own_process=own_process)
 
-    def _begin(self, arguments: Sequence[str], environment: Mapping[str, str | None]) -> Drill:
+    def _begin(self, arguments: Sequence[str], environment: Mapping[str, str | None], *, own_process: bool) -> Drill:
+        program = OWN_PROCESS if own_process else [str(self.programs / "prefect-drs")]
         drill = Drill(
-            [sys.executable, "-m", "prefect_drs.cli", *arguments],
+            [*program, *arguments],
             self._environment(environment),
             self.folder / f"drill-{len(self.started)}",
         )

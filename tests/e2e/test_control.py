@@ -34,7 +34,7 @@ def jobs_of(rehearsal: Rehearsal, region: str, execution_id: str) -> list[dict[s
 def killed_at_its_gate(rehearsal: Rehearsal, region: str) -> str:
     """An execution whose process was killed after wave 1, at the gate of wave 2."""
     manifest = plan(region, {"Database": ["b-1"], "Application": ["b-2"]}, gates=["Application"])
-    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
     drill.process.kill()
@@ -59,7 +59,7 @@ def events(rehearsal: Rehearsal, execution_id: str) -> str:
 
 def stopped_while_it_reads(rehearsal: Rehearsal, region: str) -> tuple[Drill, str]:
     file, bindings = rehearsal.seeded(plan(region, {"Database": ["a-1"], "Application": ["a-2"]}))
-    drill = rehearsal.drill(file, bindings)
+    drill = rehearsal.drill(file, bindings, own_process=True)
     execution_id = started_run(f"Plan {region} drill")
     drill.process.send_signal(signal.SIGSTOP)
     return drill, execution_id
@@ -101,7 +101,7 @@ def test_after_sigkill_and_cancel_a_resume_refuses_and_names_who_cancelled(rehea
 def test_a_process_that_slept_through_a_take_over_launches_nothing_once_it_wakes(rehearsal: Rehearsal) -> None:
     region = "ap-southeast-7"
     manifest = plan(region, {"Database": ["z-1"], "Application": ["z-2"], "Web": ["z-3"]}, gates=["Web"])
-    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
     execution_id = drill.execution_id()
     drill.says(r"wave 1 job drsjob-\w+ in")
     drill.process.send_signal(signal.SIGSTOP)
@@ -121,7 +121,7 @@ def test_of_two_that_resume_at_once_one_carries_the_execution_on(rehearsal: Rehe
     execution_id = killed_at_its_gate(rehearsal, region)
     let_the_lease_lapse(execution_id)
 
-    both = [rehearsal.resume(execution_id, "--yes") for _ in range(2)]
+    both = [rehearsal.resume(execution_id, "--yes", own_process=True) for _ in range(2)]
 
     assert sorted(each.ended() for each in both)[0] == 0, both[0].stderr + both[1].stderr
     for each in both:
@@ -157,7 +157,7 @@ def test_a_cancel_of_an_execution_that_no_process_carries_brings_it_to_its_end(r
 def test_a_request_that_cannot_be_read_stops_no_steering(rehearsal: Rehearsal) -> None:
     region = "ap-southeast-6"
     manifest = plan(region, {"Database": ["u-1"], "Application": ["u-2"]}, gates=["Application"])
-    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
     with get_client(sync_client=True) as client:

@@ -45,12 +45,12 @@ def test_an_execution_survives_every_sigkill_of_the_process_that_carries_it_out(
     began = time.monotonic()
     while kills < KILLS:
         executions += 1
-        process = rehearsal.drill(file, bindings, "--yes")
+        process = rehearsal.drill(file, bindings, "--yes", own_process=True)
         execution_id = process.execution_id()
         while True:
             if kills < KILLS and killed(process, chance.uniform(0.0, LONGEST_LIFE)):
                 kills += 1
-                process = rehearsal.resume(execution_id, "--take-over", "--yes")
+                process = rehearsal.resume(execution_id, "--take-over", "--yes", own_process=True)
                 process.says(rf"execution {execution_id}|execution resumed")
                 continue
             assert process.ended() == 0, process.stderr[-3000:]

@@ -30,7 +30,7 @@ def state_name(run_id: str) -> str | None:
 def test_a_killed_drill_is_taken_over_and_nothing_is_launched_twice(rehearsal: Rehearsal) -> None:
     region = "ap-northeast-1"
     manifest = plan(region, {"Database": ["k-db1", "k-db2"], "Application": ["k-app1"], "Web": ["k-web1"]})
-    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
     execution_id = drill.execution_id()
     drill.says(r"job drsjob-\w+ in")
     drill.process.kill()
@@ -53,7 +53,9 @@ def test_a_second_process_leaves_an_execution_alone_that_another_carries_out_or_
     rehearsal: Rehearsal,
 ) -> None:
     region = "ap-northeast-2"
-    drill = rehearsal.drill(*rehearsal.seeded(plan(region, {"One": ["l-1"], "Two": ["l-2"]}, gates=["Two"])))
+    drill = rehearsal.drill(
+        *rehearsal.seeded(plan(region, {"One": ["l-1"], "Two": ["l-2"]}, gates=["Two"])), own_process=True
+    )
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
 
@@ -72,7 +74,7 @@ def test_a_cancelled_drill_launches_nothing_more_and_every_job_is_in_the_report(
     manifest = plan(
         region, {"Database": ["c-db1"], "Application": ["c-app1"], "Web": ["c-web1"]}, gates=["Application"]
     )
-    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
 
@@ -90,7 +92,7 @@ def test_a_cancelled_drill_launches_nothing_more_and_every_job_is_in_the_report(
 def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
     region = "ap-southeast-2"
     manifest = plan(region, {"Database": ["p-db1"], "Application": ["p-app1"]}, gates=["Application"])
-    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
     assert rehearsal.cli("pause", execution_id).returncode == 0
@@ -111,7 +113,7 @@ def test_a_drill_that_is_told_to_stop_at_a_gate_stops_and_can_be_resumed(
 ) -> None:
     region = {signal.SIGINT: "eu-central-2", signal.SIGTERM: "eu-south-2"}[sent]
     manifest = plan(region, {"Database": ["s-db1"], "Application": ["s-app1"]}, gates=["Application"])
-    drill = rehearsal.drill(*rehearsal.seeded(manifest))
+    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
 
@@ -134,7 +136,9 @@ def test_a_drill_that_is_terminated_while_a_job_runs_says_what_goes_on_and_frees
     rehearsal: Rehearsal,
 ) -> None:
     region = "ca-west-1"
-    drill = rehearsal.drill(*rehearsal.seeded(plan(region, {"Database": ["t-db1"], "Application": ["t-app1"]})))
+    drill = rehearsal.drill(
+        *rehearsal.seeded(plan(region, {"Database": ["t-db1"], "Application": ["t-app1"]})), own_process=True
+    )
     execution_id = drill.execution_id()
     job = drill.says(r"job (drsjob-\w+) in")[1]
 
@@ -160,7 +164,7 @@ def test_a_drill_that_is_terminated_before_it_has_begun_launches_nothing(rehears
     rehearsal.control(
         "POST", "/faults", {"kind": "operation", "operation": "DescribeJobs", "region": region, "effect": "time-out"}
     )
-    drill = rehearsal.drill(file, bindings, "--yes")
+    drill = rehearsal.drill(file, bindings, "--yes", own_process=True)
     until(lambda: rehearsal.control("GET", f"/requests?region={region}&limit=1")["requests"] or None, "a call to AWS")
     drill.process.send_signal(signal.SIGTERM)
     assert drill.process.wait(30) == 143

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from prefect_drs.notifications.text import CANCEL, RESUME
-from tests.conftest import free_port
+from tests.conftest import Programs, free_port
 from tests.e2e.mail import as_it_stands, cut_out, inbox, milestone_of
 from tests.e2e.rehearsal import ROOT, Rehearsal, base_environment, plan, until
 
@@ -73,23 +73,27 @@ class Program:
 class Site:
     """A Prefect server that keeps its database, a served deployment, and a sandbox."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Programs) -> None:
         port = free_port()
         self.api = f"http://127.0.0.1:{port}/api"
-        environment = base_environment() | {
-            "PREFECT_API_URL": self.api,
-            "PREFECT_HOME": str(folder),
-            "PREFECT_DRS_HOME": str(folder / "drs"),
-            "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
-            "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "1",
-            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
-            "PREFECT_DRS_SUSPEND_AFTER_SECONDS": "1",
-            "DO_NOT_TRACK": "1",
-        }
-        self.rehearsal = Rehearsal(environment, folder)
+        environment = (
+            base_environment()
+            | programs.environment
+            | {
+                "PREFECT_API_URL": self.api,
+                "PREFECT_HOME": str(folder),
+                "PREFECT_DRS_HOME": str(folder / "drs"),
+                "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+                "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "1",
+                "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+                "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+                "PREFECT_DRS_SUSPEND_AFTER_SECONDS": "1",
+                "DO_NOT_TRACK": "1",
+            }
+        )
+        self.rehearsal = Rehearsal(environment, folder, programs.folder)
         started = self.rehearsal.cli("sandbox", "start", "--speed", str(SPEED))
         assert started.returncode == 0, started.stderr
         for name, value in re.findall(
@@ -173,8 +177,8 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("site"))
+def site(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site"), programs)
     try:
         made.start()
         yield made
