@@ -11,11 +11,12 @@ COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
 PYTEST_ARGS ?=
 PYTEST := -m pytest --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test test-prefect-lowest test-prefect-newest check hooks docs release install lock clean
+.PHONY: help demo test test-fast test-prefect-lowest test-prefect-newest check hooks docs release install lock clean
 
 help:
 	@echo "make demo     start the sandbox and a Prefect server, run a drill with two gates"
 	@echo "make test     run the tests (the browser tests need Chromium)"
+	@echo "make test-fast   the tests that need no server and no process of their own: under two minutes"
 	@echo "make test-prefect-lowest   the Prefect-facing tests with the lowest release of each dependency"
 	@echo "make test-prefect-newest   the same with the newest releases, where these are not the pinned ones"
 	@echo "make check    format, lint, types, import rules"
@@ -38,6 +39,9 @@ demo: install
 
 test: install
 	$(BIN)/python $(PYTEST)
+
+test-fast: install
+	$(BIN)/python $(PYTEST) -m unit
 
 # The lowest releases that pyproject.toml allows, of the package and the sandbox; the tools of the tests are the newest.
 test-prefect-lowest: $(LOWEST)/.installed

@@ -191,7 +191,9 @@ def find_chromium() -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a browser its tests fail under CI, which demands them, and are left out elsewhere."""
+    """Mark each test by what it needs. Without Chromium, browser tests fail under CI and are skipped elsewhere."""
+    for item in items:
+        item.add_marker(_kind_of(item))
     browser_tests = [item for item in items if item.get_closest_marker("browser")]
     config.stash[LEFT_OUT] = []
     if find_chromium() or "CI" in os.environ:
@@ -199,6 +201,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in browser_tests:
         item.add_marker(pytest.mark.skip(reason=BROWSER_MISSING))
         config.stash[LEFT_OUT].append(item.nodeid)
+
+
+def _kind_of(item: pytest.Item) -> str:
+    """`e2e` with processes of its own, `integration` with a server, a long property test, else `unit`."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "e2e" in item.path.parts or "programs" in fixtures or item.get_closest_marker("e2e"):
+        return "e2e"
+    if "prefect_server" in fixtures or item.get_closest_marker("integration"):
+        return "integration"
+    return "unit"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -98,6 +98,7 @@ def forget_what_pages_register() -> None:
             client.delete_work_pool("drs-sandbox")
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("page", PAGES)
 def test_every_snippet_of_a_page_runs(page: str, request: pytest.FixtureRequest) -> None:
     to_run = [s for s in snippets(page) if s.language not in NOT_PROGRAMS and not_run(s) is None]

@@ -103,6 +103,19 @@ class Rehearsal:
             check=False,
         )
 
+    def prefect(self, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+        """Carry out a command of Prefect's own, in the project's folder."""
+        return subprocess.run(
+            [str(self.programs / "prefect"), *arguments],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd=ROOT,
+            env=self._environment({"PREFECT_CLI_PROMPT": "false", **environment}),
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
     def seeded(self, manifest: dict[str, Any] | Path) -> tuple[Path, Path]:
         """Seed the estate that a manifest asks for: its file, and the bindings'."""
         if isinstance(manifest, Path):

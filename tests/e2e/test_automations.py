@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,11 +51,7 @@ class Automated:
         return answer.json() if answer.content else None
 
     def prefect(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            cwd=ROOT, env=self.rehearsal.environment | environment, capture_output=True, text=True, timeout=180,
-            check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        return self.rehearsal.prefect(*arguments, **environment)
 
     def emit(self, event: str, resource: dict[str, str], payload: dict[str, Any]) -> None:
         self.ask(

@@ -96,20 +96,12 @@ def worker(clean: Rehearsal, tmp_path: Path) -> Iterator[None]:
     """The deployment as `prefect.yaml` has it, and a worker that runs it."""
     environment = clean.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_CLI_PROMPT": "false"}
 
-    def prefect(*arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+    for arguments in (
+        ("work-pool", "create", POOL, "--type", "process", "--overwrite"),
+        ("deploy", "-n", "tag-sync/scheduled"),
+    ):
+        done = clean.prefect(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
-
-    prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
-    prefect("deploy", "-n", "tag-sync/scheduled")
     log = tmp_path / "worker.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

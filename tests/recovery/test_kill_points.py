@@ -13,6 +13,8 @@ from benchmarks.kill_points import Tally, carry_out, compared, try_world, wire
 from benchmarks.kill_worlds import ACCOUNT, World, draw_world
 from prefect_drs.simulator import Sandbox
 
+pytestmark = pytest.mark.integration
+
 STOPS = 500
 STOPS_A_WORLD = 25
 FIRST_WORLD = 4_001
