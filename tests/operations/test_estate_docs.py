@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect_drs.estate import refusals, store
+from prefect_drs.estate import errors, store
 from prefect_drs.operations import OPERATIONS
 from tests.test_docs import first_column, section
 
@@ -15,6 +15,6 @@ def test_the_operations_of_the_page_are_those_of_the_registry() -> None:
 
 
 def test_the_codes_of_the_page_are_those_of_the_code() -> None:
-    kinds = {kind for kind in vars(refusals).values() if isinstance(kind, type) and issubclass(kind, Exception)}
-    codes = {kind.code for kind in kinds if issubclass(kind, refusals.EstateRefusedError)}
+    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
+    codes = {kind.code for kind in kinds if issubclass(kind, errors.EstateRefusedError)}
     assert first_column(section("docs/estate.md", "## What is refused")) == {*codes, store.EstateBusyError.code}
