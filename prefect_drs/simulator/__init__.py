@@ -44,9 +44,9 @@ from typing import Any
 from moto import mock_aws
 
 from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
+from .drs.launching import seeded_ec2
+from .drs.models import DRSBackend, drs_backends
 from .faults import AnyFault, Faults, load_faults
-from .launching import seeded_ec2
-from .models import DRSBackend, drs_backends
 from .registration import install
 from .roles import plant_role
 from .runtime import LOCK, Call, Runtime, use

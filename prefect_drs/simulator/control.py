@@ -47,9 +47,9 @@ from prefect_drs.plan.model import Manifest
 from prefect_drs.simulator import DRSBackend, drs_backends
 from prefect_drs.simulator.callers import foreign_caller
 from prefect_drs.simulator.clock import SpeedClock
+from prefect_drs.simulator.drs.replication import ReplicationState
 from prefect_drs.simulator.estate import estate_for
 from prefect_drs.simulator.estate_model import Circumstances, Estate
-from prefect_drs.simulator.replication import ReplicationState
 from prefect_drs.simulator.runtime import LOCK
 from prefect_drs.simulator.seeding import seed_estate
 from prefect_drs.simulator.state import is_state, save_state

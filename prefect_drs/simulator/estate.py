@@ -17,6 +17,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, ServerEntry
 from prefect_drs.plan.read.bindings import Bindings
+from prefect_drs.simulator.drs.identifiers import hexadecimal, identifier
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,
@@ -29,7 +30,6 @@ from prefect_drs.simulator.estate_model import (
     VpcSpec,
 )
 from prefect_drs.simulator.hardware import ORDINARY_TYPE, machine_for
-from prefect_drs.simulator.identifiers import hexadecimal, identifier
 from prefect_drs.simulator.matching import match_groups
 from prefect_drs.simulator.networks import NetworkPlan, SubnetNeed, plan_networks
 

@@ -7,8 +7,9 @@ import sys
 
 from moto import backend_index
 
-from . import models, urls
-from .guard import guard_services
+from . import drs
+from .drs import models, urls
+from .services.guard import guard_services
 
 NAME = "drs"
 
@@ -20,8 +21,7 @@ def install() -> None:
     """
     if any(name == NAME for name, _ in backend_index.backend_url_patterns):
         return
-    simulator = sys.modules[__package__]
-    sys.modules["moto.drs"] = simulator
+    sys.modules["moto.drs"] = drs
     sys.modules["moto.drs.models"] = models
     sys.modules["moto.drs.urls"] = urls
     guard_services()

@@ -21,6 +21,9 @@ from moto.iam.models import iam_backends
 from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.read.bindings import Bindings
 from prefect_drs.simulator import drs_backends
+from prefect_drs.simulator.drs.identifiers import identifier
+from prefect_drs.simulator.drs.instances import run_instance
+from prefect_drs.simulator.drs.launching import seeded_ec2
 from prefect_drs.simulator.estate import CALLER_ACCOUNT
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
@@ -34,9 +37,6 @@ from prefect_drs.simulator.estate_model import (
     VpcSpec,
 )
 from prefect_drs.simulator.faults import OptInFault
-from prefect_drs.simulator.identifiers import identifier
-from prefect_drs.simulator.instances import run_instance
-from prefect_drs.simulator.launching import seeded_ec2
 from prefect_drs.simulator.matching import GroupGuess
 from prefect_drs.simulator.networks import VPC_BLOCKS, may_hold
 from prefect_drs.simulator.roles import plant_role, remove_role

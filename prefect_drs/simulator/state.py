@@ -35,6 +35,13 @@ SERVICES = (
 )  # fmt: skip
 _LOCK_TYPE = type(threading.RLock())
 _MODULES = ("moto", "prefect_drs.simulator", "collections", "datetime", "ipaddress", "decimal", "uuid", "zoneinfo")
+_MOVED = {
+    "drs": frozenset(
+        {"models", "jobs", "launching", "durations", "instances", "launch_configurations", "recovery_instances",
+         "recovery_plans", "replication", "source_networks", "source_servers"}
+    ),
+    "services": frozenset({"launch_templates"}),
+}  # fmt: skip
 _BUILTINS = frozenset(
     {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple", "getattr", "object"}
 )
@@ -155,7 +162,7 @@ def _parted(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _backend_dict(service: str) -> Any:
-    name = "prefect_drs.simulator.models" if service == "drs" else f"moto.{service}.models"
+    name = "prefect_drs.simulator.drs.models" if service == "drs" else f"moto.{service}.models"
     return getattr(importlib.import_module(name), f"{service}_backends")
 
 
@@ -169,6 +176,14 @@ def _backends_of(service: str) -> dict[str, dict[str, Any]]:
 def _empty(kind: type[defaultdict[Any, Any]]) -> defaultdict[Any, Any]:
     """A dictionary of moto's own kind, made without what its constructor asks for."""
     return defaultdict.__new__(kind)
+
+
+def _renamed(module: str) -> str:
+    """Where a class of the simulator is now that a state of 0.1.0 names in a module of `simulator` itself."""
+    package, _, name = module.rpartition(".")
+    if package != "prefect_drs.simulator":
+        return module
+    return next((f"{package}.{room}.{name}" for room, names in _MOVED.items() if name in names), module)
 
 
 class _Saver(pickle.Pickler):
@@ -240,6 +255,7 @@ class _Loader(pickle.Unpickler):
             return _safe_getattr
         if (module, name) == (__name__, "_empty"):
             return _empty
+        module = _renamed(module)
         if (module, name) in _OTHERS or (module == "builtins" and name in _BUILTINS):
             return super().find_class(module, name)
         if any(module == allowed or module.startswith(allowed + ".") for allowed in _MODULES):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .exceptions import ThrottlingException
+from .drs.exceptions import ThrottlingException
 
 READS = ("Describe", "Get", "List")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from prefect_drs.simulator import mock_drs
-from prefect_drs.simulator.replication import INITIATION_STEPS
+from prefect_drs.simulator.drs.replication import INITIATION_STEPS
 
 from .documented import API, EVENTS, GUIDE, MODEL, documented
 from .rig import GIB, Rig, hearing_drs, refused

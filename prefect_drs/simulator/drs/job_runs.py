@@ -14,9 +14,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..faults import CapacityFault, ServerFault
 from .durations import job_end, job_start, termination
 from .event_bus import LAUNCH_RESULT
-from .faults import CapacityFault, ServerFault
 from .identifiers import generator
 from .jobs import Job, JobStatus, LaunchStatus, Participant
 from .launching import LaunchError, launch, subnet_of

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.base_backend import BaseBackend
 
+from ..runtime import Runtime, current
 from . import event_bus
 from .exceptions import ResourceNotFoundException
 from .identifiers import hexadecimal, identifier, uuid_of
-from .runtime import Runtime, current
 
 if TYPE_CHECKING:
     from .jobs import Job

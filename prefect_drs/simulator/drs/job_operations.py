@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ..faults import JobFault
 from .core import Params, Wire
 from .durations import stages
 from .exceptions import (
@@ -15,7 +16,6 @@ from .exceptions import (
     ServiceQuotaExceededException,
     ValidationException,
 )
-from .faults import JobFault
 from .identifiers import generator
 from .job_runs import JobRunsBackend
 from .jobs import Job, Participant

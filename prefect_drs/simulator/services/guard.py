@@ -31,16 +31,16 @@ from moto.servicequotas.responses import ServiceQuotasResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.responses import TokenResponse
 
+from ..drs.exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
+from ..drs.models import drs_backends
+from ..faults import OperationFault
+from ..runtime import LOCK, current
+from ..sessions import Session
 from . import assume_role, connection
-from .exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
-from .faults import OperationFault
 from .launch_templates import SandboxEC2Response
-from .models import drs_backends
 from .ops_items import SandboxSSMResponse
 from .permissions import SandboxIAMResponse
-from .runtime import LOCK, current
 from .service_quotas import SandboxServiceQuotasResponse
-from .sessions import Session
 
 GUARDED = ("ec2", "iam", "sts", "ssm", "sns", "sqs", "events", "kms", "servicequotas")
 LOCKED = frozenset({"ec2", "iam", "sts", "events"})

@@ -16,10 +16,10 @@ from moto.core.responses import ActionResult
 from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from .exceptions import ValidationException
-from .identifiers import hexadecimal
-from .paging import page
-from .runtime import current
+from ..drs.exceptions import ValidationException
+from ..drs.identifiers import hexadecimal
+from ..drs.paging import page
+from ..runtime import current
 
 DEDUP = "/aws/dedup"
 LARGEST_PAGE = 50

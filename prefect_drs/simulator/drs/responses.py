@@ -17,7 +17,9 @@ from moto.core.request import Request
 from moto.core.responses import BaseResponse
 from moto.core.utils import camelcase_to_underscores
 
-from . import connection
+from ..faults import OperationFault
+from ..runtime import LOCK, Call, current
+from ..services import connection
 from .exceptions import (
     DRSError,
     InternalServerException,
@@ -25,10 +27,8 @@ from .exceptions import (
     UninitializedAccountException,
     ValidationException,
 )
-from .faults import OperationFault
 from .identifiers import uuid_of
 from .models import DRSBackend, drs_backends
-from .runtime import LOCK, Call, current
 from .validation import check_input, service_model
 
 WITHOUT_INITIALIZATION = frozenset({"InitializeService", "TagResource", "UntagResource", "ListTagsForResource"})

@@ -12,8 +12,8 @@ from moto.core.responses import ActionResult
 from moto.iam.exceptions import NotFoundException, ValidationError
 from moto.iam.responses import IamResponse
 
+from ..sessions import Session
 from .policies import Decision, UnknownPrincipalError, decide, policies_of
-from .sessions import Session
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """What no policy can deny, or needs to allow (STS API reference)."""

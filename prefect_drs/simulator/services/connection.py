@@ -14,10 +14,10 @@ from typing import Any
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from moto.core.common_types import TYPE_RESPONSE
 
+from ..drs.exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
+from ..faults import CredentialsFault, OptInFault, RegionFault
+from ..runtime import current
 from . import permissions
-from .exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
-from .faults import CredentialsFault, OptInFault, RegionFault
-from .runtime import current
 
 
 class NoAnswerError(Exception):

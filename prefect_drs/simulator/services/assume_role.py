@@ -14,9 +14,9 @@ from moto.iam.models import iam_backends
 from moto.sts.models import STSBackend
 from moto.utilities.utils import get_partition
 
-from .faults import OptInFault
+from ..faults import OptInFault
+from ..runtime import current
 from .policies import conditions_hold, listed, matches, statements
-from .runtime import current
 
 
 class AssumeRoleDeniedError(Exception):

@@ -18,8 +18,8 @@ from moto.ec2.exceptions import EC2ClientError, InvalidLaunchTemplateVersionNotF
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
 from moto.ec2.responses import EC2Response
 
-from .exceptions import ValidationException
-from .paging import page
+from ..drs.exceptions import ValidationException
+from ..drs.paging import page
 
 LARGEST_PAGE = 200
 """Templates or versions a page (MaxResults: "between 1 and 200"), and versions a DeleteLaunchTemplateVersions."""
