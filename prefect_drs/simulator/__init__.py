@@ -44,7 +44,7 @@ from typing import Any
 from moto import mock_aws
 
 from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
-from .drs.launching import seeded_ec2
+from .drs.instances import seeded_ec2
 from .drs.models import DRSBackend, drs_backends
 from .faults import AnyFault, Faults, load_faults
 from .registration import install

@@ -35,13 +35,22 @@ SERVICES = (
 )  # fmt: skip
 _LOCK_TYPE = type(threading.RLock())
 _MODULES = ("moto", "prefect_drs.simulator", "collections", "datetime", "ipaddress", "decimal", "uuid", "zoneinfo")
+_OLD = "prefect_drs.simulator."
 _MOVED = {
-    "drs": frozenset(
-        {"models", "jobs", "launching", "durations", "instances", "launch_configurations", "recovery_instances",
-         "recovery_plans", "replication", "source_networks", "source_servers"}
+    **dict.fromkeys(
+        ("models", "jobs", "launching", "durations", "instances", "launch_configurations", "recovery_instances",
+         "recovery_plans", "replication", "source_networks", "source_servers"),
+        "drs",
     ),
-    "services": frozenset({"launch_templates"}),
+    "launch_templates": "services",
 }  # fmt: skip
+"""Rooms of the modules that a state of 0.1.0 names in `simulator` itself."""
+_TEMPLATE = (f"{_OLD}drs.configuration_templates", "ConfigurationTemplate")
+_RENAMED = {
+    (f"{_OLD}launch_configurations", "LaunchConfigurationTemplate"): _TEMPLATE,
+    (f"{_OLD}launch_configurations", "ReplicationConfigurationTemplate"): _TEMPLATE,
+}
+"""Classes of 0.1.0 under the names that they have now."""
 _BUILTINS = frozenset(
     {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple", "getattr", "object"}
 )
@@ -178,12 +187,12 @@ def _empty(kind: type[defaultdict[Any, Any]]) -> defaultdict[Any, Any]:
     return defaultdict.__new__(kind)
 
 
-def _renamed(module: str) -> str:
-    """Where a class of the simulator is now that a state of 0.1.0 names in a module of `simulator` itself."""
-    package, _, name = module.rpartition(".")
-    if package != "prefect_drs.simulator":
-        return module
-    return next((f"{package}.{room}.{name}" for room, names in _MOVED.items() if name in names), module)
+def _now_called(module: str, name: str) -> tuple[str, str]:
+    """Module and name of a class today, of one that a state of this version or of 0.1.0 holds."""
+    if (module, name) in _RENAMED:
+        return _RENAMED[module, name]
+    room = _MOVED.get(module.removeprefix(_OLD)) if module.startswith(_OLD) else None
+    return (module if room is None else f"{_OLD}{room}.{module.removeprefix(_OLD)}"), name
 
 
 class _Saver(pickle.Pickler):
@@ -255,7 +264,7 @@ class _Loader(pickle.Unpickler):
             return _safe_getattr
         if (module, name) == (__name__, "_empty"):
             return _empty
-        module = _renamed(module)
+        module, name = _now_called(module, name)
         if (module, name) in _OTHERS or (module == "builtins" and name in _BUILTINS):
             return super().find_class(module, name)
         if any(module == allowed or module.startswith(allowed + ".") for allowed in _MODULES):

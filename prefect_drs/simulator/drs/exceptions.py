@@ -94,7 +94,7 @@ class ConflictException(DRSError):  # noqa: N818 # named as the service names it
     code = "ConflictException"
     status = 409
 
-    def __init__(self, message: str, *, resource_id: str | None = None, kind: str | None = None) -> None:
+    def __init__(self, message: str, kind: str | None = None, resource_id: str | None = None) -> None:
         super().__init__(message, resourceId=resource_id, resourceType=kind)
 
 
@@ -104,10 +104,8 @@ class ServiceQuotaExceededException(DRSError):  # noqa: N818 # named as the serv
     code = "ServiceQuotaExceededException"
     status = 402
 
-    def __init__(self, message: str, *, quota_code: str, resource_id: str = "", kind: str = "") -> None:
-        super().__init__(
-            message, serviceCode="drs", quotaCode=quota_code, resourceId=resource_id or None, resourceType=kind or None
-        )
+    def __init__(self, message: str, quota_code: str, kind: str | None = None) -> None:
+        super().__init__(message, serviceCode="drs", quotaCode=quota_code, resourceType=kind)
 
 
 class ThrottlingException(DRSError):  # noqa: N818 # named as the service names it

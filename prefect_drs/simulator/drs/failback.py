@@ -12,148 +12,164 @@ which `pair_failback_client` stands in for.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from .core import Params, Wire
 from .durations import stages
-from .exceptions import ConflictException, ResourceNotFoundException
+from .enrolment import NewSourceServer
+from .exceptions import ConflictException
 from .identifiers import generator
-from .job_operations import JobOperationsBackend
+from .job_register import JobRegister
+from .job_runs import JobRuns
 from .jobs import Job, LaunchStatus, Participant
-from .launching import LaunchError, launch, plan_launch
-from .recovery_instances import Failback, RecoveryInstance
-from .times import dropping_none
+from .launching import launch, plan_launch
+from .recovery_instances import Failback, RecoveryInstance, RecoveryInstances
+from .scope import Scope
+from .siblings import Siblings
+from .source_servers import SourceServer
+from .store import BusyServers, Store
+from .wire import Params, Wire, dropping_none
 
 FAILBACK_FIELDS = ("name", "bandwidthThrottling", "usePrivateIP", "internetProtocol")
 
 
-class FailbackBackend(JobOperationsBackend):
-    """The operations of failback."""
+class FailbackOperations:
+    """The operations of failback, and the launches that end it."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        servers: Store[SourceServer],
+        instances: Store[RecoveryInstance],
+        recovery_instances: RecoveryInstances,
+        busy: BusyServers,
+        register: JobRegister,
+        runs: JobRuns,
+        siblings: Siblings,
+    ) -> None:
+        self._scope = scope
+        self._servers = servers
+        self._instances = instances
+        self._recovery_instances = recovery_instances
+        self._busy = busy
+        self._register = register
+        self._runs = runs
+        self._siblings = siblings
+        runs.launchers["FAILBACK"] = self._launch
+        runs.on_settled.append(self._end)
 
     def reverse_replication(self, params: Params) -> Wire:
         """ReverseReplication: only of an instance whose origin is EC2 (the model)."""
-        instance = self.recovery_instance(params["recoveryInstanceID"])
-        server = self.server(instance.server_id)
+        instance = self._instances.one(params["recoveryInstanceID"])
+        server = self._servers.one(instance.server_id)
         self._refuse_failback(instance)
         if server.source_account is None or server.source_region is None:
-            raise ConflictException(
+            raise _conflict(
+                instance,
                 f"Recovery instance {instance.instance_id} does not originate in EC2: fail back with the client.",
-                resource_id=instance.instance_id,
-                kind="RecoveryInstance",
             )
-        origin = self.sibling(server.source_account, server.source_region)
+        origin = self._siblings(server.source_account, server.source_region)
         if not origin.initialized:
-            raise ConflictException(
-                f"DRS is not initialised in {server.source_account} {server.source_region}.",
-                resource_id=instance.instance_id,
-                kind="RecoveryInstance",
+            raise _conflict(instance, f"DRS is not initialised in {server.source_account} {server.source_region}.")
+        back = origin.enrolment.enrol(
+            NewSourceServer(
+                hostname=server.hostname,
+                source_server_id=self._scope.identifier("s-", "failback", instance.instance_id),
+                tags=server.tags,
+                os=server.operating_system,
+                ram_bytes=server.ram_bytes,
+                cpus=server.cpus,
+                disks=server.disks,
+                ec2_instance_id=instance.instance_id,
+                source_region=self._scope.region,
+                source_account=self._scope.account_id,
+                replication_state="INITIATING",
             )
-        back = origin.seed_source_server(
-            hostname=server.hostname,
-            source_server_id=self.identifier("s-", "failback", instance.instance_id),
-            tags=server.tags,
-            os=server.operating_system,
-            ram_bytes=server.ram_bytes,
-            cpus=server.cpus,
-            disks=server.disks,
-            ec2_instance_id=instance.instance_id,
-            source_region=self.region_name,
-            source_account=self.account_id,
-            replication_state="INITIATING",
         )
         back.direction = "FAILBACK"
         back.reversed_arn = server.arn
         server.reversed_arn = back.arn
-        self._begin_failback(instance, (server.source_account, server.source_region, back.server_id))
+        self._begin(instance, (server.source_account, server.source_region, back.server_id))
         return {"reversedDirectionSourceServerArn": back.arn}
 
-    def pair_failback_client(self, instance_id: str) -> None:
+    def pair_client(self, instance_id: str) -> None:
         """Do what AWS's failback client does on a machine outside AWS: replicate back until ready.
 
         Raises:
             ResourceNotFoundException, ConflictException: as ReverseReplication does.
         """
-        instance = self.recovery_instance(instance_id)
+        instance = self._instances.one(instance_id)
         self._refuse_failback(instance)
-        self._begin_failback(instance, None)
+        self._begin(instance, None)
         instance.failback.state = "FAILBACK_READY_FOR_LAUNCH"
 
     def _refuse_failback(self, instance: RecoveryInstance) -> None:
-        self.refuse_busy_instance(instance)
-        self.server_of_the_way_back(instance)
-        state = instance.failback.state
-        if instance.disconnected or state not in {"FAILBACK_NOT_STARTED", "FAILBACK_ERROR"}:
-            raise ConflictException(
-                f"Recovery instance {instance.instance_id} cannot start to fail back: it is "
-                f"{'disconnected' if instance.disconnected else state}.",
-                resource_id=instance.instance_id,
-                kind="RecoveryInstance",
+        self._busy.refuse(instance.server_id, instance.instance_id)
+        self._recovery_instances.way_back(instance)
+        state = "disconnected" if instance.disconnected else instance.failback.state
+        if state not in {"FAILBACK_NOT_STARTED", "FAILBACK_ERROR"}:
+            raise _conflict(
+                instance, f"Recovery instance {instance.instance_id} cannot start to fail back: it is {state}."
             )
 
-    def _begin_failback(self, instance: RecoveryInstance, reversed_server: tuple[str, str, str] | None) -> None:
+    def _begin(self, instance: RecoveryInstance, reversed_server: tuple[str, str, str] | None) -> None:
         instance.failback = Failback(
-            state="FAILBACK_IN_PROGRESS", initiated_at=self.now(), reversed_server=reversed_server
+            state="FAILBACK_IN_PROGRESS", initiated_at=self._scope.now(), reversed_server=reversed_server
         )
 
     def stop_failback(self, params: Params) -> Wire:
         """StopFailback: back to FAILBACK_NOT_STARTED; the source server of the way back is taken away."""
-        instance = self.recovery_instance(params["recoveryInstanceID"])
-        self._drop_way_back(instance)
-        instance.failback = Failback()
+        self._drop_way_back(self._instances.one(params["recoveryInstanceID"]))
         return {}
 
     def _drop_way_back(self, instance: RecoveryInstance) -> None:
         where = instance.failback.reversed_server
         if where is not None:
             account_id, region, server_id = where
-            self.sibling(account_id, region).servers.pop(server_id, None)
-        server = self.servers.get(instance.server_id)
+            self._siblings(account_id, region).servers.pop(server_id, None)
+        server = self._servers.get(instance.server_id)
         if server is not None:
             server.reversed_arn = None
+        instance.failback = Failback()
 
     def disconnect_recovery_instance(self, params: Params) -> Wire:
-        """DisconnectRecoveryInstance: its way back ends with it."""
-        super().disconnect_recovery_instance(params)
-        instance = self.recovery_instance(params["recoveryInstanceID"])
+        """DisconnectRecoveryInstance: ends its replication for good, and its way back with it."""
+        instance = self._instances.one(params["recoveryInstanceID"])
+        self._busy.refuse(instance.server_id, instance.instance_id)
+        if instance.disconnected:
+            raise _conflict(instance, f"Recovery instance {instance.instance_id} is disconnected already.")
+        instance.disconnected = True
         self._drop_way_back(instance)
-        instance.failback = Failback()
         return {}
 
     def start_failback_launch(self, params: Params) -> Wire:
         """StartFailbackLaunch: a job that launches the machines of the way back."""
         ids = list(dict.fromkeys(params["recoveryInstanceIDs"]))
-        self.check_job_quotas(ids)
-        participants = {}
-        instances = [self._ready_to_fail_back(instance_id) for instance_id in ids]
-        for instance in instances:
-            participant = self._failback_participant(instance)
-            participants[participant.server_id] = participant
-        job = self.make_job("LAUNCH", "FAILBACK", participants, dict(params.get("tags") or {}))
+        self._register.check_quotas(ids)
+        instances = [self._ready(instance_id) for instance_id in ids]
+        participants = {instance.server_id: self._participant(instance) for instance in instances}
+        job = self._register.make("LAUNCH", "FAILBACK", participants, dict(params.get("tags") or {}))
         for instance in instances:
             instance.failback.job_id = job.job_id
             instance.failback.state = "FAILBACK_IN_PROGRESS"
-        self.begin_job(job)
+        self._runs.begin(job)
         return {"job": job.wire()}
 
-    def _ready_to_fail_back(self, instance_id: str) -> RecoveryInstance:
-        instance = self.recovery_instances.get(instance_id)
+    def _ready(self, instance_id: str) -> RecoveryInstance:
+        instance = self._instances.get(instance_id)
         if instance is not None:
-            self.refuse_busy_instance(instance)
-            self.server_of_the_way_back(instance)
+            self._busy.refuse(instance.server_id, instance_id)
+            self._recovery_instances.way_back(instance)
         if instance is None or instance.failback.state != "FAILBACK_READY_FOR_LAUNCH":
             state = instance.failback.state if instance else "not there"
             raise ConflictException(
                 f"Recovery instance {instance_id} is not ready for a failback launch: it is {state}.",
-                resource_id=instance_id,
-                kind="RecoveryInstance",
+                "RecoveryInstance",
+                instance_id,
             )
         return instance
 
-    def _failback_participant(self, instance: RecoveryInstance) -> Participant:
-        server = self.servers.get(instance.server_id)
-        if server is None:
-            raise ResourceNotFoundException("SourceServer", instance.server_id)
-        back = self.server_of_the_way_back(instance)
+    def _participant(self, instance: RecoveryInstance) -> Participant:
+        server = self._servers.one(instance.server_id)
+        back = self._recovery_instances.way_back(instance)
         plan = None
         if back is not None and instance.failback.reversed_server is not None:
             account_id, region, _ = instance.failback.reversed_server
@@ -163,49 +179,42 @@ class FailbackBackend(JobOperationsBackend):
             instance_id=instance.instance_id,
             plan=plan,
             seconds=stages(
-                generator(self.runtime.seed, "failback", instance.instance_id),
+                generator(self._scope.seed, "failback", instance.instance_id),
                 disk_bytes=server.disk_bytes,
                 windows=server.windows,
                 replaces=False,
                 from_snapshot=False,
                 fast=False,
             ),
-            point_in_time=self.now(),
+            point_in_time=self._scope.now(),
             attempt=server.launches + 1,
         )
 
-    def carry_out_launch(self, at: datetime, job: Job, participant: Participant) -> None:
-        """A failback launch makes its instance where the machine came from; any other, here."""
-        if job.initiated_by != "FAILBACK":
-            super().carry_out_launch(at, job, participant)
-            return
-        where: Any = None
-        instance = self.recovery_instances.get(participant.instance_id or "")
-        if instance is not None:
-            where = instance.failback.reversed_server
-        try:
-            if participant.plan is not None and where is not None:
-                launch(participant.plan, where[0], where[1], self.runtime.seed, where, participant.instance_id)
-        except LaunchError as refusal:
-            job.note(at, "LAUNCH_FAILED", sourceServerID=participant.server_id, rawError=str(refusal))
-            self.settle(at, job, participant, LaunchStatus.FAILED)
-        else:
-            self.settle(at, job, participant, LaunchStatus.LAUNCHED)
+    def _launch(self, at: datetime, job: Job, participant: Participant) -> None:
+        """Launch where the machine came from; for one from outside AWS, its failback client does that."""
+        instance = self._instances.get(participant.instance_id or "")
+        where = instance.failback.reversed_server if instance is not None else None
+        if participant.plan is not None and where is not None:
+            launch(participant.plan, where[0], where[1], self._scope.seed, where, participant.instance_id)
 
-    def settle(self, at: datetime, job: Job, participant: Participant, status: LaunchStatus) -> None:
+    def _end(self, at: datetime, job: Job, participant: Participant) -> None:
         """A failback job's end is told in the recovery instance's failback state."""
-        super().settle(at, job, participant, status)
-        instance = self.recovery_instances.get(participant.instance_id or "")
+        instance = self._instances.get(participant.instance_id or "")
         if job.initiated_by == "FAILBACK" and instance is not None:
-            instance.failback.state = "FAILBACK_COMPLETED" if status is LaunchStatus.LAUNCHED else "FAILBACK_ERROR"
+            launched = participant.status is LaunchStatus.LAUNCHED
+            instance.failback.state = "FAILBACK_COMPLETED" if launched else "FAILBACK_ERROR"
 
     def get_failback_replication_configuration(self, params: Params) -> Wire:
         """GetFailbackReplicationConfiguration."""
-        instance = self.recovery_instance(params["recoveryInstanceID"])
+        instance = self._instances.one(params["recoveryInstanceID"])
         return dropping_none({"recoveryInstanceID": instance.instance_id, **instance.failback_settings})
 
     def update_failback_replication_configuration(self, params: Params) -> Wire:
         """UpdateFailbackReplicationConfiguration: what is not given stays."""
-        instance = self.recovery_instance(params["recoveryInstanceID"])
+        instance = self._instances.one(params["recoveryInstanceID"])
         instance.failback_settings.update({key: params[key] for key in FAILBACK_FIELDS if key in params})
         return {}
+
+
+def _conflict(instance: RecoveryInstance, message: str) -> ConflictException:
+    return ConflictException(message, "RecoveryInstance", instance.instance_id)

@@ -7,6 +7,8 @@ moto `Instance` like any other, with its volumes, interfaces, tags and reservati
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -14,8 +16,22 @@ from moto.ec2.models.block_device import BlockDeviceType
 from moto.ec2.models.elastic_block_store import VolumeAttachment
 from moto.ec2.models.instances import Instance, Reservation
 from moto.ec2.utils import random_reservation_id
+from moto.moto_api._internal import mock_random
+
+from .identifiers import generator
 
 GIB = 1024**3
+
+
+@contextmanager
+def seeded_ec2(*parts: object) -> Iterator[None]:
+    """Let moto draw the ids of what is made within the block from a generator settled by `parts`."""
+    state = mock_random.getstate()
+    mock_random.seed(generator(*parts).getrandbits(64))
+    try:
+        yield
+    finally:
+        mock_random.setstate(state)
 
 
 class _WithoutImages:

@@ -1,6 +1,6 @@
 """Jobs as data: what takes part, how far it has come, and the log.
 
-The job's life is in `job_runs`; the operations that make and tell jobs are in `job_operations`.
+The life of a job is in `job_runs`, its register and the quotas in `job_register`, the operations in `job_operations`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .core import Wire
 from .durations import StageSeconds
 from .launching import LaunchPlan
-from .times import dropping_none, wire_time
+from .wire import Wire, dropping_none, wire_time
 
 
 class JobStatus(enum.StrEnum):

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from .core import Params, Wire
+from .configuration_templates import ConfigurationTemplate
 from .exceptions import ConflictException, ResourceNotFoundException
+from .job_runs import JobRuns
 from .jobs import Job, LaunchStatus, Participant
-from .paging import page
-from .staging import StagingBackend
+from .paging import answer_page
+from .scope import Scope
+from .source_servers import SourceServer
+from .store import Store
+from .wire import Params, Wire
 
 ACTION_FIELDS = (
     "actionId",
@@ -31,13 +35,30 @@ AGENT_FOUND_AFTER = timedelta(seconds=30)
 ACTION_TAKES = timedelta(seconds=60)
 
 
-class LaunchActionsBackend(StagingBackend):
+class LaunchActions:
     """The operations on launch actions, and their runs."""
 
+    def __init__(
+        self,
+        scope: Scope,
+        actions: dict[str, dict[str, Wire]],
+        servers: Store[SourceServer],
+        templates: Store[ConfigurationTemplate],
+        jobs: Store[Job],
+        runs: JobRuns,
+    ) -> None:
+        self._scope = scope
+        self._actions = actions
+        self._servers = servers
+        self._templates = templates
+        self._jobs = jobs
+        runs.on_settled.append(self._find_agent)
+        scope.timeline.handle(agent_found=self._schedule_runs, action_begun=self._begin_run, action_ended=self._end_run)
+
     def _actions_of(self, resource_id: str) -> dict[str, Wire]:
-        if resource_id not in self.servers and resource_id not in self.launch_templates:
+        if resource_id not in self._servers and resource_id not in self._templates:
             raise ResourceNotFoundException("LaunchActionResource", resource_id)
-        return self.launch_actions.setdefault(resource_id, {})
+        return self._actions.setdefault(resource_id, {})
 
     def put_launch_action(self, params: Params) -> Wire:
         """PutLaunchAction: makes one or replaces it; no two of a resource have the same order."""
@@ -46,8 +67,8 @@ class LaunchActionsBackend(StagingBackend):
             if other["order"] == params["order"] and action_id != params["actionId"]:
                 raise ConflictException(
                     f"The action {action_id} of {params['resourceId']} has the order {params['order']} already.",
-                    resource_id=action_id,
-                    kind="LaunchAction",
+                    "LaunchAction",
+                    action_id,
                 )
         action = {key: params[key] for key in ACTION_FIELDS if key in params}
         action["type"] = "SSM_AUTOMATION" if "Automation" in action["actionCode"] else "SSM_COMMAND"
@@ -59,8 +80,7 @@ class LaunchActionsBackend(StagingBackend):
         actions = self._actions_of(params["resourceId"])
         wanted = (params.get("filters") or {}).get("actionIds")
         found = [a for a in actions.values() if not wanted or a["actionId"] in wanted]
-        items, more = page("ListLaunchActions", params, sorted(found, key=_order))
-        return {"items": items, **more}
+        return answer_page("ListLaunchActions", params, sorted(found, key=_order), dict)
 
     def delete_launch_action(self, params: Params) -> Wire:
         """DeleteLaunchAction."""
@@ -70,38 +90,35 @@ class LaunchActionsBackend(StagingBackend):
         del actions[params["actionId"]]
         return {}
 
-    def carry_out_launch(self, at: datetime, job: Job, participant: Participant) -> None:
+    def _find_agent(self, at: datetime, job: Job, participant: Participant) -> None:
         """After a launch, the actions are set off."""
-        super().carry_out_launch(at, job, participant)
-        server = self.servers.get(participant.server_id)
+        server = self._servers.get(participant.server_id)
         if participant.status is not LaunchStatus.LAUNCHED or server is None:
             return
         if server.launch.settings.get("postLaunchEnabled"):
-            self.schedule(at + AGENT_FOUND_AFTER, "agent_found", job.job_id, participant.server_id)
+            self._scope.schedule(at + AGENT_FOUND_AFTER, "agent_found", job.job_id, participant.server_id)
 
-    def on_agent_found(self, at: datetime, job_id: str, server_id: str) -> None:
+    def _schedule_runs(self, at: datetime, job_id: str, server_id: str) -> None:
         """The SSM agent has come up: the first action begins."""
-        job = self.jobs.get(job_id)
-        if job is None or server_id not in self.servers:
+        job = self._jobs.get(job_id)
+        if job is None or server_id not in self._servers:
             return
-        participant = job.participants[server_id]
-        participant.agent_found_at = at
-        actions = sorted(self.launch_actions.get(server_id, {}).values(), key=_order)
+        job.participants[server_id].agent_found_at = at
+        actions = sorted(self._actions.get(server_id, {}).values(), key=_order)
         for number, action in enumerate(a for a in actions if a["active"]):
             begins = at + number * ACTION_TAKES
-            self.schedule(begins, "action_begun", job_id, server_id, action)
-            self.schedule(begins + ACTION_TAKES, "action_ended", job_id, server_id, action["actionId"])
+            self._scope.schedule(begins, "action_begun", job_id, server_id, action)
+            self._scope.schedule(begins + ACTION_TAKES, "action_ended", job_id, server_id, action["actionId"])
 
-    def on_action_begun(self, at: datetime, job_id: str, server_id: str, action: Wire) -> None:
-        """An action is under way."""
-        job = self.jobs.get(job_id)
+    def _begin_run(self, at: datetime, job_id: str, server_id: str, action: Wire) -> None:
+        job = self._jobs.get(job_id)
         if job is not None:
-            run_id = self.uuid("run", job_id, server_id, action["actionId"])
-            job.participants[server_id].action_runs.append({"action": action, "runId": run_id, "status": "IN_PROGRESS"})
+            run_id = self._scope.uuid("run", job_id, server_id, action["actionId"])
+            run = {"action": action, "runId": run_id, "status": "IN_PROGRESS"}
+            job.participants[server_id].action_runs.append(run)
 
-    def on_action_ended(self, at: datetime, job_id: str, server_id: str, action_id: str) -> None:
-        """An action is done."""
-        job = self.jobs.get(job_id)
+    def _end_run(self, at: datetime, job_id: str, server_id: str, action_id: str) -> None:
+        job = self._jobs.get(job_id)
         for run in job.participants[server_id].action_runs if job else ():
             if run["action"]["actionId"] == action_id:
                 run["status"] = "SUCCEEDED"

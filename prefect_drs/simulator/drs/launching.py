@@ -8,25 +8,20 @@ template (the address of its network interface, its profile), so the template is
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance
-from moto.moto_api._internal import mock_random
 from werkzeug.exceptions import HTTPException
 
-from .identifiers import generator
-from .instances import run_instance
+from .instances import run_instance, seeded_ec2
 from .sizing import recommended_instance_type
-
-if TYPE_CHECKING:
-    from .source_servers import SourceServer
+from .source_servers import SourceServer
 
 LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
 """The tag an instance must carry to be launched into (AWS DRS user guide, launch into existing instances)."""
@@ -54,17 +49,6 @@ class LaunchPlan:
     error: str = ""
     architecture: str = "x86_64"
     boot_mode: str | None = None
-
-
-@contextmanager
-def seeded_ec2(*parts: object) -> Iterator[None]:
-    """Let moto draw the ids of what is made within the block from a generator settled by `parts`."""
-    state = mock_random.getstate()
-    mock_random.seed(generator(*parts).getrandbits(64))
-    try:
-        yield
-    finally:
-        mock_random.setstate(state)
 
 
 def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPlan:
@@ -188,13 +172,39 @@ def _check_type(plan: LaunchPlan) -> None:
 
 def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
     _check_type(plan)
+    template = plan.template
     subnet = subnet_of(plan, account_id, region)
-    interface = primary_interface(plan.template)
+    interface = primary_interface(template)
     address = plan.private_ip or _address(interface)
     if address:
         _check_address(address, subnet)
+    public = interface.get("AssociatePublicIpAddress")
+    instance = run_instance(
+        ec2,
+        groups=_security_groups(ec2, interface.get("Groups") or template.get("SecurityGroupIds") or (), subnet),
+        disks=plan.disks,
+        tags=_instance_tags(plan),
+        instance_type=plan.instance_type,
+        region_name=region,
+        subnet_id=subnet.id,
+        private_ip=address,
+        associate_public_ip=None if public is None else public in (True, "true"),
+        ebs_optimized=template.get("EbsOptimized") in (True, "true"),
+        disable_api_termination=template.get("DisableApiTermination") in (True, "true"),
+        monitoring_state="enabled" if _enabled(template.get("Monitoring")) else "disabled",
+        client_token=plan.server_id,
+    )
+    _associate_profile(ec2, instance, template.get("IamInstanceProfile") or {})
+    if plan.boot_mode:
+        cast("Any", instance).current_instance_boot_mode = plan.boot_mode  # moto has none, and answers what is there
+    if plan.disposition == "STOPPED":
+        instance.stop()
+    return instance
+
+
+def _security_groups(ec2: Any, ids: Iterable[str], subnet: Any) -> list[Any]:
     groups = []
-    for group in interface.get("Groups") or plan.template.get("SecurityGroupIds") or ():
+    for group in ids:
         found = ec2.get_security_group_from_id(group)
         if found is None:
             raise LaunchError(f"InvalidGroup.NotFound: The security group '{group}' does not exist")
@@ -203,43 +213,31 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
                 f"InvalidParameter: Security group {group} and subnet {subnet.id} belong to different networks."
             )
         groups.append(found)
-    public = interface.get("AssociatePublicIpAddress")
+    return groups
+
+
+def _instance_tags(plan: LaunchPlan) -> dict[str, str]:
     tags = {**_template_tags(plan.template), **plan.copied_tags}
     tags["Name"] = plan.copied_tags.get("Name") or tags.get("Name") or plan.name
     tags["AWSElasticDisasterRecoverySourceServerID"] = plan.server_id
     tags["aws:ec2launchtemplate:id"] = plan.template_id
     tags["aws:ec2launchtemplate:version"] = str(plan.template_version)
-    profile = plan.template.get("IamInstanceProfile") or {}
-    instance = run_instance(
-        ec2,
-        groups=groups,
-        disks=plan.disks,
-        tags=tags,
-        instance_type=plan.instance_type,
-        region_name=region,
-        subnet_id=subnet.id,
-        private_ip=address,
-        associate_public_ip=None if public is None else public in (True, "true"),
-        ebs_optimized=plan.template.get("EbsOptimized") in (True, "true"),
-        disable_api_termination=plan.template.get("DisableApiTermination") in (True, "true"),
-        monitoring_state="enabled" if _enabled(plan.template.get("Monitoring")) else "disabled",
-        client_token=plan.server_id,
-    )
-    if profile.get("Name") or profile.get("Arn"):
-        try:
-            ec2.associate_iam_instance_profile(
-                instance_id=instance.id,
-                iam_instance_profile_name=profile.get("Name"),
-                iam_instance_profile_arn=profile.get("Arn"),
-            )
-        except (ServiceException, HTTPException):
-            instance.terminate()
-            raise
-    if plan.boot_mode:
-        cast("Any", instance).current_instance_boot_mode = plan.boot_mode  # moto has none, and answers what is there
-    if plan.disposition == "STOPPED":
-        instance.stop()
-    return instance
+    return tags
+
+
+def _associate_profile(ec2: Any, instance: Instance, profile: dict[str, Any]) -> None:
+    """Give the instance its profile; one that is not there ends the instance."""
+    if not profile.get("Name") and not profile.get("Arn"):
+        return
+    try:
+        ec2.associate_iam_instance_profile(
+            instance_id=instance.id,
+            iam_instance_profile_name=profile.get("Name"),
+            iam_instance_profile_arn=profile.get("Arn"),
+        )
+    except (ServiceException, HTTPException):
+        instance.terminate()
+        raise
 
 
 def _check_address(address: str, subnet: Any) -> None:

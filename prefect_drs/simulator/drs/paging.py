@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
+from operator import methodcaller
 from typing import Any, TypeVar
 
 from .exceptions import ValidationException
@@ -61,18 +61,24 @@ def page_size(params: dict[str, Any], default: int = DEFAULT_PAGE) -> int:
 
 
 def page(
-    operation: str, params: dict[str, Any], items: Sequence[T] | Iterator[T], *, default: int = DEFAULT_PAGE
-) -> tuple[list[T], dict[str, str]]:
-    """One page of `items`, and `{"nextToken": …}` where more follow.
-
-    Items are counted from the beginning; only those of the page are ever turned into wire form by the caller.
-    """
+    operation: str, params: dict[str, Any], items: Sequence[T], *, default: int = DEFAULT_PAGE
+) -> tuple[Sequence[T], dict[str, str]]:
+    """One page of `items`, and `{"nextToken": …}` where more follow."""
     start = int(place_of(operation, params) or 0)
-    size = page_size(params, default)
-    if isinstance(items, Sequence):
-        found = list(items[start : start + size])
-        more = len(items) > start + size
-    else:
-        window = list(islice(items, start, start + size + 1))
-        found, more = window[:size], len(window) > size
-    return found, {"nextToken": token_for(operation, params, str(start + size))} if more else {}
+    end = start + page_size(params, default)
+    more = {"nextToken": token_for(operation, params, str(end))} if len(items) > end else {}
+    return items[start:end], more
+
+
+def answer_page(
+    operation: str,
+    params: dict[str, Any],
+    items: Sequence[T],
+    wire: Callable[[T], Any] = methodcaller("wire"),
+    *,
+    member: str = "items",
+    default: int = DEFAULT_PAGE,
+) -> dict[str, Any]:
+    """The output of an operation that lists `items`; only those of the page are turned into wire form."""
+    found, more = page(operation, params, items, default=default)
+    return {member: [wire(item) for item in found], **more}

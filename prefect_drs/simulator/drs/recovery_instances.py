@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ec2.models import ec2_backends
 
-from .core import Params, Wire
-from .enrolment import EnrolmentBackend
 from .exceptions import ConflictException
-from .paging import page
+from .paging import answer_page
 from .replication import ReplicationState
-from .times import dropping_none, wire_time
-
-if TYPE_CHECKING:
-    from .source_servers import SourceServer
+from .scope import Scope
+from .siblings import Siblings
+from .source_servers import AGENT_VERSION, SourceServer
+from .store import BusyServers, Store
+from .wire import Params, Wire, dropping_none, wire_time
 
 EC2_STATES = {
     "pending": "PENDING",
@@ -26,7 +25,6 @@ EC2_STATES = {
     "shutting-down": "SHUTTING-DOWN",
     "terminated": "TERMINATED",
 }
-AGENT_VERSION = "6.1.0"
 
 
 @dataclass(slots=True)
@@ -125,56 +123,71 @@ class RecoveryInstance:
         }
 
 
-class RecoveryInstancesBackend(EnrolmentBackend):
-    """The operations on recovery instances but failback."""
+class RecoveryInstances:
+    """The operations on recovery instances; those of failback are in `failback`."""
 
-    def ec2_instance(self, instance_id: str) -> Any | None:
-        """The EC2 instance of an id, or None where it is gone."""
-        cache: dict[str, Any] = self.__dict__.setdefault("_ec2_instances", {})
-        if instance_id not in cache:
-            for reservation in ec2_backends[self.account_id][self.region_name].reservations.values():
+    def __init__(
+        self,
+        scope: Scope,
+        instances: Store[RecoveryInstance],
+        servers: Store[SourceServer],
+        busy: BusyServers,
+        siblings: Siblings,
+    ) -> None:
+        self._scope = scope
+        self._instances = instances
+        self._servers = servers
+        self._busy = busy
+        self._siblings = siblings
+        self._ec2_instances: dict[str, Any] = {}
+
+    def _ec2_instance(self, instance_id: str) -> Any | None:
+        """The EC2 instance of an id, or None where it is gone; kept, since moto's own look-up walks through all."""
+        known = self._ec2_instances
+        if instance_id not in known:
+            for reservation in ec2_backends[self._scope.account_id][self._scope.region].reservations.values():
                 for instance in reservation.instances:
-                    cache.setdefault(instance.id, instance)
-        return cache.get(instance_id)
+                    known.setdefault(instance.id, instance)
+        return known.get(instance_id)
 
-    def remember_ec2_instance(self, instance: Any) -> None:
-        """Keep an EC2 instance at hand: moto's own look-up walks through all."""
-        self.__dict__.setdefault("_ec2_instances", {})[instance.id] = instance
+    def add(self, instance: RecoveryInstance, ec2_instance: Any) -> None:
+        """Take in a new recovery instance, the latest of its source server."""
+        self._ec2_instances[instance.instance_id] = ec2_instance
+        self._instances[instance.instance_id] = instance
+        server = self._servers.get(instance.server_id)
+        if server is not None:
+            server.recovery_instance_id = instance.instance_id
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_ec2_instances"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+    def former(self, server: SourceServer) -> RecoveryInstance | None:
+        """The recovery instance that a recovery of the server replaces; drills are left alone."""
+        former = self._instances.get(server.recovery_instance_id or "")
+        return former if former is not None and not former.is_drill else None
 
     def describe_recovery_instances(self, params: Params) -> Wire:
         """DescribeRecoveryInstances: by id, by source server; a page at a time."""
         filters = params.get("filters") or {}
         wanted = filters.get("recoveryInstanceIDs")
         if wanted:
-            known = self.recovery_instances
-            found = [known[i] for i in dict.fromkeys(wanted) if i in known]
+            found = [self._instances[i] for i in dict.fromkeys(wanted) if i in self._instances]
         else:
-            found = list(self.recovery_instances.values())
+            found = list(self._instances.values())
         if servers := filters.get("sourceServerIDs"):
             ids = set(servers)
             found = [instance for instance in found if instance.server_id in ids]
-        items, more = page("DescribeRecoveryInstances", params, found)
-        return {"items": [self.wire_instance(item) for item in items], **more}
+        return answer_page("DescribeRecoveryInstances", params, found, self._wire)
 
-    def wire_instance(self, instance: RecoveryInstance) -> Wire:
-        """`RecoveryInstance`, with what EC2 knows now."""
-        back = self.server_of_the_way_back(instance)
-        server = self.servers.get(instance.server_id)
-        return instance.wire(self.ec2_instance(instance.instance_id), server, back, self.now())
+    def _wire(self, instance: RecoveryInstance) -> Wire:
+        back = self.way_back(instance)
+        server = self._servers.get(instance.server_id)
+        return instance.wire(self._ec2_instance(instance.instance_id), server, back, self._scope.now())
 
-    def server_of_the_way_back(self, instance: RecoveryInstance) -> SourceServer | None:
+    def way_back(self, instance: RecoveryInstance) -> SourceServer | None:
         """The source server that replicates a recovery instance back; failback that is continuous is ready."""
         where = instance.failback.reversed_server
         if where is None:
             return None
         account_id, region, server_id = where
-        back: SourceServer | None = self.sibling(account_id, region).servers.get(server_id)
+        back = self._siblings(account_id, region).servers.get(server_id)
         if (
             back is not None
             and instance.failback.state == "FAILBACK_IN_PROGRESS"
@@ -185,54 +198,28 @@ class RecoveryInstancesBackend(EnrolmentBackend):
 
     def delete_recovery_instance(self, params: Params) -> Wire:
         """DeleteRecoveryInstance: DRS forgets it, EC2 keeps it. The model: it must be disconnected first."""
-        instance = self.recovery_instances.get(params["recoveryInstanceID"])
+        instance_id = params["recoveryInstanceID"]
+        instance = self._instances.get(instance_id)
         if instance is None or not instance.disconnected:
             raise ConflictException(
-                f"Recovery instance {params['recoveryInstanceID']} must be there, and be disconnected first.",
-                resource_id=params["recoveryInstanceID"],
-                kind="RecoveryInstance",
+                f"Recovery instance {instance_id} must be there, and be disconnected first.",
+                "RecoveryInstance",
+                instance_id,
             )
-        self.refuse_busy_instance(instance)
-        self.forget_instance(instance.instance_id, terminate=False)
+        self._busy.refuse(instance.server_id, instance_id)
+        self.forget(instance_id, terminate=False)
         return {}
 
-    def disconnect_recovery_instance(self, params: Params) -> Wire:
-        """DisconnectRecoveryInstance: ends its replication for good."""
-        instance = self.recovery_instance(params["recoveryInstanceID"])
-        self.refuse_busy_instance(instance)
-        if instance.disconnected:
-            raise ConflictException(
-                f"Recovery instance {instance.instance_id} is disconnected already.",
-                resource_id=instance.instance_id,
-                kind="RecoveryInstance",
-            )
-        instance.disconnected = True
-        return {}
-
-    def refuse_busy_instance(self, instance: RecoveryInstance) -> None:
-        """Refuse what an active job works on.
-
-        Raises:
-            ConflictException: its source server takes part in an active job.
-        """
-        job_id = self.busy_servers.get(instance.server_id)
-        if job_id is not None:
-            raise ConflictException(
-                f"Recovery instance {instance.instance_id} takes part in the active job {job_id}.",
-                resource_id=instance.instance_id,
-                kind="RecoveryInstance",
-            )
-
-    def forget_instance(self, instance_id: str, *, terminate: bool) -> None:
+    def forget(self, instance_id: str, *, terminate: bool) -> None:
         """Take a recovery instance out of DRS, and with `terminate` its EC2 instance with it."""
-        instance = self.recovery_instances.pop(instance_id, None)
+        instance = self._instances.pop(instance_id, None)
         if terminate:
-            ec2_instance = self.ec2_instance(instance_id)
+            ec2_instance = self._ec2_instance(instance_id)
             if ec2_instance is not None and ec2_instance.state != "terminated":
                 ec2_instance.terminate()
         if instance is None:
             return
-        server = self.servers.get(instance.server_id)
+        server = self._servers.get(instance.server_id)
         if server is not None and server.recovery_instance_id == instance_id:
-            left = [i.instance_id for i in self.recovery_instances.values() if i.server_id == server.server_id]
+            left = [i.instance_id for i in self._instances.values() if i.server_id == server.server_id]
             server.recovery_instance_id = left[-1] if left else None

@@ -10,31 +10,46 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from .core import Params, Wire
 from .exceptions import ConflictException, DRSError, ResourceNotFoundException, ValidationException
+from .job_operations import JobOperations
+from .job_runs import JobRuns
 from .jobs import Job, LaunchStatus
-from .paging import page
-from .recovery_plans import ExecutionStep, RecoveryPlanExecution, RecoveryPlansBackend
+from .paging import answer_page
+from .recovery_plans import ExecutionStep, RecoveryPlan, RecoveryPlanExecution, RecoveryPlans
+from .scope import Scope
+from .store import Store
+from .wire import Params, Wire
 
 TIMES_OUT_AFTER = timedelta(hours=24)
 OVER = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
-class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
-    """The operations on executions of plans."""
+class RecoveryPlanExecutions:
+    """The operations on executions of plans, and their runs."""
 
-    def execution_of(self, arn: str) -> RecoveryPlanExecution:
-        """The execution of an ARN.
-
-        Raises:
-            ResourceNotFoundException: there is none.
-        """
-        if arn not in self.executions:
-            raise ResourceNotFoundException("RecoveryPlanExecution", arn)
-        return self.executions[arn]
+    def __init__(
+        self,
+        scope: Scope,
+        executions: Store[RecoveryPlanExecution],
+        plans: Store[RecoveryPlan],
+        recovery_plans: RecoveryPlans,
+        tokens: dict[tuple[str, str], str],
+        jobs: JobOperations,
+        runs: JobRuns,
+    ) -> None:
+        self._scope = scope
+        self._executions = executions
+        self._plans = plans
+        self._recovery_plans = recovery_plans
+        self._tokens = tokens
+        self._jobs = jobs
+        runs.on_completed.append(self._heed_job)
+        scope.timeline.handle(
+            execution_next=self._go_on, execution_waited=self._end_wait, execution_timed_out=self._time_out
+        )
 
     def _execution_step(self, arn: str) -> tuple[RecoveryPlanExecution, ExecutionStep]:
-        execution = self.executions.get(arn.rsplit("/step/", 1)[0])
+        execution = self._executions.get(arn.rsplit("/step/", 1)[0])
         for step in execution.steps if execution else ():
             if step.arn == arn and execution is not None:
                 return execution, step
@@ -43,17 +58,17 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
     def start_recovery_plan_execution(self, params: Params) -> Wire:
         """StartRecoveryPlanExecution: one at a time a plan; a client token makes the call idempotent."""
         token = params.get("clientToken")
-        if token and (known := self.tokens.get(("execution", token))) in self.executions:
-            return {"recoveryPlanExecution": self.executions[str(known)].wire()}
-        plan = self.plan_of(params["recoveryPlanArn"])
+        if token and (known := self._tokens.get(("execution", token))) in self._executions:
+            return {"recoveryPlanExecution": self._executions[str(known)].wire()}
+        plan = self._plans.one(params["recoveryPlanArn"])
         if plan.status == "INVALID":
             raise ValidationException(
                 f"Recovery plan {plan.name} has no server step.", fields={"recoveryPlanArn": "the plan is INVALID"}
             )
-        self._refuse_running(plan)
-        now = self.now()
-        name = self.identifier("rpe-", plan.arn, self.count("execution"))
-        arn = self.arn("recovery-plan-execution", name)
+        self._recovery_plans.refuse_running(plan)
+        now = self._scope.now()
+        name = self._scope.identifier("rpe-", plan.arn, self._scope.count("execution"))
+        arn = self._scope.arn("recovery-plan-execution", name)
         execution = RecoveryPlanExecution(
             arn,
             plan.arn,
@@ -63,20 +78,20 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
             snapshots={s["sourceServerID"]: s["recoverySnapshotID"] for s in params.get("sourceServers") or ()},
         )
         for index, step in enumerate(plan.steps, 1):
-            step_arn = f"{arn}/step/{self.identifier('rpes-', arn, index)}"
+            step_arn = f"{arn}/step/{self._scope.identifier('rpes-', arn, index)}"
             execution.steps.append(ExecutionStep(step_arn, index, step.name, _enriched(step.configuration), now, now))
-        self.executions[arn] = execution
+        self._executions[arn] = execution
         if token:
-            self.tokens["execution", token] = arn
-        self.schedule(now + timedelta(seconds=2), "execution_next", arn)
-        self.schedule(now + TIMES_OUT_AFTER, "execution_timed_out", arn)
+            self._tokens["execution", token] = arn
+        self._scope.schedule(now + timedelta(seconds=2), "execution_next", arn)
+        self._scope.schedule(now + TIMES_OUT_AFTER, "execution_timed_out", arn)
         return {"recoveryPlanExecution": execution.wire()}
 
     # The run
 
-    def on_execution_next(self, at: datetime, arn: str) -> None:
+    def _go_on(self, at: datetime, arn: str) -> None:
         """Begin the next step, or end."""
-        execution = self.executions.get(arn)
+        execution = self._executions.get(arn)
         if execution is None or execution.status not in {"CREATED", "IN_PROGRESS"}:
             return
         execution.status = "IN_PROGRESS"
@@ -95,7 +110,7 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
         if step.waits:
             step.status = "WAITING"
             minutes = step.configuration["waitStepConfiguration"]["waitDurationMinutes"]
-            self.schedule(at + timedelta(minutes=minutes), "execution_waited", execution.arn, step.arn)
+            self._scope.schedule(at + timedelta(minutes=minutes), "execution_waited", execution.arn, step.arn)
             return
         step.status = "EXECUTING"
         servers = step.configuration["executionServerStepConfiguration"]["servers"]
@@ -103,7 +118,9 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
         initiated_by = "START_DRILL" if execution.mode == "DRILL" else "START_RECOVERY"
         try:
             snapshots = {i: execution.snapshots[i] for i in ids if i in execution.snapshots}
-            job = self.start_launch_job(self.servers_to_launch(ids), initiated_by, dict(execution.tags), snapshots)
+            job = self._jobs.start_launch_job(
+                self._jobs.servers_to_launch(ids), initiated_by, dict(execution.tags), snapshots
+            )
         except DRSError as refusal:
             self._fail_step(at, execution, step, refusal.code, refusal.message)
             return
@@ -119,19 +136,18 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
         step.updated_at = at
         execution.error = {"code": "StepFailed", "message": f"Step {step.index} ({step.name}) failed: {message}"}
 
-    def on_execution_waited(self, at: datetime, arn: str, step_arn: str) -> None:
+    def _end_wait(self, at: datetime, arn: str, step_arn: str) -> None:
         """A WAIT step is over."""
-        execution = self.executions.get(arn)
+        execution = self._executions.get(arn)
         for step in execution.steps if execution else ():
             if step.arn == step_arn and step.status == "WAITING":
                 step.status = "COMPLETED"
                 step.updated_at = at
-                self.on_execution_next(at, arn)
+                self._go_on(at, arn)
 
-    def job_completed(self, at: datetime, job: Job) -> None:
+    def _heed_job(self, at: datetime, job: Job) -> None:
         """A job of a step has ended: judge the step by its CRITICAL servers."""
-        super().job_completed(at, job)
-        for execution in self.executions.values():
+        for execution in self._executions.values():
             for step in execution.steps:
                 if step.job_id == job.job_id and step.status == "EXECUTING":
                     self._judge(at, execution, step, job)
@@ -152,11 +168,11 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
         if execution.status == "CANCELLING":
             execution.status, execution.completed_at = "CANCELLED", at
         else:
-            self.on_execution_next(at, execution.arn)
+            self._go_on(at, execution.arn)
 
-    def on_execution_timed_out(self, at: datetime, arn: str) -> None:
+    def _time_out(self, at: datetime, arn: str) -> None:
         """A day has passed."""
-        execution = self.executions.get(arn)
+        execution = self._executions.get(arn)
         if execution is None or execution.status in OVER:
             return
         for step in execution.steps:
@@ -171,29 +187,34 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
 
     def get_recovery_plan_execution(self, params: Params) -> Wire:
         """GetRecoveryPlanExecution."""
-        return {"recoveryPlanExecution": self.execution_of(params["recoveryPlanExecutionArn"]).wire()}
+        return {"recoveryPlanExecution": self._executions.one(params["recoveryPlanExecutionArn"]).wire()}
 
     def list_recovery_plan_executions(self, params: Params) -> Wire:
         """ListRecoveryPlanExecutions, of a plan, in a status; the newest first."""
         found = [
             execution
-            for execution in reversed(self.executions.values())
+            for execution in reversed(self._executions.values())
             if params.get("recoveryPlanArn", execution.plan_arn) == execution.plan_arn
             and params.get("status", execution.status) == execution.status
         ]
-        items, more = page("ListRecoveryPlanExecutions", params, found)
-        return {"recoveryPlanExecutions": [item.summary() for item in items], **more}
+        return answer_page(
+            "ListRecoveryPlanExecutions",
+            params,
+            found,
+            RecoveryPlanExecution.summary,
+            member="recoveryPlanExecutions",
+        )
 
     def cancel_recovery_plan_execution(self, params: Params) -> Wire:
         """CancelRecoveryPlanExecution: what has not begun is skipped."""
-        execution = self.execution_of(params["recoveryPlanExecutionArn"])
+        execution = self._executions.one(params["recoveryPlanExecutionArn"])
         if execution.status not in {"CREATED", "IN_PROGRESS"}:
             raise ConflictException(
                 f"Execution {execution.arn} is {execution.status}.",
-                resource_id=execution.arn,
-                kind="RecoveryPlanExecution",
+                "RecoveryPlanExecution",
+                execution.arn,
             )
-        now = self.now()
+        now = self._scope.now()
         runs = False
         for step in execution.steps:
             runs = runs or step.status == "EXECUTING"
@@ -205,23 +226,28 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
 
     def delete_recovery_plan_execution(self, params: Params) -> Wire:
         """DeleteRecoveryPlanExecution: only one that is over."""
-        execution = self.execution_of(params["recoveryPlanExecutionArn"])
+        execution = self._executions.one(params["recoveryPlanExecutionArn"])
         if execution.status not in OVER:
             raise ConflictException(
                 f"Execution {execution.arn} is {execution.status}.",
-                resource_id=execution.arn,
-                kind="RecoveryPlanExecution",
+                "RecoveryPlanExecution",
+                execution.arn,
             )
-        del self.executions[execution.arn]
+        del self._executions[execution.arn]
         return {"recoveryPlanExecutionArn": execution.arn}
 
     def list_recovery_plan_execution_steps(self, params: Params) -> Wire:
         """ListRecoveryPlanExecutionSteps, in order."""
-        execution = self.execution_of(params["recoveryPlanExecutionArn"])
+        execution = self._executions.one(params["recoveryPlanExecutionArn"])
         wanted = (params.get("filter") or {}).get("status")
         found = [step for step in execution.steps if wanted in (None, step.status)]
-        items, more = page("ListRecoveryPlanExecutionSteps", params, found)
-        return {"recoveryPlanExecutionSteps": [item.summary() for item in items], **more}
+        return answer_page(
+            "ListRecoveryPlanExecutionSteps",
+            params,
+            found,
+            ExecutionStep.summary,
+            member="recoveryPlanExecutionSteps",
+        )
 
     def get_recovery_plan_execution_step(self, params: Params) -> Wire:
         """GetRecoveryPlanExecutionStep."""
@@ -234,12 +260,12 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
         if step.status != "FAILED" or step.waits or execution.status != "IN_PROGRESS":
             raise ConflictException(
                 f"Step {step.name} is {step.status}: only a failed server step of a running execution is retried.",
-                resource_id=step.arn,
-                kind="RecoveryPlanExecutionStep",
+                "RecoveryPlanExecutionStep",
+                step.arn,
             )
         step.attempt += 1
         execution.error = None
-        self._begin_step(self.now(), execution, step)
+        self._begin_step(self._scope.now(), execution, step)
         return {"recoveryPlanExecutionStep": step.wire()}
 
     def update_recovery_plan_execution_step(self, params: Params) -> Wire:
@@ -247,12 +273,12 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
         execution, step = self._execution_step(params["recoveryPlanExecutionStepArn"])
         if execution.status in OVER:
             raise ConflictException(f"Execution {execution.arn} is {execution.status}.", resource_id=execution.arn)
-        now = self.now()
+        now = self._scope.now()
         if params.get("status") is not None:
             self._skip(now, execution, step, params["status"])
         if params.get("servers") is not None:
             self._refuse_begun(step, waits=False)
-            self.check_step_servers(params["servers"])
+            self._recovery_plans.check_step_servers(params["servers"])
             step.configuration = _enriched({"serverStepConfiguration": {"servers": params["servers"]}})
         if params.get("waitDurationMinutes") is not None:
             self._refuse_begun(step, waits=True)
@@ -266,23 +292,21 @@ class RecoveryPlanExecutionsBackend(RecoveryPlansBackend):
         if step.status not in {"NOT_STARTED", "FAILED"}:
             raise ConflictException(
                 f"Step {step.name} is {step.status}: only one that has not begun or has failed is skipped.",
-                resource_id=step.arn,
-                kind="RecoveryPlanExecutionStep",
+                "RecoveryPlanExecutionStep",
+                step.arn,
             )
         failed = step.status == "FAILED"
         step.status = "SKIPPED"
         if failed:
             execution.error = None
-            self.on_execution_next(at, execution.arn)
+            self._go_on(at, execution.arn)
 
     def _refuse_begun(self, step: ExecutionStep, *, waits: bool) -> None:
         if step.waits is not waits:
             kind = "wait" if step.waits else "server"
             raise ValidationException(f"Step {step.name} is a {kind} step.", fields={"configuration": "wrong kind"})
         if step.status != "NOT_STARTED":
-            raise ConflictException(
-                f"Step {step.name} is {step.status}.", resource_id=step.arn, kind="RecoveryPlanExecutionStep"
-            )
+            raise ConflictException(f"Step {step.name} is {step.status}.", "RecoveryPlanExecutionStep", step.arn)
 
 
 def _enriched(configuration: Wire) -> Wire:

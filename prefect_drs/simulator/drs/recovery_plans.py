@@ -10,16 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .core import Params, Wire
 from .exceptions import (
     ConflictException,
     ResourceNotFoundException,
     ServiceQuotaExceededException,
     ValidationException,
 )
-from .paging import page
-from .source_networks import SourceNetworksBackend
-from .times import dropping_none, wire_time
+from .paging import answer_page
+from .scope import Scope
+from .source_servers import SourceServer
+from .store import Store
+from .wire import Params, Wire, dropping_none, wire_time
 
 MOST_STEPS = 20
 """Steps a plan (`RecoveryPlanStepOrder` and `RecoveryPlanStepArnList` in the model)."""
@@ -168,95 +169,101 @@ class ExecutionStep:
         }
 
 
-class RecoveryPlansBackend(SourceNetworksBackend):
-    """The operations on plans and their steps."""
+class RecoveryPlans:
+    """The operations on plans and their steps.
 
-    def plan_of(self, arn: str) -> RecoveryPlan:
-        """The plan of an ARN.
+    Args:
+        tokens: the ARNs of what calls with a client token have made, by what they made it in and by token.
+    """
 
-        Raises:
-            ResourceNotFoundException: there is none.
-        """
-        if arn not in self.plans:
-            raise ResourceNotFoundException("RecoveryPlan", arn)
-        return self.plans[arn]
+    def __init__(
+        self,
+        scope: Scope,
+        plans: Store[RecoveryPlan],
+        executions: Store[RecoveryPlanExecution],
+        servers: Store[SourceServer],
+        tokens: dict[tuple[str, str], str],
+    ) -> None:
+        self._scope = scope
+        self._plans = plans
+        self._executions = executions
+        self._servers = servers
+        self._tokens = tokens
 
     def _step_of(self, arn: str) -> tuple[RecoveryPlan, int]:
-        for plan in self.plans.values():
+        for plan in self._plans.values():
             for number, step in enumerate(plan.steps):
                 if step.arn == arn:
                     return plan, number
         raise ResourceNotFoundException("RecoveryPlanStep", arn)
 
-    def running_execution(self, plan_arn: str) -> RecoveryPlanExecution | None:
-        """The execution of a plan that is not over."""
-        for execution in self.executions.values():
-            if execution.plan_arn == plan_arn and execution.status in {"CREATED", "IN_PROGRESS", "CANCELLING"}:
-                return execution
-        return None
+    def refuse_running(self, plan: RecoveryPlan) -> None:
+        """Refuse a plan that has an execution under way.
 
-    def _refuse_running(self, plan: RecoveryPlan) -> None:
-        running = self.running_execution(plan.arn)
-        if running is not None:
-            raise ConflictException(
-                f"Recovery plan {plan.name} has the execution {running.arn} under way.",
-                resource_id=plan.arn,
-                kind="RecoveryPlan",
-            )
+        Raises:
+            ConflictException: naming the execution.
+        """
+        for execution in self._executions.values():
+            if execution.plan_arn == plan.arn and execution.status in {"CREATED", "IN_PROGRESS", "CANCELLING"}:
+                raise ConflictException(
+                    f"Recovery plan {plan.name} has the execution {execution.arn} under way.",
+                    "RecoveryPlan",
+                    plan.arn,
+                )
 
     def create_recovery_plan(self, params: Params) -> Wire:
         """CreateRecoveryPlan: names are unique; a client token makes the call idempotent."""
         token = params.get("clientToken")
-        if token and (known := self.tokens.get(("plan", token))) in self.plans:
-            return {"recoveryPlan": self.plans[str(known)].wire()}
-        if any(plan.name == params["name"] for plan in self.plans.values()):
-            raise ConflictException(f"A recovery plan named {params['name']!r} exists.", kind="RecoveryPlan")
-        now = self.now()
-        arn = self.arn("recovery-plan", self.identifier("rp-", params["name"], self.count("plan")))
+        if token and (known := self._tokens.get(("plan", token))) in self._plans:
+            return {"recoveryPlan": self._plans[str(known)].wire()}
+        if any(plan.name == params["name"] for plan in self._plans.values()):
+            raise ConflictException(f"A recovery plan named {params['name']!r} exists.", "RecoveryPlan")
+        now = self._scope.now()
+        arn = self._scope.arn("recovery-plan", self._scope.identifier("rp-", params["name"], self._scope.count("plan")))
         plan = RecoveryPlan(arn, params["name"], params.get("description"), now, now, dict(params.get("tags") or {}))
-        self.plans[arn] = plan
+        self._plans[arn] = plan
         if token:
-            self.tokens["plan", token] = arn
+            self._tokens["plan", token] = arn
         return {"recoveryPlan": plan.wire()}
 
     def get_recovery_plan(self, params: Params) -> Wire:
         """GetRecoveryPlan."""
-        return {"recoveryPlan": self.plan_of(params["recoveryPlanArn"]).wire()}
+        return {"recoveryPlan": self._plans.one(params["recoveryPlanArn"]).wire()}
 
     def list_recovery_plans(self, params: Params) -> Wire:
         """ListRecoveryPlans."""
-        items, more = page("ListRecoveryPlans", params, list(self.plans.values()))
-        return {"recoveryPlans": [item.summary() for item in items], **more}
+        plans = list(self._plans.values())
+        return answer_page("ListRecoveryPlans", params, plans, RecoveryPlan.summary, member="recoveryPlans")
 
     def update_recovery_plan(self, params: Params) -> Wire:
         """UpdateRecoveryPlan: its name or description."""
-        plan = self.plan_of(params["recoveryPlanArn"])
+        plan = self._plans.one(params["recoveryPlanArn"])
         name = params.get("name")
-        if name and any(other.name == name for other in self.plans.values() if other is not plan):
-            raise ConflictException(f"A recovery plan named {name!r} exists.", kind="RecoveryPlan")
+        if name and any(other.name == name for other in self._plans.values() if other is not plan):
+            raise ConflictException(f"A recovery plan named {name!r} exists.", "RecoveryPlan")
         plan.name = name or plan.name
         plan.description = params.get("description", plan.description)
-        plan.updated_at = self.now()
+        plan.updated_at = self._scope.now()
         return {"recoveryPlan": plan.wire()}
 
     def delete_recovery_plan(self, params: Params) -> Wire:
         """DeleteRecoveryPlan: not while an execution is under way."""
-        plan = self.plan_of(params["recoveryPlanArn"])
-        self._refuse_running(plan)
-        del self.plans[plan.arn]
+        plan = self._plans.one(params["recoveryPlanArn"])
+        self.refuse_running(plan)
+        del self._plans[plan.arn]
         return {"recoveryPlanArn": plan.arn}
 
     def create_recovery_plan_step(self, params: Params) -> Wire:
         """CreateRecoveryPlanStep: at `stepOrder`, or at the end."""
-        plan = self.plan_of(params["recoveryPlanArn"])
+        plan = self._plans.one(params["recoveryPlanArn"])
         token = params.get("clientToken")
-        if token and (known := self.tokens.get((plan.arn, token))):
+        if token and (known := self._tokens.get((plan.arn, token))):
             _, number = self._step_of(known)
             return {"recoveryPlanStep": plan.steps[number].wire(number + 1)}
-        self._refuse_running(plan)
+        self.refuse_running(plan)
         if len(plan.steps) >= MOST_STEPS:
             raise ServiceQuotaExceededException(
-                f"A recovery plan has at most {MOST_STEPS} steps.", quota_code="L-PLAN-STEPS", kind="RecoveryPlanStep"
+                f"A recovery plan has at most {MOST_STEPS} steps.", "L-PLAN-STEPS", "RecoveryPlanStep"
             )
         order = params.get("stepOrder") or len(plan.steps) + 1
         if order > len(plan.steps) + 1:
@@ -264,16 +271,16 @@ class RecoveryPlansBackend(SourceNetworksBackend):
                 f"The plan has {len(plan.steps)} steps: the next order is {len(plan.steps) + 1}.",
                 fields={"stepOrder": "leaves a gap"},
             )
-        self.check_step(params["configuration"])
-        now = self.now()
-        arn = f"{plan.arn}/step/{self.identifier('rps-', plan.arn, self.count('step'))}"
+        self._check_step(params["configuration"])
+        now = self._scope.now()
+        arn = f"{plan.arn}/step/{self._scope.identifier('rps-', plan.arn, self._scope.count('step'))}"
         plan.steps.insert(order - 1, Step(arn, params["stepName"], _with_levels(params["configuration"]), now, now))
         plan.updated_at = now
         if token:
-            self.tokens[plan.arn, token] = arn
+            self._tokens[plan.arn, token] = arn
         return {"recoveryPlanStep": plan.steps[order - 1].wire(order)}
 
-    def check_step(self, configuration: Wire) -> None:
+    def _check_step(self, configuration: Wire) -> None:
         """Exactly one kind, servers that are here, none twice.
 
         Raises:
@@ -297,7 +304,7 @@ class RecoveryPlansBackend(SourceNetworksBackend):
         if len(set(arns)) != len(arns):
             raise ValidationException("A server is named twice in one step.", fields={"servers": "duplicate"})
         for arn in arns:
-            if arn.rsplit("/", 1)[-1] not in self.servers:
+            if arn.rsplit("/", 1)[-1] not in self._servers:
                 raise ValidationException(f"Source server {arn} is not here.", fields={"servers": "unknown server"})
 
     def get_recovery_plan_step(self, params: Params) -> Wire:
@@ -307,40 +314,41 @@ class RecoveryPlansBackend(SourceNetworksBackend):
 
     def list_recovery_plan_steps(self, params: Params) -> Wire:
         """ListRecoveryPlanSteps, in order."""
-        plan = self.plan_of(params["recoveryPlanArn"])
+        plan = self._plans.one(params["recoveryPlanArn"])
         numbered = list(enumerate(plan.steps, 1))
-        items, more = page("ListRecoveryPlanSteps", params, numbered)
-        return {"recoveryPlanSteps": [step.wire(order) for order, step in items], **more}
+        return answer_page(
+            "ListRecoveryPlanSteps", params, numbered, lambda one: one[1].wire(one[0]), member="recoveryPlanSteps"
+        )
 
     def update_recovery_plan_step(self, params: Params) -> Wire:
         """UpdateRecoveryPlanStep: its name or configuration, never its kind."""
         plan, number = self._step_of(params["recoveryPlanStepArn"])
-        self._refuse_running(plan)
+        self.refuse_running(plan)
         step = plan.steps[number]
         configuration = params.get("configuration")
         if configuration is not None:
-            self.check_step(configuration)
+            self._check_step(configuration)
             if set(configuration) != set(step.configuration):
                 raise ValidationException(
                     "The kind of a step never changes.", fields={"configuration": "another kind of step"}
                 )
             step.configuration = _with_levels(configuration)
         step.name = params.get("stepName", step.name)
-        step.updated_at = plan.updated_at = self.now()
+        step.updated_at = plan.updated_at = self._scope.now()
         return {"recoveryPlanStep": step.wire(number + 1)}
 
     def delete_recovery_plan_step(self, params: Params) -> Wire:
         """DeleteRecoveryPlanStep: those behind it move up."""
         plan, number = self._step_of(params["recoveryPlanStepArn"])
-        self._refuse_running(plan)
+        self.refuse_running(plan)
         del plan.steps[number]
-        plan.updated_at = self.now()
+        plan.updated_at = self._scope.now()
         return {"recoveryPlanStepArn": params["recoveryPlanStepArn"]}
 
     def reorder_recovery_plan_steps(self, params: Params) -> Wire:
         """ReorderRecoveryPlanSteps: every step, each once."""
-        plan = self.plan_of(params["recoveryPlanArn"])
-        self._refuse_running(plan)
+        plan = self._plans.one(params["recoveryPlanArn"])
+        self.refuse_running(plan)
         wanted = params["orderedStepArns"]
         by_arn = {step.arn: step for step in plan.steps}
         if len(wanted) != len(by_arn) or set(wanted) != set(by_arn):
@@ -349,7 +357,7 @@ class RecoveryPlansBackend(SourceNetworksBackend):
                 fields={"orderedStepArns": "not the plan's steps"},
             )
         plan.steps = [by_arn[arn] for arn in wanted]
-        plan.updated_at = self.now()
+        plan.updated_at = self._scope.now()
         return {"recoveryPlanSteps": [step.wire(order) for order, step in enumerate(plan.steps, 1)]}
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .identifiers import hexadecimal, identifier
-from .times import dropping_none, wire_duration, wire_time
+from .wire import dropping_none, wire_duration, wire_time
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,13 +12,16 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 
-from .core import Params, Wire
+from .configuration_templates import ConfigurationTemplate
 from .exceptions import ConflictException, ResourceNotFoundException, ServiceQuotaExceededException
-from .jobs import Job, JobStatus
-from .launch_actions import LaunchActionsBackend
-from .launching import seeded_ec2
-from .paging import page
-from .times import dropping_none, wire_time
+from .instances import seeded_ec2
+from .job_register import JobRegister
+from .job_runs import JobRuns
+from .jobs import Job
+from .paging import answer_page
+from .scope import Scope
+from .store import Store
+from .wire import Params, Wire, dropping_none, wire_time
 
 QUOTA_SOURCE_NETWORKS = 100
 """Source networks an account and region (AWS DRS quotas)."""
@@ -65,31 +68,42 @@ class SourceNetwork:
         )
 
 
-class SourceNetworksBackend(LaunchActionsBackend):
-    """The operations on source networks."""
+class SourceNetworks:
+    """The operations on source networks, and the jobs that deploy them."""
 
-    def _network(self, network_id: str) -> SourceNetwork:
-        if network_id not in self.networks:
-            raise ResourceNotFoundException("SourceNetwork", network_id)
-        return self.networks[network_id]
+    def __init__(
+        self,
+        scope: Scope,
+        networks: Store[SourceNetwork],
+        templates: Store[ConfigurationTemplate],
+        register: JobRegister,
+        runs: JobRuns,
+    ) -> None:
+        self._scope = scope
+        self._networks = networks
+        self._templates = templates
+        self._register = register
+        self._runs = runs
+        runs.starters.update(dict.fromkeys(EVENTS, self._start))
+        scope.timeline.handle(network_protected=self._protect, network_deployed=self._finish)
 
     def create_source_network(self, params: Params) -> Wire:
         """CreateSourceNetwork of a VPC that is there."""
-        if len(self.networks) >= QUOTA_SOURCE_NETWORKS:
+        if len(self._networks) >= QUOTA_SOURCE_NETWORKS:
             raise ServiceQuotaExceededException(
-                f"This account has {QUOTA_SOURCE_NETWORKS} source networks in {self.region_name}.",
-                quota_code="L-4B0323BD",
-                kind="SourceNetwork",
+                f"This account has {QUOTA_SOURCE_NETWORKS} source networks in {self._scope.region}.",
+                "L-4B0323BD",
+                "SourceNetwork",
             )
         account, region, vpc_id = params["originAccountID"], params["originRegion"], params["vpcID"]
         if vpc_id not in ec2_backends[account][region].vpcs:
             raise ResourceNotFoundException("Vpc", vpc_id)
-        if any(n.vpc_id == vpc_id and n.account == account for n in self.networks.values()):
-            raise ConflictException(f"VPC {vpc_id} has a source network.", resource_id=vpc_id, kind="Vpc")
-        network_id = self.identifier("sn-", account, region, vpc_id, self.count("network"))
-        self.networks[network_id] = SourceNetwork(
+        if any(n.vpc_id == vpc_id and n.account == account for n in self._networks.values()):
+            raise ConflictException(f"VPC {vpc_id} has a source network.", "Vpc", vpc_id)
+        network_id = self._scope.identifier("sn-", account, region, vpc_id, self._scope.count("network"))
+        self._networks[network_id] = SourceNetwork(
             network_id,
-            self.arn("source-network", network_id),
+            self._scope.arn("source-network", network_id),
             vpc_id,
             account,
             region,
@@ -103,54 +117,55 @@ class SourceNetworksBackend(LaunchActionsBackend):
         wanted = filters.get("sourceNetworkIDs")
         found = [
             network
-            for network in self.networks.values()
+            for network in self._networks.values()
             if (not wanted or network.network_id in wanted)
             and filters.get("originAccountID", network.account) == network.account
             and filters.get("originRegion", network.region) == network.region
         ]
-        items, more = page("DescribeSourceNetworks", params, found)
-        return {"items": [item.wire() for item in items], **more}
+        return answer_page("DescribeSourceNetworks", params, found)
 
     def delete_source_network(self, params: Params) -> Wire:
         """DeleteSourceNetwork: only one that is stopped."""
-        network = self._network(params["sourceNetworkID"])
+        network = self._networks.one(params["sourceNetworkID"])
         if network.status != "STOPPED":
             raise ConflictException(
                 f"Source network {network.network_id} is replicating: stop it first.",
-                resource_id=network.network_id,
-                kind="SourceNetwork",
+                "SourceNetwork",
+                network.network_id,
             )
-        del self.networks[network.network_id]
+        del self._networks[network.network_id]
         return {}
 
     def start_source_network_replication(self, params: Params) -> Wire:
         """StartSourceNetworkReplication."""
-        network = self._network(params["sourceNetworkID"])
+        network = self._networks.one(params["sourceNetworkID"])
         if network.status in {"IN_PROGRESS", "PROTECTED"}:
             raise ConflictException(
                 f"Source network {network.network_id} is replicating already.",
-                resource_id=network.network_id,
-                kind="SourceNetwork",
+                "SourceNetwork",
+                network.network_id,
             )
         network.status = "IN_PROGRESS"
         network.generation += 1
-        self.schedule(self.now() + REPLICATION_TAKES, "network_protected", network.network_id, network.generation)
+        self._scope.schedule(
+            self._scope.now() + REPLICATION_TAKES, "network_protected", network.network_id, network.generation
+        )
         return {"sourceNetwork": network.wire()}
 
-    def on_network_protected(self, at: datetime, network_id: str, generation: int) -> None:
+    def _protect(self, at: datetime, network_id: str, generation: int) -> None:
         """The network is replicated."""
-        network = self.networks.get(network_id)
+        network = self._networks.get(network_id)
         if network is not None and network.generation == generation:
             network.status = "PROTECTED"
 
     def stop_source_network_replication(self, params: Params) -> Wire:
         """StopSourceNetworkReplication."""
-        network = self._network(params["sourceNetworkID"])
+        network = self._networks.one(params["sourceNetworkID"])
         if network.status == "STOPPED":
             raise ConflictException(
                 f"Source network {network.network_id} is not replicating.",
-                resource_id=network.network_id,
-                kind="SourceNetwork",
+                "SourceNetwork",
+                network.network_id,
             )
         network.status = "STOPPED"
         network.generation += 1
@@ -158,51 +173,51 @@ class SourceNetworksBackend(LaunchActionsBackend):
 
     def export_source_network_cfn_template(self, params: Params) -> Wire:
         """ExportSourceNetworkCfnTemplate: tells the place; the simulator writes no template there."""
-        network = self._network(params["sourceNetworkID"])
-        buckets = [t.settings.get("exportBucketArn") for t in self.launch_templates.values()]
+        network = self._networks.one(params["sourceNetworkID"])
+        buckets = [t.settings.get("exportBucketArn") for t in self._templates.values()]
         if not buckets or not buckets[0]:
             raise ConflictException(
                 "The launch configuration template names no exportBucketArn.",
-                resource_id=network.network_id,
-                kind="SourceNetwork",
+                "SourceNetwork",
+                network.network_id,
             )
         bucket = str(buckets[0]).rsplit(":", 1)[-1]
         return {"s3DestinationUrl": f"https://{bucket}.s3.amazonaws.com/{network.network_id}.yaml"}
 
     def associate_source_network_stack(self, params: Params) -> Wire:
         """AssociateSourceNetworkStack: a job that points the network at a stack that is there."""
-        network = self._network(params["sourceNetworkID"])
+        network = self._networks.one(params["sourceNetworkID"])
         network.stack = params["cfnStackName"]
-        job = self._network_job([network], "ASSOCIATE_NETWORK_RECOVERY", {})
+        job = self._begin_job([network], "ASSOCIATE_NETWORK_RECOVERY", {})
         return {"job": job.wire()}
 
     def start_source_network_recovery(self, params: Params) -> Wire:
         """StartSourceNetworkRecovery: a job that deploys the networks."""
         networks = []
         for entry in params["sourceNetworks"]:
-            network = self.networks.get(entry["sourceNetworkID"])
+            network = self._networks.get(entry["sourceNetworkID"])
             if network is None or network.status != "PROTECTED":
                 raise ConflictException(
                     f"Source network {entry['sourceNetworkID']} is not there, or not PROTECTED.",
-                    resource_id=entry["sourceNetworkID"],
-                    kind="SourceNetwork",
+                    "SourceNetwork",
+                    entry["sourceNetworkID"],
                 )
             network.stack = entry.get("cfnStackName") or network.stack or f"drs-{network.network_id}"
             networks.append(network)
         anew = params.get("deployAsNew") or all(n.launched_vpc is None for n in networks)
-        job = self._network_job(
+        job = self._begin_job(
             networks,
             "CREATE_NETWORK_RECOVERY" if anew else "UPDATE_NETWORK_RECOVERY",
             dict(params.get("tags") or {}),
         )
         return {"job": job.wire()}
 
-    def _network_job(self, networks: list[SourceNetwork], initiated_by: str, tags: dict[str, str]) -> Job:
-        self.check_job_quotas([])
-        job = self.make_job("LAUNCH", initiated_by, {}, tags)
+    def _begin_job(self, networks: list[SourceNetwork], initiated_by: str, tags: dict[str, str]) -> Job:
+        self._register.check_quotas([])
+        job = self._register.make("LAUNCH", initiated_by, {}, tags)
         for network in networks:
             network.last_recovery = {
-                "apiCallDateTime": wire_time(self.now()),
+                "apiCallDateTime": wire_time(self._scope.now()),
                 "jobID": job.job_id,
                 "lastRecoveryResult": "IN_PROGRESS",
             }
@@ -212,32 +227,26 @@ class SourceNetworksBackend(LaunchActionsBackend):
                     "launchStatus": "PENDING",
                 }
             )
-        self.begin_job(job)
+        self._runs.begin(job)
         return job
 
-    def on_job_started(self, at: datetime, job_id: str) -> None:
+    def _start(self, at: datetime, job: Job) -> None:
         """Jobs of networks have no servers: they deploy, and end."""
-        job = self.active_jobs.get(job_id)
-        if job is None or job.initiated_by not in EVENTS:
-            super().on_job_started(at, job_id)
-            return
-        job.status = JobStatus.STARTED
-        job.note(at, "JOB_START")
         for resource in job.resources:
             resource["launchStatus"] = "IN_PROGRESS"
-            network = self.networks.get(resource["participatingResourceID"]["sourceNetworkID"])
+            network = self._networks.get(resource["participatingResourceID"]["sourceNetworkID"])
             job.note(at, f"{EVENTS[job.initiated_by]}_START", eventResourceData=_told(network))
-        self.schedule(at + DEPLOYMENT_TAKES, "network_deployed", job_id)
+        self._scope.schedule(at + DEPLOYMENT_TAKES, "network_deployed", job.job_id)
 
-    def on_network_deployed(self, at: datetime, job_id: str) -> None:
+    def _finish(self, at: datetime, job_id: str) -> None:
         """The networks stand."""
-        job = self.active_jobs.get(job_id)
+        job = self._register.active(job_id)
         if job is None:
             return
         associates = job.initiated_by == "ASSOCIATE_NETWORK_RECOVERY"
         for resource in job.resources:
             resource["launchStatus"] = "LAUNCHED"
-            network = self.networks.get(resource["participatingResourceID"]["sourceNetworkID"])
+            network = self._networks.get(resource["participatingResourceID"]["sourceNetworkID"])
             if network is None:
                 continue
             if not associates:
@@ -245,15 +254,15 @@ class SourceNetworksBackend(LaunchActionsBackend):
             if network.last_recovery is not None:
                 network.last_recovery["lastRecoveryResult"] = "ASSOCIATE_SUCCESS" if associates else "SUCCESS"
             job.note(at, f"{EVENTS[job.initiated_by]}_END", eventResourceData=_told(network))
-        self.on_job_ended(at, job_id)
+        self._runs.end(at, job)
 
     def _deploy(self, network: SourceNetwork, job_id: str) -> None:
         origin = ec2_backends[network.account][network.region]
-        ec2 = ec2_backends[self.account_id][self.region_name]
+        ec2 = ec2_backends[self._scope.account_id][self._scope.region]
         source: Any = origin.vpcs.get(network.vpc_id)
         if source is None:
             return
-        with seeded_ec2(self.runtime.seed, job_id, network.network_id):
+        with seeded_ec2(self._scope.seed, job_id, network.network_id):
             vpc = ec2.create_vpc(
                 source.cidr_block, tags=[{"Key": "Name", "Value": network.stack or network.network_id}]
             )

@@ -6,10 +6,11 @@ and keep those that begin with `aws:` for itself, in any case of the letters; th
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from .core import BackendCore, Params, Wire
 from .exceptions import ResourceNotFoundException, ValidationException
+from .wire import Params, Wire
 
 MOST_TAGS = 50
 """Tags a resource may have (AWS tagging rules)."""
@@ -17,24 +18,34 @@ LONGEST_KEY = 128
 """Characters of a tag's key (AWS tagging rules)."""
 
 
-class TaggingBackend(BackendCore):
-    """TagResource, UntagResource and ListTagsForResource."""
+class Tagged(Protocol):
+    """A resource with tags."""
+
+    arn: str
+    tags: dict[str, str]
+
+
+class Tagging:
+    """TagResource, UntagResource and ListTagsForResource.
+
+    Args:
+        by_name: the resources of each kind that an ARN ends in the name of, by kind.
+        by_arn: the others, by ARN.
+    """
+
+    def __init__(self, by_name: Mapping[str, Mapping[str, Tagged]], by_arn: Sequence[Mapping[str, Tagged]]) -> None:
+        self._by_name = by_name
+        self._by_arn = by_arn
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         kind, _, name = arn.split(":", 5)[-1].partition("/")
-        owners: dict[str, Any] = {
-            "source-server": self.servers,
-            "job": self.jobs,
-            "recovery-instance": self.recovery_instances,
-            "launch-configuration-template": self.launch_templates,
-            "replication-configuration-template": self.replication_templates,
-            "source-network": self.networks,
-        }
-        found: Any = owners[kind].get(name) if kind in owners else self.plans.get(arn) or self.executions.get(arn)
+        if kind in self._by_name:
+            found = self._by_name[kind].get(name)
+        else:
+            found = next((kept[arn] for kept in self._by_arn if arn in kept), None)
         if found is None or found.arn != arn:
             raise ResourceNotFoundException(kind or "Resource", arn)
-        tags: dict[str, str] = found.tags
-        return tags
+        return found.tags
 
     def tag_resource(self, params: Params) -> Wire:
         """TagResource: adds and overwrites."""

@@ -1,4 +1,4 @@
-"""Times and durations in the forms of the DRS model."""
+"""The forms of the DRS model: input and output as dictionaries, times and durations as text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+Params = dict[str, Any]
+"""The input of an operation, in the model's member names."""
+Wire = dict[str, Any]
+"""An output, or a structure in one, in the model's member names."""
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
 
@@ -44,3 +48,8 @@ def wire_duration(span: timedelta) -> str:
 def dropping_none(data: dict[str, Any]) -> dict[str, Any]:
     """The members that have a value: the wire has no nulls."""
     return {key: value for key, value in data.items() if value is not None}
+
+
+def given(params: Params, names: tuple[str, ...]) -> Wire:
+    """The members of an input that have a value, of those named."""
+    return {name: params[name] for name in names if params.get(name) is not None}
