@@ -35,7 +35,6 @@ It must never be imported by the engine: only the command line's sandbox knows i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,7 +46,7 @@ from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
 from .drs.instances import seeded_ec2
 from .drs.models import DRSBackend, drs_backends
 from .faults import AnyFault, Faults, load_faults
-from .registration import install
+from .registration import images_loaded, install
 from .roles import plant_role
 from .runtime import LOCK, Call, Runtime, use
 from .runtime import current as current_runtime
@@ -142,21 +141,6 @@ def mock_drs(
     )
     sandbox = Sandbox(runtime)
     runtime.observers.append(sandbox.calls.append)
-    with use(runtime), _images(default_images), seeded_ec2("mock_drs", seed), mock_aws():
+    with use(runtime), images_loaded(default_images), seeded_ec2("mock_drs", seed), mock_aws():
         runtime.faults.extend(faults)
         yield sandbox
-
-
-@contextmanager
-def _images(wanted: bool) -> Iterator[None]:
-    name = "MOTO_EC2_LOAD_DEFAULT_AMIS"
-    before = os.environ.get(name)
-    if not wanted:
-        os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from . import runtime
 from .drs import environment, urls
 from .drs.registration import register
@@ -19,3 +23,19 @@ def install() -> None:
     environment.provide(runtime.current)
     urls.url_paths.update(dict.fromkeys(urls.url_paths, SandboxDRSResponse.dispatch))
     guard_services()
+
+
+@contextmanager
+def images_loaded(wanted: bool) -> Iterator[None]:
+    """Let the backends of EC2 that moto makes within the block have its 1,300 images, or not."""
+    name = "MOTO_EC2_LOAD_DEFAULT_AMIS"
+    before = os.environ.get(name)
+    if not wanted:
+        os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

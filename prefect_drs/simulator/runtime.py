@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from .clock import SimulatorClock, SpeedClock
+from .drs.environment import Environment, JobDelay, StageFault
 from .faults import CapacityFault, Faults, JobFault, ServerFault
 from .sessions import Sessions
 from .throttling import Throttle
@@ -37,7 +38,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Runtime:
+class Runtime(Environment):
     """The shared part of a process.
 
     Args:
@@ -69,13 +70,18 @@ class Runtime:
 
     def stage_fault(
         self, account_id: str, region: str, *, server: tuple[str, ...], stage: str, mode: str
-    ) -> ServerFault | None:
+    ) -> StageFault | None:
         """The fault that hits a server in a stage of its launch."""
-        return self.faults.hit(ServerFault, account_id, region, server=server, stage=stage, mode=mode)
+        fault = self.faults.hit(ServerFault, account_id, region, server=server, stage=stage, mode=mode)
+        if fault is None:
+            return None
+        message = fault.message or f"The {stage} of {server[0]} failed by a fault of the sandbox."
+        return StageFault(message, hangs=fault.effect == "hang")
 
-    def job_delay(self, account_id: str, region: str, *, mode: str) -> JobFault | None:
+    def job_delay(self, account_id: str, region: str, *, mode: str) -> JobDelay | None:
         """The fault that delays a new job."""
-        return self.faults.hit(JobFault, account_id, region, mode=mode)
+        fault = self.faults.hit(JobFault, account_id, region, mode=mode)
+        return None if fault is None else JobDelay(fault.slow, fault.extra_seconds, fault.invisible_seconds)
 
     def lacks_capacity(self, account_id: str, region: str, *, instance_type: str, zone: str) -> bool:
         """Whether a fault takes EC2's capacity for the type in the zone."""

@@ -57,12 +57,12 @@ def _chosen(templates: Store[ConfigurationTemplate], wanted: list[str] | None) -
     return [templates.one(name) for name in wanted] if wanted else list(templates.values())
 
 
+@dataclass(slots=True)
 class LaunchConfigurationTemplates:
     """The operations on the launch configuration template."""
 
-    def __init__(self, scope: Scope, templates: Store[ConfigurationTemplate]) -> None:
-        self._scope = scope
-        self._templates = templates
+    _scope: Scope
+    _templates: Store[ConfigurationTemplate]
 
     def create_launch_configuration_template(self, params: Params) -> Wire:
         """CreateLaunchConfigurationTemplate: one an account and region."""
@@ -88,13 +88,13 @@ class LaunchConfigurationTemplates:
         return {}
 
 
+@dataclass(slots=True)
 class ReplicationConfigurationTemplates:
     """The operations on the replication configuration template."""
 
-    def __init__(self, scope: Scope, templates: Store[ConfigurationTemplate], servers: Store[SourceServer]) -> None:
-        self._scope = scope
-        self._templates = templates
-        self._servers = servers
+    _scope: Scope
+    _templates: Store[ConfigurationTemplate]
+    _servers: Store[SourceServer]
 
     def create_replication_configuration_template(self, params: Params) -> Wire:
         """CreateReplicationConfigurationTemplate: one an account and region."""

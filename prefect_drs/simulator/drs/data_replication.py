@@ -6,6 +6,7 @@ generation, and are ignored.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .durations import initial_sync, replication_step
@@ -22,14 +23,16 @@ from .wire import Params, Wire, parse_time, wire_time
 NOT_REPLICATING = frozenset({ReplicationState.STOPPED, ReplicationState.DISCONNECTED})
 
 
+@dataclass(slots=True)
 class DataReplication:
     """Starts, stops and stalls replication, and tells its points in time."""
 
-    def __init__(self, scope: Scope, servers: Store[SourceServer], busy: BusyServers) -> None:
-        self._scope = scope
-        self._servers = servers
-        self._busy = busy
-        scope.timeline.handle(
+    _scope: Scope
+    _servers: Store[SourceServer]
+    _busy: BusyServers
+
+    def __post_init__(self) -> None:
+        self._scope.timeline.handle(
             replication_step=self._end_step,
             replication_synced=self._end_sync,
             replication_continuous=self._become_continuous,

@@ -118,22 +118,15 @@ class NewSourceServer:
         )
 
 
+@dataclass(slots=True)
 class Enrolment:
     """Adds source servers without an agent."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        servers: Store[SourceServer],
-        launch_templates: Store[ConfigurationTemplate],
-        replication_templates: Store[ConfigurationTemplate],
-        replication: DataReplication,
-    ) -> None:
-        self._scope = scope
-        self._servers = servers
-        self._launch_templates = launch_templates
-        self._replication_templates = replication_templates
-        self._replication = replication
+    _scope: Scope
+    _servers: Store[SourceServer]
+    _launch_templates: Store[ConfigurationTemplate]
+    _replication_templates: Store[ConfigurationTemplate]
+    _replication: DataReplication
 
     def enrol(self, new: NewSourceServer) -> SourceServer:
         """Add a source server; INITIATING runs on from there by the clock.

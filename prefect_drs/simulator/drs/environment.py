@@ -6,90 +6,58 @@ A sandbox answers by `provide`. Without one, DRS runs as any service of moto doe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 
-class StageFault(Protocol):
-    """A server fails, or hangs, in a stage of its launch."""
+@dataclass(frozen=True, slots=True)
+class StageFault:
+    """A server fails, or with `hangs` never ends, in a stage of its launch; `message` is the error in the job log."""
 
-    @property
-    def effect(self) -> str:
-        """`fail` or `hang`."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """The error for the job log; empty for a default."""
-        ...
+    message: str
+    hangs: bool = False
 
 
-class JobDelay(Protocol):
-    """A job takes longer, or DescribeJobs does not show it at first."""
+@dataclass(frozen=True, slots=True)
+class JobDelay:
+    """A job's stages take `slow` times as long, it ends later, or DescribeJobs does not show it at first (seconds)."""
 
-    @property
-    def slow(self) -> float:
-        """Factor on each stage's duration."""
-        ...
-
-    @property
-    def extra_seconds(self) -> float:
-        """Seconds added before the job ends."""
-        ...
-
-    @property
-    def invisible_seconds(self) -> float:
-        """Seconds for which DescribeJobs does not show the job."""
-        ...
+    slow: float = 1.0
+    extra_seconds: float = 0.0
+    invisible_seconds: float = 0.0
 
 
-class Environment(Protocol):
-    """The world around DRS. `seed` determines ids and durations."""
+class Environment:
+    """The world around DRS; as it stands, that of plain moto. A sandbox derives its own from it.
 
-    seed: int
-    needs_initialization: bool
+    Attributes:
+        seed: determines ids and durations.
+        needs_initialization: whether an account has to call InitializeService first.
+    """
+
+    seed: int = 0
+    needs_initialization: bool = True
 
     def now(self) -> datetime:
         """The time, in UTC."""
-        ...
+        return datetime.now(UTC)
 
     def stage_fault(
         self, account_id: str, region: str, *, server: tuple[str, ...], stage: str, mode: str
     ) -> StageFault | None:
-        """The fault that hits a server (any of its names) in a stage of a drill or recovery."""
-        ...
+        """The fault that hits a server (any of its names) in a stage of a `drill` or `recovery`."""
+        return None
 
     def job_delay(self, account_id: str, region: str, *, mode: str) -> JobDelay | None:
         """The delay of a new job."""
-        ...
+        return None
 
     def lacks_capacity(self, account_id: str, region: str, *, instance_type: str, zone: str) -> bool:
         """Whether EC2 has no capacity for the type in the zone."""
-        ...
-
-
-class PlainMoto:
-    """The environment that DRS has without a sandbox."""
-
-    seed = 0
-    needs_initialization = True
-
-    def now(self) -> datetime:
-        """The machine's time."""
-        return datetime.now(UTC)
-
-    def stage_fault(self, *_: object, **__: object) -> None:
-        """No stage fails."""
-
-    def job_delay(self, *_: object, **__: object) -> None:
-        """No job is delayed."""
-
-    def lacks_capacity(self, *_: object, **__: object) -> bool:
-        """EC2 has capacity."""
         return False
 
 
-_source: list[Callable[[], Environment]] = [PlainMoto]
+_source: list[Callable[[], Environment]] = [Environment]
 
 
 def provide(source: Callable[[], Environment]) -> None:

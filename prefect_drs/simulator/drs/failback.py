@@ -11,6 +11,7 @@ which `pair_failback_client` stands in for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from .durations import stages
@@ -31,30 +32,22 @@ from .wire import Params, Wire, dropping_none
 FAILBACK_FIELDS = ("name", "bandwidthThrottling", "usePrivateIP", "internetProtocol")
 
 
+@dataclass(slots=True)
 class FailbackOperations:
     """The operations of failback, and the launches that end it."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        servers: Store[SourceServer],
-        instances: Store[RecoveryInstance],
-        recovery_instances: RecoveryInstances,
-        busy: BusyServers,
-        register: JobRegister,
-        runs: JobRuns,
-        siblings: Siblings,
-    ) -> None:
-        self._scope = scope
-        self._servers = servers
-        self._instances = instances
-        self._recovery_instances = recovery_instances
-        self._busy = busy
-        self._register = register
-        self._runs = runs
-        self._siblings = siblings
-        runs.launchers["FAILBACK"] = self._launch
-        runs.on_settled.append(self._end)
+    _scope: Scope
+    _servers: Store[SourceServer]
+    _instances: Store[RecoveryInstance]
+    _recovery_instances: RecoveryInstances
+    _busy: BusyServers
+    _register: JobRegister
+    _runs: JobRuns
+    _siblings: Siblings
+
+    def __post_init__(self) -> None:
+        self._runs.launchers["FAILBACK"] = self._launch
+        self._runs.on_settled.append(self._end)
 
     def reverse_replication(self, params: Params) -> Wire:
         """ReverseReplication: only of an instance whose origin is EC2 (the model)."""

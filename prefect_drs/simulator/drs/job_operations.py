@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from . import environment
@@ -23,28 +24,18 @@ from .store import BusyServers, Store
 from .wire import Params, Wire, parse_time
 
 
+@dataclass(slots=True)
 class JobOperations:
     """StartRecovery, TerminateRecoveryInstances and the look at jobs."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        jobs: Store[Job],
-        servers: Store[SourceServer],
-        instances: Store[RecoveryInstance],
-        recovery_instances: RecoveryInstances,
-        busy: BusyServers,
-        register: JobRegister,
-        runs: JobRuns,
-    ) -> None:
-        self._scope = scope
-        self._jobs = jobs
-        self._servers = servers
-        self._instances = instances
-        self._recovery_instances = recovery_instances
-        self._busy = busy
-        self._register = register
-        self._runs = runs
+    _scope: Scope
+    _jobs: Store[Job]
+    _servers: Store[SourceServer]
+    _instances: Store[RecoveryInstance]
+    _recovery_instances: RecoveryInstances
+    _busy: BusyServers
+    _register: JobRegister
+    _runs: JobRuns
 
     def start_recovery(self, params: Params) -> Wire:
         """StartRecovery."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from .exceptions import ServiceQuotaExceededException
@@ -17,13 +18,13 @@ QUOTA_SERVERS_IN_JOBS = 500
 """Source servers in all jobs at work (AWS DRS quotas)."""
 
 
+@dataclass(slots=True)
 class JobRegister:
     """Makes jobs and keeps them, and keeps which servers are busy in them."""
 
-    def __init__(self, scope: Scope, jobs: Store[Job], busy: BusyServers) -> None:
-        self._scope = scope
-        self._jobs = jobs
-        self._busy = busy
+    _scope: Scope
+    _jobs: Store[Job]
+    _busy: BusyServers
 
     def check_quotas(self, ids: list[str]) -> None:
         """Hold a new job with these servers against the three quotas.
@@ -52,19 +53,18 @@ class JobRegister:
 
     def make(self, kind: str, initiated_by: str, participants: dict[str, Participant], tags: dict[str, str]) -> Job:
         """A job that has not begun; its id follows from what takes part and from the attempt."""
-        scope = self._scope
         number = len(self._jobs) + 1
         settled_by = [f"{p.server_id}:{p.attempt}:{p.instance_id}" for p in participants.values()] or [str(number)]
-        job_id = scope.identifier("drsjob-", kind, initiated_by, *settled_by)
+        job_id = self._scope.identifier("drsjob-", kind, initiated_by, *settled_by)
         while job_id in self._jobs:
-            job_id = scope.identifier("drsjob-", job_id)
+            job_id = self._scope.identifier("drsjob-", job_id)
         return Job(
             job_id=job_id,
-            arn=scope.arn("job", job_id),
-            number=scope.count("job"),
+            arn=self._scope.arn("job", job_id),
+            number=self._scope.count("job"),
             kind=kind,
             initiated_by=initiated_by,
-            created_at=scope.now(),
+            created_at=self._scope.now(),
             participants=participants,
             tags=tags,
         )

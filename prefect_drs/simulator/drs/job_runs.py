@@ -15,6 +15,7 @@ elsewhere, and both launch actions and recovery plans go on from what a job came
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +50,7 @@ OfJob = Callable[[datetime, Job], None]
 OfParticipant = Callable[[datetime, Job, Participant], None]
 
 
+@dataclass(slots=True)
 class JobRuns:
     """Carries jobs out.
 
@@ -60,18 +62,17 @@ class JobRuns:
         on_completed: called when a job is COMPLETED.
     """
 
-    def __init__(
-        self, scope: Scope, register: JobRegister, servers: Store[SourceServer], instances: RecoveryInstances
-    ) -> None:
-        self._scope = scope
-        self._register = register
-        self._servers = servers
-        self._instances = instances
-        self.starters: dict[str, OfJob] = {}
-        self.launchers: dict[str, OfParticipant] = {}
-        self.on_settled: list[OfParticipant] = []
-        self.on_completed: list[OfJob] = []
-        scope.timeline.handle(
+    _scope: Scope
+    _register: JobRegister
+    _servers: Store[SourceServer]
+    _instances: RecoveryInstances
+    starters: dict[str, OfJob] = field(default_factory=dict, init=False)
+    launchers: dict[str, OfParticipant] = field(default_factory=dict, init=False)
+    on_settled: list[OfParticipant] = field(default_factory=list, init=False)
+    on_completed: list[OfJob] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._scope.timeline.handle(
             job_started=self._start,
             job_ended=self._end,
             job_given_up=self._give_up,
@@ -138,9 +139,8 @@ class JobRuns:
         fault = environment.current().stage_fault(*self._scope.place, server=names, stage=stage, mode=job.mode)
         if fault is None:
             self._schedule(at, seconds, "stage_ended", job_id, server_id, index)
-        elif fault.effect == "fail":
-            text = fault.message or f"The {stage} of {server_id} failed by a fault of the sandbox."
-            self._schedule(at, seconds * FAILS_AT, "stage_failed", job_id, server_id, index, text)
+        elif not fault.hangs:
+            self._schedule(at, seconds * FAILS_AT, "stage_failed", job_id, server_id, index, fault.message)
 
     def _end_stage(self, at: datetime, job_id: str, server_id: str, index: int) -> None:
         found = self._running(job_id, server_id)

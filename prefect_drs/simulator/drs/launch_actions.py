@@ -7,6 +7,7 @@ order; in the simulator each takes a minute and succeeds.
 
 from __future__ import annotations
 
+from dataclasses import InitVar, dataclass
 from datetime import datetime, timedelta
 
 from .configuration_templates import ConfigurationTemplate
@@ -20,40 +21,29 @@ from .store import Store
 from .wire import Params, Wire
 
 ACTION_FIELDS = (
-    "actionId",
-    "actionCode",
-    "name",
-    "active",
-    "order",
-    "actionVersion",
-    "optional",
-    "parameters",
-    "description",
+    "actionId", "actionCode", "name", "active", "order", "actionVersion", "optional", "parameters", "description",
     "category",
-)
+)  # fmt: skip
 AGENT_FOUND_AFTER = timedelta(seconds=30)
 ACTION_TAKES = timedelta(seconds=60)
 
 
+@dataclass(slots=True)
 class LaunchActions:
     """The operations on launch actions, and their runs."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        actions: dict[str, dict[str, Wire]],
-        servers: Store[SourceServer],
-        templates: Store[ConfigurationTemplate],
-        jobs: Store[Job],
-        runs: JobRuns,
-    ) -> None:
-        self._scope = scope
-        self._actions = actions
-        self._servers = servers
-        self._templates = templates
-        self._jobs = jobs
+    _scope: Scope
+    _actions: dict[str, dict[str, Wire]]
+    _servers: Store[SourceServer]
+    _templates: Store[ConfigurationTemplate]
+    _jobs: Store[Job]
+    _runs: InitVar[JobRuns]
+
+    def __post_init__(self, runs: JobRuns) -> None:
         runs.on_settled.append(self._find_agent)
-        scope.timeline.handle(agent_found=self._schedule_runs, action_begun=self._begin_run, action_ended=self._end_run)
+        self._scope.timeline.handle(
+            agent_found=self._schedule_runs, action_begun=self._begin_run, action_ended=self._end_run
+        )
 
     def _actions_of(self, resource_id: str) -> dict[str, Wire]:
         if resource_id not in self._servers and resource_id not in self._templates:

@@ -12,15 +12,6 @@ from dataclasses import dataclass
 from .exceptions import ValidationException
 from .wire import Params, Wire, dropping_none, given
 
-LAUNCH_FIELDS = (
-    "launchDisposition",
-    "targetInstanceTypeRightSizingMethod",
-    "copyPrivateIp",
-    "copyTags",
-    "licensing",
-    "postLaunchEnabled",
-    "recoveryMode",
-)
 DEFAULT_LAUNCH: Wire = {
     "launchDisposition": "STARTED",
     "targetInstanceTypeRightSizingMethod": "BASIC",
@@ -29,6 +20,7 @@ DEFAULT_LAUNCH: Wire = {
     "licensing": {"osByol": False},
     "postLaunchEnabled": False,
 }
+LAUNCH_FIELDS = (*DEFAULT_LAUNCH, "recoveryMode")
 
 
 @dataclass(slots=True)
@@ -56,6 +48,7 @@ class LaunchConfiguration:
         )
 
 
+@dataclass(slots=True)
 class LaunchConfigurations:
     """The operations on launch configurations.
 
@@ -63,8 +56,7 @@ class LaunchConfigurations:
         of: the launch configuration of a source server's id; raises ResourceNotFoundException.
     """
 
-    def __init__(self, of: Callable[[str], LaunchConfiguration]) -> None:
-        self._of = of
+    _of: Callable[[str], LaunchConfiguration]
 
     def get_launch_configuration(self, params: Params) -> Wire:
         """GetLaunchConfiguration."""

@@ -123,23 +123,16 @@ class RecoveryInstance:
         }
 
 
+@dataclass(slots=True)
 class RecoveryInstances:
     """The operations on recovery instances; those of failback are in `failback`."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        instances: Store[RecoveryInstance],
-        servers: Store[SourceServer],
-        busy: BusyServers,
-        siblings: Siblings,
-    ) -> None:
-        self._scope = scope
-        self._instances = instances
-        self._servers = servers
-        self._busy = busy
-        self._siblings = siblings
-        self._ec2_instances: dict[str, Any] = {}
+    _scope: Scope
+    _instances: Store[RecoveryInstance]
+    _servers: Store[SourceServer]
+    _busy: BusyServers
+    _siblings: Siblings
+    _ec2_instances: dict[str, Any] = field(default_factory=dict, init=False)
 
     def _ec2_instance(self, instance_id: str) -> Any | None:
         """The EC2 instance of an id, or None where it is gone; kept, since moto's own look-up walks through all."""

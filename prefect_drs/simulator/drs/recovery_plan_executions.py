@@ -8,6 +8,7 @@ that runs come to its end.
 
 from __future__ import annotations
 
+from dataclasses import InitVar, dataclass
 from datetime import datetime, timedelta
 
 from .exceptions import ConflictException, DRSError, ResourceNotFoundException, ValidationException
@@ -24,27 +25,21 @@ TIMES_OUT_AFTER = timedelta(hours=24)
 OVER = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
+@dataclass(slots=True)
 class RecoveryPlanExecutions:
     """The operations on executions of plans, and their runs."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        executions: Store[RecoveryPlanExecution],
-        plans: Store[RecoveryPlan],
-        recovery_plans: RecoveryPlans,
-        tokens: dict[tuple[str, str], str],
-        jobs: JobOperations,
-        runs: JobRuns,
-    ) -> None:
-        self._scope = scope
-        self._executions = executions
-        self._plans = plans
-        self._recovery_plans = recovery_plans
-        self._tokens = tokens
-        self._jobs = jobs
+    _scope: Scope
+    _executions: Store[RecoveryPlanExecution]
+    _plans: Store[RecoveryPlan]
+    _recovery_plans: RecoveryPlans
+    _tokens: dict[tuple[str, str], str]
+    _jobs: JobOperations
+    _runs: InitVar[JobRuns]
+
+    def __post_init__(self, runs: JobRuns) -> None:
         runs.on_completed.append(self._heed_job)
-        scope.timeline.handle(
+        self._scope.timeline.handle(
             execution_next=self._go_on, execution_waited=self._end_wait, execution_timed_out=self._time_out
         )
 
@@ -209,11 +204,7 @@ class RecoveryPlanExecutions:
         """CancelRecoveryPlanExecution: what has not begun is skipped."""
         execution = self._executions.one(params["recoveryPlanExecutionArn"])
         if execution.status not in {"CREATED", "IN_PROGRESS"}:
-            raise ConflictException(
-                f"Execution {execution.arn} is {execution.status}.",
-                "RecoveryPlanExecution",
-                execution.arn,
-            )
+            raise _conflict(execution, f"Execution {execution.arn} is {execution.status}.")
         now = self._scope.now()
         runs = False
         for step in execution.steps:
@@ -228,11 +219,7 @@ class RecoveryPlanExecutions:
         """DeleteRecoveryPlanExecution: only one that is over."""
         execution = self._executions.one(params["recoveryPlanExecutionArn"])
         if execution.status not in OVER:
-            raise ConflictException(
-                f"Execution {execution.arn} is {execution.status}.",
-                "RecoveryPlanExecution",
-                execution.arn,
-            )
+            raise _conflict(execution, f"Execution {execution.arn} is {execution.status}.")
         del self._executions[execution.arn]
         return {"recoveryPlanExecutionArn": execution.arn}
 
@@ -258,10 +245,8 @@ class RecoveryPlanExecutions:
         """RetryRecoveryPlanExecutionStep: a server step that FAILED."""
         execution, step = self._execution_step(params["recoveryPlanExecutionStepArn"])
         if step.status != "FAILED" or step.waits or execution.status != "IN_PROGRESS":
-            raise ConflictException(
-                f"Step {step.name} is {step.status}: only a failed server step of a running execution is retried.",
-                "RecoveryPlanExecutionStep",
-                step.arn,
+            raise _conflict(
+                step, f"Step {step.name} is {step.status}: only a failed server step of a running execution is retried."
             )
         step.attempt += 1
         execution.error = None
@@ -290,10 +275,8 @@ class RecoveryPlanExecutions:
         if status != "SKIPPED":
             raise ValidationException("Only SKIPPED can be set.", fields={"status": "must be SKIPPED"})
         if step.status not in {"NOT_STARTED", "FAILED"}:
-            raise ConflictException(
-                f"Step {step.name} is {step.status}: only one that has not begun or has failed is skipped.",
-                "RecoveryPlanExecutionStep",
-                step.arn,
+            raise _conflict(
+                step, f"Step {step.name} is {step.status}: only one that has not begun or has failed is skipped."
             )
         failed = step.status == "FAILED"
         step.status = "SKIPPED"
@@ -314,3 +297,8 @@ def _enriched(configuration: Wire) -> Wire:
         return {"waitStepConfiguration": dict(configuration["waitStepConfiguration"])}
     servers = configuration["serverStepConfiguration"]["servers"]
     return {"executionServerStepConfiguration": {"servers": [{"impactLevel": "CRITICAL", **s} for s in servers]}}
+
+
+def _conflict(of: RecoveryPlanExecution | ExecutionStep, message: str) -> ConflictException:
+    kind = "RecoveryPlanExecutionStep" if isinstance(of, ExecutionStep) else "RecoveryPlanExecution"
+    return ConflictException(message, kind, of.arn)

@@ -169,6 +169,7 @@ class ExecutionStep:
         }
 
 
+@dataclass(slots=True)
 class RecoveryPlans:
     """The operations on plans and their steps.
 
@@ -176,19 +177,11 @@ class RecoveryPlans:
         tokens: the ARNs of what calls with a client token have made, by what they made it in and by token.
     """
 
-    def __init__(
-        self,
-        scope: Scope,
-        plans: Store[RecoveryPlan],
-        executions: Store[RecoveryPlanExecution],
-        servers: Store[SourceServer],
-        tokens: dict[tuple[str, str], str],
-    ) -> None:
-        self._scope = scope
-        self._plans = plans
-        self._executions = executions
-        self._servers = servers
-        self._tokens = tokens
+    _scope: Scope
+    _plans: Store[RecoveryPlan]
+    _executions: Store[RecoveryPlanExecution]
+    _servers: Store[SourceServer]
+    _tokens: dict[tuple[str, str], str]
 
     def _step_of(self, arn: str) -> tuple[RecoveryPlan, int]:
         for plan in self._plans.values():

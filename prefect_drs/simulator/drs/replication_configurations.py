@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from .exceptions import ValidationException
@@ -10,23 +11,6 @@ from .source_servers import SourceServer
 from .store import Store
 from .wire import Params, Wire, given
 
-REPLICATION_FIELDS = (
-    "stagingAreaSubnetId",
-    "associateDefaultSecurityGroup",
-    "replicationServersSecurityGroupsIDs",
-    "replicationServerInstanceType",
-    "useDedicatedReplicationServer",
-    "defaultLargeStagingDiskType",
-    "ebsEncryption",
-    "ebsEncryptionKeyArn",
-    "bandwidthThrottling",
-    "dataPlaneRouting",
-    "createPublicIP",
-    "stagingAreaTags",
-    "pitPolicy",
-    "autoReplicateNewDisks",
-    "internetProtocol",
-)
 DEFAULT_REPLICATION: Wire = {
     "associateDefaultSecurityGroup": True,
     "replicationServersSecurityGroupsIDs": [],
@@ -42,6 +26,7 @@ DEFAULT_REPLICATION: Wire = {
     "autoReplicateNewDisks": True,
     "internetProtocol": "IPV4",
 }
+REPLICATION_FIELDS = ("stagingAreaSubnetId", "ebsEncryptionKeyArn", *DEFAULT_REPLICATION)
 
 
 def check_pit_policy(policy: list[dict[str, Any]] | None) -> None:
@@ -58,11 +43,11 @@ def check_pit_policy(policy: list[dict[str, Any]] | None) -> None:
             )
 
 
+@dataclass(slots=True)
 class ReplicationConfigurations:
     """The operations on the replication configuration of a source server."""
 
-    def __init__(self, servers: Store[SourceServer]) -> None:
-        self._servers = servers
+    _servers: Store[SourceServer]
 
     def get_replication_configuration(self, params: Params) -> Wire:
         """GetReplicationConfiguration."""

@@ -68,24 +68,19 @@ class SourceNetwork:
         )
 
 
+@dataclass(slots=True)
 class SourceNetworks:
     """The operations on source networks, and the jobs that deploy them."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        networks: Store[SourceNetwork],
-        templates: Store[ConfigurationTemplate],
-        register: JobRegister,
-        runs: JobRuns,
-    ) -> None:
-        self._scope = scope
-        self._networks = networks
-        self._templates = templates
-        self._register = register
-        self._runs = runs
-        runs.starters.update(dict.fromkeys(EVENTS, self._start))
-        scope.timeline.handle(network_protected=self._protect, network_deployed=self._finish)
+    _scope: Scope
+    _networks: Store[SourceNetwork]
+    _templates: Store[ConfigurationTemplate]
+    _register: JobRegister
+    _runs: JobRuns
+
+    def __post_init__(self) -> None:
+        self._runs.starters.update(dict.fromkeys(EVENTS, self._start))
+        self._scope.timeline.handle(network_protected=self._protect, network_deployed=self._finish)
 
     def create_source_network(self, params: Params) -> Wire:
         """CreateSourceNetwork of a VPC that is there."""
@@ -128,11 +123,7 @@ class SourceNetworks:
         """DeleteSourceNetwork: only one that is stopped."""
         network = self._networks.one(params["sourceNetworkID"])
         if network.status != "STOPPED":
-            raise ConflictException(
-                f"Source network {network.network_id} is replicating: stop it first.",
-                "SourceNetwork",
-                network.network_id,
-            )
+            raise _conflict(network, f"Source network {network.network_id} is replicating: stop it first.")
         del self._networks[network.network_id]
         return {}
 
@@ -140,11 +131,7 @@ class SourceNetworks:
         """StartSourceNetworkReplication."""
         network = self._networks.one(params["sourceNetworkID"])
         if network.status in {"IN_PROGRESS", "PROTECTED"}:
-            raise ConflictException(
-                f"Source network {network.network_id} is replicating already.",
-                "SourceNetwork",
-                network.network_id,
-            )
+            raise _conflict(network, f"Source network {network.network_id} is replicating already.")
         network.status = "IN_PROGRESS"
         network.generation += 1
         self._scope.schedule(
@@ -162,11 +149,7 @@ class SourceNetworks:
         """StopSourceNetworkReplication."""
         network = self._networks.one(params["sourceNetworkID"])
         if network.status == "STOPPED":
-            raise ConflictException(
-                f"Source network {network.network_id} is not replicating.",
-                "SourceNetwork",
-                network.network_id,
-            )
+            raise _conflict(network, f"Source network {network.network_id} is not replicating.")
         network.status = "STOPPED"
         network.generation += 1
         return {"sourceNetwork": network.wire()}
@@ -176,11 +159,7 @@ class SourceNetworks:
         network = self._networks.one(params["sourceNetworkID"])
         buckets = [t.settings.get("exportBucketArn") for t in self._templates.values()]
         if not buckets or not buckets[0]:
-            raise ConflictException(
-                "The launch configuration template names no exportBucketArn.",
-                "SourceNetwork",
-                network.network_id,
-            )
+            raise _conflict(network, "The launch configuration template names no exportBucketArn.")
         bucket = str(buckets[0]).rsplit(":", 1)[-1]
         return {"s3DestinationUrl": f"https://{bucket}.s3.amazonaws.com/{network.network_id}.yaml"}
 
@@ -286,3 +265,7 @@ def _told(network: SourceNetwork | None) -> Wire:
             }
         )
     }
+
+
+def _conflict(network: SourceNetwork, message: str) -> ConflictException:
+    return ConflictException(message, "SourceNetwork", network.network_id)

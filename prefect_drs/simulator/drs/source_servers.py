@@ -193,13 +193,13 @@ def _mac_address(server_id: str) -> str:
     return ":".join(["02", *(f"{rng.randrange(256):02x}" for _ in range(5))])
 
 
+@dataclass(slots=True)
 class SourceServers:
     """The operations on source servers themselves."""
 
-    def __init__(self, scope: Scope, servers: Store[SourceServer], busy: BusyServers) -> None:
-        self._scope = scope
-        self._servers = servers
-        self._busy = busy
+    _scope: Scope
+    _servers: Store[SourceServer]
+    _busy: BusyServers
 
     def describe_source_servers(self, params: Params) -> Wire:
         """DescribeSourceServers: by id, by hardware id, by staging account; a page at a time."""

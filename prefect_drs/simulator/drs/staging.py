@@ -6,6 +6,8 @@ configuration and its jobs are the target's own.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .enrolment import Enrolment, NewSourceServer
 from .exceptions import AccessDeniedException, ResourceNotFoundException, ValidationException
 from .paging import answer_page
@@ -19,14 +21,14 @@ STAGING_ACCOUNTS_A_PAGE = 50
 """Staging accounts a page (`ListStagingAccountsRequestMaxResultsInteger`)."""
 
 
+@dataclass(slots=True)
 class StagingAccounts:
     """Extended source servers, and the staging accounts that they come from."""
 
-    def __init__(self, scope: Scope, servers: Store[SourceServer], enrolment: Enrolment, siblings: Siblings) -> None:
-        self._scope = scope
-        self._servers = servers
-        self._enrolment = enrolment
-        self._siblings = siblings
+    _scope: Scope
+    _servers: Store[SourceServer]
+    _enrolment: Enrolment
+    _siblings: Siblings
 
     def list_staging_accounts(self, params: Params) -> Wire:
         """ListStagingAccounts: the accounts that extended source servers here come from."""

@@ -7,6 +7,7 @@ and keep those that begin with `aws:` for itself, in any case of the letters; th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from .exceptions import ResourceNotFoundException, ValidationException
@@ -25,6 +26,7 @@ class Tagged(Protocol):
     tags: dict[str, str]
 
 
+@dataclass(slots=True)
 class Tagging:
     """TagResource, UntagResource and ListTagsForResource.
 
@@ -33,9 +35,8 @@ class Tagging:
         by_arn: the others, by ARN.
     """
 
-    def __init__(self, by_name: Mapping[str, Mapping[str, Tagged]], by_arn: Sequence[Mapping[str, Tagged]]) -> None:
-        self._by_name = by_name
-        self._by_arn = by_arn
+    _by_name: Mapping[str, Mapping[str, Tagged]]
+    _by_arn: Sequence[Mapping[str, Tagged]]
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         kind, _, name = arn.split(":", 5)[-1].partition("/")
