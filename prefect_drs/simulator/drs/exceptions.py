@@ -35,11 +35,7 @@ class ValidationException(DRSError):  # noqa: N818 # named as the service names 
 
     def __init__(self, message: str, *, fields: dict[str, str] | None = None, reason: str = "other") -> None:
         names = [{"name": name, "message": text} for name, text in (fields or {}).items()]
-        super().__init__(
-            message,
-            reason="fieldValidationFailed" if names else reason,
-            fieldList=names or None,
-        )
+        super().__init__(message, reason="fieldValidationFailed" if names else reason, fieldList=names or None)
 
 
 class UninitializedAccountException(DRSError):  # noqa: N818 # named as the service names it

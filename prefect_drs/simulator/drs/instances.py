@@ -91,10 +91,6 @@ def run_instance(
         volume = ec2.create_volume(size=size, zone_name=instance.availability_zone, volume_type="gp3")
         volume.attachment = attach(volume, instance, disk["deviceName"], "attached")
         instance.block_device_mapping[disk["deviceName"]] = BlockDeviceType(
-            volume_id=volume.id,
-            status=volume.status,
-            size=size,
-            attach_time=utcnow(),
-            delete_on_termination=True,
+            volume_id=volume.id, status=volume.status, size=size, attach_time=utcnow(), delete_on_termination=True
         )
     return instance

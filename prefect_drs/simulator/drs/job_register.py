@@ -34,9 +34,7 @@ class JobRegister:
         """
         if len(ids) > QUOTA_SERVERS_A_JOB:
             raise ServiceQuotaExceededException(
-                f"A job takes at most {QUOTA_SERVERS_A_JOB} source servers; {len(ids)} were given.",
-                "L-B827C881",
-                "Job",
+                f"A job takes at most {QUOTA_SERVERS_A_JOB} source servers; {len(ids)} were given.", "L-B827C881", "Job"
             )
         if sum(job.status is not JobStatus.COMPLETED for job in self._jobs.values()) >= QUOTA_JOBS:
             raise ServiceQuotaExceededException(

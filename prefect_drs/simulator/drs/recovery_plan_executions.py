@@ -193,11 +193,7 @@ class RecoveryPlanExecutions:
             and params.get("status", execution.status) == execution.status
         ]
         return answer_page(
-            "ListRecoveryPlanExecutions",
-            params,
-            found,
-            RecoveryPlanExecution.summary,
-            member="recoveryPlanExecutions",
+            "ListRecoveryPlanExecutions", params, found, RecoveryPlanExecution.summary, member="recoveryPlanExecutions"
         )
 
     def cancel_recovery_plan_execution(self, params: Params) -> Wire:
@@ -229,11 +225,7 @@ class RecoveryPlanExecutions:
         wanted = (params.get("filter") or {}).get("status")
         found = [step for step in execution.steps if wanted in (None, step.status)]
         return answer_page(
-            "ListRecoveryPlanExecutionSteps",
-            params,
-            found,
-            ExecutionStep.summary,
-            member="recoveryPlanExecutionSteps",
+            "ListRecoveryPlanExecutionSteps", params, found, ExecutionStep.summary, member="recoveryPlanExecutionSteps"
         )
 
     def get_recovery_plan_execution_step(self, params: Params) -> Wire:

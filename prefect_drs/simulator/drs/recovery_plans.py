@@ -10,12 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .exceptions import (
-    ConflictException,
-    ResourceNotFoundException,
-    ServiceQuotaExceededException,
-    ValidationException,
-)
+from .exceptions import ConflictException, ResourceNotFoundException, ServiceQuotaExceededException, ValidationException
 from .paging import answer_page
 from .scope import Scope
 from .source_servers import SourceServer
@@ -199,9 +194,7 @@ class RecoveryPlans:
         for execution in self._executions.values():
             if execution.plan_arn == plan.arn and execution.status in {"CREATED", "IN_PROGRESS", "CANCELLING"}:
                 raise ConflictException(
-                    f"Recovery plan {plan.name} has the execution {execution.arn} under way.",
-                    "RecoveryPlan",
-                    plan.arn,
+                    f"Recovery plan {plan.name} has the execution {execution.arn} under way.", "RecoveryPlan", plan.arn
                 )
 
     def create_recovery_plan(self, params: Params) -> Wire:

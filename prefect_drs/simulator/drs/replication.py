@@ -54,12 +54,7 @@ INITIATION_STEPS = (
 """In the order in which the service takes them (`DataReplicationInitiationStepName`)."""
 
 LAGGING = frozenset(
-    {
-        ReplicationState.STALLED,
-        ReplicationState.PAUSED,
-        ReplicationState.RESCAN,
-        ReplicationState.BACKLOG,
-    }
+    {ReplicationState.STALLED, ReplicationState.PAUSED, ReplicationState.RESCAN, ReplicationState.BACKLOG}
 )
 REPLICATING = frozenset(ReplicationState) - {ReplicationState.STOPPED, ReplicationState.DISCONNECTED}
 """States that count against the 300 replicating servers."""

@@ -185,9 +185,7 @@ class SourceNetworks:
             networks.append(network)
         anew = params.get("deployAsNew") or all(n.launched_vpc is None for n in networks)
         job = self._begin_job(
-            networks,
-            "CREATE_NETWORK_RECOVERY" if anew else "UPDATE_NETWORK_RECOVERY",
-            dict(params.get("tags") or {}),
+            networks, "CREATE_NETWORK_RECOVERY" if anew else "UPDATE_NETWORK_RECOVERY", dict(params.get("tags") or {})
         )
         return {"job": job.wire()}
 
@@ -201,10 +199,7 @@ class SourceNetworks:
                 "lastRecoveryResult": "IN_PROGRESS",
             }
             job.resources.append(
-                {
-                    "participatingResourceID": {"sourceNetworkID": network.network_id},
-                    "launchStatus": "PENDING",
-                }
+                {"participatingResourceID": {"sourceNetworkID": network.network_id}, "launchStatus": "PENDING"}
             )
         self._runs.begin(job)
         return job
