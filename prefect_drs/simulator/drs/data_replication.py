@@ -32,7 +32,7 @@ class DataReplication:
     _busy: BusyServers
 
     def __post_init__(self) -> None:
-        self._scope.timeline.handle(
+        self._scope.handle(
             replication_step=self._end_step,
             replication_synced=self._end_sync,
             replication_continuous=self._become_continuous,
@@ -123,14 +123,14 @@ class DataReplication:
 
     def stall(self, server: SourceServer, error: str = "AGENT_NOT_SEEN") -> None:
         """Let replication stall from now on: the lag grows."""
-        self._scope.timeline.advance()
+        self._scope.advance()
         server.replication.generation += 1
         server.replication.move(ReplicationState.STALLED, self._scope.now(), error=error)
         self._scope.tell(STALLED_CHANGE, server.arn, state="STALLED")
 
     def resume(self, server: SourceServer) -> None:
         """Let a stalled server rescan and catch up."""
-        self._scope.timeline.advance()
+        self._scope.advance()
         now = self._scope.now()
         server.replication.generation += 1
         server.replication.move(ReplicationState.RESCAN, now)

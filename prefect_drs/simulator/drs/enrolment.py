@@ -94,6 +94,12 @@ class NewSourceServer:
     supports_nitro: bool = True
     enforce_quotas: bool = False
 
+    @classmethod
+    def like(cls, server: SourceServer, **differing: Any) -> NewSourceServer:
+        """The same machine again, but for what is differing."""
+        machine = {name: getattr(server, name) for name in ("hostname", "tags", "ram_bytes", "cpus", "disks")}
+        return cls(**{**machine, "os": server.operating_system, **differing})
+
     def all_tags(self) -> dict[str, str]:
         """Its tags, `Name` among them."""
         return {**(self.tags or {}), **({"Name": self.name_tag} if self.name_tag is not None else {})}

@@ -18,9 +18,8 @@ from .durations import stages
 from .enrolment import NewSourceServer
 from .exceptions import ConflictException
 from .identifiers import generator
-from .job_register import JobRegister
 from .job_runs import JobRuns
-from .jobs import Job, LaunchStatus, Participant
+from .jobs import Job, JobRegister, LaunchStatus, Participant
 from .launching import launch, plan_launch
 from .recovery_instances import Failback, RecoveryInstance, RecoveryInstances
 from .scope import Scope
@@ -63,14 +62,9 @@ class FailbackOperations:
         if not origin.initialized:
             raise _conflict(instance, f"DRS is not initialised in {server.source_account} {server.source_region}.")
         back = origin.enrolment.enrol(
-            NewSourceServer(
-                hostname=server.hostname,
+            NewSourceServer.like(
+                server,
                 source_server_id=self._scope.identifier("s-", "failback", instance.instance_id),
-                tags=server.tags,
-                os=server.operating_system,
-                ram_bytes=server.ram_bytes,
-                cpus=server.cpus,
-                disks=server.disks,
                 ec2_instance_id=instance.instance_id,
                 source_region=self._scope.region,
                 source_account=self._scope.account_id,

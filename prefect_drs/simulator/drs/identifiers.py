@@ -21,24 +21,22 @@ def _number(*parts: object) -> int:
     return int.from_bytes(digest, "big")
 
 
+def _digits(alphabet: str, *parts: object) -> str:
+    number, digits = _number(*parts), ""
+    for _ in range(17):
+        number, index = divmod(number, len(alphabet))
+        digits += alphabet[index]
+    return digits
+
+
 def identifier(prefix: str, *parts: object) -> str:
     """`prefix` and 17 characters of [0-9a-zA-Z], as DRS names its own resources (`drsjob-…`, `pit-…`)."""
-    number = _number(prefix, *parts)
-    letters = []
-    for _ in range(17):
-        number, index = divmod(number, 62)
-        letters.append(_ALPHABET[index])
-    return prefix + "".join(letters)
+    return prefix + _digits(_ALPHABET, prefix, *parts)
 
 
 def hexadecimal(prefix: str, *parts: object) -> str:
     """`prefix` and 17 hexadecimal digits, as EC2 and EBS name theirs (`snap-…`)."""
-    number = _number(prefix, *parts)
-    letters = []
-    for _ in range(17):
-        number, index = divmod(number, 16)
-        letters.append(_HEX[index])
-    return prefix + "".join(letters)
+    return prefix + _digits(_HEX, prefix, *parts)
 
 
 def uuid_of(*parts: object) -> str:

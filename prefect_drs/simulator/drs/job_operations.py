@@ -11,9 +11,8 @@ from . import environment
 from .durations import stages
 from .exceptions import ConflictException, ValidationException
 from .identifiers import generator
-from .job_register import JobRegister
 from .job_runs import JobRuns
-from .jobs import Job, Participant
+from .jobs import Job, JobRegister, Participant
 from .launching import plan_launch
 from .paging import answer_page, page_size, place_of, token_for
 from .recovery_instances import RecoveryInstance, RecoveryInstances

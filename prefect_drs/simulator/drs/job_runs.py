@@ -23,8 +23,7 @@ from . import environment
 from .durations import job_end, job_start, termination
 from .event_bus import LAUNCH_RESULT
 from .identifiers import generator
-from .job_register import JobRegister
-from .jobs import Job, JobStatus, LaunchStatus, Participant
+from .jobs import Job, JobRegister, JobStatus, LaunchStatus, Participant
 from .launching import LaunchError, LaunchPlan, launch, subnet_of
 from .recovery_instances import RecoveryInstance, RecoveryInstances
 from .scope import Scope
@@ -72,7 +71,7 @@ class JobRuns:
     on_completed: list[OfJob] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self._scope.timeline.handle(
+        self._scope.handle(
             job_started=self._start,
             job_ended=self._end,
             job_given_up=self._give_up,

@@ -41,9 +41,7 @@ class LaunchActions:
 
     def __post_init__(self, runs: JobRuns) -> None:
         runs.on_settled.append(self._find_agent)
-        self._scope.timeline.handle(
-            agent_found=self._schedule_runs, action_begun=self._begin_run, action_ended=self._end_run
-        )
+        self._scope.handle(agent_found=self._schedule_runs, action_begun=self._begin_run, action_ended=self._end_run)
 
     def _actions_of(self, resource_id: str) -> dict[str, Wire]:
         if resource_id not in self._servers and resource_id not in self._templates:

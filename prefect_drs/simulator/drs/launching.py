@@ -23,6 +23,8 @@ from .instances import run_instance, seeded_ec2
 from .sizing import recommended_instance_type
 from .source_servers import SourceServer
 
+TRUE = (True, "true")
+"""What launch templates say for yes."""
 LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
 """The tag an instance must carry to be launched into (AWS DRS user guide, launch into existing instances)."""
 
@@ -97,7 +99,7 @@ def _address(interface: dict[str, Any]) -> str | None:
     if interface.get("PrivateIpAddress"):
         return str(interface["PrivateIpAddress"])
     for address in interface.get("PrivateIpAddresses") or ():
-        if address.get("Primary") in (True, "true"):
+        if address.get("Primary") in TRUE:
             return str(address["PrivateIpAddress"])
     return None
 
@@ -188,10 +190,10 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
         region_name=region,
         subnet_id=subnet.id,
         private_ip=address,
-        associate_public_ip=None if public is None else public in (True, "true"),
-        ebs_optimized=template.get("EbsOptimized") in (True, "true"),
-        disable_api_termination=template.get("DisableApiTermination") in (True, "true"),
-        monitoring_state="enabled" if _enabled(template.get("Monitoring")) else "disabled",
+        associate_public_ip=None if public is None else public in TRUE,
+        ebs_optimized=template.get("EbsOptimized") in TRUE,
+        disable_api_termination=template.get("DisableApiTermination") in TRUE,
+        monitoring_state="enabled" if (template.get("Monitoring") or {}).get("Enabled") in TRUE else "disabled",
         client_token=plan.server_id,
     )
     _associate_profile(ec2, instance, template.get("IamInstanceProfile") or {})
@@ -248,10 +250,6 @@ def _check_address(address: str, subnet: Any) -> None:
         raise LaunchError(f"InvalidParameterValue: Address {address} does not fall within the subnet's address range")
     if address in subnet._subnet_ips:
         raise LaunchError(f"InvalidIPAddress.InUse: Address {address} is in use.")
-
-
-def _enabled(monitoring: Any) -> bool:
-    return isinstance(monitoring, dict) and monitoring.get("Enabled") in (True, "true")
 
 
 def _template_tags(template: dict[str, Any]) -> dict[str, str]:

@@ -25,9 +25,8 @@ from .enrolment import Enrolment, NewSourceServer
 from .exceptions import UninitializedAccountException
 from .failback import FailbackOperations
 from .job_operations import JobOperations
-from .job_register import JobRegister
 from .job_runs import JobRuns
-from .jobs import Job
+from .jobs import Job, JobRegister
 from .launch_actions import LaunchActions
 from .launch_configurations import LaunchConfigurations
 from .recovery_instances import RecoveryInstance, RecoveryInstances
@@ -181,11 +180,11 @@ class DRSBackend(BaseBackend):
 
     def advance(self) -> None:
         """Carry out all that has come due by now."""
-        self.scope.timeline.advance()
+        self.scope.advance()
 
     def next_event_at(self) -> datetime | None:
         """Time of the next event; None if nothing is under way."""
-        return self.scope.timeline.next_event_at()
+        return self.scope.events[0][0] if self.scope.events else None
 
     # Stored are the resources and the events, in the form that 0.1.0 stored; all else is made anew.
 
@@ -195,8 +194,8 @@ class DRSBackend(BaseBackend):
             "region_name": self.region_name,
             "account_id": self.account_id,
             **{name: dict(value) if isinstance(value, dict) else value for name, value in kept.items()},
-            "_events": self.scope.timeline.events,
-            "_event_count": self.scope.timeline.issued,
+            "_events": self.scope.events,
+            "_event_count": self.scope.events_issued,
             "_counts": self.scope.counts,
         }
 
@@ -208,8 +207,8 @@ class DRSBackend(BaseBackend):
                 held.update(state[name])
             else:
                 setattr(self, name, state[name])
-        self.scope.timeline.events = state["_events"]
-        self.scope.timeline.issued = state["_event_count"]
+        self.scope.events = state["_events"]
+        self.scope.events_issued = state["_event_count"]
         self.scope.counts = state["_counts"]
 
 

@@ -17,14 +17,7 @@ from .source_servers import AGENT_VERSION, SourceServer
 from .store import BusyServers, Store
 from .wire import Params, Wire, dropping_none, wire_time
 
-EC2_STATES = {
-    "pending": "PENDING",
-    "running": "RUNNING",
-    "stopping": "STOPPING",
-    "stopped": "STOPPED",
-    "shutting-down": "SHUTTING-DOWN",
-    "terminated": "TERMINATED",
-}
+EC2_STATES = frozenset({"pending", "running", "stopping", "stopped", "shutting-down", "terminated"})
 
 
 @dataclass(slots=True)
@@ -61,7 +54,8 @@ class RecoveryInstance:
 
     def wire(self, ec2_instance: Any, server: SourceServer | None, back: SourceServer | None, now: datetime) -> Wire:
         """`RecoveryInstance`; `back` is the source server of the way back."""
-        state = EC2_STATES.get(ec2_instance.state, "NOT_FOUND") if ec2_instance is not None else "NOT_FOUND"
+        told = ec2_instance.state if ec2_instance is not None else ""
+        state = told.upper() if told in EC2_STATES else "NOT_FOUND"
         return dropping_none(
             {
                 "recoveryInstanceID": self.instance_id,

@@ -39,7 +39,7 @@ class RecoveryPlanExecutions:
 
     def __post_init__(self, runs: JobRuns) -> None:
         runs.on_completed.append(self._heed_job)
-        self._scope.timeline.handle(
+        self._scope.handle(
             execution_next=self._go_on, execution_waited=self._end_wait, execution_timed_out=self._time_out
         )
 

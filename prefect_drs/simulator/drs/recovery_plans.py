@@ -19,8 +19,6 @@ from .wire import Params, Wire, dropping_none, wire_time
 
 MOST_STEPS = 20
 """Steps a plan (`RecoveryPlanStepOrder` and `RecoveryPlanStepArnList` in the model)."""
-MOST_SERVERS = 100
-"""Servers a plan launches at once (`RecoveryPlanServers`)."""
 
 
 @dataclass(slots=True)

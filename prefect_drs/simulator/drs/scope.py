@@ -1,13 +1,20 @@
-"""One account and region: how its resources are named, what time it is there, and what happens next."""
+"""One account and region: how its resources are named, what time it is there, and what happens next.
+
+State is advanced lazily: `Scope.advance` handles the events that are due by now. Events are plain data (time, number,
+name, arguments), so that they can be stored; resources register a handler for each name.
+"""
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from . import environment, event_bus
 from .identifiers import hexadecimal, identifier, uuid_of
-from .timeline import Timeline
+
+Event = tuple[datetime, int, str, tuple[Any, ...]]
 
 
 class Scope:
@@ -17,8 +24,11 @@ class Scope:
         self.account_id = account_id
         self.region = region
         self.partition = partition
-        self.timeline = Timeline()
+        self.events: list[Event] = []
+        self.events_issued = 0
         self.counts: dict[str, int] = {}
+        self._handlers: dict[str, Callable[..., None]] = {}
+        self._event_at: datetime | None = None
 
     @property
     def seed(self) -> int:
@@ -31,12 +41,30 @@ class Scope:
         return self.account_id, self.region
 
     def now(self) -> datetime:
-        """The time here; see `Timeline.now`."""
-        return self.timeline.now()
+        """The time; while an event is handled, the event's own time, however late that happens."""
+        return self._event_at or environment.current().now()
+
+    def handle(self, **handlers: Callable[..., None]) -> None:
+        """Register the handlers of events by name; each takes the event's time and its arguments."""
+        self._handlers.update(handlers)
 
     def schedule(self, at: datetime, event: str, *args: Any) -> None:
-        """See `Timeline.schedule`."""
-        self.timeline.schedule(at, event, *args)
+        """Let the handler of `event` be called with `at` and `args` at that time. Arguments must be plain data."""
+        self.events_issued += 1
+        heapq.heappush(self.events, (at, self.events_issued, event, args))
+
+    def advance(self) -> None:
+        """Handle all events that are due."""
+        if self._event_at is not None:
+            return  # an event that looks at a sibling, which looks back here
+        now = self.now()
+        try:
+            while self.events and self.events[0][0] <= now:
+                at, _, event, args = heapq.heappop(self.events)
+                self._event_at = at
+                self._handlers[event](at, *args)
+        finally:
+            self._event_at = None
 
     def count(self, kind: str) -> int:
         """1, 2, 3 … for each kind."""

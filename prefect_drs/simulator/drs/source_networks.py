@@ -15,9 +15,8 @@ from moto.ec2.models import ec2_backends
 from .configuration_templates import ConfigurationTemplate
 from .exceptions import ConflictException, ResourceNotFoundException, ServiceQuotaExceededException
 from .instances import seeded_ec2
-from .job_register import JobRegister
 from .job_runs import JobRuns
-from .jobs import Job
+from .jobs import Job, JobRegister
 from .paging import answer_page
 from .scope import Scope
 from .store import Store
@@ -80,7 +79,7 @@ class SourceNetworks:
 
     def __post_init__(self) -> None:
         self._runs.starters.update(dict.fromkeys(EVENTS, self._start))
-        self._scope.timeline.handle(network_protected=self._protect, network_deployed=self._finish)
+        self._scope.handle(network_protected=self._protect, network_deployed=self._finish)
 
     def create_source_network(self, params: Params) -> Wire:
         """CreateSourceNetwork of a VPC that is there."""

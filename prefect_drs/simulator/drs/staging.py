@@ -96,14 +96,10 @@ class StagingAccounts:
     ) -> SourceServer:
         """Make the extension of a staging server here; its id follows from the original's where none is given."""
         server = self._enrolment.enrol(
-            NewSourceServer(
-                hostname=original.hostname,
+            NewSourceServer.like(
+                original,
                 source_server_id=server_id or self._scope.identifier("s-", "extension", original.arn),
                 tags={**original.tags, **tags},
-                os=original.operating_system,
-                ram_bytes=original.ram_bytes,
-                cpus=original.cpus,
-                disks=original.disks,
                 ec2_instance_id=original.ec2_instance_id,
                 source_region=original.source_region,
                 source_account=original.source_account,
