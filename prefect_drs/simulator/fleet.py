@@ -81,13 +81,9 @@ def fleet(
                 instance_tags={"Name": name, **tags(number)},
             )
         )
-    return Estate(
-        accounts=tuple(
-            _account(account, dealt, regions, external_id, (circumstances or {}).get(account, Circumstances()))
-            for account in accounts
-        ),
-        bindings=Bindings(),
-    )
+    told = circumstances or {}
+    made = (_account(name, dealt, regions, external_id, told.get(name, Circumstances())) for name in accounts)
+    return Estate(accounts=tuple(made), bindings=Bindings())
 
 
 def _account(

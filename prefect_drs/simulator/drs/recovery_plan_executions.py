@@ -38,7 +38,7 @@ class RecoveryPlanExecutions:
     _runs: InitVar[JobRuns]
 
     def __post_init__(self, runs: JobRuns) -> None:
-        runs.on_completed.append(self._heed_job)
+        runs.on_completed.append(self._judge_steps)
         self._scope.handle(
             execution_next=self._go_on, execution_waited=self._end_wait, execution_timed_out=self._time_out
         )
@@ -140,7 +140,7 @@ class RecoveryPlanExecutions:
                 step.updated_at = at
                 self._go_on(at, arn)
 
-    def _heed_job(self, at: datetime, job: Job) -> None:
+    def _judge_steps(self, at: datetime, job: Job) -> None:
         """A job of a step has ended: judge the step by its CRITICAL servers."""
         for execution in self._executions.values():
             for step in execution.steps:

@@ -15,7 +15,7 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, 
 from moto.core.common_types import TYPE_RESPONSE
 
 from ..drs.exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
-from ..faults import CredentialsFault, OptInFault, RegionFault
+from ..faults import CredentialsFault, OperationFault, OptInFault, RegionFault
 from ..runtime import current
 from . import permissions
 
@@ -28,7 +28,21 @@ class NoAnswerError(Exception):
         self.code = code
 
 
-def check(request: Any, service: str, operation: str, account: str, region: str, access_key: str) -> None:
+def admit(service: str, operation: str, account: str, region: str, access_key: str) -> OperationFault | None:
+    """Let a call through, or not; the planted fault that hits the operation, which may only lose the answer.
+
+    Raises:
+        NoAnswerError: the region is unreachable, or the operation times out.
+        UnrecognizedClientException, ExpiredTokenException, AccessDeniedException: see `check`.
+    """
+    check(service, operation, account, region, access_key)
+    fault = current().faults.hit(OperationFault, account, region, service=service, operation=operation)
+    if fault is not None and fault.effect == "time-out":
+        raise NoAnswerError("time-out")
+    return fault
+
+
+def check(service: str, operation: str, account: str, region: str, access_key: str) -> None:
     """Let a call through, or not.
 
     Raises:

@@ -32,10 +32,7 @@ class SandboxDRSResponse(DRSResponse):
         code = ""
         with LOCK:
             try:
-                connection.check(request, "drs", operation, account, region, self.access_key)
-                planted = runtime.faults.hit(OperationFault, account, region, service="drs", operation=operation)
-                if planted is not None and planted.effect == "time-out":
-                    raise connection.NoAnswerError("time-out")
+                planted = connection.admit("drs", operation, account, region, self.access_key)
                 if planted is not None and planted.effect != "lose-answer":
                     raise _planted_error(planted)
                 answer = super().answer(request, operation, params, fault)

@@ -33,7 +33,6 @@ from moto.sts.responses import TokenResponse
 
 from ..drs.exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
 from ..drs.models import drs_backends
-from ..faults import OperationFault
 from ..runtime import LOCK, current
 from ..sessions import Session
 from . import assume_role, connection
@@ -92,15 +91,11 @@ def guarded(handler: Handler, service: str) -> Handler:
 
     @functools.wraps(handler)
     def check_first(request: Request, full_url: str, headers: Any) -> TYPE_RESPONSE:
-        runtime = current()
         access_key, region = _who(request)
         operation = _operation(request)
         account = get_account_id_from(access_key)
         try:
-            connection.check(request, service, operation, account, region, access_key)
-            fault = runtime.faults.hit(OperationFault, account, region, service=service, operation=operation)
-            if fault is not None and fault.effect == "time-out":
-                raise connection.NoAnswerError("time-out")
+            fault = connection.admit(service, operation, account, region, access_key)
             if fault is not None and fault.effect != "lose-answer":
                 code, status = _THROTTLED.get(service, ("Throttling", 400))
                 if fault.effect == "error":
