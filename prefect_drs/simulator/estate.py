@@ -77,10 +77,7 @@ def estate_for(
         else:
             draft.bound["protection_groups"].setdefault(guess.reference, {})["", ""] = guess.group_name
     return Estate(
-        accounts=built,
-        bindings=draft.bindings(),
-        guesses=tuple(guesses),
-        remarks=tuple(dict.fromkeys(draft.remarks)),
+        accounts=built, bindings=draft.bindings(), guesses=tuple(guesses), remarks=tuple(dict.fromkeys(draft.remarks))
     )
 
 
@@ -189,11 +186,7 @@ class _Draft:
             source_server_id=server_id,
             reference=member.reference,
             hostname=_hostname(member.name),
-            tags={
-                "Name": member.name,
-                **(known.tags if known else {}),
-                **group.server_selection_tags,
-            },
+            tags={"Name": member.name, **(known.tags if known else {}), **group.server_selection_tags},
             machine=machine_for(member.name, self._instance_type(settings), server_id),
             instance_id=instance_id or (known.instance_id if known else None),
             source_account=account_number(manifest.source_account or account) if instance_id else None,

@@ -236,14 +236,7 @@ def _create_subnet(ec2: Any, account: str, region: str, vpc_id: str, spec: Subne
             f"account {account}, {region}: no zone offers all of {spec.name}'s types; {missing} is not in {zone.name}."
         )
     subnet = Subnet(  # type: ignore[abstract]  # moto makes its own the same way
-        ec2,
-        spec.subnet_id,
-        vpc_id,
-        spec.cidr,
-        None,
-        zone,
-        default_for_az=False,
-        map_public_ip_on_launch=False,
+        ec2, spec.subnet_id, vpc_id, spec.cidr, None, zone, default_for_az=False, map_public_ip_on_launch=False
     )
     subnet.add_tag("Name", spec.name)
     with seeded_ec2("acl", spec.subnet_id):
@@ -256,12 +249,7 @@ def _ensure_security_group(ec2: Any, spec: SecurityGroupSpec, vpc_id: str) -> in
         return 0
     with seeded_ec2("sg", spec.group_id):
         group = SecurityGroup(  # type: ignore[abstract]  # moto makes its own the same way
-            ec2,
-            spec.group_id,
-            spec.name,
-            "made by prefect-drs sandbox seed",
-            vpc_id=vpc_id,
-            tags={"Name": spec.name},
+            ec2, spec.group_id, spec.name, "made by prefect-drs sandbox seed", vpc_id=vpc_id, tags={"Name": spec.name}
         )
     ec2.groups[vpc_id][spec.group_id] = group
     return 1

@@ -212,11 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     states = given.particulars.absolute().parent / "states" if given.particulars else None
     sandbox = SandboxServer(
-        given.port,
-        clock=SpeedClock(given.speed),
-        seed=given.seed,
-        state_file=given.state,
-        state_folder=states,
+        given.port, clock=SpeedClock(given.speed), seed=given.seed, state_file=given.state, state_folder=states
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sandbox.stop_requested.set())

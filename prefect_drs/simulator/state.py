@@ -151,11 +151,7 @@ def _clock_from(clock: SimulatorClock, then: datetime) -> SimulatorClock:
 
 
 def _head() -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "moto": version("moto"),
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-    }
+    return {"format": FORMAT, "moto": version("moto"), "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 
 
 def _parted(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:

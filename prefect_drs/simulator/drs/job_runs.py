@@ -280,8 +280,8 @@ class JobRuns:
                 job_id=job.job_id,
                 is_drill=str(job.drill).upper(),
             )
-        for hear in self.on_settled:
-            hear(at, job, participant)
+        for listener in self.on_settled:
+            listener(at, job, participant)
 
     def _end_if_over(self, at: datetime, job: Job) -> None:
         if job.is_over():
@@ -290,5 +290,5 @@ class JobRuns:
 
     def _complete(self, at: datetime, job: Job) -> None:
         self._register.complete(at, job)
-        for hear in self.on_completed:
-            hear(at, job)
+        for listener in self.on_completed:
+            listener(at, job)

@@ -7,7 +7,7 @@ both in the model's own member names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ from .source_networks import SourceNetwork, SourceNetworks
 from .source_servers import SourceServer, SourceServers
 from .staging import StagingAccounts
 from .store import BusyServers, Store
-from .tagging import Tagging
+from .tagging import Tagged, Tagging
 from .validation import service_model
 from .wire import Params, Wire
 
@@ -93,23 +93,17 @@ class DRSBackend(BaseBackend):
 
     def _configuration(self) -> list[object]:
         """The operations on source servers and on how they replicate and launch, and those on tags."""
+        tagged: list[Mapping[str, Tagged]] = [
+            self.servers, self.jobs, self.recovery_instances, self.launch_templates, self.replication_templates,
+            self.networks, self.plans, self.executions,
+        ]  # fmt: skip
         return [
             SourceServers(self.scope, self.servers, self.busy_servers),
             LaunchConfigurations(lambda server_id: self.servers.one(server_id).launch),
             LaunchConfigurationTemplates(self.scope, self.launch_templates),
             ReplicationConfigurations(self.servers),
             ReplicationConfigurationTemplates(self.scope, self.replication_templates, self.servers),
-            Tagging(
-                {
-                    "source-server": self.servers,
-                    "job": self.jobs,
-                    "recovery-instance": self.recovery_instances,
-                    "launch-configuration-template": self.launch_templates,
-                    "replication-configuration-template": self.replication_templates,
-                    "source-network": self.networks,
-                },
-                [self.plans, self.executions],
-            ),
+            Tagging(tagged),
         ]
 
     def _recovery(self) -> list[object]:
@@ -146,11 +140,8 @@ class DRSBackend(BaseBackend):
         Raises:
             DRSError: one of the errors that the model lets the operation have.
         """
-        if (
-            environment.current().needs_initialization
-            and not self.initialized
-            and operation not in WITHOUT_INITIALIZATION
-        ):
+        has_to_be = environment.current().needs_initialization and operation not in WITHOUT_INITIALIZATION
+        if has_to_be and not self.initialized:
             raise UninitializedAccountException()
         self.advance()
         return self._operations[operation](params)

@@ -102,7 +102,7 @@ class SourceServer:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a fault may call it by."""
+        """The names by which a fault may select it."""
         return (self.server_id, self.hostname, self.tags.get("Name", self.hostname))
 
     def points_in_time(self, seed: int, now: datetime) -> list[PointInTime]:

@@ -31,19 +31,14 @@ class Tagging:
     """TagResource, UntagResource and ListTagsForResource.
 
     Args:
-        by_name: the resources of each kind that an ARN ends in the name of, by kind.
-        by_arn: the others, by ARN.
+        _stores: the resources that have tags, by id or ARN.
     """
 
-    _by_name: Mapping[str, Mapping[str, Tagged]]
-    _by_arn: Sequence[Mapping[str, Tagged]]
+    _stores: Sequence[Mapping[str, Tagged]]
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         kind, _, name = arn.split(":", 5)[-1].partition("/")
-        if kind in self._by_name:
-            found = self._by_name[kind].get(name)
-        else:
-            found = next((kept[arn] for kept in self._by_arn if arn in kept), None)
+        found = next((store[key] for store in self._stores for key in (name, arn) if key in store), None)
         if found is None or found.arn != arn:
             raise ResourceNotFoundException(kind or "Resource", arn)
         return found.tags

@@ -145,10 +145,7 @@ class SandboxEC2Response(EC2Response):
             else:
                 kept.append({**item, "ResponseError": {"Code": refusal[0], "Message": refusal[1]}})
         return ActionResult(
-            {
-                "SuccessfullyDeletedLaunchTemplateVersions": deleted,
-                "UnsuccessfullyDeletedLaunchTemplateVersions": kept,
-            }
+            {"SuccessfullyDeletedLaunchTemplateVersions": deleted, "UnsuccessfullyDeletedLaunchTemplateVersions": kept}
         )
 
     def _named_template(self) -> LaunchTemplate:
