@@ -408,7 +408,7 @@ def _broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> It
     }
     for backend in backends.values():
         backend.advance()
-    jobs = [(region, job) for region, backend in backends.items() for job in backend.job_order]
+    jobs = [(region, job) for region, backend in backends.items() for job in backend.jobs.values()]
     told = {job.job_id: job for wave in report.waves for job in wave.jobs}
     for job_id in {job.job_id for _, job in jobs} ^ set(told):
         yield f"job {job_id} is in {'the report' if job_id in told else 'DRS'} only"

@@ -29,7 +29,7 @@ from prefect_drs.forecast import (
 )
 from prefect_drs.forecast import forecast_json as as_json
 from prefect_drs.recovery.launch.packing import JobUsage, Limits
-from prefect_drs.simulator import durations as simulated
+from prefect_drs.simulator.drs import durations as simulated
 
 HERE = "111122223333/us-east-1"
 THERE = "111122223333/eu-west-1"

@@ -13,29 +13,19 @@
         drs_sandbox.clock.advance(3600)                    # time stands still until it is stepped
         drs.describe_jobs(filters={"jobIDs": [job["jobID"]]})
 
-What there is
-- `install()` registers DRS with moto, for a server or for one's own `mock_aws`; idempotent.
-- `mock_drs(clock=…, seed=…, faults=…, throttle=…, checks_assume_role=…,
-  default_images=…)` is a context manager; its handle has `.clock`,
-  `.faults`, `.runtime`, `.calls` and `.backend(account_id, region)`.
-- `StepClock(start)` and `SpeedClock(speed)`: one clock for all backends of the process. State is brought up to
-  `clock.now()` by each call; there are no threads and no timers. Both clocks have `now`, `wait` and `advance`, so that
-  an engine can be handed the very same clock.
-- `DRSBackend.seed_source_server(…)`: a source server with its launch configuration, EC2 launch template and points in
-  time. `backend.stall_replication(server)`, `resume_replication`, `next_event_at()`, `advance()`.
-- `plant_role(account_id, external_id=…, missing_actions=…)`: a role that the caller may assume.
-- `faults.add({...})`, `faults.fail_server("db01", "conversion")`, `faults.remove(id)`, `faults.clear()`; `load_faults`
-  reads a YAML document (the schema is in `prefect_drs.simulator.faults`).
-- For a server: `set_runtime(Runtime(clock=…, seed=…))`, `current_runtime()`, `LOCK` (hold it to read or change state),
-  `runtime.observers` (each is called with a `Call` after every call), `runtime.sessions.expire_all(account_id)`.
-- Backends are picklable: their events are data.
+- `mock_drs` gives a `Sandbox`: `.clock`, `.faults`, `.runtime`, `.calls` and `.backend(account_id, region)`.
+- A `DRSBackend` takes `seed_source_server(…)`, `stall_replication(server)`, `resume_replication(server)`,
+  `pair_failback_client(instance_id)`, `advance()` and `next_event_at()`, beside the operations of DRS.
+- `plant_role` makes a role that the caller may assume; `load_faults` reads faults from YAML (schema: `faults`).
+- For a server: `install`, `set_runtime(Runtime(clock=…, seed=…))`, `current_runtime()`, `LOCK` (hold it to read or
+  change state), `runtime.observers` (called with a `Call` after every call), `runtime.sessions.expire_all(account_id)`.
 
-It must never be imported by the engine: only the command line's sandbox knows it.
+The rooms are `drs` (the service), `services` (additions to moto's own) and this one around them. It must never be
+imported by the engine: only the command line's sandbox knows it.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,10 +34,10 @@ from typing import Any
 from moto import mock_aws
 
 from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
+from .drs.instances import seeded_ec2
+from .drs.models import DRSBackend, drs_backends
 from .faults import AnyFault, Faults, load_faults
-from .launching import seeded_ec2
-from .models import DRSBackend, drs_backends
-from .registration import install
+from .registration import images_loaded, install
 from .roles import plant_role
 from .runtime import LOCK, Call, Runtime, use
 from .runtime import current as current_runtime
@@ -142,21 +132,6 @@ def mock_drs(
     )
     sandbox = Sandbox(runtime)
     runtime.observers.append(sandbox.calls.append)
-    with use(runtime), _images(default_images), seeded_ec2("mock_drs", seed), mock_aws():
+    with use(runtime), images_loaded(default_images), seeded_ec2("mock_drs", seed), mock_aws():
         runtime.faults.extend(faults)
         yield sandbox
-
-
-@contextmanager
-def _images(wanted: bool) -> Iterator[None]:
-    name = "MOTO_EC2_LOAD_DEFAULT_AMIS"
-    before = os.environ.get(name)
-    if not wanted:
-        os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before

@@ -27,6 +27,10 @@ class SimulatorClock(Protocol):
         """Come back after `seconds` simulated seconds, or sooner once `wake` is set."""
         ...
 
+    def advance(self, seconds: float) -> None:
+        """Jump ahead by `seconds` simulated seconds."""
+        ...
+
     def wall(self, at: datetime) -> datetime:
         """When `at`, a simulated time, comes by the caller's own clock."""
         ...

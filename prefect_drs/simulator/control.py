@@ -28,12 +28,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from moto.core.base_backend import BackendDict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,20 +45,19 @@ from werkzeug.wrappers import Request, Response
 
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.model import Manifest
-from prefect_drs.simulator import DRSBackend, drs_backends
 from prefect_drs.simulator.callers import foreign_caller
 from prefect_drs.simulator.clock import SpeedClock
+from prefect_drs.simulator.drs.models import DRSBackend, drs_backends
+from prefect_drs.simulator.drs.replication import ReplicationState
 from prefect_drs.simulator.estate import estate_for
 from prefect_drs.simulator.estate_model import Circumstances, Estate
-from prefect_drs.simulator.replication import ReplicationState
-from prefect_drs.simulator.runtime import LOCK
+from prefect_drs.simulator.request_log import RequestLog
+from prefect_drs.simulator.runtime import LOCK, Runtime
 from prefect_drs.simulator.seeding import seed_estate
 from prefect_drs.simulator.state import is_state, save_state
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-    from prefect_drs.simulator.server import SandboxServer
 
 PREFIX = "/_sandbox"
 
@@ -128,10 +128,31 @@ class _Query(_Body):
 Endpoint = Callable[..., Any]
 
 
+class ControlledSandbox(Protocol):
+    """What the control endpoint needs of the sandbox that it belongs to."""
+
+    id: str
+    runtime: Runtime
+    log: RequestLog
+    state_file: Path | None
+    state_folder: Path | None
+    stop_requested: threading.Event
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        ...
+
+    @property
+    def endpoint_url(self) -> str:
+        """What AWS clients are pointed at."""
+        ...
+
+
 class Control:
     """The WSGI application of the control endpoint of one sandbox."""
 
-    def __init__(self, sandbox: SandboxServer) -> None:
+    def __init__(self, sandbox: ControlledSandbox) -> None:
         self._sandbox = sandbox
         endpoints: list[tuple[str, str, Endpoint]] = [
             ("GET", "/", self.about),
@@ -204,7 +225,7 @@ class Control:
 
     def clock(self, _: Request) -> Any:
         """Simulated and real time."""
-        clock = self._sandbox.clock
+        clock = self._sandbox.runtime.clock
         return {
             "now": clock.now().isoformat(),
             "realNow": datetime.now(UTC).isoformat(),
@@ -214,7 +235,7 @@ class Control:
     def change_clock(self, request: Request) -> Any:
         """Another speed, or a jump ahead."""
         change = _read(_ClockChange, request)
-        clock = self._sandbox.clock
+        clock = self._sandbox.runtime.clock
         if change.speed is not None:
             if not isinstance(clock, SpeedClock):
                 raise ValueError("A stepped clock has no speed: use advanceSeconds.")

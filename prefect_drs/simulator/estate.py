@@ -17,6 +17,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, ServerEntry
 from prefect_drs.plan.read.bindings import Bindings
+from prefect_drs.simulator.drs.identifiers import hexadecimal, identifier
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,
@@ -29,7 +30,6 @@ from prefect_drs.simulator.estate_model import (
     VpcSpec,
 )
 from prefect_drs.simulator.hardware import ORDINARY_TYPE, machine_for
-from prefect_drs.simulator.identifiers import hexadecimal, identifier
 from prefect_drs.simulator.matching import match_groups
 from prefect_drs.simulator.networks import NetworkPlan, SubnetNeed, plan_networks
 
@@ -77,10 +77,7 @@ def estate_for(
         else:
             draft.bound["protection_groups"].setdefault(guess.reference, {})["", ""] = guess.group_name
     return Estate(
-        accounts=built,
-        bindings=draft.bindings(),
-        guesses=tuple(guesses),
-        remarks=tuple(dict.fromkeys(draft.remarks)),
+        accounts=built, bindings=draft.bindings(), guesses=tuple(guesses), remarks=tuple(dict.fromkeys(draft.remarks))
     )
 
 
@@ -189,11 +186,7 @@ class _Draft:
             source_server_id=server_id,
             reference=member.reference,
             hostname=_hostname(member.name),
-            tags={
-                "Name": member.name,
-                **(known.tags if known else {}),
-                **group.server_selection_tags,
-            },
+            tags={"Name": member.name, **(known.tags if known else {}), **group.server_selection_tags},
             machine=machine_for(member.name, self._instance_type(settings), server_id),
             instance_id=instance_id or (known.instance_id if known else None),
             source_account=account_number(manifest.source_account or account) if instance_id else None,

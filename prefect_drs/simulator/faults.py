@@ -45,7 +45,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 from ruamel.yaml import YAML
 
-from .identifiers import generator
+from .drs.identifiers import generator
 
 Stage = Literal["cleanup", "snapshot", "conversion", "launch"]
 

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from prefect_drs.plan.read.bindings import Bindings
+from prefect_drs.simulator.drs.identifiers import hexadecimal, identifier
 from prefect_drs.simulator.estate import CALLER_ACCOUNT, ORCHESTRATION_ROLE
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
@@ -22,7 +23,6 @@ from prefect_drs.simulator.estate_model import (
     SourceServerSpec,
 )
 from prefect_drs.simulator.hardware import machine_for
-from prefect_drs.simulator.identifiers import hexadecimal, identifier
 
 Tags = Callable[[int], Mapping[str, str]]
 
@@ -81,13 +81,9 @@ def fleet(
                 instance_tags={"Name": name, **tags(number)},
             )
         )
-    return Estate(
-        accounts=tuple(
-            _account(account, dealt, regions, external_id, (circumstances or {}).get(account, Circumstances()))
-            for account in accounts
-        ),
-        bindings=Bindings(),
-    )
+    told = circumstances or {}
+    made = (_account(name, dealt, regions, external_id, told.get(name, Circumstances())) for name in accounts)
+    return Estate(accounts=tuple(made), bindings=Bindings())
 
 
 def _account(

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from prefect_drs.simulator.identifiers import generator
+from prefect_drs.simulator.drs.identifiers import generator
 
 GIB = 1 << 30
 ORDINARY_TYPE = "m5.large"

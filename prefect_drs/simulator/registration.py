@@ -1,29 +1,41 @@
-"""How moto comes to know DRS: two registrations, and the sandbox's checks before other services; once a process."""
+"""How moto comes to know DRS and the sandbox's checks in front of its services; once a process."""
 
 from __future__ import annotations
 
-import re
-import sys
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from moto import backend_index
-
-from . import models, urls
-from .guard import guard_services
-
-NAME = "drs"
+from . import runtime
+from .drs import environment, urls
+from .drs.registration import register
+from .services.drs import SandboxDRSResponse
+from .services.guard import guard_services
 
 
 def install() -> None:
-    """Register the backend with moto. Calling it again changes nothing.
+    """Register DRS with moto, under the sandbox's clock, faults and checks. Calling it again changes nothing.
 
     After it, `moto.mock_aws` and moto's server answer for DRS.
     """
-    if any(name == NAME for name, _ in backend_index.backend_url_patterns):
+    if not register():
         return
-    simulator = sys.modules[__package__]
-    sys.modules["moto.drs"] = simulator
-    sys.modules["moto.drs.models"] = models
-    sys.modules["moto.drs.urls"] = urls
+    environment.provide(runtime.current)
+    urls.url_paths.update(dict.fromkeys(urls.url_paths, SandboxDRSResponse.dispatch))
     guard_services()
-    # In front: moto tries its patterns one by one, and none of the others begins with drs.
-    backend_index.backend_url_patterns.insert(0, (NAME, re.compile(urls.url_bases[0])))
+
+
+@contextmanager
+def images_loaded(wanted: bool) -> Iterator[None]:
+    """Let the backends of EC2 that moto makes within the block have its 1,300 images, or not."""
+    name = "MOTO_EC2_LOAD_DEFAULT_AMIS"
+    before = os.environ.get(name)
+    if not wanted:
+        os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

@@ -12,9 +12,11 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from prefect_drs.simulator.runtime import Call, Runtime
 
@@ -66,19 +68,8 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """The entry as data with camelCase names."""
-        return {
-            "number": self.number,
-            "at": self.at.isoformat(),
-            "realAt": self.real_at.isoformat(),
-            "accountId": self.account_id,
-            "region": self.region,
-            "accessKey": self.access_key,
-            "role": self.role,
-            "service": self.service,
-            "operation": self.operation,
-            "code": self.code,
-            "params": self.params,
-        }
+        told = {to_camel(one.name): getattr(self, one.name) for one in fields(self)}
+        return told | {"at": self.at.isoformat(), "realAt": self.real_at.isoformat()}
 
 
 class RequestLog:

@@ -13,7 +13,7 @@ from typing import Any
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 
-from .launching import seeded_ec2
+from .drs.instances import seeded_ec2
 
 POLICY_NAME = "prefect-drs"
 

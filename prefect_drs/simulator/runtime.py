@@ -1,7 +1,7 @@
 """What all backends of a process share: clock, seed, faults, throttling, sessions, observers, and one lock.
 
-`current()` gives it. `mock_drs` and the sandbox server put their own in its place with `use`; the backends hold no
-reference to it, so that they can be saved and loaded.
+`current()` gives it. `mock_drs` and the sandbox server put their own in its place with `use`. It is the environment
+that DRS runs in (`drs.environment`); the backends hold no reference to it, so that they can be saved and loaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from .clock import SimulatorClock, SpeedClock
-from .faults import Faults
+from .drs.environment import Environment, JobDelay, StageFault
+from .faults import CapacityFault, Faults, JobFault, ServerFault
 from .sessions import Sessions
 from .throttling import Throttle
 
@@ -37,7 +38,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Runtime:
+class Runtime(Environment):
     """The shared part of a process.
 
     Args:
@@ -66,6 +67,26 @@ class Runtime:
     def now(self) -> datetime:
         """The simulated time."""
         return self.clock.now()
+
+    def stage_fault(
+        self, account_id: str, region: str, *, server: tuple[str, ...], stage: str, mode: str
+    ) -> StageFault | None:
+        """The fault that hits a server in a stage of its launch."""
+        fault = self.faults.hit(ServerFault, account_id, region, server=server, stage=stage, mode=mode)
+        if fault is None:
+            return None
+        message = fault.message or f"The {stage} of {server[0]} failed by a fault of the sandbox."
+        return StageFault(message, hangs=fault.effect == "hang")
+
+    def job_delay(self, account_id: str, region: str, *, mode: str) -> JobDelay | None:
+        """The fault that delays a new job."""
+        fault = self.faults.hit(JobFault, account_id, region, mode=mode)
+        return None if fault is None else JobDelay(fault.slow, fault.extra_seconds, fault.invisible_seconds)
+
+    def lacks_capacity(self, account_id: str, region: str, *, instance_type: str, zone: str) -> bool:
+        """Whether a fault takes EC2's capacity for the type in the zone."""
+        fault = self.faults.hit(CapacityFault, account_id, region, instance_type=instance_type, zone=zone)
+        return fault is not None
 
     def observe(self, call: Call) -> None:
         """Tell all observers of a call."""

@@ -20,7 +20,11 @@ from moto.iam.models import iam_backends
 
 from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.read.bindings import Bindings
-from prefect_drs.simulator import drs_backends
+from prefect_drs.simulator.drs.enrolment import NewSourceServer
+from prefect_drs.simulator.drs.identifiers import identifier
+from prefect_drs.simulator.drs.instances import run_instance, seeded_ec2
+from prefect_drs.simulator.drs.models import DRSBackend, drs_backends
+from prefect_drs.simulator.drs.source_servers import SourceServer
 from prefect_drs.simulator.estate import CALLER_ACCOUNT
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
@@ -34,9 +38,6 @@ from prefect_drs.simulator.estate_model import (
     VpcSpec,
 )
 from prefect_drs.simulator.faults import OptInFault
-from prefect_drs.simulator.identifiers import identifier
-from prefect_drs.simulator.instances import run_instance
-from prefect_drs.simulator.launching import seeded_ec2
 from prefect_drs.simulator.matching import GroupGuess
 from prefect_drs.simulator.networks import VPC_BLOCKS, may_hold
 from prefect_drs.simulator.roles import plant_role, remove_role
@@ -235,14 +236,7 @@ def _create_subnet(ec2: Any, account: str, region: str, vpc_id: str, spec: Subne
             f"account {account}, {region}: no zone offers all of {spec.name}'s types; {missing} is not in {zone.name}."
         )
     subnet = Subnet(  # type: ignore[abstract]  # moto makes its own the same way
-        ec2,
-        spec.subnet_id,
-        vpc_id,
-        spec.cidr,
-        None,
-        zone,
-        default_for_az=False,
-        map_public_ip_on_launch=False,
+        ec2, spec.subnet_id, vpc_id, spec.cidr, None, zone, default_for_az=False, map_public_ip_on_launch=False
     )
     subnet.add_tag("Name", spec.name)
     with seeded_ec2("acl", spec.subnet_id):
@@ -255,18 +249,13 @@ def _ensure_security_group(ec2: Any, spec: SecurityGroupSpec, vpc_id: str) -> in
         return 0
     with seeded_ec2("sg", spec.group_id):
         group = SecurityGroup(  # type: ignore[abstract]  # moto makes its own the same way
-            ec2,
-            spec.group_id,
-            spec.name,
-            "made by prefect-drs sandbox seed",
-            vpc_id=vpc_id,
-            tags={"Name": spec.name},
+            ec2, spec.group_id, spec.name, "made by prefect-drs sandbox seed", vpc_id=vpc_id, tags={"Name": spec.name}
         )
     ec2.groups[vpc_id][spec.group_id] = group
     return 1
 
 
-def _ensure_source_server(drs: Any, account: str, spec: SourceServerSpec, instances: _Instances) -> int:
+def _ensure_source_server(drs: DRSBackend, account: str, spec: SourceServerSpec, instances: _Instances) -> int:
     existing = drs.servers.get(spec.source_server_id)
     if spec.instance_id and spec.source_region:
         instances.ensure(spec.source_account or account, spec.source_region, spec)
@@ -281,25 +270,27 @@ def _ensure_source_server(drs: Any, account: str, spec: SourceServerSpec, instan
     staging.initialize_service()
     original_id = identifier("s-", "staging", spec.staging_account, spec.source_server_id)
     original = staging.servers.get(original_id) or _seed(staging, spec, original_id)
-    drs.extend(original, spec.staging_account, spec.tags, server_id=spec.source_server_id)
+    drs.staging.extend(original, spec.staging_account, spec.tags, server_id=spec.source_server_id)
     return 1
 
 
-def _seed(drs: Any, spec: SourceServerSpec, server_id: str) -> Any:
+def _seed(drs: DRSBackend, spec: SourceServerSpec, server_id: str) -> SourceServer:
     machine = spec.machine
-    return drs.seed_source_server(
-        source_server_id=server_id,
-        hostname=spec.hostname,
-        tags=spec.tags,
-        os=machine.os_name,
-        cpus=machine.cpus,
-        ram_bytes=machine.ram_bytes,
-        disks=[{"deviceName": disk.device_name, "bytes": disk.bytes} for disk in machine.disks],
-        ec2_instance_id=spec.instance_id,
-        source_account=spec.source_account,
-        source_region=spec.source_region,
-        source_instance_type=machine.instance_type if spec.instance_id else None,
-        private_ips=[spec.private_ip] if spec.private_ip else [],
+    return drs.enrolment.enrol(
+        NewSourceServer(
+            source_server_id=server_id,
+            hostname=spec.hostname,
+            tags=spec.tags,
+            os=machine.os_name,
+            cpus=machine.cpus,
+            ram_bytes=machine.ram_bytes,
+            disks=[{"deviceName": disk.device_name, "bytes": disk.bytes} for disk in machine.disks],
+            ec2_instance_id=spec.instance_id,
+            source_account=spec.source_account,
+            source_region=spec.source_region,
+            source_instance_type=machine.instance_type if spec.instance_id else None,
+            private_ips=[spec.private_ip] if spec.private_ip else [],
+        )
     )
 
 

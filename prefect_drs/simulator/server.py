@@ -27,21 +27,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moto.backends import list_of_moto_modules
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.core.private_files import make_folder, write_file
-from prefect_drs.simulator import Runtime, SpeedClock, Throttle, install
 from prefect_drs.simulator.callers import foreign_caller
 from prefect_drs.simulator.calls import CallObserver
-from prefect_drs.simulator.clock import SimulatorClock
+from prefect_drs.simulator.clock import SimulatorClock, SpeedClock
 from prefect_drs.simulator.control import PREFIX, Control
 from prefect_drs.simulator.http_server import SandboxHTTPServer
+from prefect_drs.simulator.registration import images_loaded, install
 from prefect_drs.simulator.request_log import RequestLog
-from prefect_drs.simulator.runtime import use
+from prefect_drs.simulator.runtime import Runtime, use
 from prefect_drs.simulator.state import load_state, save_state
+from prefect_drs.simulator.throttling import Throttle
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -59,7 +59,6 @@ class ServicesApplication(DomainDispatcherApplication):
     def __init__(self) -> None:
         super().__init__(create_backend_app)
         self._owners: dict[str | None, Any] = {}
-        self._services = frozenset(list_of_moto_modules())
 
     def get_backend_for_host(self, host: str | None) -> Any:
         """The service that answers for a host name."""
@@ -136,9 +135,9 @@ class SandboxServer:
         with contextlib.ExitStack() as opening:
             opening.enter_context(_only_one())
             install()
-            opening.enter_context(_default_images(self._amis))
-            _forget_everything()
-            opening.callback(_forget_everything)
+            opening.enter_context(images_loaded(self._amis))
+            BackendDict.reset()
+            opening.callback(BackendDict.reset)
             opening.enter_context(use(self.runtime))
             if self.state_file is not None and self.state_file.exists():
                 load_state(self.state_file, self.runtime)
@@ -198,25 +197,6 @@ def _only_one() -> Iterator[None]:
         _running.release()
 
 
-@contextlib.contextmanager
-def _default_images(wanted: bool) -> Iterator[None]:
-    name = "MOTO_EC2_LOAD_DEFAULT_AMIS"
-    before = os.environ.get(name)
-    if not wanted:
-        os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
-
-
-def _forget_everything() -> None:
-    BackendDict.reset()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run a sandbox until a signal or `POST /_sandbox/stop`; the exit code.
 
@@ -232,11 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     states = given.particulars.absolute().parent / "states" if given.particulars else None
     sandbox = SandboxServer(
-        given.port,
-        clock=SpeedClock(given.speed),
-        seed=given.seed,
-        state_file=given.state,
-        state_folder=states,
+        given.port, clock=SpeedClock(given.speed), seed=given.seed, state_file=given.state, state_folder=states
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sandbox.stop_requested.set())

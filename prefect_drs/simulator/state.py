@@ -35,6 +35,22 @@ SERVICES = (
 )  # fmt: skip
 _LOCK_TYPE = type(threading.RLock())
 _MODULES = ("moto", "prefect_drs.simulator", "collections", "datetime", "ipaddress", "decimal", "uuid", "zoneinfo")
+_OLD = "prefect_drs.simulator."
+_MOVED = {
+    **dict.fromkeys(
+        ("models", "jobs", "launching", "durations", "instances", "launch_configurations", "recovery_instances",
+         "recovery_plans", "replication", "source_networks", "source_servers"),
+        "drs",
+    ),
+    "launch_templates": "services",
+}  # fmt: skip
+"""Rooms of the modules that a state of 0.1.0 names in `simulator` itself."""
+_TEMPLATE = (f"{_OLD}drs.configuration_templates", "ConfigurationTemplate")
+_RENAMED = {
+    (f"{_OLD}launch_configurations", "LaunchConfigurationTemplate"): _TEMPLATE,
+    (f"{_OLD}launch_configurations", "ReplicationConfigurationTemplate"): _TEMPLATE,
+}
+"""Classes of 0.1.0 under the names that they have now."""
 _BUILTINS = frozenset(
     {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple", "getattr", "object"}
 )
@@ -135,11 +151,7 @@ def _clock_from(clock: SimulatorClock, then: datetime) -> SimulatorClock:
 
 
 def _head() -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "moto": version("moto"),
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-    }
+    return {"format": FORMAT, "moto": version("moto"), "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 
 
 def _parted(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
@@ -155,7 +167,7 @@ def _parted(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _backend_dict(service: str) -> Any:
-    name = "prefect_drs.simulator.models" if service == "drs" else f"moto.{service}.models"
+    name = "prefect_drs.simulator.drs.models" if service == "drs" else f"moto.{service}.models"
     return getattr(importlib.import_module(name), f"{service}_backends")
 
 
@@ -169,6 +181,14 @@ def _backends_of(service: str) -> dict[str, dict[str, Any]]:
 def _empty(kind: type[defaultdict[Any, Any]]) -> defaultdict[Any, Any]:
     """A dictionary of moto's own kind, made without what its constructor asks for."""
     return defaultdict.__new__(kind)
+
+
+def _now_called(module: str, name: str) -> tuple[str, str]:
+    """Module and name of a class today, of one that a state of this version or of 0.1.0 holds."""
+    if (module, name) in _RENAMED:
+        return _RENAMED[module, name]
+    room = _MOVED.get(module.removeprefix(_OLD)) if module.startswith(_OLD) else None
+    return (module if room is None else f"{_OLD}{room}.{module.removeprefix(_OLD)}"), name
 
 
 class _Saver(pickle.Pickler):
@@ -240,6 +260,7 @@ class _Loader(pickle.Unpickler):
             return _safe_getattr
         if (module, name) == (__name__, "_empty"):
             return _empty
+        module, name = _now_called(module, name)
         if (module, name) in _OTHERS or (module == "builtins" and name in _BUILTINS):
             return super().find_class(module, name)
         if any(module == allowed or module.startswith(allowed + ".") for allowed in _MODULES):

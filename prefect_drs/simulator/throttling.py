@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .exceptions import ThrottlingException
+from .drs.exceptions import ThrottlingException
 
 READS = ("Describe", "Get", "List")
 
@@ -52,5 +52,5 @@ class Throttle:
         tokens = min(rate.burst, tokens + (now - since).total_seconds() * rate.per_second)
         if tokens < 1:
             self._buckets[key] = (tokens, now)
-            raise ThrottlingException(retry_after_seconds=max(1, round((1 - tokens) / rate.per_second)))
+            raise ThrottlingException(max(1, round((1 - tokens) / rate.per_second)))
         self._buckets[key] = (tokens - 1, now)

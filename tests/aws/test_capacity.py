@@ -20,7 +20,7 @@ from prefect_drs.aws.errors import DrsNotInitializedError
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.simulator import Sandbox, mock_drs
-from prefect_drs.simulator.replication import ReplicationState
+from prefect_drs.simulator.drs.replication import ReplicationState
 
 HERE = Location("123456789012", "eu-west-1")
 STAGING = "333333333333"

@@ -16,7 +16,7 @@ from prefect_drs.aws.staging import (
     list_staging_accounts,
 )
 from prefect_drs.simulator import Sandbox, mock_drs
-from prefect_drs.simulator.source_servers import QUOTA_SOURCE_SERVERS
+from prefect_drs.simulator.drs.source_servers import QUOTA_SOURCE_SERVERS
 from tests.aws.test_capacity import HERE, STAGING, seed
 
 

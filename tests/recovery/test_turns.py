@@ -44,7 +44,7 @@ class Desk:
 
 
 def began(rig: Rig, execution_id: str) -> list[datetime]:
-    jobs = rig.sandbox.backend(ACCOUNT, REGION).job_order
+    jobs = rig.sandbox.backend(ACCOUNT, REGION).jobs.values()
     return sorted(job.created_at for job in jobs if job.tags["prefect-drs:execution"] == execution_id)
 
 
@@ -60,7 +60,7 @@ def side_by_side(rig: Rig, desk: Desk) -> list[Engine]:
         rig.clock.wait(min(engine.tick() for engine in engines))
         backend.advance()
         assert len(backend.busy_servers) <= LIMITS.servers_in_jobs
-        assert len(backend.active_jobs) <= LIMITS.concurrent_jobs
+        assert sum(job.ended_at is None for job in backend.jobs.values()) <= LIMITS.concurrent_jobs
     return engines
 
 

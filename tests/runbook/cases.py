@@ -12,7 +12,7 @@ from typing import Any
 from prefect_drs.runbook import OtherExecution, Runbook
 from prefect_drs.runbook.points import Points
 from prefect_drs.simulator.roles import plant_role
-from prefect_drs.simulator.service_quotas import set_vcpu_quota
+from prefect_drs.simulator.services.service_quotas import set_vcpu_quota
 from tests.rig import ACCOUNT, REGION
 from tests.runbook.world import TARGET, World
 

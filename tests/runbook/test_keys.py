@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prefect_drs.runbook import Runbook
-from prefect_drs.simulator.replication import DEFAULT_PIT_POLICY
+from prefect_drs.simulator.drs.replication import DEFAULT_PIT_POLICY
 from prefect_drs.simulator.roles import plant_role
 from tests.runbook.world import TARGET, World, codes
 

@@ -7,7 +7,7 @@ import pytest
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.vcpu_quotas import quota_class
 from prefect_drs.runbook import OtherExecution, PendingLaunch, Runbook
-from prefect_drs.simulator.service_quotas import set_vcpu_quota
+from prefect_drs.simulator.services.service_quotas import set_vcpu_quota
 from tests.rig import ACCOUNT, REGION
 from tests.runbook.cases import STANDARD
 from tests.runbook.test_addresses import launch

@@ -17,16 +17,17 @@ from prefect_drs.simulator.seeding import seed_estate
 from prefect_drs.simulator.server import SandboxServer
 from prefect_drs.simulator.state import MAGIC
 
+STORED = Path(__file__).parent / "stored" / "drs-0.1.0.pickle"
+"""The body of a state that 0.1.0 saved: DRS in the middle of jobs, failback, a source network and a recovery plan."""
 THREE_TIER = Path(__file__).parents[2] / "examples" / "three-tier.json"
 
 
-def client(sandbox: SandboxServer, service: str) -> Any:
+KEYS = {"aws_access_key_id": "AKIASANDBOX000000000", "aws_secret_access_key": "sandbox"}
+
+
+def client(sandbox: SandboxServer, service: str, region: str = "us-west-2") -> Any:
     return boto3.client(  # type: ignore[call-overload]
-        service,
-        region_name="us-west-2",
-        endpoint_url=sandbox.endpoint_url,
-        aws_access_key_id="AKIASANDBOX000000000",
-        aws_secret_access_key="sandbox",
+        service, region_name=region, endpoint_url=sandbox.endpoint_url, **KEYS
     )
 
 
@@ -147,6 +148,23 @@ def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="damaged"):
         SandboxServer(state_file=file).start()
     assert file.read_bytes() == head + body[: len(body) // 2]
+
+
+def test_a_state_that_0_1_0_saved_is_loaded_and_goes_on(tmp_path: Path) -> None:
+    file, head, _ = saved(tmp_path)
+    file.write_bytes(head + STORED.read_bytes())
+    with SandboxServer(clock=StepClock(), state_file=file) as sandbox:
+        drs = client(sandbox, "drs", "us-east-1")
+        assert len(drs.describe_source_servers()["items"]) == 8
+        assert len(drs.describe_recovery_instances()["items"]) == 2
+        assert drs.describe_source_networks()["items"][0]["replicationStatus"] == "PROTECTED"
+        assert drs.describe_launch_configuration_templates()["items"][0]["copyTags"]
+        assert drs.describe_replication_configuration_templates()["items"][0]["pitPolicy"]
+        assert drs.list_recovery_plan_executions()["recoveryPlanExecutions"][0]["status"] == "IN_PROGRESS"
+        assert {job["status"] for job in drs.describe_jobs()["items"]} == {"STARTED", "COMPLETED"}
+        sandbox.clock.advance(25 * 3600)
+        assert {job["status"] for job in drs.describe_jobs()["items"]} == {"COMPLETED"}
+        assert len(sandbox.runtime.faults) == 2
 
 
 class Malicious:

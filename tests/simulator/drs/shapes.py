@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect_drs.simulator.validation import compile_check, service_model
+from prefect_drs.simulator.drs.validation import compile_check, service_model
 
 SAMPLES = {
     "SourceServerID": "s-" + "a" * 17,

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from prefect_drs.simulator import mock_drs, plant_role
-from prefect_drs.simulator.assume_role import trusts
+from prefect_drs.simulator.services.assume_role import trusts
 
 from .documented import documented
 from .rig import GIB, NO_RETRIES, Rig, refused

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from prefect_drs.simulator import Runtime, Sandbox, StepClock, install
+from prefect_drs.simulator.drs.validation import service_model
 from prefect_drs.simulator.runtime import use
-from prefect_drs.simulator.validation import service_model
 
 from .rig import NO_RETRIES, REGION
 from .scenario import play

@@ -9,7 +9,7 @@ import boto3
 from moto import mock_aws
 
 from prefect_drs.simulator import install
-from prefect_drs.simulator.validation import service_model
+from prefect_drs.simulator.drs.validation import service_model
 
 PAGE = Path(__file__).parents[3] / "docs" / "simulator.md"
 

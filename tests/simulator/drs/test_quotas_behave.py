@@ -113,6 +113,6 @@ def test_a_region_has_100_source_networks_and_no_more(rig: Rig) -> None:
 def refused_by_backend():
     import pytest
 
-    from prefect_drs.simulator.exceptions import ServiceQuotaExceededException
+    from prefect_drs.simulator.drs.exceptions import ServiceQuotaExceededException
 
     return pytest.raises(ServiceQuotaExceededException)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from prefect_drs.simulator import mock_drs
-from prefect_drs.simulator.replication import INITIATION_STEPS
+from prefect_drs.simulator.drs.replication import INITIATION_STEPS
 
 from .documented import API, EVENTS, GUIDE, MODEL, documented
 from .rig import GIB, Rig, hearing_drs, refused
@@ -122,10 +122,7 @@ def test_points_in_time_are_every_ten_minutes_for_an_hour_hourly_for_a_day_daily
     (server,) = rig.seed(protected_for=timedelta(days=30))
     rig.advance(5 * 60)
     now = rig.sandbox.clock.now()
-    points = [
-        now - rig.backend.points_in_time(rig.backend.servers[server])[n].at
-        for n in range(len(rig.backend.points_in_time(rig.backend.servers[server])))
-    ]
+    points = [now - point.at for point in rig.backend.servers[server].points_in_time(seed=0, now=now)]
     hour, day = timedelta(hours=1), timedelta(days=1)
     assert sum(age < hour for age in points) == 6
     assert sum(hour <= age < day for age in points) == 23

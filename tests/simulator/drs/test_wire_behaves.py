@@ -69,7 +69,7 @@ def test_a_page_of_no_items_is_refused(rig: Rig) -> None:
 
 @documented(API + "CommonErrors.html")
 def test_a_body_that_is_no_json_is_refused(rig: Rig) -> None:
-    from prefect_drs.simulator.responses import DRSResponse
+    from prefect_drs.simulator.drs.responses import DRSResponse
 
     class Garbage(DRSResponse):
         def setup_class(self, *args: Any, **kwargs: Any) -> None:

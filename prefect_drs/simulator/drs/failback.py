@@ -1,0 +1,207 @@
+"""The way back: reverse replication, failback launches, and their end.
+
+    FAILBACK_NOT_STARTED -> FAILBACK_IN_PROGRESS        (ReverseReplication, or a failback client on premises)
+                         -> FAILBACK_READY_FOR_LAUNCH   (the way back replicates continuously)
+                         -> FAILBACK_COMPLETED          (StartFailbackLaunch), or FAILBACK_ERROR
+
+ReverseReplication makes a source server in the region the machine came from, with replicationDirection FAILBACK; the
+failback launch makes an EC2 instance there. A machine from outside AWS fails back through AWS's failback client,
+which `pair_failback_client` stands in for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .durations import stages
+from .enrolment import NewSourceServer
+from .exceptions import ConflictException
+from .identifiers import generator
+from .job_runs import JobRuns
+from .jobs import Job, JobRegister, LaunchStatus, Participant
+from .launching import launch, plan_launch
+from .recovery_instances import Failback, RecoveryInstance, RecoveryInstances
+from .scope import Scope
+from .siblings import Siblings
+from .source_servers import SourceServer
+from .store import BusyServers, Store
+from .wire import Params, Wire, dropping_none
+
+FAILBACK_FIELDS = ("name", "bandwidthThrottling", "usePrivateIP", "internetProtocol")
+
+
+@dataclass(slots=True)
+class FailbackOperations:
+    """The operations of failback, and the launches that end it."""
+
+    _scope: Scope
+    _servers: Store[SourceServer]
+    _instances: Store[RecoveryInstance]
+    _recovery_instances: RecoveryInstances
+    _busy: BusyServers
+    _register: JobRegister
+    _runs: JobRuns
+    _siblings: Siblings
+
+    def __post_init__(self) -> None:
+        self._runs.launchers["FAILBACK"] = self._launch
+        self._runs.on_settled.append(self._end)
+
+    def reverse_replication(self, params: Params) -> Wire:
+        """ReverseReplication: only of an instance whose origin is EC2 (the model)."""
+        instance = self._instances.one(params["recoveryInstanceID"])
+        server = self._servers.one(instance.server_id)
+        self._refuse_failback(instance)
+        if server.source_account is None or server.source_region is None:
+            raise _conflict(
+                instance,
+                f"Recovery instance {instance.instance_id} does not originate in EC2: fail back with the client.",
+            )
+        origin = self._siblings(server.source_account, server.source_region)
+        if not origin.initialized:
+            raise _conflict(instance, f"DRS is not initialised in {server.source_account} {server.source_region}.")
+        back = origin.enrolment.enrol(
+            NewSourceServer.like(
+                server,
+                source_server_id=self._scope.identifier("s-", "failback", instance.instance_id),
+                ec2_instance_id=instance.instance_id,
+                source_region=self._scope.region,
+                source_account=self._scope.account_id,
+                replication_state="INITIATING",
+            )
+        )
+        back.direction = "FAILBACK"
+        back.reversed_arn = server.arn
+        server.reversed_arn = back.arn
+        self._begin(instance, (server.source_account, server.source_region, back.server_id))
+        return {"reversedDirectionSourceServerArn": back.arn}
+
+    def pair_client(self, instance_id: str) -> None:
+        """Do what AWS's failback client does on a machine outside AWS: replicate back until ready.
+
+        Raises:
+            ResourceNotFoundException, ConflictException: as ReverseReplication does.
+        """
+        instance = self._instances.one(instance_id)
+        self._refuse_failback(instance)
+        self._begin(instance, None)
+        instance.failback.state = "FAILBACK_READY_FOR_LAUNCH"
+
+    def _refuse_failback(self, instance: RecoveryInstance) -> None:
+        self._busy.refuse(instance.server_id, instance.instance_id)
+        self._recovery_instances.way_back(instance)
+        state = "disconnected" if instance.disconnected else instance.failback.state
+        if state not in {"FAILBACK_NOT_STARTED", "FAILBACK_ERROR"}:
+            raise _conflict(
+                instance, f"Recovery instance {instance.instance_id} cannot start to fail back: it is {state}."
+            )
+
+    def _begin(self, instance: RecoveryInstance, reversed_server: tuple[str, str, str] | None) -> None:
+        instance.failback = Failback(
+            state="FAILBACK_IN_PROGRESS", initiated_at=self._scope.now(), reversed_server=reversed_server
+        )
+
+    def stop_failback(self, params: Params) -> Wire:
+        """StopFailback: back to FAILBACK_NOT_STARTED; the source server of the way back is taken away."""
+        self._drop_way_back(self._instances.one(params["recoveryInstanceID"]))
+        return {}
+
+    def _drop_way_back(self, instance: RecoveryInstance) -> None:
+        where = instance.failback.reversed_server
+        if where is not None:
+            account_id, region, server_id = where
+            self._siblings(account_id, region).servers.pop(server_id, None)
+        server = self._servers.get(instance.server_id)
+        if server is not None:
+            server.reversed_arn = None
+        instance.failback = Failback()
+
+    def disconnect_recovery_instance(self, params: Params) -> Wire:
+        """DisconnectRecoveryInstance: ends its replication for good, and its way back with it."""
+        instance = self._instances.one(params["recoveryInstanceID"])
+        self._busy.refuse(instance.server_id, instance.instance_id)
+        if instance.disconnected:
+            raise _conflict(instance, f"Recovery instance {instance.instance_id} is disconnected already.")
+        instance.disconnected = True
+        self._drop_way_back(instance)
+        return {}
+
+    def start_failback_launch(self, params: Params) -> Wire:
+        """StartFailbackLaunch: a job that launches the machines of the way back."""
+        ids = list(dict.fromkeys(params["recoveryInstanceIDs"]))
+        self._register.check_quotas(ids)
+        instances = [self._ready(instance_id) for instance_id in ids]
+        participants = {instance.server_id: self._participant(instance) for instance in instances}
+        job = self._register.make("LAUNCH", "FAILBACK", participants, dict(params.get("tags") or {}))
+        for instance in instances:
+            instance.failback.job_id = job.job_id
+            instance.failback.state = "FAILBACK_IN_PROGRESS"
+        self._runs.begin(job)
+        return {"job": job.wire()}
+
+    def _ready(self, instance_id: str) -> RecoveryInstance:
+        instance = self._instances.get(instance_id)
+        if instance is not None:
+            self._busy.refuse(instance.server_id, instance_id)
+            self._recovery_instances.way_back(instance)
+        if instance is None or instance.failback.state != "FAILBACK_READY_FOR_LAUNCH":
+            state = instance.failback.state if instance else "not there"
+            raise ConflictException(
+                f"Recovery instance {instance_id} is not ready for a failback launch: it is {state}.",
+                "RecoveryInstance",
+                instance_id,
+            )
+        return instance
+
+    def _participant(self, instance: RecoveryInstance) -> Participant:
+        server = self._servers.one(instance.server_id)
+        back = self._recovery_instances.way_back(instance)
+        plan = None
+        if back is not None and instance.failback.reversed_server is not None:
+            account_id, region, _ = instance.failback.reversed_server
+            plan = plan_launch(back, account_id, region)
+        return Participant(
+            server_id=instance.server_id,
+            instance_id=instance.instance_id,
+            plan=plan,
+            seconds=stages(
+                generator(self._scope.seed, "failback", instance.instance_id),
+                disk_bytes=server.disk_bytes,
+                windows=server.windows,
+                replaces=False,
+                from_snapshot=False,
+                fast=False,
+            ),
+            point_in_time=self._scope.now(),
+            attempt=server.launches + 1,
+        )
+
+    def _launch(self, at: datetime, job: Job, participant: Participant) -> None:
+        """Launch where the machine came from; for one from outside AWS, its failback client does that."""
+        instance = self._instances.get(participant.instance_id or "")
+        where = instance.failback.reversed_server if instance is not None else None
+        if participant.plan is not None and where is not None:
+            launch(participant.plan, where[0], where[1], self._scope.seed, where, participant.instance_id)
+
+    def _end(self, at: datetime, job: Job, participant: Participant) -> None:
+        """A failback job's end is told in the recovery instance's failback state."""
+        instance = self._instances.get(participant.instance_id or "")
+        if job.initiated_by == "FAILBACK" and instance is not None:
+            launched = participant.status is LaunchStatus.LAUNCHED
+            instance.failback.state = "FAILBACK_COMPLETED" if launched else "FAILBACK_ERROR"
+
+    def get_failback_replication_configuration(self, params: Params) -> Wire:
+        """GetFailbackReplicationConfiguration."""
+        instance = self._instances.one(params["recoveryInstanceID"])
+        return dropping_none({"recoveryInstanceID": instance.instance_id, **instance.failback_settings})
+
+    def update_failback_replication_configuration(self, params: Params) -> Wire:
+        """UpdateFailbackReplicationConfiguration: what is not given stays."""
+        instance = self._instances.one(params["recoveryInstanceID"])
+        instance.failback_settings.update({key: params[key] for key in FAILBACK_FIELDS if key in params})
+        return {}
+
+
+def _conflict(instance: RecoveryInstance, message: str) -> ConflictException:
+    return ConflictException(message, "RecoveryInstance", instance.instance_id)

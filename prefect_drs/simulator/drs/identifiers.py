@@ -1,0 +1,49 @@
+"""Ids and random draws that depend on the seed and on what they are for, never on the order of calls.
+
+In: the seed and the parts that name a thing (account, region, source server, attempt). Out: ids of the model's
+patterns, and random generators. Two runs with one seed give the same ids even where threads race. moto's global
+random generator is never drawn from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import string
+import uuid
+
+_ALPHABET = string.digits + string.ascii_letters
+_HEX = "0123456789abcdef"
+
+
+def _number(*parts: object) -> int:
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest, "big")
+
+
+def _digits(alphabet: str, *parts: object) -> str:
+    number, digits = _number(*parts), ""
+    for _ in range(17):
+        number, index = divmod(number, len(alphabet))
+        digits += alphabet[index]
+    return digits
+
+
+def identifier(prefix: str, *parts: object) -> str:
+    """`prefix` and 17 characters of [0-9a-zA-Z], as DRS names its own resources (`drsjob-…`, `pit-…`)."""
+    return prefix + _digits(_ALPHABET, prefix, *parts)
+
+
+def hexadecimal(prefix: str, *parts: object) -> str:
+    """`prefix` and 17 hexadecimal digits, as EC2 and EBS name theirs (`snap-…`)."""
+    return prefix + _digits(_HEX, prefix, *parts)
+
+
+def uuid_of(*parts: object) -> str:
+    """A UUID of version 4 in form, settled by `parts`."""
+    return str(uuid.UUID(int=_number("uuid", *parts) % (1 << 128), version=4))
+
+
+def generator(*parts: object) -> random.Random:
+    """A random generator settled by `parts`."""
+    return random.Random(_number("random", *parts))  # noqa: S311 # simulated durations, not secrets

@@ -1,0 +1,259 @@
+"""Launching: from a source server's launch configuration and its EC2 launch template to a real instance in moto's EC2.
+
+In: a `LaunchPlan`, taken when the job starts. Out: the id of an EC2 instance with the subnet, address, security
+groups, type, profile and tags asked for, or `LaunchError` with what EC2 said. moto's EC2 ignores parts of a launch
+template (the address of its network interface, its profile), so the template is expanded here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from moto.core.exceptions import ServiceException
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.ec2.models.instances import Instance
+from werkzeug.exceptions import HTTPException
+
+from .instances import run_instance, seeded_ec2
+from .sizing import recommended_instance_type
+from .source_servers import SourceServer
+
+TRUE = (True, "true")
+"""What launch templates say for yes."""
+LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
+"""The tag an instance must carry to be launched into (AWS DRS user guide, launch into existing instances)."""
+
+
+class LaunchError(Exception):
+    """EC2 refused the launch; the text is what the job log tells as `rawError`."""
+
+
+@dataclass(slots=True)
+class LaunchPlan:
+    """How one server is to be launched, as it stood when the job started. Plain data."""
+
+    server_id: str
+    template_id: str
+    template_version: int
+    template: dict[str, Any]
+    instance_type: str
+    disposition: str
+    name: str
+    private_ip: str | None
+    copied_tags: dict[str, str]
+    into_instance: str | None
+    disks: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+    architecture: str = "x86_64"
+    boot_mode: str | None = None
+
+
+def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPlan:
+    """Read the launch configuration and the default version of the launch template.
+
+    A template that is gone is not an error here: the launch fails in its time, as on AWS.
+    """
+    settings = server.launch.settings
+    templates = ec2_backends[account_id][region].launch_templates
+    template = templates.get(server.launch.ec2_launch_template_id)
+    version = template.default_version() if template else None
+    data: dict[str, Any] = deepcopy(dict(version.data)) if version else {}
+    method = settings["targetInstanceTypeRightSizingMethod"]
+    instance_type = str(data.get("InstanceType") or "")
+    if method == "BASIC" or not instance_type:
+        instance_type = recommended_instance_type(server.cpus, server.ram_bytes)
+    elif method == "IN_AWS" and server.source_instance_type:
+        instance_type = server.source_instance_type
+    return LaunchPlan(
+        server_id=server.server_id,
+        template_id=server.launch.ec2_launch_template_id,
+        template_version=version.number if version else 0,
+        template=data,
+        instance_type=instance_type,
+        disposition=settings["launchDisposition"],
+        name=server.launch.name,
+        private_ip=server.private_ips[0] if settings["copyPrivateIp"] and server.private_ips else None,
+        copied_tags=dict(server.tags) if settings["copyTags"] else {},
+        into_instance=server.launch.into_instance,
+        disks=[dict(disk) for disk in server.disks],
+        error="" if template else f"The launch template {server.launch.ec2_launch_template_id} does not exist.",
+        architecture=server.architecture,
+        boot_mode=server.boot_mode,
+    )
+
+
+def primary_interface(template: dict[str, Any]) -> dict[str, Any]:
+    """The network interface of device index 0, or an empty one."""
+    for interface in template.get("NetworkInterfaces") or ():
+        if int(interface.get("DeviceIndex") or 0) == 0:
+            return dict(interface)
+    return {}
+
+
+def _address(interface: dict[str, Any]) -> str | None:
+    if interface.get("PrivateIpAddress"):
+        return str(interface["PrivateIpAddress"])
+    for address in interface.get("PrivateIpAddresses") or ():
+        if address.get("Primary") in TRUE:
+            return str(address["PrivateIpAddress"])
+    return None
+
+
+def subnet_of(plan: LaunchPlan, account_id: str, region: str) -> Any:
+    """The subnet a plan launches into: the template's, or the default VPC's first.
+
+    Raises:
+        LaunchError: it does not exist, or there is no default subnet.
+    """
+    ec2 = ec2_backends[account_id][region]
+    wanted = primary_interface(plan.template).get("SubnetId")
+    if wanted:
+        for by_id in ec2.subnets.values():
+            if wanted in by_id:
+                return by_id[wanted]
+        raise LaunchError(f"InvalidSubnetID.NotFound: The subnet ID '{wanted}' does not exist")
+    defaults = ec2.get_default_subnets()
+    if not defaults:
+        raise LaunchError("MissingInput: No subnets found for the default VPC. Please specify a subnet.")
+    return defaults[min(defaults)]
+
+
+def launch(plan: LaunchPlan, account_id: str, region: str, *seed: object) -> Instance:
+    """Carry a plan out in moto's EC2.
+
+    Raises:
+        LaunchError: what EC2 refused, in its words.
+    """
+    if plan.error:
+        raise LaunchError(plan.error)
+    ec2 = ec2_backends[account_id][region]
+    try:
+        with seeded_ec2(*seed):
+            if plan.into_instance:
+                return _launch_into(ec2, plan)
+            return _run(ec2, plan, account_id, region)
+    except (ServiceException, HTTPException) as refusal:
+        raise LaunchError(
+            f"{getattr(refusal, 'error_type', refusal.code)}: {getattr(refusal, 'message', refusal)}"
+        ) from refusal
+
+
+def _launch_into(ec2: Any, plan: LaunchPlan) -> Instance:
+    instance: Instance = ec2.get_instance(plan.into_instance)
+    key, value = LAUNCH_INTO_TAG
+    if not any(tag["key"] == key and tag["value"] == value for tag in instance.get_tags()):
+        raise LaunchError(f"The instance {instance.id} does not carry the tag {key}={value}.")
+    if instance.state != "stopped":
+        raise LaunchError(f"The instance {instance.id} is {instance.state}: it must be stopped to be launched into.")
+    if plan.disposition == "STARTED":
+        instance.start()
+    return instance
+
+
+def _check_type(plan: LaunchPlan) -> None:
+    """Refuse a type that does not fit the machine, as RunInstances does of a machine image."""
+    known = INSTANCE_TYPES.get(plan.instance_type, {})
+    architectures = known.get("ProcessorInfo", {}).get("SupportedArchitectures", [plan.architecture])
+    if plan.architecture not in architectures:
+        raise LaunchError(
+            f"InvalidParameterValue: The architecture '{','.join(architectures)}' of the specified instance type does "
+            f"not match the architecture '{plan.architecture}' of the specified AMI."
+        )
+    boot_modes = known.get("SupportedBootModes", [])
+    if plan.boot_mode and boot_modes and plan.boot_mode not in boot_modes:
+        raise LaunchError(
+            f"InvalidParameterValue: The instance type {plan.instance_type} does not support the boot mode "
+            f"{plan.boot_mode} of the specified AMI."
+        )
+
+
+def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
+    _check_type(plan)
+    template = plan.template
+    subnet = subnet_of(plan, account_id, region)
+    interface = primary_interface(template)
+    address = plan.private_ip or _address(interface)
+    if address:
+        _check_address(address, subnet)
+    public = interface.get("AssociatePublicIpAddress")
+    instance = run_instance(
+        ec2,
+        groups=_security_groups(ec2, interface.get("Groups") or template.get("SecurityGroupIds") or (), subnet),
+        disks=plan.disks,
+        tags=_instance_tags(plan),
+        instance_type=plan.instance_type,
+        region_name=region,
+        subnet_id=subnet.id,
+        private_ip=address,
+        associate_public_ip=None if public is None else public in TRUE,
+        ebs_optimized=template.get("EbsOptimized") in TRUE,
+        disable_api_termination=template.get("DisableApiTermination") in TRUE,
+        monitoring_state="enabled" if (template.get("Monitoring") or {}).get("Enabled") in TRUE else "disabled",
+        client_token=plan.server_id,
+    )
+    _associate_profile(ec2, instance, template.get("IamInstanceProfile") or {})
+    if plan.boot_mode:
+        cast("Any", instance).current_instance_boot_mode = plan.boot_mode  # moto has none, and answers what is there
+    if plan.disposition == "STOPPED":
+        instance.stop()
+    return instance
+
+
+def _security_groups(ec2: Any, ids: Iterable[str], subnet: Any) -> list[Any]:
+    groups = []
+    for group in ids:
+        found = ec2.get_security_group_from_id(group)
+        if found is None:
+            raise LaunchError(f"InvalidGroup.NotFound: The security group '{group}' does not exist")
+        if found.vpc_id != subnet.vpc_id:
+            raise LaunchError(
+                f"InvalidParameter: Security group {group} and subnet {subnet.id} belong to different networks."
+            )
+        groups.append(found)
+    return groups
+
+
+def _instance_tags(plan: LaunchPlan) -> dict[str, str]:
+    tags = {**_template_tags(plan.template), **plan.copied_tags}
+    tags["Name"] = plan.copied_tags.get("Name") or tags.get("Name") or plan.name
+    tags["AWSElasticDisasterRecoverySourceServerID"] = plan.server_id
+    tags["aws:ec2launchtemplate:id"] = plan.template_id
+    tags["aws:ec2launchtemplate:version"] = str(plan.template_version)
+    return tags
+
+
+def _associate_profile(ec2: Any, instance: Instance, profile: dict[str, Any]) -> None:
+    """Give the instance its profile; one that is not there ends the instance."""
+    if not profile.get("Name") and not profile.get("Arn"):
+        return
+    try:
+        ec2.associate_iam_instance_profile(
+            instance_id=instance.id,
+            iam_instance_profile_name=profile.get("Name"),
+            iam_instance_profile_arn=profile.get("Arn"),
+        )
+    except (ServiceException, HTTPException):
+        instance.terminate()
+        raise
+
+
+def _check_address(address: str, subnet: Any) -> None:
+    wanted = ipaddress.ip_address(address)
+    network = ipaddress.ip_network(subnet.cidr_block)
+    reserved = {network.network_address + n for n in range(4)} | {network.broadcast_address}
+    if wanted not in network or wanted in reserved:
+        raise LaunchError(f"InvalidParameterValue: Address {address} does not fall within the subnet's address range")
+    if address in subnet._subnet_ips:
+        raise LaunchError(f"InvalidIPAddress.InUse: Address {address} is in use.")
+
+
+def _template_tags(template: dict[str, Any]) -> dict[str, str]:
+    for specification in template.get("TagSpecifications") or ():
+        if specification.get("ResourceType") == "instance":
+            return {tag["Key"]: tag["Value"] for tag in specification.get("Tags") or ()}
+    return {}

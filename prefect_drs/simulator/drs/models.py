@@ -1,0 +1,206 @@
+"""The backend of DRS in moto: one `DRSBackend` an account and region, kept in `drs_backends`.
+
+The backend keeps the resources, by kind, and has one object for each resource's operations, which is given what it
+needs and no more. An operation is a method of its name in snake case that takes the parsed input and gives the output,
+both in the model's own member names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.utils import camelcase_to_underscores
+
+from . import environment
+from .configuration_templates import (
+    ConfigurationTemplate,
+    LaunchConfigurationTemplates,
+    ReplicationConfigurationTemplates,
+)
+from .data_replication import DataReplication
+from .enrolment import Enrolment, NewSourceServer
+from .exceptions import UninitializedAccountException
+from .failback import FailbackOperations
+from .job_operations import JobOperations
+from .job_runs import JobRuns
+from .jobs import Job, JobRegister
+from .launch_actions import LaunchActions
+from .launch_configurations import LaunchConfigurations
+from .recovery_instances import RecoveryInstance, RecoveryInstances
+from .recovery_plan_executions import RecoveryPlanExecutions
+from .recovery_plans import RecoveryPlan, RecoveryPlanExecution, RecoveryPlans
+from .replication_configurations import ReplicationConfigurations
+from .scope import Scope
+from .source_networks import SourceNetwork, SourceNetworks
+from .source_servers import SourceServer, SourceServers
+from .staging import StagingAccounts
+from .store import BusyServers, Store
+from .tagging import Tagged, Tagging
+from .validation import service_model
+from .wire import Params, Wire
+
+WITHOUT_INITIALIZATION = frozenset({"InitializeService", "TagResource", "UntagResource", "ListTagsForResource"})
+"""Operations whose errors in the model hold no UninitializedAccountException."""
+_METHODS = {name: camelcase_to_underscores(name) for name in service_model().operation_names}
+_KEPT = (
+    "initialized", "trusted_accounts", "tokens", "servers", "jobs", "busy_servers", "recovery_instances",
+    "launch_templates", "replication_templates", "networks", "launch_actions", "plans", "executions",
+)  # fmt: skip
+"""What is stored of a backend, beside its events."""
+
+
+class DRSBackend(BaseBackend):
+    """DRS in one account and region.
+
+    Attributes:
+        initialized: whether InitializeService was called.
+        trusted_accounts: the accounts that may read this one as a staging account; None: all may.
+        servers, jobs, recovery_instances, …: the resources of each kind, by id or ARN.
+    """
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.initialized = False
+        self.trusted_accounts: set[str] | None = None
+        self.tokens: dict[tuple[str, str], str] = {}
+        self.scope = Scope(account_id, region_name, self.partition)
+        self.servers = Store[SourceServer]("SourceServer")
+        self.jobs = Store[Job]("Job")
+        self.busy_servers = BusyServers()
+        self.recovery_instances = Store[RecoveryInstance]("RecoveryInstance")
+        self.launch_templates = Store[ConfigurationTemplate]("LaunchConfigurationTemplate")
+        self.replication_templates = Store[ConfigurationTemplate]("ReplicationConfigurationTemplate")
+        self.networks = Store[SourceNetwork]("SourceNetwork")
+        self.launch_actions: dict[str, dict[str, Wire]] = {}
+        self.plans = Store[RecoveryPlan]("RecoveryPlan")
+        self.executions = Store[RecoveryPlanExecution]("RecoveryPlanExecution")
+
+        self.replication = DataReplication(self.scope, self.servers, self.busy_servers)
+        self.enrolment = Enrolment(
+            self.scope, self.servers, self.launch_templates, self.replication_templates, self.replication
+        )
+        self.staging = StagingAccounts(self.scope, self.servers, self.enrolment, self._sibling)
+        operations = [self, self.replication, self.staging, *self._configuration(), *self._recovery()]
+        self._operations: dict[str, Callable[[Params], Wire]] = {
+            name: getattr(owner, method)
+            for name, method in _METHODS.items()
+            for owner in operations
+            if hasattr(owner, method)
+        }
+
+    def _configuration(self) -> list[object]:
+        """The operations on source servers and on how they replicate and launch, and those on tags."""
+        tagged: list[Mapping[str, Tagged]] = [
+            self.servers, self.jobs, self.recovery_instances, self.launch_templates, self.replication_templates,
+            self.networks, self.plans, self.executions,
+        ]  # fmt: skip
+        return [
+            SourceServers(self.scope, self.servers, self.busy_servers),
+            LaunchConfigurations(lambda server_id: self.servers.one(server_id).launch),
+            LaunchConfigurationTemplates(self.scope, self.launch_templates),
+            ReplicationConfigurations(self.servers),
+            ReplicationConfigurationTemplates(self.scope, self.replication_templates, self.servers),
+            Tagging(tagged),
+        ]
+
+    def _recovery(self) -> list[object]:
+        """The operations that make jobs, and those on what jobs have made."""
+        scope, servers, busy = self.scope, self.servers, self.busy_servers
+        register = JobRegister(scope, self.jobs, busy)
+        instances = RecoveryInstances(scope, self.recovery_instances, servers, busy, self._sibling)
+        runs = JobRuns(scope, register, servers, instances)
+        jobs = JobOperations(scope, self.jobs, servers, self.recovery_instances, instances, busy, register, runs)
+        self.failback = FailbackOperations(
+            scope, servers, self.recovery_instances, instances, busy, register, runs, self._sibling
+        )
+        plans = RecoveryPlans(scope, self.plans, self.executions, servers, self.tokens)
+        return [
+            instances,
+            jobs,
+            self.failback,
+            LaunchActions(scope, self.launch_actions, servers, self.launch_templates, self.jobs, runs),
+            SourceNetworks(scope, self.networks, self.launch_templates, register, runs),
+            plans,
+            RecoveryPlanExecutions(scope, self.executions, self.plans, plans, self.tokens, jobs, runs),
+        ]
+
+    def _sibling(self, account_id: str, region: str) -> DRSBackend:
+        """DRS of another account or region, brought up to now; see `siblings`."""
+        found: DRSBackend = drs_backends[account_id][region]
+        if found is not self:
+            found.advance()
+        return found
+
+    def call(self, operation: str, params: Params) -> Wire:
+        """Carry out an operation, named and given its input as the model has it.
+
+        Raises:
+            DRSError: one of the errors that the model lets the operation have.
+        """
+        has_to_be = environment.current().needs_initialization and operation not in WITHOUT_INITIALIZATION
+        if has_to_be and not self.initialized:
+            raise UninitializedAccountException()
+        self.advance()
+        return self._operations[operation](params)
+
+    def initialize_service(self, params: Params | None = None) -> Wire:
+        """InitializeService: makes the service's roles; calling it again changes nothing."""
+        self.initialized = True
+        return {}
+
+    # For whoever sets a scene: what no operation of DRS does.
+
+    def seed_source_server(self, **server: Any) -> SourceServer:
+        """Add a source server without an agent; the arguments are those of `NewSourceServer`."""
+        return self.enrolment.enrol(NewSourceServer(**server))
+
+    def stall_replication(self, server: SourceServer, error: str = "AGENT_NOT_SEEN") -> None:
+        """Let the replication of a source server stall."""
+        self.replication.stall(server, error)
+
+    def resume_replication(self, server: SourceServer) -> None:
+        """Let the replication of a stalled source server go on."""
+        self.replication.resume(server)
+
+    def pair_failback_client(self, instance_id: str) -> None:
+        """Do what the failback client does on a machine outside AWS."""
+        self.failback.pair_client(instance_id)
+
+    def advance(self) -> None:
+        """Carry out all that has come due by now."""
+        self.scope.advance()
+
+    def next_event_at(self) -> datetime | None:
+        """Time of the next event; None if nothing is under way."""
+        return self.scope.events[0][0] if self.scope.events else None
+
+    # Stored are the resources and the events, in the form that 0.1.0 stored; all else is made anew.
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: getattr(self, name) for name in _KEPT}
+        return {
+            "region_name": self.region_name,
+            "account_id": self.account_id,
+            **{name: dict(value) if isinstance(value, dict) else value for name, value in kept.items()},
+            "_events": self.scope.events,
+            "_event_count": self.scope.events_issued,
+            "_counts": self.scope.counts,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        DRSBackend.__init__(self, state["region_name"], state["account_id"])
+        for name in _KEPT:
+            held = getattr(self, name)
+            if isinstance(held, dict):
+                held.update(state[name])
+            else:
+                setattr(self, name, state[name])
+        self.scope.events = state["_events"]
+        self.scope.events_issued = state["_event_count"]
+        self.scope.counts = state["_counts"]
+
+
+drs_backends: BackendDict[DRSBackend] = BackendDict(DRSBackend, "drs")

@@ -1,0 +1,92 @@
+"""One account and region: how its resources are named, what time it is there, and what happens next.
+
+State is advanced lazily: `Scope.advance` handles the events that are due by now. Events are plain data (time, number,
+name, arguments), so that they can be stored; resources register a handler for each name.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from . import environment, event_bus
+from .identifiers import hexadecimal, identifier, uuid_of
+
+Event = tuple[datetime, int, str, tuple[Any, ...]]
+
+
+class Scope:
+    """What every resource is given. Ids follow from seed, account, region and what they name."""
+
+    def __init__(self, account_id: str, region: str, partition: str) -> None:
+        self.account_id = account_id
+        self.region = region
+        self.partition = partition
+        self.events: list[Event] = []
+        self.events_issued = 0
+        self.counts: dict[str, int] = {}
+        self._handlers: dict[str, Callable[..., None]] = {}
+        self._event_at: datetime | None = None
+
+    @property
+    def seed(self) -> int:
+        """The environment's seed."""
+        return environment.current().seed
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Account and region."""
+        return self.account_id, self.region
+
+    def now(self) -> datetime:
+        """The time; while an event is handled, the event's own time, however late that happens."""
+        return self._event_at or environment.current().now()
+
+    def handle(self, **handlers: Callable[..., None]) -> None:
+        """Register the handlers of events by name; each takes the event's time and its arguments."""
+        self._handlers.update(handlers)
+
+    def schedule(self, at: datetime, event: str, *args: Any) -> None:
+        """Let the handler of `event` be called with `at` and `args` at that time. Arguments must be plain data."""
+        self.events_issued += 1
+        heapq.heappush(self.events, (at, self.events_issued, event, args))
+
+    def advance(self) -> None:
+        """Handle all events that are due."""
+        if self._event_at is not None:
+            return  # an event that looks at a sibling, which looks back here
+        now = self.now()
+        try:
+            while self.events and self.events[0][0] <= now:
+                at, _, event, args = heapq.heappop(self.events)
+                self._event_at = at
+                self._handlers[event](at, *args)
+        finally:
+            self._event_at = None
+
+    def count(self, kind: str) -> int:
+        """1, 2, 3 … for each kind."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        return self.counts[kind]
+
+    def identifier(self, prefix: str, *parts: object) -> str:
+        """A DRS id."""
+        return identifier(prefix, self.seed, *self.place, *parts)
+
+    def ec2_identifier(self, prefix: str, *parts: object) -> str:
+        """An id in the form of EC2's."""
+        return hexadecimal(prefix, self.seed, *self.place, *parts)
+
+    def uuid(self, *parts: object) -> str:
+        """A UUID."""
+        return uuid_of(self.seed, *self.place, *parts)
+
+    def arn(self, kind: str, name: str) -> str:
+        """`arn:aws:drs:<region>:<account>:<kind>/<name>`."""
+        return f"arn:{self.partition}:drs:{self.region}:{self.account_id}:{kind}/{name}"
+
+    def tell(self, kind: str, arn: str, **detail: str) -> None:
+        """Send EventBridge an event about a resource; see `event_bus`."""
+        event_bus.tell(self.account_id, self.region, self.now(), kind, arn, **detail)

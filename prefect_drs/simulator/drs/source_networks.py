@@ -1,0 +1,265 @@
+"""Source networks: VPCs whose make-up DRS replicates and deploys anew.
+
+The replication takes two minutes and always succeeds; a recovery copies the VPC and its subnets into this region's
+EC2. What CloudFormation does on AWS (stacks, exported templates) is told, not done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+
+from .configuration_templates import ConfigurationTemplate
+from .exceptions import ConflictException, ResourceNotFoundException, ServiceQuotaExceededException
+from .instances import seeded_ec2
+from .job_runs import JobRuns
+from .jobs import Job, JobRegister
+from .paging import answer_page
+from .scope import Scope
+from .store import Store
+from .wire import Params, Wire, dropping_none, wire_time
+
+QUOTA_SOURCE_NETWORKS = 100
+"""Source networks an account and region (AWS DRS quotas)."""
+REPLICATION_TAKES = timedelta(minutes=2)
+DEPLOYMENT_TAKES = timedelta(minutes=3)
+EVENTS = {
+    "CREATE_NETWORK_RECOVERY": "DEPLOY_NETWORK_CONFIGURATION",
+    "UPDATE_NETWORK_RECOVERY": "UPDATE_NETWORK_CONFIGURATION",
+    "ASSOCIATE_NETWORK_RECOVERY": "UPDATE_LAUNCH_TEMPLATE",
+}
+
+
+@dataclass(slots=True)
+class SourceNetwork:
+    """One source network."""
+
+    network_id: str
+    arn: str
+    vpc_id: str
+    account: str
+    region: str
+    tags: dict[str, str] = field(default_factory=dict)
+    status: str = "STOPPED"
+    stack: str | None = None
+    launched_vpc: str | None = None
+    last_recovery: Wire | None = None
+    generation: int = 0
+
+    def wire(self) -> Wire:
+        """`SourceNetwork`."""
+        return dropping_none(
+            {
+                "sourceNetworkID": self.network_id,
+                "arn": self.arn,
+                "sourceVpcID": self.vpc_id,
+                "sourceAccountID": self.account,
+                "sourceRegion": self.region,
+                "tags": self.tags,
+                "replicationStatus": self.status,
+                "cfnStackName": self.stack,
+                "launchedVpcID": self.launched_vpc,
+                "lastRecovery": self.last_recovery,
+            }
+        )
+
+
+@dataclass(slots=True)
+class SourceNetworks:
+    """The operations on source networks, and the jobs that deploy them."""
+
+    _scope: Scope
+    _networks: Store[SourceNetwork]
+    _templates: Store[ConfigurationTemplate]
+    _register: JobRegister
+    _runs: JobRuns
+
+    def __post_init__(self) -> None:
+        self._runs.starters.update(dict.fromkeys(EVENTS, self._start))
+        self._scope.handle(network_protected=self._protect, network_deployed=self._finish)
+
+    def create_source_network(self, params: Params) -> Wire:
+        """CreateSourceNetwork of a VPC that is there."""
+        if len(self._networks) >= QUOTA_SOURCE_NETWORKS:
+            raise ServiceQuotaExceededException(
+                f"This account has {QUOTA_SOURCE_NETWORKS} source networks in {self._scope.region}.",
+                "L-4B0323BD",
+                "SourceNetwork",
+            )
+        account, region, vpc_id = params["originAccountID"], params["originRegion"], params["vpcID"]
+        if vpc_id not in ec2_backends[account][region].vpcs:
+            raise ResourceNotFoundException("Vpc", vpc_id)
+        if any(n.vpc_id == vpc_id and n.account == account for n in self._networks.values()):
+            raise ConflictException(f"VPC {vpc_id} has a source network.", "Vpc", vpc_id)
+        network_id = self._scope.identifier("sn-", account, region, vpc_id, self._scope.count("network"))
+        self._networks[network_id] = SourceNetwork(
+            network_id,
+            self._scope.arn("source-network", network_id),
+            vpc_id,
+            account,
+            region,
+            dict(params.get("tags") or {}),
+        )
+        return {"sourceNetworkID": network_id}
+
+    def describe_source_networks(self, params: Params) -> Wire:
+        """DescribeSourceNetworks: by id, by account and region of origin."""
+        filters = params.get("filters") or {}
+        wanted = filters.get("sourceNetworkIDs")
+        found = [
+            network
+            for network in self._networks.values()
+            if (not wanted or network.network_id in wanted)
+            and filters.get("originAccountID", network.account) == network.account
+            and filters.get("originRegion", network.region) == network.region
+        ]
+        return answer_page("DescribeSourceNetworks", params, found)
+
+    def delete_source_network(self, params: Params) -> Wire:
+        """DeleteSourceNetwork: only one that is stopped."""
+        network = self._networks.one(params["sourceNetworkID"])
+        if network.status != "STOPPED":
+            raise _conflict(network, f"Source network {network.network_id} is replicating: stop it first.")
+        del self._networks[network.network_id]
+        return {}
+
+    def start_source_network_replication(self, params: Params) -> Wire:
+        """StartSourceNetworkReplication."""
+        network = self._networks.one(params["sourceNetworkID"])
+        if network.status in {"IN_PROGRESS", "PROTECTED"}:
+            raise _conflict(network, f"Source network {network.network_id} is replicating already.")
+        network.status = "IN_PROGRESS"
+        network.generation += 1
+        self._scope.schedule(
+            self._scope.now() + REPLICATION_TAKES, "network_protected", network.network_id, network.generation
+        )
+        return {"sourceNetwork": network.wire()}
+
+    def _protect(self, at: datetime, network_id: str, generation: int) -> None:
+        """The network is replicated."""
+        network = self._networks.get(network_id)
+        if network is not None and network.generation == generation:
+            network.status = "PROTECTED"
+
+    def stop_source_network_replication(self, params: Params) -> Wire:
+        """StopSourceNetworkReplication."""
+        network = self._networks.one(params["sourceNetworkID"])
+        if network.status == "STOPPED":
+            raise _conflict(network, f"Source network {network.network_id} is not replicating.")
+        network.status = "STOPPED"
+        network.generation += 1
+        return {"sourceNetwork": network.wire()}
+
+    def export_source_network_cfn_template(self, params: Params) -> Wire:
+        """ExportSourceNetworkCfnTemplate: tells the place; the simulator writes no template there."""
+        network = self._networks.one(params["sourceNetworkID"])
+        buckets = [t.settings.get("exportBucketArn") for t in self._templates.values()]
+        if not buckets or not buckets[0]:
+            raise _conflict(network, "The launch configuration template names no exportBucketArn.")
+        bucket = str(buckets[0]).rsplit(":", 1)[-1]
+        return {"s3DestinationUrl": f"https://{bucket}.s3.amazonaws.com/{network.network_id}.yaml"}
+
+    def associate_source_network_stack(self, params: Params) -> Wire:
+        """AssociateSourceNetworkStack: a job that points the network at a stack that is there."""
+        network = self._networks.one(params["sourceNetworkID"])
+        network.stack = params["cfnStackName"]
+        job = self._begin_job([network], "ASSOCIATE_NETWORK_RECOVERY", {})
+        return {"job": job.wire()}
+
+    def start_source_network_recovery(self, params: Params) -> Wire:
+        """StartSourceNetworkRecovery: a job that deploys the networks."""
+        networks = []
+        for entry in params["sourceNetworks"]:
+            network = self._networks.get(entry["sourceNetworkID"])
+            if network is None or network.status != "PROTECTED":
+                raise ConflictException(
+                    f"Source network {entry['sourceNetworkID']} is not there, or not PROTECTED.",
+                    "SourceNetwork",
+                    entry["sourceNetworkID"],
+                )
+            network.stack = entry.get("cfnStackName") or network.stack or f"drs-{network.network_id}"
+            networks.append(network)
+        anew = params.get("deployAsNew") or all(n.launched_vpc is None for n in networks)
+        job = self._begin_job(
+            networks, "CREATE_NETWORK_RECOVERY" if anew else "UPDATE_NETWORK_RECOVERY", dict(params.get("tags") or {})
+        )
+        return {"job": job.wire()}
+
+    def _begin_job(self, networks: list[SourceNetwork], initiated_by: str, tags: dict[str, str]) -> Job:
+        self._register.check_quotas([])
+        job = self._register.make("LAUNCH", initiated_by, {}, tags)
+        for network in networks:
+            network.last_recovery = {
+                "apiCallDateTime": wire_time(self._scope.now()),
+                "jobID": job.job_id,
+                "lastRecoveryResult": "IN_PROGRESS",
+            }
+            job.resources.append(
+                {"participatingResourceID": {"sourceNetworkID": network.network_id}, "launchStatus": "PENDING"}
+            )
+        self._runs.begin(job)
+        return job
+
+    def _start(self, at: datetime, job: Job) -> None:
+        """Jobs of networks have no servers: they deploy, and end."""
+        for resource in job.resources:
+            resource["launchStatus"] = "IN_PROGRESS"
+            network = self._networks.get(resource["participatingResourceID"]["sourceNetworkID"])
+            job.note(at, f"{EVENTS[job.initiated_by]}_START", eventResourceData=_told(network))
+        self._scope.schedule(at + DEPLOYMENT_TAKES, "network_deployed", job.job_id)
+
+    def _finish(self, at: datetime, job_id: str) -> None:
+        """The networks stand."""
+        job = self._register.active(job_id)
+        if job is None:
+            return
+        associates = job.initiated_by == "ASSOCIATE_NETWORK_RECOVERY"
+        for resource in job.resources:
+            resource["launchStatus"] = "LAUNCHED"
+            network = self._networks.get(resource["participatingResourceID"]["sourceNetworkID"])
+            if network is None:
+                continue
+            if not associates:
+                self._deploy(network, job_id)
+            if network.last_recovery is not None:
+                network.last_recovery["lastRecoveryResult"] = "ASSOCIATE_SUCCESS" if associates else "SUCCESS"
+            job.note(at, f"{EVENTS[job.initiated_by]}_END", eventResourceData=_told(network))
+        self._runs.end(at, job)
+
+    def _deploy(self, network: SourceNetwork, job_id: str) -> None:
+        origin = ec2_backends[network.account][network.region]
+        ec2 = ec2_backends[self._scope.account_id][self._scope.region]
+        source: Any = origin.vpcs.get(network.vpc_id)
+        if source is None:
+            return
+        with seeded_ec2(self._scope.seed, job_id, network.network_id):
+            vpc = ec2.create_vpc(
+                source.cidr_block, tags=[{"Key": "Name", "Value": network.stack or network.network_id}]
+            )
+            zones = [zone.name for zone in ec2.describe_availability_zones()]
+            subnets = [s for by_id in origin.subnets.values() for s in by_id.values() if s.vpc_id == network.vpc_id]
+            for number, subnet in enumerate(sorted(subnets, key=lambda s: str(s.cidr_block))):
+                ec2.create_subnet(vpc.id, subnet.cidr_block, availability_zone=zones[number % len(zones)])
+        network.launched_vpc = vpc.id
+
+
+def _told(network: SourceNetwork | None) -> Wire:
+    if network is None:
+        return {}
+    return {
+        "sourceNetworkData": dropping_none(
+            {
+                "sourceNetworkID": network.network_id,
+                "sourceVpc": network.vpc_id,
+                "targetVpc": network.launched_vpc,
+                "stackName": network.stack,
+            }
+        )
+    }
+
+
+def _conflict(network: SourceNetwork, message: str) -> ConflictException:
+    return ConflictException(message, "SourceNetwork", network.network_id)

@@ -1,0 +1,92 @@
+"""What stands before any service: whether the region answers and is enabled, whether the session lives and may do this.
+
+How a call gets no answer is here too.
+
+In: a request and who sent it. Out: nothing, or an error of AWS, or `NoAnswerError`. Within `mock_aws` no answer is
+botocore's own connection error, raised at once; over HTTP the connection is closed, which botocore tells the same way.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from moto.core.common_types import TYPE_RESPONSE
+
+from ..drs.exceptions import AccessDeniedException, ExpiredTokenException, UnrecognizedClientException
+from ..faults import CredentialsFault, OperationFault, OptInFault, RegionFault
+from ..runtime import current
+from . import permissions
+
+
+class NoAnswerError(Exception):
+    """The caller hears nothing. `code`: unreachable, time-out or lose-answer."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def admit(service: str, operation: str, account: str, region: str, access_key: str) -> OperationFault | None:
+    """Let a call through, or not; the planted fault that hits the operation, which may only lose the answer.
+
+    Raises:
+        NoAnswerError: the region is unreachable, or the operation times out.
+        UnrecognizedClientException, ExpiredTokenException, AccessDeniedException: see `check`.
+    """
+    check(service, operation, account, region, access_key)
+    fault = current().faults.hit(OperationFault, account, region, service=service, operation=operation)
+    if fault is not None and fault.effect == "time-out":
+        raise NoAnswerError("time-out")
+    return fault
+
+
+def check(service: str, operation: str, account: str, region: str, access_key: str) -> None:
+    """Let a call through, or not.
+
+    Raises:
+        NoAnswerError: the region is unreachable.
+        UnrecognizedClientException: the region is not enabled for the account.
+        ExpiredTokenException: the session that signed it is over.
+        AccessDeniedException: the policies of its role do not allow it.
+    """
+    runtime = current()
+    if runtime.faults.hit(RegionFault, account, region) is not None:
+        raise NoAnswerError("unreachable")
+    if runtime.faults.hit(OptInFault, account, region) is not None:
+        raise UnrecognizedClientException()
+    session = runtime.sessions.get(access_key)
+    if session is None:
+        return
+    role = session.role_arn.rsplit("/", 1)[-1]
+    if runtime.faults.hit(CredentialsFault, account, region, role=(role, session.role_arn)) is not None:
+        runtime.sessions.expire(access_key)
+        session = runtime.sessions.get(access_key)
+    if session is None:
+        return
+    if session.expires_at <= runtime.now():
+        raise ExpiredTokenException()
+    if runtime.checks_assume_role and operation:
+        try:
+            permissions.check(session, service, operation, region)
+        except permissions.NotPermittedError as denied:
+            raise AccessDeniedException(str(denied)) from None
+
+
+def drop(request: Any, silence: NoAnswerError) -> TYPE_RESPONSE:
+    """Give no answer.
+
+    Raises:
+        botocore.exceptions.HTTPClientError: within `mock_aws`, what botocore would raise.
+    """
+    connection = request.environ.get("werkzeug.socket")
+    if isinstance(connection, socket.socket):
+        connection.shutdown(socket.SHUT_RDWR)
+        return 500, {}, ""
+    url = str(request.url)
+    if silence.code == "unreachable":
+        raise EndpointConnectionError(endpoint_url=url, error="the sandbox's region is unreachable")
+    if silence.code == "time-out":
+        raise ReadTimeoutError(endpoint_url=url, error="the sandbox gives no answer")
+    raise ConnectionClosedError(endpoint_url=url, error="the sandbox lost the answer", request=request)

@@ -1,0 +1,96 @@
+"""Whether the policies of an assumed role allow a call, and IAM's own answer to the same question.
+
+In: a session and the action that it asks for. Out: nothing, or `NotPermittedError` in AWS's words. The caller's own
+keys, which are made up, may do all. Which resource a call is about is not told here: see `policies.decide`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.iam.exceptions import NotFoundException, ValidationError
+from moto.iam.responses import IamResponse
+
+from ..sessions import Session
+from .policies import Decision, UnknownPrincipalError, decide, policies_of
+
+ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+"""What no policy can deny, or needs to allow (STS API reference)."""
+DEFAULT_PAGE = 100
+LARGEST_PAGE = 1000
+"""Results of SimulatePrincipalPolicy a page (MaxItems)."""
+
+
+class NotPermittedError(Exception):
+    """The role may not. Each service has its own code for it."""
+
+
+def check(session: Session, service: str, operation: str, region: str) -> None:
+    """Let a call of an assumed role through, or not.
+
+    Raises:
+        NotPermittedError: its policies do not allow the action, or deny it.
+    """
+    action = f"{service}:{operation}"
+    if action in ALWAYS_ALLOWED:
+        return
+    try:
+        documents = policies_of(session.role_arn)
+    except UnknownPrincipalError:
+        documents = []
+    decision = decide(documents, action, None, {"aws:requestedregion": [region], "aws:viaawsservice": ["false"]})
+    if decision is Decision.ALLOWED:
+        return
+    partition, account, role = session.role_arn.split(":")[1], session.account_id, session.role_arn.rsplit("/", 1)[-1]
+    because = (
+        "with an explicit deny in an identity-based policy"
+        if decision is Decision.EXPLICIT_DENY
+        else f"because no identity-based policy allows the {action} action"
+    )
+    raise NotPermittedError(
+        f"User: arn:{partition}:sts::{account}:assumed-role/{role}/{session.name} is not authorized to perform: "
+        f"{action} {because}"
+    )
+
+
+class SandboxIAMResponse(IamResponse):
+    """IAM, with the simulation of a principal's policies."""
+
+    def simulate_principal_policy(self) -> ActionResult:
+        """SimulatePrincipalPolicy: what the policies of a user, a group's member or a role say, a page at a time."""
+        context = {
+            str(entry["ContextKeyName"]).lower(): [str(value) for value in entry.get("ContextKeyValues", [])]
+            for entry in self._get_param("ContextEntries", [])
+        }
+        arn = str(self._get_param("PolicySourceArn"))
+        try:
+            documents = policies_of(arn)
+        except UnknownPrincipalError:
+            raise NotFoundException(f"The user or role with name {arn.rsplit('/', 1)[-1]} cannot be found.") from None
+        documents += self._get_param("PolicyInputList", [])
+        asked = [
+            (action, resource)
+            for action in self._get_param("ActionNames", [])
+            for resource in self._get_param("ResourceArns", []) or ["*"]
+        ]
+        marker, size = self._get_param("Marker") or "0", int(self._get_param("MaxItems") or DEFAULT_PAGE)
+        if not marker.isdigit() or not 1 <= size <= LARGEST_PAGE:
+            raise ValidationError(f"Marker {marker!r} or MaxItems {size} is not valid.")
+        end = int(marker) + size
+        result: dict[str, Any] = {
+            "EvaluationResults": [
+                {
+                    "EvalActionName": action,
+                    "EvalResourceName": resource,
+                    "EvalDecision": decide(documents, action, resource, context).value,
+                    "MatchedStatements": [],
+                    "MissingContextValues": [],
+                }
+                for action, resource in asked[int(marker) : end]
+            ],
+            "IsTruncated": len(asked) > end,
+        }
+        if len(asked) > end:
+            result["Marker"] = str(end)
+        return ActionResult(result)
