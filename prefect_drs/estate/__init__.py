@@ -3,7 +3,7 @@
     model.py     what is stored -> an Estate; edits -> the Estate that they would make
     blocks.py    the two block types, and the one that a change is committed with
     store.py     blocks -> an Estate, and a change -> blocks: readers see all of it or nothing
-    refusals.py  why a change is refused, as errors with the operations' codes
+    errors.py    why a change is refused, as errors with the operations' codes
     rules.py     an Estate and the one that would be -> refusals: the rules of a manifest, and who is using what
     overlap.py   groups by tags that hold the same server today
     change.py    the one way to change anything: lock, read, edit, examine, write
