@@ -37,6 +37,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from prefect_drs.plan.graph import WaveGraph
+from prefect_drs.plan.longest_path import seconds_before
 from prefect_drs.plan.model import Manifest, ProtectionGroup, RecoveryPlan, Wave
 
 if TYPE_CHECKING:
@@ -150,25 +152,21 @@ def draw_estate(size: EstateSize, seed: int, *, drills: int = 3, run_sigma: floa
 
 def lower_bound(estate: Estate, slots: int = SLOTS) -> Bound:
     """What no scheduler can beat on this estate (see the module's docstring for the reading)."""
-    servers = estate.wave_servers()
-    ends: dict[int, float] = {}
-    for wave in estate.plan.waves:  # drawn in layer order: dependencies come first
-        start = max((ends[n] for n in wave.depends_on_waves), default=0.0)
-        ends[wave.wave_number] = start + max(estate.durations[s] for s in servers[wave.wave_number])
-    return Bound(max(ends.values()), sum(estate.durations.values()) / slots)
+    slowest = {wave: max(estate.durations[s] for s in servers) for wave, servers in estate.wave_servers().items()}
+    before = seconds_before({wave.wave_number: wave.depends_on_waves for wave in estate.plan.waves}, slowest)
+    chain = max(before[wave] + seconds for wave, seconds in slowest.items())
+    return Bound(chain, sum(estate.durations.values()) / slots)
 
 
 def tier_by_tier(plan: RecoveryPlan) -> RecoveryPlan:
     """The same plan with a barrier after each layer: a wave waits for every wave of the layer before its
     own.
     """
-    depth: dict[int, int] = {}
-    for wave in plan.waves:
-        depth[wave.wave_number] = 1 + max((depth[n] for n in wave.depends_on_waves), default=-1)
-    layer: dict[int, list[int]] = {}
-    for number, level in depth.items():
-        layer.setdefault(level, []).append(number)
-    return _rewired(plan, {number: layer.get(level - 1, []) for number, level in depth.items()})
+    generations = WaveGraph.of(plan).generations
+    before = [(), *generations]
+    return _rewired(
+        plan, {n: waves for waves, generation in zip(before, generations, strict=False) for n in generation}
+    )
 
 
 def one_after_another(plan: RecoveryPlan) -> RecoveryPlan:

@@ -8,7 +8,7 @@ from the repository's root. A model, not a drill: jobs are started and end in a 
 a table, and ends with exit code 1 where the targets are missed (≤1.05 at 1,000 servers, ≤1.12 at 4,000,
 launch times known) or a quota was broken. The other columns show what knowing the launch times beforehand is
 worth: `known` exactly, recorded by three drills that vary by 5 % or by 10 %, or not at all; and what the packer's
-own rule comes to without foresight.
+own rule reaches without the lookahead.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def measure(size: EstateSize, seed: int, reaction: float) -> Row:
     for name, expected in known.items():
         courses[name] = play(PackingPlan.of(course_waves(estate), expected), estate.durations, reaction=reaction)
     recorded = PackingPlan.of(course_waves(estate), expected_seconds(estate))
-    courses["no foresight, 5 %"] = play(recorded, estate.durations, reaction=reaction, foresight=False)
+    courses["no lookahead, 5 %"] = play(recorded, estate.durations, reaction=reaction, lookahead=False)
     for name, rewire in STRATEGIES.items():
         if name != "prefect-drs":
             waves = course_waves(estate, rewire(estate.plan))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_drs.forecast.durations import ServerTraits, Spread, spreads
 from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, WaveTimes, play
+from prefect_drs.plan.longest_path import seconds_before
 
 if TYPE_CHECKING:
     from prefect_drs.recovery.launch.packing import JobUsage, Limits
@@ -174,7 +175,7 @@ def forecast(
                 limits=limits,
                 usage=usage,
                 reaction=reaction,
-                foresight=False,  # a hundred times as fast, and late by 3.5 % or so at most
+                lookahead=False,  # a hundred times as fast, and late by 3.5 % or so at most
             )
         )
         unbounded.append(_without_quotas(plan, seconds, waits, failures or {}, reaction))
@@ -233,15 +234,12 @@ def _without_quotas(
     reaction: float,
 ) -> float:
     """When all is done if every server starts the moment its wave may: the longest chain."""
-    ends: dict[int, float] = {}
-    for number in plan.order:
-        wave = plan.waves[number]
-        launches = [
-            (seconds[s] + reaction) * (1 + failures.get(s, 0)) for there in wave.servers.values() for s in there
-        ]
-        ready = max((ends[n] for n in wave.depends_on_waves), default=0.0)
-        ends[number] = ready + gates.get(number, wave.gate) + max(launches, default=0.0) + wave.check
-    return max(ends.values())
+    own: dict[int, float] = {}
+    for number, wave in plan.waves.items():
+        launches = ((seconds[s] + reaction) * (1 + failures.get(s, 0)) for s in wave.server_ids)
+        own[number] = gates.get(number, wave.gate) + max(launches, default=0.0) + wave.check
+    before = seconds_before({number: wave.depends_on_waves for number, wave in plan.waves.items()}, own)
+    return max(before[number] + own[number] for number in own)
 
 
 def _critical_path(plan: PackingPlan, course: SimulatedRecovery) -> list[int]:

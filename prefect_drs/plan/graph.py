@@ -1,7 +1,7 @@
-"""The waves of a plan as a directed acyclic graph: what may start when, and what takes longest.
+"""The waves of a plan as a directed acyclic graph: their order, and the longest path through them.
 
-In: a `RecoveryPlan`. Out: a `WaveGraph`, which answers by wave numbers. An edge goes from a wave to each wave that
-waits for it. A plan whose waves have no order is refused here, whoever made it; nothing is ever guessed.
+In: a `RecoveryPlan`. Out: a `WaveGraph`, which identifies waves by their numbers. An edge goes from a wave to each wave
+that waits for it. A plan whose waves have no order raises a `UsageError`; the graph never guesses one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from prefect_drs.core.errors import UsageError
 from prefect_drs.core.escaping import mermaid_label
 from prefect_drs.plan.cycles import cycles
+from prefect_drs.plan.longest_path import seconds_after
 from prefect_drs.plan.model import RecoveryPlan, Wave
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class WaveGraph:
         """The graph of a plan.
 
         Raises:
-            UsageError: a wave number is there twice, a wave waits for one that is not there, or waves wait for each
-                other; every ring is named edge by edge.
+            UsageError: two waves have the same number, a wave waits for a wave that does not exist, or waves wait for
+                each other; the message lists every cycle edge by edge.
         """
         import networkx as nx  # noqa: PLC0415 - 0.15 s that `import prefect_drs.plan.graph` need not pay
 
@@ -55,13 +56,13 @@ class WaveGraph:
         faults: list[str] = []
         for wave in plan.waves:
             if wave.wave_number in waves:
-                faults.append(f"wave number {wave.wave_number} is given twice")
+                faults.append(f"wave number {wave.wave_number} is used twice")
             waves.setdefault(wave.wave_number, wave)
-        there = ", ".join(map(str, sorted(waves))) or "none"
+        known = ", ".join(map(str, sorted(waves))) or "none"
         depends = {number: wave.depends_on_waves for number, wave in waves.items()}
         for number, others in depends.items():
             faults += [
-                f"wave {number} waits for wave {other}, which is not there (waves: {there})"
+                f"wave {number} waits for wave {other}, which does not exist (waves: {known})"
                 for other in others
                 if other not in waves
             ]
@@ -78,26 +79,26 @@ class WaveGraph:
         return cls(plan.plan_name, waves, graph)
 
     def wave(self, number: int) -> Wave:
-        """The wave of that number.
+        """The wave with that number.
 
         Raises:
-            UsageError: there is none; the message lists those there are.
+            UsageError: the plan has none; the message lists its waves.
         """
         if number not in self.waves:
-            there = ", ".join(map(str, sorted(self.waves))) or "none"
-            raise UsageError(f"plan {self.plan_name!r} has no wave {number}; its waves are {there}")
+            known = ", ".join(map(str, sorted(self.waves))) or "none"
+            raise UsageError(f"plan {self.plan_name!r} has no wave {number}; its waves are {known}")
         return self.waves[number]
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """All waves, each after those it waits for; of those that may come next, the lowest number comes first."""
+        """All waves in topological order; of waves that may come next, the lowest number comes first."""
         import networkx as nx  # noqa: PLC0415
 
         return tuple(nx.lexicographical_topological_sort(self.digraph, key=lambda number: number))
 
     @cached_property
     def generations(self) -> tuple[tuple[int, ...], ...]:
-        """The waves by how many waves deep they wait: those of one generation never wait for each other."""
+        """The waves by their depth in the graph; waves of one generation never wait for each other."""
         import networkx as nx  # noqa: PLC0415
 
         return tuple(tuple(sorted(generation)) for generation in nx.topological_generations(self.digraph))
@@ -118,7 +119,7 @@ class WaveGraph:
         return tuple(sorted(self.digraph.successors(number)))
 
     def descendants(self, number: int) -> frozenset[int]:
-        """The waves that wait for it, directly or through others: what cannot run once it has failed."""
+        """The waves that wait for it, directly or through others; they cannot run once it has failed."""
         import networkx as nx  # noqa: PLC0415
 
         self.wave(number)
@@ -138,19 +139,16 @@ class WaveGraph:
             durations: seconds of every wave.
 
         Raises:
-            UsageError: a wave's duration is missing, negative or no number.
+            UsageError: a wave's duration is missing, negative or not finite.
         """
         faulty = [n for n in self.order if not 0 <= durations.get(n, math.nan) < math.inf]
         if faulty:
-            raise UsageError(f"plan {self.plan_name!r}: no duration of 0 s or more for wave {faulty[0]}")
-        remaining: dict[int, float] = {}
-        for number in reversed(self.order):
-            after = max((remaining[next_] for next_ in self.digraph.successors(number)), default=0.0)
-            remaining[number] = durations[number] + after
-        return remaining
+            raise UsageError(f"plan {self.plan_name!r}: wave {faulty[0]} has no duration of 0 s or more")
+        after = seconds_after({number: wave.depends_on_waves for number, wave in self.waves.items()}, durations)
+        return {number: durations[number] + after[number] for number in self.order}
 
     def critical_path(self, durations: Mapping[int, float]) -> tuple[tuple[int, ...], float]:
-        """The path that decides how long the plan takes, first wave first, and its seconds.
+        """The longest path through the plan, first wave first, and its seconds.
 
         Of paths that are equally long, the one with the lower wave numbers.
 
@@ -158,7 +156,7 @@ class WaveGraph:
             durations: seconds of every wave.
 
         Raises:
-            UsageError: a wave's duration is missing, negative or no number.
+            UsageError: a wave's duration is missing, negative or not finite.
         """
         remaining = self.remaining_path(durations)
         path: list[int] = []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.estates import LARGE, SMALL, draw_estate, lower_bound
 from benchmarks.packing import TARGETS, measure, quota_violations
-from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack, tails
+from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack
 
 IDS = [f"s-{i:017d}" for i in range(400)]
 any_float = st.floats(allow_nan=True, allow_infinity=True)
@@ -186,23 +186,6 @@ def test_a_fragment_takes_the_slowest_servers_first():
     (start,) = pack([Demand(1, tuple(IDS[:100]), 2000.0, durations)], JobUsage(jobs=5, servers=490))
 
     assert start.servers == tuple(IDS[99:89:-1])
-
-
-def test_a_tail_is_the_longest_chain_that_follows():
-    assert tails({1: (), 2: (1,), 3: (1,), 4: (2, 3)}, {1: 1.0, 2: 20.0, 3: 5.0, 4: 100.0}) == {
-        1: 120.0,
-        2: 100.0,
-        3: 100.0,
-        4: 0.0,
-    }
-
-
-@pytest.mark.parametrize(
-    ("depends_on", "told"), [({1: (2,), 2: (1,)}, "circle"), ({1: (7,)}, "wave 7, which is not among")]
-)
-def test_tails_refuse_what_is_no_graph_without_circles(depends_on, told):
-    with pytest.raises(ValueError, match=told):
-        tails(depends_on, dict.fromkeys(depends_on, 1.0))
 
 
 def test_four_thousand_ready_servers_are_packed_in_under_ten_milliseconds():

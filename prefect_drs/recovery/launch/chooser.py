@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from prefect_drs.aws.location import Location
+from prefect_drs.plan.longest_path import seconds_after
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.lookahead import Lookahead, WaveLookahead
 from prefect_drs.recovery.launch.lookahead import choose as choose_with_lookahead
-from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack, tails
+from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack
 from prefect_drs.recovery.launch.quota_sharing import share
 from prefect_drs.recovery.waves import ServerState, WaveRun
 from prefect_drs.runbook import RunbookWave
@@ -45,7 +46,7 @@ class LaunchChooser:
         self._limits = limits
         self._decided: dict[Location, _Basis] = {}  # where nothing more is to be started until it changes
         # For each wave, the seconds from its end to the end of the longest chain of waves after it.
-        self._tails = tails(
+        self._tails = seconds_after(
             {wave.wave_number: wave.depends_on_waves for wave in planned},
             {wave.wave_number: self._longest(server.source_server_id for server in wave.servers) for wave in planned},
         )

@@ -271,37 +271,6 @@ def _parts(
         yield first + cuts[-1][1], first + count, True
 
 
-def tails(depends_on: Mapping[int, Collection[int]], lengths: Mapping[int, float]) -> dict[int, float]:
-    """For each wave, the seconds from its end to the end of the longest chain of waves that follow it.
-
-    Args:
-        depends_on: for each wave, the waves it waits for; acyclic, every wave a key.
-        lengths: expected seconds from a wave's start to its end (its slowest server, its checks, its gate).
-
-    Raises:
-        ValueError: the waves depend on each other in a circle, or on one that is not a key.
-    """
-    dependents: dict[int, list[int]] = {wave: [] for wave in depends_on}
-    for wave, before in depends_on.items():
-        for other in set(before):
-            if other not in dependents:
-                raise ValueError(f"wave {wave} depends on wave {other}, which is not among the waves given")
-            dependents[other].append(wave)
-    open_ends = {wave: len(after) for wave, after in dependents.items()}
-    found = dict.fromkeys(depends_on, 0.0)
-    ready = [wave for wave, count in open_ends.items() if count == 0]
-    for wave in ready:  # grows while it is walked: each wave once all its dependents are known
-        for other in set(depends_on[wave]):
-            found[other] = max(found[other], lengths[wave] + found[wave])
-            open_ends[other] -= 1
-            if open_ends[other] == 0:
-                ready.append(other)
-    if len(ready) < len(found):
-        circle = sorted(wave for wave, count in open_ends.items() if count)
-        raise ValueError(f"waves {circle} depend on each other in a circle, or lead into one")
-    return found
-
-
 def _slowest_first(demand: Demand, seen: Collection[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """The servers of a demand that are not in `seen`, each once, and their expected seconds, the longest
     first.
