@@ -21,10 +21,10 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.engine import drill, runbook_of
+from benchmarks.drills import drill, runbook_of
 from benchmarks.estates import LARGE, SMALL, Estate, EstateSize, draw_estate
-from benchmarks.packing import course_waves, expected_seconds
-from prefect_drs.forecast import PackingPlan, forecast, play
+from benchmarks.packing import expected_seconds, simulated_waves
+from prefect_drs.forecast import PackingPlan, forecast, simulate
 
 TARGET = 0.10
 REACTION = 5.0
@@ -36,14 +36,14 @@ def makespan(estate: Estate, *, faults: bool = False, blind: bool = False) -> fl
     rng = random.Random(f"faults/{estate.size.name}/{estate.seed}")  # noqa: S311 - a benchmark
     failures = {s: 1 for s in estate.durations if rng.random() < FAILURE_RATE} if faults else None
     expected = dict.fromkeys(estate.durations, 1200.0) if blind else expected_seconds(estate)
-    plan = PackingPlan.of(course_waves(estate), expected)
-    return play(plan, estate.durations, failures=failures, reaction=REACTION).makespan
+    plan = PackingPlan.of(simulated_waves(estate), expected)
+    return simulate(plan, estate.durations, failures=failures, reaction=REACTION).makespan
 
 
 def off(actual: float, estate: Estate, samples: int, *, recorded: bool = True, failure_rate: float = 0.0) -> float:
     """By how much the forecast's P50 is off the makespan that came, as a share of it."""
     told = forecast(
-        course_waves(estate),
+        simulated_waves(estate),
         recorded=estate.recorded if recorded else None,
         samples=samples,
         failure_rate=failure_rate,

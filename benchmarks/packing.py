@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.estates import LARGE, SMALL, STRATEGIES, Estate, EstateSize, draw_estate, lower_bound
-from prefect_drs.forecast import PackingPlan, SimulatedRecovery, SimulatedWave, play, spreads
+from prefect_drs.forecast import PackingPlan, SimulatedRecovery, SimulatedWave, simulate, spreads
 from prefect_drs.plan.model import RecoveryPlan
 from prefect_drs.recovery.launch.packing import Limits
 
@@ -42,7 +42,7 @@ class Row:
     violations: int
 
 
-def course_waves(estate: Estate, plan: RecoveryPlan | None = None) -> tuple[SimulatedWave, ...]:
+def simulated_waves(estate: Estate, plan: RecoveryPlan | None = None) -> tuple[SimulatedWave, ...]:
     """The estate's waves for the model; `plan` is the estate's own, or one with other dependencies."""
     servers = estate.wave_servers()
     return tuple(
@@ -84,13 +84,13 @@ def measure(size: EstateSize, seed: int, reaction: float) -> Row:
         "unknown": None,
     }
     for name, expected in known.items():
-        courses[name] = play(PackingPlan.of(course_waves(estate), expected), estate.durations, reaction=reaction)
-    recorded = PackingPlan.of(course_waves(estate), expected_seconds(estate))
-    courses["no lookahead, 5 %"] = play(recorded, estate.durations, reaction=reaction, lookahead=False)
+        courses[name] = simulate(PackingPlan.of(simulated_waves(estate), expected), estate.durations, reaction=reaction)
+    recorded = PackingPlan.of(simulated_waves(estate), expected_seconds(estate))
+    courses["no lookahead, 5 %"] = simulate(recorded, estate.durations, reaction=reaction, lookahead=False)
     for name, rewire in STRATEGIES.items():
         if name != "prefect-drs":
-            waves = course_waves(estate, rewire(estate.plan))
-            courses[name] = play(PackingPlan.of(waves, estate.durations), estate.durations, reaction=reaction)
+            waves = simulated_waves(estate, rewire(estate.plan))
+            courses[name] = simulate(PackingPlan.of(waves, estate.durations), estate.durations, reaction=reaction)
     return Row(
         size,
         seed,

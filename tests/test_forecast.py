@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks.estates import LARGE, SMALL, draw_estate
 from benchmarks.forecast import makespan, off
-from benchmarks.packing import course_waves, quota_violations
+from benchmarks.packing import quota_violations, simulated_waves
 from prefect_drs.forecast import (
     PackingPlan,
     ServerTraits,
@@ -24,7 +24,7 @@ from prefect_drs.forecast import (
     Spread,
     default_spread,
     forecast,
-    play,
+    simulate,
     spreads,
 )
 from prefect_drs.forecast import forecast_json as as_json
@@ -47,7 +47,7 @@ def all_taking(waves: list[SimulatedWave], seconds: float) -> dict[str, float]:
 
 def course_of(waves: list[SimulatedWave], seconds: float = 600.0, **more):
     durations = all_taking(waves, seconds)
-    return play(PackingPlan.of(waves, durations), durations, **more)
+    return simulate(PackingPlan.of(waves, durations), durations, **more)
 
 
 def exactly(waves: list[SimulatedWave], seconds: float) -> dict[str, list[float]]:
@@ -112,7 +112,7 @@ def test_no_course_breaks_a_quota_or_starts_a_wave_before_its_dependencies(seed,
     durations = {s: rng.lognormvariate(6, 1) for s in all_taking(waves, 0.0)}
     limits = Limits(servers_per_job=rng.randrange(1, 20), concurrent_jobs=jobs, servers_in_jobs=servers)
 
-    course = play(PackingPlan.of(waves, durations if seed % 2 else None), durations, limits=limits)
+    course = simulate(PackingPlan.of(waves, durations if seed % 2 else None), durations, limits=limits)
 
     assert quota_violations(course, limits) == 0
     assert sum(job.servers for job in course.jobs) == len(durations)
@@ -220,7 +220,7 @@ def test_a_slow_approval_bounds_a_quick_recovery():
 
 def test_the_parts_of_the_critical_path_are_the_whole_recovery():
     estate = draw_estate(SMALL, 1)
-    gated = [SimulatedWave(w.wave_number, w.depends_on_waves, w.servers, 60.0, 30.0) for w in course_waves(estate)]
+    gated = [SimulatedWave(w.wave_number, w.depends_on_waves, w.servers, 60.0, 30.0) for w in simulated_waves(estate)]
 
     told = forecast(gated, recorded=estate.recorded, samples=1)
 
@@ -229,7 +229,7 @@ def test_the_parts_of_the_critical_path_are_the_whole_recovery():
 
 def test_the_same_seed_tells_the_same_and_another_seed_nearly_so():
     estate = draw_estate(SMALL, 2)
-    waves = course_waves(estate)
+    waves = simulated_waves(estate)
 
     first = forecast(waves, recorded=estate.recorded, seed=1)
 
@@ -240,7 +240,7 @@ def test_the_same_seed_tells_the_same_and_another_seed_nearly_so():
 
 def test_failures_lengthen_what_is_told():
     estate = draw_estate(SMALL, 2)
-    waves = course_waves(estate)
+    waves = simulated_waves(estate)
 
     calm, stormy = (forecast(waves, recorded=estate.recorded, failure_rate=rate, samples=20) for rate in (0.0, 0.1))
 
@@ -273,7 +273,7 @@ def test_four_thousand_servers_are_forecast_in_a_few_seconds():
     estate = draw_estate(LARGE, 1)
     began = time.process_time()
 
-    forecast(course_waves(estate), recorded=estate.recorded)
+    forecast(simulated_waves(estate), recorded=estate.recorded)
 
     assert time.process_time() - began < 6.0
 

@@ -1,9 +1,9 @@
-"""How long a recovery will take, told before it begins.
+"""How long a recovery will take, computed before it begins.
 
-    durations.py   what is recorded and known of servers -> a Spread of launch seconds for each
-    course.py      waves, and the seconds of this once -> a Course: which job starts when, by the engine's packer
+    durations.py   recorded launches, disks, operating systems -> a Spread of launch seconds for each server
+    simulation.py  waves and one set of seconds -> a SimulatedRecovery: which job starts when, by the engine's packer
     manifest.py    a plan without an account -> waves
-    estimate.py    many courses, drawn at random -> a Forecast: timeline, RTO, critical path, what bounds it
+    estimate.py    many simulations, drawn at random -> a Forecast: timeline, RTO, critical path, what bounds it
 
 Plain data in and out; no AWS, no Prefect, no clock.
 """
@@ -18,7 +18,7 @@ from prefect_drs.forecast.estimate import (
     waves_of,
 )
 from prefect_drs.forecast.manifest import ManifestWaves, waves_of_manifest
-from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, play
+from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, simulate
 
 __all__ = [
     "Forecast",
@@ -33,7 +33,7 @@ __all__ = [
     "default_spread",
     "forecast",
     "forecast_json",
-    "play",
+    "simulate",
     "spreads",
     "waves_of",
     "waves_of_manifest",

@@ -1,9 +1,8 @@
 """How long a server is expected to take from StartRecovery to LAUNCHED: from recorded launches, else by a
 documented default.
 
-In: seconds measured by earlier launches, and what is known of a server's disks and operating system. Out: a
-`Spread`, a log-normal distribution, for each server. Never reads a journal or an account; whoever calls has
-read them.
+In: seconds of earlier launches, and a server's disks and operating system where known. Out: a `Spread`, a log-normal
+distribution, for each server. Never reads a journal or an account; the caller has read them.
 
 **The default.** AWS publishes no distribution; it says that a launch takes minutes, that the conversion of
 the volumes and the boot make up most of it, and that a Linux server normally boots within 5 minutes, a
@@ -16,15 +15,14 @@ Windows server within 20 (AWS DRS user guide, "Elastic Disaster Recovery concept
 | neither                     | 1,200                       | 0.35 |
 
 A disk size that is not known counts as 100 GiB. The first two are the sums of the stages that this project's
-simulator launches by (stated again here, since the package never imports the simulator; a test holds the two
-together). The last is the plain assumption of the benchmark estates. Replace them by recording drills: that
-is what makes a forecast good.
+simulator uses (repeated here, since the package never imports the simulator; a test compares the two). The last is
+the assumption of the benchmark estates. Recorded drills replace them, and make a forecast good.
 
 **Recorded launches.** Logarithms of seconds are taken to vary between servers, and between launches of the
 same server (σ pooled over all servers with two launches or more; 0.15 where there is none). From n launches a
 server's median is their geometric mean, drawn a little towards the mean of all recorded servers, since the
 slowest of many is partly the unluckiest (the usual shrinkage of a random-effects model); its σ is the
-variation between launches plus what n launches leave unknown. A server with no launch recorded takes the
+variation between launches plus the uncertainty that n launches leave. A server with no launch recorded takes the
 default, scaled by how much longer or shorter than their defaults the recorded servers took.
 """
 
@@ -36,7 +34,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 DEFAULT_RUN_SIGMA = 0.15
-"""What launches of one server vary by, where no server has been launched twice."""
+"""σ between launches of one server, where no server has been launched twice."""
 
 ASSUMED_DISK_GIB = 100.0
 
@@ -54,8 +52,11 @@ UNKNOWN_SERVER = Spread(1200.0, 0.35)
 
 @dataclass(frozen=True, slots=True)
 class ServerTraits:
-    """What bears on a server's launch: GiB on all its replicated disks, and whether it is a Windows server;
-    None: unknown.
+    """The traits that decide a server's launch time; None: unknown.
+
+    Args:
+        disk_gib: size of all its replicated disks.
+        windows: whether it runs Windows.
     """
 
     disk_gib: float | None = None
@@ -79,8 +80,8 @@ def spreads(
 
     Args:
         servers: source server ids.
-        recorded: seconds of earlier launches, by source server id; other servers' too. What is not above zero
-        is ignored.
+        recorded: seconds of earlier launches, by source server id, other servers included. Seconds of 0 or less are
+            ignored.
         traits: disk size and operating system, by source server id.
     """
     traits = traits or {}
@@ -107,7 +108,7 @@ def spreads(
 
 
 def _variance_of_launches(logs: Mapping[str, Sequence[float]], means: Mapping[str, float]) -> float:
-    """By how much launches of one server vary, pooled over the servers launched more than once."""
+    """The variance between launches of one server, pooled over the servers launched more than once."""
     freedom = sum(len(values) - 1 for values in logs.values())
     if not freedom:
         return DEFAULT_RUN_SIGMA**2
@@ -115,7 +116,7 @@ def _variance_of_launches(logs: Mapping[str, Sequence[float]], means: Mapping[st
 
 
 def _variance_of_servers(logs: Mapping[str, Sequence[float]], means: Mapping[str, float], within: float) -> float:
-    """By how much servers differ: what their means vary by, less what launches vary by."""
+    """The variance between servers: that of their means, less that of their launches."""
     if len(means) < 2:
         return math.inf  # nothing to draw a lone server towards
     noise = statistics.fmean(within / len(values) for values in logs.values())

@@ -1,10 +1,10 @@
-"""The forecast: how long a recovery will take, which waves decide it, and what it is that holds them up.
+"""The forecast: how long a recovery will take, which waves decide it, and what delays them.
 
-In: the waves (`waves_of` makes them from a runbook), what is known of launch times (`durations.spreads`), the
-quotas and what others use of them. Out: a `Forecast`, plain data. It plays the recovery many times
-(`course.play`), with the engine's own packer but without its foresight, each time with launch and gate times
-drawn anew, and tells the median and the 90th percentile. Pure but for the seed that is passed in. It never
-talks to AWS, and never promises: it knows nothing of launches that fail for good.
+In: the waves (`waves_of` makes them from a runbook), the recorded launch times (`durations.spreads`), the quotas and
+their usage by others. Out: a `Forecast`, plain data. It simulates the recovery many times (`simulation.simulate`) with
+the engine's own packer but without its lookahead, each time with launch and gate times drawn anew, and reports the
+median and the 90th percentile. Pure except for the seed that is passed in. It never calls AWS, and it assumes that
+every launch succeeds in the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_drs.forecast.durations import ServerTraits, Spread, spreads
-from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, WaveTimes, play
+from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, WaveTimes, simulate
 from prefect_drs.plan.longest_path import seconds_before
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prefect_drs.runbook import Runbook
 
 DEFAULT_GATE = Spread(600.0, 0.5)
-"""How long a person takes to approve a wave, where nobody says better: 10 minutes, 19 in one case of ten. An
+"""How long a person takes to approve a wave where nothing else is given: 10 minutes, 19 in one case of ten. An
 assumption."""
 
 DEFAULT_REACTION = 5.0
@@ -41,11 +41,11 @@ class WaveForecast:
     Args:
         wave_number: as in the plan.
         servers: how many it launches.
-        start_p50: its first job starts; half of the plays were earlier.
-        start_p90: nine of ten plays were earlier.
-        end_p50: its servers are launched and its checks passed; half of the plays were earlier.
-        end_p90: nine of ten plays were earlier.
-        critical: share of the plays in which it was on the critical path, 0 to 1.
+        start_p50: its first job starts; half of the simulations were earlier.
+        start_p90: nine of ten simulations were earlier.
+        end_p50: its servers are launched and its checks passed; half of the simulations were earlier.
+        end_p90: nine of ten simulations were earlier.
+        critical: share of the simulations in which it was on the critical path, 0 to 1.
     """
 
     wave_number: int
@@ -59,12 +59,12 @@ class WaveForecast:
 
 @dataclass(frozen=True, slots=True)
 class PathShares:
-    """What the critical path is made of, in seconds, the mean of all plays; together they are the mean RTO.
+    """The parts of the critical path, in seconds, the mean of all simulations; their sum is the mean RTO.
 
     Args:
-        launches: servers being launched, and checked, one wave after the other.
-        quota: servers ready to launch that waited for a slot.
-        gates: waves that waited for a person.
+        launches: launches and checks, one wave after the other.
+        quota: ready servers waited for a slot.
+        gates: waves waited for a person.
     """
 
     launches: float
@@ -74,20 +74,20 @@ class PathShares:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is expected of a recovery.
+    """The expected timeline of a recovery.
 
     Args:
-        rto_p50: seconds until all waves are done; half of the plays took less.
-        rto_p90: nine of ten plays took less.
-        rto_without_quotas_p50: the same median were there no quotas: what the dependencies alone ask for.
+        rto_p50: seconds until all waves are over; half of the simulations took less.
+        rto_p90: nine of ten simulations took less.
+        rto_without_quotas_p50: the same median without quotas: the dependencies alone.
         waves: each wave, in the order of its expected start.
-        critical_path: the chain of wave numbers that decided the play nearest to the median.
-        shares: what the critical path is made of.
+        critical_path: the chain of wave numbers that decided the simulation nearest to the median.
+        shares: the parts of the critical path.
         bounded_by: the largest of the shares: `dependencies` (launches one after the other), `quota` or
         `gate`.
-        samples: how many plays.
-        seed: what they were drawn from.
-        recorded_servers: for how many servers a recorded launch was known; the others went by the default.
+        samples: how many simulations.
+        seed: of the random draws.
+        recorded_servers: how many servers have a recorded launch; the default applies to the others.
         servers: how many servers in all.
     """
 
@@ -105,7 +105,7 @@ class Forecast:
 
 
 def waves_of(runbook: Runbook) -> tuple[SimulatedWave, ...]:
-    """The waves of a runbook; a gated wave's gate counts the default's median until drawn."""
+    """The waves of a runbook; a wave with a gate gets the default's median, until gate times are drawn."""
     waves = []
     for wave in runbook.waves:
         servers: dict[str, tuple[str, ...]] = {}
@@ -131,43 +131,39 @@ def forecast(
     samples: int = 100,
     seed: int = 1,
 ) -> Forecast:
-    """Play the recovery `samples` times.
+    """Simulate the recovery `samples` times.
 
     Args:
-        waves: what to recover; a wave whose `gate` is not 0 has a gate.
+        waves: all waves; a wave whose `gate` is not 0 has a gate.
         recorded: seconds of earlier launches, by source server id.
-        traits: disk size and operating system, by source server id, for servers that were never recorded.
-        gates: how long the approval of a wave takes, by wave number; `DEFAULT_GATE` around the wave's own
-        `gate` elsewhere.
+        traits: disk size and operating system, by source server id, for servers without a recorded launch.
+        gates: how long the approval of a wave takes, by wave number; elsewhere it varies around the wave's own `gate`
+            as `DEFAULT_GATE` does.
         limits: the quotas of every account and region; AWS's where None.
-        usage: what others' jobs hold, by account and region, for the whole recovery.
+        usage: quota usage by jobs of others, by account and region, for the whole recovery.
         reaction: seconds from LAUNCHED to the dependents' start.
         failure_rate: chance that one launch fails, 0 to 1; it is launched again once its job is over.
         retries: how often at most.
-        samples: how many plays; 100 give the median to about ±1 % on a large plan.
+        samples: how many simulations; 100 give the median to about ±1 % on a large plan.
         seed: the same seed gives the same forecast.
 
     Raises:
-        ValueError: no waves, no samples, dependencies in a circle, or others hold a whole quota.
+        ValueError: no waves, no samples, dependencies in a circle, or others use up a whole quota.
     """
     if not waves or samples < 1:
         raise ValueError("a forecast needs at least one wave and one sample")
-    servers = [s for wave in waves for there in wave.servers.values() for s in there]
-    expected = spreads(servers, recorded, traits)
     approvals = {w.wave_number: Spread(w.gate, DEFAULT_GATE.sigma) for w in waves if w.gate}
     approvals.update(gates or {})
     timed = [replace(w, gate=approvals.get(w.wave_number, Spread(w.gate)).median) for w in waves]
+    expected = spreads([s for wave in waves for s in wave.server_ids], recorded, traits)
     plan = PackingPlan.of(timed, {s: spread.median for s, spread in expected.items()})
-    rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
-    launches = [(s, math.log(spread.median), spread.sigma) for s, spread in expected.items()]
-    courses: list[SimulatedRecovery] = []
-    unbounded: list[float] = []
+    simulated: list[SimulatedRecovery] = []
+    unlimited: list[float] = []
+    draw = _Draw(seed, expected, approvals, failure_rate, retries)
     for _ in range(samples):
-        seconds = {s: math.exp(rng.gauss(mu, sigma)) for s, mu, sigma in launches}
-        waits = {n: spread.median * math.exp(rng.gauss(0.0, spread.sigma)) for n, spread in approvals.items()}
-        failures = _failures(servers, failure_rate, retries, rng) if failure_rate > 0 else None
-        courses.append(
-            play(
+        seconds, waits, failures = draw()
+        simulated.append(
+            simulate(
                 plan,
                 seconds,
                 gates=waits,
@@ -178,8 +174,8 @@ def forecast(
                 lookahead=False,  # a hundred times as fast, and late by 3.5 % or so at most
             )
         )
-        unbounded.append(_without_quotas(plan, seconds, waits, failures or {}, reaction))
-    return _summary(plan, courses, unbounded, samples, seed, recorded or {})
+        unlimited.append(_without_quotas(plan, seconds, waits, failures, reaction))
+    return _summary(plan, simulated, unlimited, seed, recorded or {})
 
 
 def forecast_json(result: Forecast) -> dict[str, Any]:
@@ -214,16 +210,32 @@ def forecast_json(result: Forecast) -> dict[str, Any]:
     }
 
 
-def _failures(servers: Sequence[str], rate: float, retries: int, rng: random.Random) -> dict[str, int]:
-    """How often each server fails before it is launched; servers that don't fail are left out."""
-    failures: dict[str, int] = {}
-    for server in servers:
+class _Draw:
+    """Draws the seconds of one simulation after the other: launches, gates, and how often each server fails."""
+
+    def __init__(
+        self, seed: int, launches: Mapping[str, Spread], gates: Mapping[int, Spread], failure_rate: float, retries: int
+    ) -> None:
+        self._rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
+        self._launches = [(server, math.log(spread.median), spread.sigma) for server, spread in launches.items()]
+        self._gates = gates
+        self._failure_rate = failure_rate
+        self._retries = retries
+
+    def __call__(self) -> tuple[dict[str, float], dict[int, float], dict[str, int]]:
+        """Launch seconds by server, gate seconds by wave number, failures by server that fails."""
+        rng = self._rng
+        seconds = {server: math.exp(rng.gauss(mu, sigma)) for server, mu, sigma in self._launches}
+        waits = {n: spread.median * math.exp(rng.gauss(0.0, spread.sigma)) for n, spread in self._gates.items()}
+        failures = {server: self._failures() for server in seconds} if self._failure_rate > 0 else {}
+        return seconds, waits, {server: count for server, count in failures.items() if count}
+
+    def _failures(self) -> int:
+        """How often a server fails before it is launched."""
         count = 0
-        while count < retries and rng.random() < rate:
+        while count < self._retries and self._rng.random() < self._failure_rate:
             count += 1
-        if count:
-            failures[server] = count
-    return failures
+        return count
 
 
 def _without_quotas(
@@ -233,7 +245,7 @@ def _without_quotas(
     failures: Mapping[str, int],
     reaction: float,
 ) -> float:
-    """When all is done if every server starts the moment its wave may: the longest chain."""
+    """The makespan if every server starts the moment its wave may: the longest chain."""
     own: dict[int, float] = {}
     for number, wave in plan.waves.items():
         launches = ((seconds[s] + reaction) * (1 + failures.get(s, 0)) for s in wave.server_ids)
@@ -242,11 +254,11 @@ def _without_quotas(
     return max(before[number] + own[number] for number in own)
 
 
-def _critical_path(plan: PackingPlan, course: SimulatedRecovery) -> list[int]:
-    """The chain that decided the course: from the wave that ended last back through what each one waited
-    for.
+def _critical_path(plan: PackingPlan, recovery: SimulatedRecovery) -> list[int]:
+    """The chain that decided the makespan: back from the wave that ended last, each time to the dependency that ended
+    last.
     """
-    ended = course.waves
+    ended = recovery.waves
     number: int | None = max(ended, key=lambda n: (ended[n].ended, -n))
     path: list[int] = []
     while number is not None:
@@ -257,9 +269,7 @@ def _critical_path(plan: PackingPlan, course: SimulatedRecovery) -> list[int]:
 
 
 def _shares(times: Mapping[int, WaveTimes], path: Sequence[int]) -> PathShares:
-    """What a critical path is made of. Its waves follow each other without a gap, so the parts are the
-    whole.
-    """
+    """The parts of a critical path. Its waves follow each other without a gap, so the parts add up to the makespan."""
     return PathShares(
         launches=sum(times[n].ended - times[n].last_job_started for n in path),
         quota=sum(times[n].last_job_started - times[n].opened for n in path),
@@ -267,55 +277,63 @@ def _shares(times: Mapping[int, WaveTimes], path: Sequence[int]) -> PathShares:
     )
 
 
+def _mean(parts: Sequence[PathShares]) -> PathShares:
+    return PathShares(
+        launches=sum(part.launches for part in parts) / len(parts),
+        quota=sum(part.quota for part in parts) / len(parts),
+        gates=sum(part.gates for part in parts) / len(parts),
+    )
+
+
 def _summary(
     plan: PackingPlan,
-    courses: Sequence[SimulatedRecovery],
-    unbounded: Sequence[float],
-    samples: int,
+    simulated: Sequence[SimulatedRecovery],
+    unlimited: Sequence[float],
     seed: int,
     recorded: Mapping[str, Sequence[float]],
 ) -> Forecast:
-    paths = [_critical_path(plan, course) for course in courses]
-    on_path = Counter(number for path in paths for number in path)
-    parts = [_shares(course.waves, path) for course, path in zip(courses, paths, strict=True)]
-    shares = PathShares(
-        launches=sum(p.launches for p in parts) / samples,
-        quota=sum(p.quota for p in parts) / samples,
-        gates=sum(p.gates for p in parts) / samples,
-    )
+    paths = [_critical_path(plan, recovery) for recovery in simulated]
+    shares = _mean([_shares(recovery.waves, path) for recovery, path in zip(simulated, paths, strict=True)])
     sizes: dict[Bound, float] = {"dependencies": shares.launches, "quota": shares.quota, "gate": shares.gates}
-    makespans = [course.makespan for course in courses]
+    makespans = [recovery.makespan for recovery in simulated]
     median = _percentile(makespans, 0.5)
-    typical = min(range(samples), key=lambda i: (abs(makespans[i] - median), i))
-    waves = []
-    for number, wave in plan.waves.items():
-        starts = [course.waves[number].started for course in courses]
-        ends = [course.waves[number].ended for course in courses]
-        waves.append(
-            WaveForecast(
-                wave_number=number,
-                servers=sum(map(len, wave.servers.values())),
-                start_p50=_percentile(starts, 0.5),
-                start_p90=_percentile(starts, 0.9),
-                end_p50=_percentile(ends, 0.5),
-                end_p90=_percentile(ends, 0.9),
-                critical=on_path[number] / samples,
-            )
-        )
-    servers = [s for wave in plan.waves.values() for there in wave.servers.values() for s in there]
+    typical = min(range(len(simulated)), key=lambda i: (abs(makespans[i] - median), i))
+    servers = [s for wave in plan.waves.values() for s in wave.server_ids]
     return Forecast(
         rto_p50=median,
         rto_p90=_percentile(makespans, 0.9),
-        rto_without_quotas_p50=_percentile(unbounded, 0.5),
-        waves=tuple(sorted(waves, key=lambda w: (w.start_p50, w.wave_number))),
+        rto_without_quotas_p50=_percentile(unlimited, 0.5),
+        waves=_wave_forecasts(plan, simulated, paths),
         critical_path=tuple(paths[typical]),
         shares=shares,
         bounded_by=max(sizes, key=sizes.__getitem__),
-        samples=samples,
+        samples=len(simulated),
         seed=seed,
         recorded_servers=sum(1 for s in servers if any(x > 0 for x in recorded.get(s, ()))),
         servers=len(servers),
     )
+
+
+def _wave_forecasts(
+    plan: PackingPlan, simulated: Sequence[SimulatedRecovery], paths: Sequence[Sequence[int]]
+) -> tuple[WaveForecast, ...]:
+    on_path = Counter(number for path in paths for number in path)
+    waves = []
+    for number, wave in plan.waves.items():
+        starts = [recovery.waves[number].started for recovery in simulated]
+        ends = [recovery.waves[number].ended for recovery in simulated]
+        waves.append(
+            WaveForecast(
+                wave_number=number,
+                servers=len(wave.server_ids),
+                start_p50=_percentile(starts, 0.5),
+                start_p90=_percentile(starts, 0.9),
+                end_p50=_percentile(ends, 0.5),
+                end_p90=_percentile(ends, 0.9),
+                critical=on_path[number] / len(simulated),
+            )
+        )
+    return tuple(sorted(waves, key=lambda w: (w.start_p50, w.wave_number)))
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

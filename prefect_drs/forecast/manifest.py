@@ -1,7 +1,7 @@
-"""The waves of a plan as far as its manifest alone tells them: for a forecast without an account.
+"""The waves of a plan from its manifest alone, for a forecast without an account.
 
 In: a manifest and one of its plans. Out: waves with the servers that the manifest names. A group by tags counts as
-empty, and is told; so does one that nothing resolves.
+empty and is reported; so is a group that is not resolved.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from prefect_drs.plan.model import Manifest, RecoveryPlan
 
 @dataclass(frozen=True, slots=True)
 class ManifestWaves:
-    """What a manifest tells.
+    """The waves that a manifest describes.
 
     Args:
         waves: in their order, with the servers it names.
-        by_tags: the groups whose servers only their accounts know.
-        unresolved: what the waves name and the manifest does not have.
+        by_tags: the groups that select their servers by tags, which only the accounts know.
+        unresolved: the groups that the waves name and the manifest does not have.
     """
 
     waves: tuple[SimulatedWave, ...]
@@ -30,12 +30,12 @@ class ManifestWaves:
 
     @property
     def servers(self) -> int:
-        """How many servers are known."""
-        return sum(len(there) for wave in self.waves for there in wave.servers.values())
+        """How many servers the manifest names."""
+        return sum(len(wave.server_ids) for wave in self.waves)
 
 
 def waves_of_manifest(manifest: Manifest, plan: RecoveryPlan) -> ManifestWaves:
-    """The waves of a plan; a gated wave's gate counts the default's median until drawn."""
+    """The waves of a plan; a wave with a gate gets the default's median, until gate times are drawn."""
     groups = {group.group_name: group for group in manifest.protection_groups}
     graph = WaveGraph.of(plan)
     by_tags: list[str] = []

@@ -158,7 +158,7 @@ class PackingPlan:
         return tuple(sorted(servers, key=self.expected.__getitem__, reverse=True))
 
 
-def play(
+def simulate(
     plan: PackingPlan,
     launch_seconds: Mapping[str, float],
     *,

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.kill_points import Tally, carry_out, compared, try_world, wire
+from benchmarks.kill_points import Tally, compared, try_world
+from benchmarks.kill_runs import carry_out, wire
 from benchmarks.kill_worlds import ACCOUNT, World, draw_world
 from prefect_drs.simulator import Sandbox
 

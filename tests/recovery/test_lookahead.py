@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.estates import LARGE, draw_estate, lower_bound
-from benchmarks.packing import course_waves, expected_seconds, quota_violations
-from prefect_drs.forecast import PackingPlan, play
+from benchmarks.packing import expected_seconds, quota_violations, simulated_waves
+from prefect_drs.forecast import PackingPlan, simulate
 from prefect_drs.recovery.launch.lookahead import RULES, InFlight, Lookahead, RestOfRecovery, WaveLookahead, choose
 from prefect_drs.recovery.launch.packing import Demand, JobUsage, Limits, PackingRule, Ready, pack
 from tests.recovery.test_packing import IDS, demands_drawn, limits_drawn, servers_of, usage_drawn
@@ -153,10 +153,10 @@ def test_all_servers_of_a_wave_with_equal_seconds_are_simulated():
 @pytest.mark.parametrize("seed", [4, 5])
 def test_on_the_hardest_estates_it_ends_before_the_packer_alone_and_within_the_target(seed):
     estate = draw_estate(LARGE, seed)
-    plan = PackingPlan.of(course_waves(estate), expected_seconds(estate))
+    plan = PackingPlan.of(simulated_waves(estate), expected_seconds(estate))
 
-    ahead = play(plan, estate.durations, reaction=5.0)
-    alone = play(plan, estate.durations, reaction=5.0, lookahead=False)
+    ahead = simulate(plan, estate.durations, reaction=5.0)
+    alone = simulate(plan, estate.durations, reaction=5.0, lookahead=False)
 
     assert quota_violations(ahead) == 0
     assert ahead.makespan < alone.makespan

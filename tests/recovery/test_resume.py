@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_points import SkewedClock
+from benchmarks.kill_stops import SkewedClock
 from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.drivers import run_plainly
 from prefect_drs.recovery.engine import Engine

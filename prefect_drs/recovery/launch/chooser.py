@@ -1,8 +1,8 @@
-"""Which jobs to start next in an account and region: what is ready, under the quotas, with lookahead where launch times
-are known.
+"""Which jobs to start next in an account and region: the ready servers, within the quotas, with lookahead where launch
+times are known.
 
-In: the waves as they stand and the jobs that DRS runs there. Out: `JobStart`s, in the order to start them. Nothing here
-asks AWS or launches.
+In: the state of the waves and of the jobs that DRS runs there. Out: `JobStart`s, in the order to start them. It never
+calls AWS and never launches.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from prefect_drs.recovery.launch.quota_sharing import share
 from prefect_drs.recovery.waves import ServerState, WaveRun
 from prefect_drs.runbook import RunbookWave
 
-TYPICAL_LAUNCH = 20 * 60.0  # seconds; what one wave is taken to last when paths are compared
+TYPICAL_LAUNCH = 20 * 60.0  # seconds; assumed of a server whose launch time is not known
 
 _Basis = tuple[frozenset[str], JobUsage, Limits, int]
 
 
 class LaunchChooser:
-    """Chooses the jobs to start, and remembers what it chose until something changes.
+    """Chooses the jobs to start. Keeps its decision until the input changes.
 
     Args:
         planned: the waves of the runbook.
-        waves: the same waves as they stand, by number.
+        waves: their current state, by number.
         expected: seconds that each server's launch is expected to take, by source server id, where known.
         limits: DRS's quotas.
     """
@@ -44,7 +44,7 @@ class LaunchChooser:
         self._waves = waves
         self._expected = expected
         self._limits = limits
-        self._decided: dict[Location, _Basis] = {}  # where nothing more is to be started until it changes
+        self._decided: dict[Location, _Basis] = {}  # by location: the input after which nothing more is to be started
         # For each wave, the seconds from its end to the end of the longest chain of waves after it.
         self._tails = seconds_after(
             {wave.wave_number: wave.depends_on_waves for wave in planned},
@@ -52,7 +52,7 @@ class LaunchChooser:
         )
 
     def decided(self, location: Location, jobs: LocationJobs, sharers: int) -> None:
-        """All that was chosen there is started: choose nothing more until something changes."""
+        """All chosen jobs are started: choose nothing more there until the input changes."""
         self._decided[location] = self._basis(location, jobs, sharers)
 
     def _longest(self, server_ids: Iterable[str]) -> float:
@@ -64,15 +64,15 @@ class LaunchChooser:
         return self._expected.get(server_id, TYPICAL_LAUNCH)
 
     def _basis(self, location: Location, jobs: LocationJobs, sharers: int) -> _Basis:
-        """What a decision rests on: the servers that are ready, what is in use of which quotas, how many jobs end."""
+        """The input of a decision: ready servers, quota usage, shared limits, how many jobs are expected to end."""
         ready = frozenset(s for wave in self._waves.values() for s in wave.ready_servers(location))
         ending = sum(job.left is not None for job in jobs.in_flight(self._seconds))
         return ready, jobs.usage, share(self._limits, jobs.usage, jobs.own, sharers), ending
 
     def choose(self, location: Location, jobs: LocationJobs, sharers: int) -> tuple[JobStart, ...]:
-        """The jobs to start there now: with foresight where something is known of how long they take.
+        """The jobs to start there now, with lookahead where launch times are known.
 
-        What was decided stays so until something changes; the mere passing of time would have it waver.
+        A decision stays until the input changes. Otherwise the mere passing of time would change it back and forth.
         """
         basis = self._basis(location, jobs, sharers)
         if self._decided.get(location) == basis:
@@ -95,11 +95,11 @@ class LaunchChooser:
         ]
         if not self._expected:
             return pack(demands, jobs.usage, limits)
-        waves = {wave.number: self._prospect(wave, location) for wave in self._waves.values() if not wave.status.over}
+        waves = {wave.number: self._rest_of(wave, location) for wave in self._waves.values() if not wave.status.over}
         return choose_with_lookahead(demands, jobs.usage, limits, Lookahead(jobs.in_flight(self._seconds), waves))
 
-    def _prospect(self, wave: WaveRun, location: Location) -> WaveLookahead:
-        """A wave that is not over, as it is seen from there. Nobody knows how long people and checks will take."""
+    def _rest_of(self, wave: WaveRun, location: Location) -> WaveLookahead:
+        """A wave that is not over, from the view of that location. Gates and checks count as taking no time."""
         here: list[float] = []
         elsewhere = 0.0
         for server_id, run in wave.servers.items():

@@ -1,11 +1,10 @@
 """The packer: which DRS jobs to start now in one account and region, under its quotas.
 
-In: what is ready to launch (one `Demand` a wave), what all active jobs there hold (`JobUsage`, foreign jobs
+In: the servers that are ready (one `Demand` a wave), the usage by all active jobs there (`JobUsage`, foreign jobs
 included), the quotas (`Limits`) and a `PackingRule`. Out: the jobs to start now, the most urgent first. Pure: no I/O,
-no clock, no state, no chance; the same input gives the same answer. Whatever the input, it never answers with
-more than the quotas leave free, a server that is in an active job, a server twice, or two waves in one job;
-and where there is room for a ready server, it starts something, unless its rule is patient and a job that will
-end makes more room.
+no clock, no state, no chance; the same input gives the same answer. It never exceeds the quotas, never starts a
+server that is in an active job, never starts a server twice, and never puts two waves into one job. Where a slot is
+free for a ready server it starts a job, unless its rule is patient and a running job that will end frees more slots.
 
 How it decides:
 
@@ -13,7 +12,7 @@ How it decides:
    ordered by expected duration and cut into groups of like duration, each at most one job. The cut minimises
    the sum of `(servers + price) × slowest` over the groups: a job holds its servers' slots and a job slot,
    and a job slot is worth `price` server slots. Quotas of 500 servers in 20 jobs make 25 the price at which
-   both run out together; measured best, where the price never changes, is a little more, 35.
+   both run out together; measured best, where the price never changes, is a little higher, 35.
 2. Groups compete by urgency: the seconds from the group's start to the end of the longest chain through it.
    The slow part of a wave goes before its fast part, which can wait without delaying the wave; another wave's
    group may come between.
@@ -24,8 +23,8 @@ How it decides:
    split evenly into the fewest jobs that may hold it: 230 servers are three jobs, and the job slots are left
    to other waves.
 
-No rule is the best everywhere: `recovery.foresight` plays several forward at each decision and takes the best.
-What was tried with one rule alone: mean and worst makespan over the lower bound on 60 estates of 4,000 servers
+No rule is the best everywhere: `recovery.launch.lookahead` simulates several at each decision and uses the best.
+Tried with one rule alone: mean and worst makespan over the lower bound on 60 estates of 4,000 servers
 in 6 or 7 layers, the hardest kind, where both 500 slots and 20 jobs are full nearly all the time
 (`benchmarks/estates.py`; expected durations from three recorded drills that vary by 5 %). Differences under
 0.003 are noise.
@@ -36,8 +35,8 @@ in 6 or 7 layers, the hardest kind, where both 500 slots and 20 jobs are full ne
 - a price chosen anew each time, so that what is ready would use up both quotas together: 1.038 to 1.068; a
   price that follows what is free at the moment: no gain;
 - waiting with a fragment of less than 20 %, 40 % or 60 % of its group while later groups fill in: 1.035,
-  1.034, 1.038 (worst 1.18, 1.16, 1.23). What waiting gains is noise, and it could wait for ever beside a
-  foreign job: fragments start;
+  1.034, 1.038 (worst 1.18, 1.16, 1.23). The gain of waiting is noise, and it could wait for ever for
+  a foreign job: fragments start;
 - a group's expected maximum as a soft maximum of noisy durations: no gain;
 - urgency with the work downstream added: no gain. Urgencies improved by 150 rounds of local search on the
   expected durations gain one point on paper, and lose more than that once the durations vary by 10 %;
@@ -57,8 +56,7 @@ from dataclasses import dataclass
 from prefect_drs.aws.quotas import CONCURRENT_JOBS, SERVERS_A_JOB, SERVERS_IN_JOBS
 
 _CUT_POINTS = 60
-"""A wave is cut at one of at most about this many places, so that a huge wave costs no more than a large
-one."""
+"""A wave is cut at one of about this many places at most, so that a huge wave takes no more time than a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +79,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one wave wants launched now, in the account and region that is being packed.
+    """The servers of one wave that are ready, in the account and region that is being packed.
 
     Args:
         wave_number: the wave; a job holds servers of one wave only.
         servers: source server ids, ready and not yet launched.
-        remaining_path: seconds from now to the end of the longest chain of waves through this one, were all
-            of `servers` started now: the expected duration of the slowest of them, plus
-            `tails(...)[wave_number]`.
-        durations: expected seconds a server to launch. None: not known. A server left out counts as the
-        slowest.
+        remaining_path: seconds from now to the end of the longest chain of waves through this one, if all `servers`
+            were started now: the expected duration of the slowest of them, plus the `seconds_after` its wave.
+        durations: expected launch seconds of each server. None: not known. A missing server counts as the slowest.
     """
 
     wave_number: int
@@ -101,7 +97,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class JobUsage:
-    """What all active jobs of the account and region hold, whoever started them.
+    """The quota usage of all active jobs in the account and region, whoever started them.
 
     Args:
         jobs: active jobs.
@@ -116,11 +112,11 @@ class JobUsage:
 
 @dataclass(frozen=True, slots=True)
 class PackingRule:
-    """What can be weighed one way or the other.
+    """The two weights of the packer.
 
     Args:
-        price: what a job slot is worth, in fair shares (`servers_in_jobs / concurrent_jobs`, 25 servers).
-        patience: a group of which less than this share fits waits, as long as a job that runs will end.
+        price: the value of a job slot, in fair shares (`servers_in_jobs / concurrent_jobs`, 25 servers).
+        patience: a group waits while less than this share of it fits and a running job will end.
     """
 
     price: float = 1.4
@@ -136,12 +132,12 @@ class JobStart:
 
 
 Group = tuple[float, int, int, int, bool]
-"""What competes: minus its urgency; its wave; which of the wave's servers, the slowest first: from, to (0: all); and
-whether it has still to be cut into jobs."""
+"""Servers that may share a job: minus its urgency; its wave; from and to (0: all) in the wave's servers, the slowest
+first; and whether it must still be cut into jobs."""
 
 
 class FreeSlots:
-    """What is left of the quotas while jobs are started; changes as they are."""
+    """The free part of the quotas; changes as jobs start and end."""
 
     __slots__ = ("jobs", "per_job", "price", "servers")
 
@@ -168,30 +164,30 @@ def pack(
     """The jobs to start now.
 
     Args:
-        demands: what is ready, in any order.
-        usage: what is in use now; ids in `busy` are never started.
+        demands: the servers that are ready, in any order.
+        usage: the current usage; ids in `busy` are never started.
         limits: the quotas; None means AWS's defaults.
-        rule: how to weigh; None means what is best where there is no foresight.
-        ending: whether a job that runs will end, so that waiting for it is possible.
+        rule: the weights; None means the best ones without lookahead.
+        ending: whether a running job will end, so that waiting for it is possible.
 
     Returns:
         Jobs in the order in which to start them. Empty where nothing is ready or nothing is free.
     """
     rule, limits = rule or PackingRule(), limits or Limits()
-    room = FreeSlots(usage, limits)
-    if room.full:
+    free = FreeSlots(usage, limits)
+    if free.full:
         return ()
     ready = Ready(demands, usage)
     heap = ready.uncut()
-    starts = start_groups(heap, ready, room, rule, ending=ending)
+    starts = start_groups(heap, ready, free, rule, ending=ending)
     return tuple(JobStart(wave, ready.servers[wave][first:last]) for wave, first, last in starts)
 
 
 class Ready(dict[int, tuple[float, ...]]):
-    """Expected seconds of what may be started, by wave, the longest first; found when a wave is first asked for.
+    """Expected seconds of the servers that may be started, by wave, the longest first; computed at first access.
 
-    A server that several waves ask for goes to the wave that is asked for first. `servers` are those of the waves that
-    were asked for, in the order of their seconds.
+    A server of several waves goes to the wave that is accessed first. `servers` holds the ids of the waves accessed so
+    far, in the order of their seconds.
     """
 
     def __init__(self, demands: Sequence[Demand], usage: JobUsage) -> None:
@@ -213,39 +209,39 @@ class Ready(dict[int, tuple[float, ...]]):
 
 
 def start_groups(
-    heap: list[Group], seconds: Mapping[int, tuple[float, ...]], room: FreeSlots, rule: PackingRule, *, ending: bool
+    heap: list[Group], seconds: Mapping[int, tuple[float, ...]], free: FreeSlots, rule: PackingRule, *, ending: bool
 ) -> list[tuple[int, int, int]]:
-    """Start groups, the most urgent first, until a quota is used up or no group is left that may be started now.
+    """Start groups, the most urgent first, until a quota is used up or no group may be started now.
 
     Args:
-        heap: the groups; what is started is taken out.
-        seconds: by wave, expected of its servers, the longest first.
-        room: what is left of the quotas; what is started is taken off.
-        rule: how to weigh.
-        ending: whether a job that runs will end.
+        heap: the groups; groups that are started are removed.
+        seconds: by wave, the expected seconds of its servers, the longest first.
+        free: the free slots; reduced by the jobs started.
+        rule: the weights.
+        ending: whether a running job will end.
 
     Returns:
         Wave, from, to of each job, in the order in which to start them.
     """
     starts: list[tuple[int, int, int]] = []
     waiting: list[Group] = []
-    while heap and room.jobs > 0 and room.servers > 0:
+    while heap and free.jobs > 0 and free.servers > 0:
         group = heapq.heappop(heap)
         urgency, wave, first, last, uncut = group
         known = seconds[wave]
         if uncut:
-            for start, end, left in _parts(known[first : last or None], room, rule, first):
+            for start, end, left in _parts(known[first : last or None], free, rule, first):
                 heapq.heappush(heap, (urgency + known[first] - known[start], wave, start, end, left))
             continue
-        if last - first > room.servers:
-            if room.servers < rule.patience * (last - first) and (ending or starts):
+        if last - first > free.servers:
+            if free.servers < rule.patience * (last - first) and (ending or starts):
                 waiting.append(group)
                 continue
-            cut = first + room.servers
+            cut = first + free.servers
             heapq.heappush(heap, (urgency + known[first] - known[cut], wave, cut, last, False))
             last = cut
-        room.jobs -= 1
-        room.servers -= last - first
+        free.jobs -= 1
+        free.servers -= last - first
         starts.append((wave, first, last))
     for group in waiting:
         heapq.heappush(heap, group)
@@ -253,19 +249,19 @@ def start_groups(
 
 
 def _parts(
-    seconds: tuple[float, ...], room: FreeSlots, rule: PackingRule, first: int
+    seconds: tuple[float, ...], free: FreeSlots, rule: PackingRule, first: int
 ) -> Iterator[tuple[int, int, bool]]:
-    """The groups into which servers are cut: from, to, counted from `first`, and whether that is still uncut.
+    """The groups into which servers are cut: from, to, counted from `first`, and whether the group is still uncut.
 
-    Where nothing tells one server from another, what has no room now is left uncut.
+    Where all servers have the same expected seconds, those that do not fit now are left uncut.
     """
     count = len(seconds)
     if not count:
         return
     if seconds[0] > seconds[-1]:
-        cuts = _cut(seconds, rule.price * room.price, room.per_job)
+        cuts = _cut(seconds, rule.price * free.price, free.per_job)
     else:
-        cuts = _even(min(count, room.servers), room.per_job)
+        cuts = _even(min(count, free.servers), free.per_job)
     yield from ((first + start, first + end, False) for start, end in cuts)
     if cuts[-1][1] < count:
         yield first + cuts[-1][1], first + count, True

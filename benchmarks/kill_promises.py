@@ -1,0 +1,169 @@
+"""The promises of the kill-point benchmark: each checked after a run, against the simulator's own state.
+
+In: a world, the report of a run, its events and the simulator. Out: broken promises, one sentence each; none where all
+are kept. `benchmarks/kill_points.py` lists the promises.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from benchmarks.kill_worlds import World
+from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, WAVE_TAG
+from prefect_drs.report.events import Event, GateAnswered, GateAsked
+from prefect_drs.report.fold import report_of
+from prefect_drs.report.model import RecoveryReport
+from prefect_drs.simulator import DRSBackend, Sandbox
+
+EXECUTION = "kill-points"
+_JOB_ID = re.compile(r"drsjob-\w+")
+
+
+def essence_of(report: RecoveryReport, *, with_jobs: bool) -> dict[str, Any]:
+    """The report without times and ids, so that two runs can be compared."""
+    return {
+        "status": report.status.value,
+        "exit code": report.exit_code,
+        "mode": report.mode,
+        **{
+            f"wave {wave.wave_number}": {
+                "status": wave.status.value,
+                "reason": _JOB_ID.sub("a job", wave.reason),
+                "began": wave.started_at is not None,
+                "approval": wave.approval and (wave.approval.decision, wave.approval.by, wave.approval.comment),
+                "jobs": sorted((job.account_id, job.region, sorted(job.server_ids)) for job in wave.jobs)
+                if with_jobs
+                else None,
+                "checks": sorted(
+                    (check.phase, check.name, check.source_server_id or "", check.passed) for check in wave.checks
+                ),
+                "jobs ended": all(job.ended_at is not None for job in wave.jobs),
+                "servers": {
+                    server.source_server_id: (
+                        server.launch_status,
+                        server.attempts,
+                        server.recovery_instance_id is not None,
+                        _JOB_ID.sub("a job", server.error or ""),
+                    )
+                    for server in wave.servers
+                },
+            }
+            for wave in report.waves
+        },
+    }
+
+
+def differences(expected: Any, found: Any, path: str = "") -> Iterator[str]:
+    """Where two essences differ, in words."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in expected:
+            yield from differences(expected[key], found.get(key), f"{path}{key}: ")
+    elif expected != found:
+        yield f"the report differs from the undisturbed run's: {path}{expected!r} became {found!r}"
+
+
+def broken_in_report(report: RecoveryReport, events: Sequence[Event]) -> Iterator[str]:
+    """Promises that the report and the journal show as broken."""
+    if report_of(events) != report:
+        yield "the journal folds to another report than was returned"
+    answered: set[int] = set()
+    for event in events:
+        if isinstance(event, GateAnswered):
+            answered.add(event.wave_number)
+        elif isinstance(event, GateAsked) and event.wave_number in answered:
+            yield f"the gate of wave {event.wave_number} was asked again after it had been answered"
+
+
+def broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> Iterator[str]:
+    """Promises that the simulator's state shows as broken, and differences between it and the report."""
+    backends: dict[str, DRSBackend] = {
+        region: sandbox.backend(world.account, region) for wave in world.waves for region in wave.servers
+    }
+    for backend in backends.values():
+        backend.advance()
+    jobs = [(region, job) for region, backend in backends.items() for job in backend.jobs.values()]
+    told = {job.job_id: job for wave in report.waves for job in wave.jobs}
+    for job_id in {job.job_id for _, job in jobs} ^ set(told):
+        yield f"job {job_id} is in {'the report' if job_id in told else 'DRS'} only"
+    for call in sandbox.calls:
+        if call.operation == "StartRecovery" and call.code == "ConflictException":
+            yield f"DRS had to refuse a launch of servers that are in an active job, at {call.at:%H:%M:%S}"
+    yield from _launched_twice(world, [job for _, job in jobs])
+    launched = {
+        participant.server_id: participant
+        for _, job in jobs
+        for participant in job.participants.values()
+        if participant.status == "LAUNCHED"
+    }
+    last = {
+        participant.server_id: participant
+        for job in sorted((job for _, job in jobs), key=lambda job: job.created_at)
+        for participant in job.participants.values()
+    }
+    waves = {wave.number: wave for wave in world.waves}
+    for _, job in jobs:
+        if job.tags.get(EXECUTION_TAG) != EXECUTION:
+            yield f"job {job.job_id} does not carry its execution"
+        for before in waves[int(job.tags[WAVE_TAG])].after:
+            without = waves[before].policy.get("onServerFailure") == "continue"
+            ids = [server_id for region in waves[before].servers for server_id in waves[before].server_ids(region)]
+            for server_id in ids:
+                up = launched.get(server_id) or (last.get(server_id) if without else None)
+                if up is None or up.ended_at is None or up.ended_at > job.created_at:
+                    yield f"wave {job.tags[WAVE_TAG]} began before {server_id} of wave {before} was LAUNCHED"
+            if launched.keys().isdisjoint(ids):
+                yield f"wave {job.tags[WAVE_TAG]} began though nothing of wave {before} is up"
+        if (reported := told.get(job.job_id)) is not None and set(reported.server_ids) != set(job.participants):
+            yield f"job {job.job_id} has other servers in the report than in DRS"
+    for wave in report.waves:
+        for server in wave.servers:
+            there = [job.participants[server.source_server_id] for _, job in jobs
+                     if server.source_server_id in job.participants]  # fmt: skip
+            truth = (there[-1].status.value, there[-1].instance_id) if there else None
+            if truth is not None and truth != (server.launch_status, server.recovery_instance_id):
+                yield f"server {server.source_server_id} is {server.launch_status} in the report, {truth[0]} in DRS"
+            if truth is None and (server.attempts or server.launch_status == "LAUNCHED"):
+                yield f"server {server.source_server_id} is told as launched and is in no job"
+    yield from _quotas(world, jobs)
+
+
+def _launched_twice(world: World, jobs: Sequence[Any]) -> Iterator[str]:
+    allowed = {
+        server_id: 1 + wave.policy.get("retry", {}).get("attempts", 0)
+        for wave in world.waves
+        for region in wave.servers
+        for server_id in wave.server_ids(region)
+    }
+    launches: dict[str, list[Any]] = {}
+    for job in sorted(jobs, key=lambda job: job.created_at):
+        for server_id in job.participants:
+            launches.setdefault(server_id, []).append(job)
+    for server_id, of_it in launches.items():
+        if len(of_it) > allowed[server_id]:
+            yield f"server {server_id} is in {len(of_it)} launch jobs"
+        for former, later in itertools.pairwise(of_it):
+            before = former.participants[server_id]
+            if before.status != "FAILED" or former.ended_at is None or former.ended_at > later.created_at:
+                yield f"server {server_id} is {before.status} in job {former.job_id} and in job {later.job_id} as well"
+
+
+def _quotas(world: World, jobs: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    limits = world.limits
+    for region, job in jobs:
+        if len(job.participants) > limits.servers_per_job:
+            yield f"job {job.job_id} has {len(job.participants)} servers, the quota is {limits.servers_per_job}"
+        beside = [
+            other
+            for place, other in jobs
+            if place == region
+            and other.number <= job.number
+            and (other.ended_at is None or other.ended_at > job.created_at)
+        ]
+        if len(beside) > limits.concurrent_jobs:
+            yield f"{len(beside)} jobs ran in {region}, the quota is {limits.concurrent_jobs}"
+        servers = sum(len(other.participants) for other in beside)
+        if servers > limits.servers_in_jobs:
+            yield f"{servers} servers were in jobs in {region}, the quota is {limits.servers_in_jobs}"

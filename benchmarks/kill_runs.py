@@ -1,0 +1,144 @@
+"""One run of the kill-point benchmark: a world's plan carried out to its end by processes that die on the way.
+
+In: a world and the points to die at. Out: a `Run`: its points, its stops, the report's essence and the broken promises.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.kill_promises import EXECUTION, broken_in_aws, broken_in_report, essence_of
+from benchmarks.kill_stops import ArrivalClock, DyingGate, DyingStorage, Points, SkewedClock, StoppedError, Wire
+from benchmarks.kill_worlds import ACCOUNT, Gatekeeper, World, plant_faults, raised
+from prefect_drs.core.clock import Clock
+from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
+from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.journal import StoredJournal
+from prefect_drs.recovery.launch.polling import PollPolicy
+from prefect_drs.report.events import ExecutionEnded
+from prefect_drs.report.fold import report_of
+from prefect_drs.report.model import RecoveryReport
+from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook import points as snapshots
+from prefect_drs.simulator import Sandbox
+
+POLLING = PollPolicy(near=60.0, far=60.0)  # as rarely as possible: a run's time goes into calls
+OUTAGES = (0.0, 0.0, 1.0, 20.0, 40.0, 75.0, 130.0, 900.0, 7200.0)  # seconds between a death and the take-over
+LONGEST_UNDER_WAY = 90.0  # seconds a request may take to reach AWS after its process died
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run left behind: how it ended, where it was stopped, and which promises it broke."""
+
+    world: int
+    stop_at: tuple[int, ...]
+    points: tuple[str, ...]
+    stops: tuple[str, ...]
+    essence: Any
+    broken: tuple[str, ...]
+
+
+def carry_out(
+    world: World,
+    runbook: Runbook | None,
+    wire: Wire,
+    stop_at: Sequence[int] = (),
+    afterwards: Callable[[Sandbox], object] = bool,
+) -> tuple[Run, Runbook]:
+    """Carry the world's plan out, dying at those points, to the end, and hold it against the promises.
+
+    Args:
+        world: what to carry out.
+        runbook: the world's runbook from a former run; None resolves it first.
+        wire: the way into AWS.
+        stop_at: the points to die at, counted over all processes of the run.
+        afterwards: done before anything is checked, so that a test can show that the checks see it.
+    """
+    clock = ArrivalClock()
+    points = wire.points = Points(tuple(stop_at))
+    with raised(world, clock) as sandbox:
+        if world.account != ACCOUNT:
+            wire.enter_anew()
+        if runbook is None:
+            manifest = world.manifest()
+            runbook = resolve(
+                manifest,
+                manifest.plan(None),
+                mode=world.mode,
+                sessions=wire.sessions,
+                clock=clock,
+                points=snapshots.Points.parse(world.at),
+            )
+            runbook.require_accepted()
+        plant_faults(world, sandbox)
+        storage = DyingStorage(points)
+        gate = DyingGate(Gatekeeper(world, clock), points)
+
+        def chance(of: str) -> random.Random:
+            """Settled by the world and by how far the run has come, so that a run's beginning can be repeated."""
+            return random.Random(f"{of}/{world.seed}/{len(points.passed)}")  # noqa: S311 - a benchmark, not a secret
+
+        wire.may_stray = lambda: chance("stray").random() < 0.5
+        points.armed = True
+        broken: list[str] = []
+        report: RecoveryReport | None = None
+        while report is None:
+            try:
+                skewed = SkewedClock(clock, chance("skew").uniform(-world.skew, world.skew))
+                report = _one_process(world, runbook, wire, skewed, storage, gate)
+            except StoppedError:
+                rng = chance("outage")
+                outage = rng.choice(OUTAGES)
+                while wire.stray:
+                    clock.send_later(wire.stray.pop(), rng.uniform(0.0, LONGEST_UNDER_WAY))
+                clock.advance(outage)
+            except Exception as error:
+                broken.append(f"the engine came to an error: {type(error).__name__}: {error}")
+                break
+        points.armed = False
+        afterwards(sandbox)
+        clock.advance(LONGEST_UNDER_WAY)  # whatever still was under way has arrived
+        events = StoredJournal(storage, EXECUTION).read()
+        if report is not None:
+            broken += broken_in_report(report, events)
+            broken += broken_in_aws(world, report, sandbox)
+        essence = None if report is None else essence_of(report, with_jobs=not (world.tight or world.retries))
+    run = Run(world.seed, tuple(stop_at), tuple(points.passed), tuple(points.stops), essence, tuple(broken))
+    return run, runbook
+
+
+def _one_process(
+    world: World, runbook: Runbook, wire: Wire, clock: Clock, storage: DyingStorage, gate: DyingGate
+) -> RecoveryReport:
+    """What a process does: take the execution up, or begin it, and carry it to the end."""
+    journal = StoredJournal(storage, EXECUTION)
+    events = journal.read()
+    if events and isinstance(events[-1], ExecutionEnded):
+        return report_of(events)  # it died after the last word; to carry on now would mean to try again what failed
+    engine = Engine(
+        EXECUTION,
+        None if events else runbook,
+        wire.sessions,
+        clock=clock,
+        journal=journal,
+        executor=InlineExecutor(),
+        workers=1,
+        limits=world.limits,
+        policy=POLLING,
+        seed=world.seed,
+    )
+    return run_plainly(engine, gate, clock)
+
+
+_wire: list[Wire] = []
+
+
+def wire() -> Wire:
+    """This process's way into the simulator; clients are made once."""
+    if not _wire:
+        _wire.append(Wire())
+    return _wire[0]
