@@ -84,7 +84,7 @@ def main() -> int:
     """Print the table; 1 where the target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forecast", description=__doc__.splitlines()[0])
     parser.add_argument("--estates", type=int, default=20, help="half of each size")
-    parser.add_argument("--samples", type=int, default=100, help="plays a forecast")
+    parser.add_argument("--samples", type=int, default=100, help="simulations of a forecast")
     parser.add_argument("--engine", type=int, default=0, help="estates of each size beside the real engine")
     options = parser.parse_args()
     began = time.perf_counter()

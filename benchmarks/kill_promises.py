@@ -84,50 +84,60 @@ def broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> Ite
     }
     for backend in backends.values():
         backend.advance()
-    jobs = [(region, job) for region, backend in backends.items() for job in backend.jobs.values()]
-    told = {job.job_id: job for wave in report.waves for job in wave.jobs}
-    for job_id in {job.job_id for _, job in jobs} ^ set(told):
-        yield f"job {job_id} is in {'the report' if job_id in told else 'DRS'} only"
+    located = [(region, job) for region, backend in backends.items() for job in backend.jobs.values()]
+    jobs = [job for _, job in located]
     for call in sandbox.calls:
         if call.operation == "StartRecovery" and call.code == "ConflictException":
             yield f"DRS had to refuse a launch of servers that are in an active job, at {call.at:%H:%M:%S}"
-    yield from _launched_twice(world, [job for _, job in jobs])
-    launched = {
-        participant.server_id: participant
-        for _, job in jobs
-        for participant in job.participants.values()
-        if participant.status == "LAUNCHED"
-    }
-    last = {
-        participant.server_id: participant
-        for job in sorted((job for _, job in jobs), key=lambda job: job.created_at)
-        for participant in job.participants.values()
-    }
-    waves = {wave.number: wave for wave in world.waves}
-    for _, job in jobs:
+    yield from _other_jobs(report, jobs)
+    yield from _launched_twice(world, jobs)
+    yield from _launched_early(world, jobs)
+    yield from _other_servers(report, jobs)
+    yield from _quotas(world, located)
+
+
+def _other_jobs(report: RecoveryReport, jobs: Sequence[Any]) -> Iterator[str]:
+    """Jobs that the report and DRS do not have alike."""
+    reported = {job.job_id: job for wave in report.waves for job in wave.jobs}
+    for job_id in {job.job_id for job in jobs} ^ set(reported):
+        yield f"job {job_id} is in {'the report' if job_id in reported else 'DRS'} only"
+    for job in jobs:
         if job.tags.get(EXECUTION_TAG) != EXECUTION:
             yield f"job {job.job_id} does not carry its execution"
-        for before in waves[int(job.tags[WAVE_TAG])].after:
-            without = waves[before].policy.get("onServerFailure") == "continue"
+        if job.job_id in reported and set(reported[job.job_id].server_ids) != set(job.participants):
+            yield f"job {job.job_id} has other servers in the report than in DRS"
+
+
+def _other_servers(report: RecoveryReport, jobs: Sequence[Any]) -> Iterator[str]:
+    """Servers that the report and DRS do not have alike."""
+    for server in (server for wave in report.waves for server in wave.servers):
+        server_id = server.source_server_id
+        last = next((job.participants[server_id] for job in reversed(jobs) if server_id in job.participants), None)
+        if last is None:
+            if server.attempts or server.launch_status == "LAUNCHED":
+                yield f"server {server_id} is reported as launched and is in no job"
+        elif (last.status.value, last.instance_id) != (server.launch_status, server.recovery_instance_id):
+            yield f"server {server_id} is {server.launch_status} in the report, {last.status.value} in DRS"
+
+
+def _launched_early(world: World, jobs: Sequence[Any]) -> Iterator[str]:
+    """Waves that launched before what they depend on was LAUNCHED."""
+    in_order = [server for job in sorted(jobs, key=lambda job: job.created_at) for server in job.participants.values()]
+    last = {server.server_id: server for server in in_order}
+    launched = {server.server_id: server for job in jobs for server in job.participants.values()
+                if server.status == "LAUNCHED"}  # fmt: skip
+    waves = {wave.number: wave for wave in world.waves}
+    for job in jobs:
+        number = job.tags[WAVE_TAG]
+        for before in waves[int(number)].after:
+            goes_on = waves[before].policy.get("onServerFailure") == "continue"
             ids = [server_id for region in waves[before].servers for server_id in waves[before].server_ids(region)]
             for server_id in ids:
-                up = launched.get(server_id) or (last.get(server_id) if without else None)
+                up = launched.get(server_id) or (last.get(server_id) if goes_on else None)
                 if up is None or up.ended_at is None or up.ended_at > job.created_at:
-                    yield f"wave {job.tags[WAVE_TAG]} began before {server_id} of wave {before} was LAUNCHED"
+                    yield f"wave {number} began before {server_id} of wave {before} was LAUNCHED"
             if launched.keys().isdisjoint(ids):
-                yield f"wave {job.tags[WAVE_TAG]} began though nothing of wave {before} is up"
-        if (reported := told.get(job.job_id)) is not None and set(reported.server_ids) != set(job.participants):
-            yield f"job {job.job_id} has other servers in the report than in DRS"
-    for wave in report.waves:
-        for server in wave.servers:
-            there = [job.participants[server.source_server_id] for _, job in jobs
-                     if server.source_server_id in job.participants]  # fmt: skip
-            truth = (there[-1].status.value, there[-1].instance_id) if there else None
-            if truth is not None and truth != (server.launch_status, server.recovery_instance_id):
-                yield f"server {server.source_server_id} is {server.launch_status} in the report, {truth[0]} in DRS"
-            if truth is None and (server.attempts or server.launch_status == "LAUNCHED"):
-                yield f"server {server.source_server_id} is told as launched and is in no job"
-    yield from _quotas(world, jobs)
+                yield f"wave {number} began though nothing of wave {before} is up"
 
 
 def _launched_twice(world: World, jobs: Sequence[Any]) -> Iterator[str]:

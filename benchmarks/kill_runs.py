@@ -32,7 +32,7 @@ LONGEST_UNDER_WAY = 90.0  # seconds a request may take to reach AWS after its pr
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run left behind: how it ended, where it was stopped, and which promises it broke."""
+    """The result of one run: its points and stops, the essence of its report, and the promises it broke."""
 
     world: int
     stop_at: tuple[int, ...]
@@ -49,76 +49,90 @@ def carry_out(
     stop_at: Sequence[int] = (),
     afterwards: Callable[[Sandbox], object] = bool,
 ) -> tuple[Run, Runbook]:
-    """Carry the world's plan out, dying at those points, to the end, and hold it against the promises.
+    """Execute the world's plan to its end, dying at the given points, and check the promises.
 
     Args:
-        world: what to carry out.
+        world: whose plan to execute.
         runbook: the world's runbook from a former run; None resolves it first.
         wire: the way into AWS.
         stop_at: the points to die at, counted over all processes of the run.
-        afterwards: done before anything is checked, so that a test can show that the checks see it.
+        afterwards: called before the checks, so that a test can break a promise and show that a check sees it.
     """
     clock = ArrivalClock()
     points = wire.points = Points(tuple(stop_at))
     with raised(world, clock) as sandbox:
         if world.account != ACCOUNT:
             wire.enter_anew()
-        if runbook is None:
-            manifest = world.manifest()
-            runbook = resolve(
-                manifest,
-                manifest.plan(None),
-                mode=world.mode,
-                sessions=wire.sessions,
-                clock=clock,
-                points=snapshots.Points.parse(world.at),
-            )
-            runbook.require_accepted()
+        runbook = runbook or _resolved(world, wire, clock)
         plant_faults(world, sandbox)
         storage = DyingStorage(points)
         gate = DyingGate(Gatekeeper(world, clock), points)
-
-        def chance(of: str) -> random.Random:
-            """Settled by the world and by how far the run has come, so that a run's beginning can be repeated."""
-            return random.Random(f"{of}/{world.seed}/{len(points.passed)}")  # noqa: S311 - a benchmark, not a secret
-
-        wire.may_stray = lambda: chance("stray").random() < 0.5
         points.armed = True
-        broken: list[str] = []
-        report: RecoveryReport | None = None
-        while report is None:
-            try:
-                skewed = SkewedClock(clock, chance("skew").uniform(-world.skew, world.skew))
-                report = _one_process(world, runbook, wire, skewed, storage, gate)
-            except StoppedError:
-                rng = chance("outage")
-                outage = rng.choice(OUTAGES)
-                while wire.stray:
-                    clock.send_later(wire.stray.pop(), rng.uniform(0.0, LONGEST_UNDER_WAY))
-                clock.advance(outage)
-            except Exception as error:
-                broken.append(f"the engine came to an error: {type(error).__name__}: {error}")
-                break
+        ended = _processes(world, runbook, wire, clock, storage, gate)
         points.armed = False
         afterwards(sandbox)
-        clock.advance(LONGEST_UNDER_WAY)  # whatever still was under way has arrived
+        clock.advance(LONGEST_UNDER_WAY)  # requests that were still under way have arrived
         events = StoredJournal(storage, EXECUTION).read()
-        if report is not None:
-            broken += broken_in_report(report, events)
-            broken += broken_in_aws(world, report, sandbox)
-        essence = None if report is None else essence_of(report, with_jobs=not (world.tight or world.retries))
+        essence = None
+        if isinstance(ended, RecoveryReport):
+            broken = [*broken_in_report(ended, events), *broken_in_aws(world, ended, sandbox)]
+            essence = essence_of(ended, with_jobs=not (world.tight or world.retries))
+        else:
+            broken = [f"the engine came to an error: {type(ended).__name__}: {ended}"]
     run = Run(world.seed, tuple(stop_at), tuple(points.passed), tuple(points.stops), essence, tuple(broken))
     return run, runbook
+
+
+def _resolved(world: World, wire: Wire, clock: Clock) -> Runbook:
+    """The world's runbook, accepted."""
+    manifest = world.manifest()
+    runbook = resolve(
+        manifest,
+        manifest.plan(None),
+        mode=world.mode,
+        sessions=wire.sessions,
+        clock=clock,
+        points=snapshots.Points.parse(world.at),
+    )
+    runbook.require_accepted()
+    return runbook
+
+
+def _processes(
+    world: World, runbook: Runbook, wire: Wire, clock: ArrivalClock, storage: DyingStorage, gate: DyingGate
+) -> RecoveryReport | Exception:
+    """One process after the other until the execution ends: its report, or the engine's error."""
+    points = wire.points
+
+    def chance(of: str) -> random.Random:
+        """Seeded by the world and by how far the run has come, so that a run's beginning can be repeated."""
+        return random.Random(f"{of}/{world.seed}/{len(points.passed)}")  # noqa: S311 - a benchmark, not a secret
+
+    wire.may_stray = lambda: chance("stray").random() < 0.5
+    while True:
+        try:
+            skewed = SkewedClock(clock, chance("skew").uniform(-world.skew, world.skew))
+            return _one_process(world, runbook, wire, skewed, storage, gate)
+        except StoppedError:
+            rng = chance("outage")
+            outage = rng.choice(OUTAGES)
+            while wire.stray:
+                clock.send_later(wire.stray.pop(), rng.uniform(0.0, LONGEST_UNDER_WAY))
+            clock.advance(outage)
+        except Exception as error:
+            return error
 
 
 def _one_process(
     world: World, runbook: Runbook, wire: Wire, clock: Clock, storage: DyingStorage, gate: DyingGate
 ) -> RecoveryReport:
-    """What a process does: take the execution up, or begin it, and carry it to the end."""
+    """One process: begin or resume the execution, and drive it to its end."""
     journal = StoredJournal(storage, EXECUTION)
     events = journal.read()
     if events and isinstance(events[-1], ExecutionEnded):
-        return report_of(events)  # it died after the last word; to carry on now would mean to try again what failed
+        return report_of(
+            events
+        )  # it died after the last event; resuming now would mean to retry the servers that failed
     engine = Engine(
         EXECUTION,
         None if events else runbook,

@@ -56,14 +56,14 @@ def expected_seconds(estate: Estate) -> dict[str, float]:
     return {s: spread.median for s, spread in spreads(estate.durations, estate.recorded).items()}
 
 
-def quota_violations(course: SimulatedRecovery, limits: Limits | None = None) -> int:
-    """How many jobs were started beyond a quota, counted from the course itself."""
+def quota_violations(recovery: SimulatedRecovery, limits: Limits | None = None) -> int:
+    """How many jobs were started beyond a quota, counted from its jobs."""
     limits = limits or Limits()
     ends_first = sorted(
-        [(job.end, 0, -1, -job.servers) for job in course.jobs]
-        + [(job.start, 1, 1, job.servers) for job in course.jobs]
+        [(job.end, 0, -1, -job.servers) for job in recovery.jobs]
+        + [(job.start, 1, 1, job.servers) for job in recovery.jobs]
     )
-    violations = sum(1 for job in course.jobs if job.servers > limits.servers_per_job)
+    violations = sum(1 for job in recovery.jobs if job.servers > limits.servers_per_job)
     jobs = servers = 0
     for _, _, job, count in ends_first:
         jobs, servers = jobs + job, servers + count
@@ -73,10 +73,10 @@ def quota_violations(course: SimulatedRecovery, limits: Limits | None = None) ->
 
 
 def measure(size: EstateSize, seed: int, reaction: float) -> Row:
-    """Play one estate by every strategy and with every degree of knowledge."""
+    """Simulate one estate by every strategy and with every degree of knowledge."""
     estate, varied = draw_estate(size, seed), draw_estate(size, seed, run_sigma=0.10)
     bound = lower_bound(estate)
-    courses: dict[str, SimulatedRecovery] = {}
+    recoveries: dict[str, SimulatedRecovery] = {}
     known: dict[str, Mapping[str, float] | None] = {
         "known": estate.durations,
         "recorded, 5 %": expected_seconds(estate),
@@ -84,20 +84,22 @@ def measure(size: EstateSize, seed: int, reaction: float) -> Row:
         "unknown": None,
     }
     for name, expected in known.items():
-        courses[name] = simulate(PackingPlan.of(simulated_waves(estate), expected), estate.durations, reaction=reaction)
+        recoveries[name] = simulate(
+            PackingPlan.of(simulated_waves(estate), expected), estate.durations, reaction=reaction
+        )
     recorded = PackingPlan.of(simulated_waves(estate), expected_seconds(estate))
-    courses["no lookahead, 5 %"] = simulate(recorded, estate.durations, reaction=reaction, lookahead=False)
+    recoveries["no lookahead, 5 %"] = simulate(recorded, estate.durations, reaction=reaction, lookahead=False)
     for name, rewire in STRATEGIES.items():
         if name != "prefect-drs":
             waves = simulated_waves(estate, rewire(estate.plan))
-            courses[name] = simulate(PackingPlan.of(waves, estate.durations), estate.durations, reaction=reaction)
+            recoveries[name] = simulate(PackingPlan.of(waves, estate.durations), estate.durations, reaction=reaction)
     return Row(
         size,
         seed,
         bound.seconds,
         "chain" if bound.critical_path >= bound.slot_time else "slots",
-        {name: course.makespan / bound.seconds for name, course in courses.items()},
-        sum(quota_violations(course) for course in courses.values()),
+        {name: recovery.makespan / bound.seconds for name, recovery in recoveries.items()},
+        sum(quota_violations(recovery) for recovery in recoveries.values()),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a change of a manifest does: in waves, servers, settings and time; offline, and always in the same words."""
+"""What a change of a manifest does to waves, servers, settings and time; offline, and always in the same words."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def manifest(values: dict[str, Any]) -> Manifest:
     return reading.manifest
 
 
-def told(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+def lines_of(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [line.strip() for line in text(compare(manifest(before), manifest(after))).splitlines()]
 
 
@@ -80,7 +80,7 @@ def groups(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("values", [shop(), FULL], ids=["shop", "every field"])
-def test_where_nothing_differs_it_says_so(values: dict[str, Any]) -> None:
+def test_equal_manifests_have_no_difference(values: dict[str, Any]) -> None:
     again = copy.deepcopy(values) | {"exportedAt": "2026-11-25T00:00:00Z"}
     difference = compare(manifest(values), manifest(again))
     assert difference == Difference()
@@ -92,7 +92,7 @@ def test_where_nothing_differs_it_says_so(values: dict[str, Any]) -> None:
 def test_a_wave_waits_for_another_and_no_longer_for_one() -> None:
     after = shop()
     waves(after)[1]["dependsOnWaves"] = [2]
-    lines = told(shop(), after)
+    lines = lines_of(shop(), after)
     assert "wave 1 App: now waits for 2 Cache" in lines
     assert "wave 1 App: no longer waits for 0 Data" in lines
     assert "order before: 0 Data → 1 App, 2 Cache → 3 Web" in lines
@@ -106,9 +106,9 @@ def test_gates_groups_and_whatever_else_a_wave_has() -> None:
     waves(after)[1] |= {"protectionGroupNames": ["app", "cache"], "healthChecks": [{"type": "tcp", "port": 80}]}
     del waves(after)[2]
     waves(after)[2]["dependsOnWaves"] = [1]
-    lines = told(shop(), after)
-    assert "wave 3 Web: no longer waits for somebody's approval" in lines
-    assert "wave 0 Data: now waits for somebody's approval" in lines
+    lines = lines_of(shop(), after)
+    assert "wave 3 Web: no longer waits for an approval" in lines
+    assert "wave 0 Data: now waits for an approval" in lines
     assert "wave 1 App: now launches cache" in lines
     assert "wave 2 Cache: removed; it launched cache" in lines
     assert 'wave 1 App: healthChecks (not given) → [{"type": "tcp", "port": 80}]' in lines
@@ -120,14 +120,14 @@ def test_a_new_number_or_name_alone_moves_nothing() -> None:
     for wave in waves(after):
         wave["waveNumber"] += 10
         wave["dependsOnWaves"] = [number + 10 for number in wave["dependsOnWaves"]]
-    lines = told(shop(), after)
+    lines = lines_of(shop(), after)
     assert {line for line in lines if not line.startswith(("Plan", "forecast"))} == {
         f"wave {number + 10} {name}: was wave {number} {name}"
         for number, name in enumerate(["Data", "App", "Cache", "Web"])
     } | {line for line in lines if line.startswith("critical path")}
     renamed = shop()
     waves(renamed)[0]["waveName"] = "Databases"
-    assert "wave 0 Databases: was wave 0 Data" in told(shop(), renamed)
+    assert "wave 0 Databases: was wave 0 Data" in lines_of(shop(), renamed)
 
 
 def test_servers_join_leave_and_move() -> None:
@@ -135,9 +135,9 @@ def test_servers_join_leave_and_move() -> None:
     groups(after)[0]["sourceServerIds"] = [server(1)]
     groups(after)[1]["sourceServerIds"] = [server(3), server(2)]
     groups(after)[3]["sourceServerIds"] = [server(6), server(7), server(8)]
-    lines = told(shop(), after)
+    lines = lines_of(shop(), after)
     assert f"{server(7)}, {server(8)}: join group web" in lines
-    assert f"{server(7)}, {server(8)}: launched in wave 3 Web of Shop now" in lines
+    assert f"{server(7)}, {server(8)}: now launched in wave 3 Web of Shop" in lines
     assert f"{server(4)}: leaves group app" in lines
     assert f"{server(4)}: no longer launched by Shop (was in wave 1 App)" in lines
     assert f"{server(2)}: moves from group data to app" in lines
@@ -147,21 +147,21 @@ def test_servers_join_leave_and_move() -> None:
     )
 
 
-def test_settings_are_told_as_they_take_effect() -> None:
+def test_settings_are_compared_as_they_take_effect() -> None:
     after = shop()
     groups(after)[0] |= {
         "launchConfig": {"instanceType": "r7a.large"},
         "servers": [{"sourceServerId": server(1), "launchTemplate": {"instanceType": "m5.large", "tags": {"a": "b"}}}],
     }
     groups(after)[3]["region"] = "eu-west-1"
-    lines = told(shop(), after)
+    lines = lines_of(shop(), after)
     assert f"{server(2)}: instanceType m5.large → r7a.large" in lines
     assert f"{server(1)}: tags.a (not given) → b" in lines
     assert not any(line.startswith(f"{server(1)}: instanceType") for line in lines)
     assert f"{server(6)}: region us-west-2 → eu-west-1" in lines
 
 
-def test_a_group_by_tags_is_told_by_its_selection_and_defaults() -> None:
+def test_a_group_by_tags_is_compared_by_its_selection_and_defaults() -> None:
     before = shop()
     groups(before)[3] |= {"serverSelectionTags": {"tier": "web"}}
     del groups(before)[3]["sourceServerIds"]
@@ -171,13 +171,13 @@ def test_a_group_by_tags_is_told_by_its_selection_and_defaults() -> None:
         "launchConfig": {"instanceType": "c5.large"},
         "servers": [{"name": "web-1", "launchTemplate": {"monitoring": True}}],
     }
-    lines = told(before, after)
+    lines = lines_of(before, after)
     assert 'web: serverSelectionTags {"tier": "web"} → {"tier": "web", "stage": "prod"}' in lines
     assert "servers that group web selects: instanceType m5.large → c5.large" in lines
     assert "web-1: monitoring (not given) → true" in lines
     gated = copy.deepcopy(before)
     waves(gated)[1]["pauseBeforeWave"] = True
-    assert any("counts web as empty" in line for line in told(before, gated))
+    assert any("counts web as empty" in line for line in lines_of(before, gated))
 
 
 def test_a_renamed_group_keeps_its_servers() -> None:
@@ -191,7 +191,7 @@ def test_a_renamed_group_keeps_its_servers() -> None:
     assert (difference.plans, difference.servers, difference.settings) == ((), (), ())
 
 
-def test_the_forecast_is_told_before_and_after() -> None:
+def test_the_forecast_is_reported_before_and_after() -> None:
     after = shop()
     waves(after)[3]["pauseBeforeWave"] = False
     waves(after)[3]["dependsOnWaves"] = [0]
@@ -201,21 +201,21 @@ def test_the_forecast_is_told_before_and_after() -> None:
     assert plan.forecast_after.rto_p50_seconds < plan.forecast_before.rto_p50_seconds
     assert plan.forecast_before.critical_path[-1] == "3 Web"
     assert len(plan.forecast_before.critical_path) == 3
-    lines = told(shop(), after)
+    lines = lines_of(shop(), after)
     assert any(line.startswith("forecast: P50 ") and "→" in line for line in lines)
     assert any(line.startswith("critical path before: 0 Data → ") for line in lines)
 
 
-def test_a_plan_that_is_new_or_gone() -> None:
+def test_a_plan_that_is_added_or_removed() -> None:
     empty = {"schemaVersion": "1.1", "protectionGroups": [], "recoveryPlans": []}
-    lines = told(empty, shop())
+    lines = lines_of(empty, shop())
     assert lines[0] == "Plan Shop: added"
-    assert "wave 3 Web: added; launches web, after 1 App, 2 Cache, once somebody approves it" in lines
+    assert "wave 3 Web: added; launches web, after 1 App, 2 Cache, after an approval" in lines
     assert any(line.startswith("forecast: P50") for line in lines)
-    assert told(shop(), empty)[0] == "Plan Shop: removed"
+    assert lines_of(shop(), empty)[0] == "Plan Shop: removed"
 
 
-def test_markdown_takes_nothing_of_a_name_for_markup() -> None:
+def test_a_name_is_escaped_in_markdown() -> None:
     after = shop()
     waves(after)[0]["waveName"] = "*Data* [x](http://evil)"
     written = markdown(compare(manifest(shop()), manifest(after)))
@@ -224,10 +224,10 @@ def test_markdown_takes_nothing_of_a_name_for_markup() -> None:
     assert "*Data*" not in written.replace(r"\*", "")
 
 
-def test_a_text_of_many_lines_stays_on_one() -> None:
+def test_a_text_of_several_lines_stays_on_one() -> None:
     after = shop()
     groups(after)[0]["description"] = "one\ntwo"
-    assert 'data: description (not given) → "one\\ntwo"' in told(shop(), after)
+    assert 'data: description (not given) → "one\\ntwo"' in lines_of(shop(), after)
 
 
 fields = st.sampled_from(["pauseBeforeWave", "dependsOnWaves", "sourceServerIds", "launchConfig", "waveName"])
@@ -235,7 +235,7 @@ fields = st.sampled_from(["pauseBeforeWave", "dependsOnWaves", "sourceServerIds"
 
 @settings(deadline=None)
 @given(st.lists(fields, unique=True), st.integers(0, 2))
-def test_what_is_turned_round_is_told_the_other_way_round(changed: list[str], index: int) -> None:
+def test_swapped_manifests_give_the_opposite_changes(changed: list[str], index: int) -> None:
     after = shop()
     for field in changed:
         match field:
@@ -273,7 +273,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 def test_the_command_prints_words_markdown_or_json(files: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", *files]) == 0
-    assert "wave 3 Web: no longer waits for somebody's approval" in capsys.readouterr().out
+    assert "wave 3 Web: no longer waits for an approval" in capsys.readouterr().out
     assert main(["diff", *files, "--format", "markdown"]) == 0
     assert capsys.readouterr().out.startswith("## ")
     assert main(["diff", *files, "--format", "json"]) == 0

@@ -1,11 +1,11 @@
-"""What a change of a manifest does, told before anybody approves it.
+"""What a change of a manifest does to a recovery, shown before anybody approves it.
 
     model.py     a Difference: plain data
     compare.py   two manifests -> a Difference: waves, servers, settings, forecast
-    words.py     a Difference -> lines for a person, or Markdown for a pull request
+    words.py     a Difference -> lines for a terminal, or Markdown for a pull request
 
-Offline: neither Prefect nor AWS is asked, and the forecast goes by its defaults, so that the same two manifests always
-give the same words.
+Offline: it calls neither Prefect nor AWS, and the forecast uses its defaults, so that the same two manifests always
+give the same text.
 """
 
 from prefect_drs.diff.compare import compare

@@ -1,7 +1,7 @@
-"""Two manifests -> what differs: waves and their order, servers, effective settings, and the forecast.
+"""Two manifests -> their difference: waves and their order, servers, effective settings, and the forecast.
 
 In: manifests, each with its names resolved (or left as written on both sides). Out: a `Difference`. Fields are compared
-in the form that a file has, so that a new field of the model is told of without a word here.
+in the form that a file has, so that a new field of the model is reported without a change here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from prefect_drs.plan.model import Manifest, ProtectionGroup, RecoveryPlan, Wave
 
 SAMPLES = 100
 SEED = 1
-TOLD_APART = frozenset({"waveName", "waveNumber", "protectionGroupNames", "dependsOnWaves", "pauseBeforeWave"})
-"""Fields of a wave that have words of their own."""
-OF_SERVERS = frozenset({"groupName", "sourceServerIds", "launchConfig", "servers", "region", "accountId"})
-"""Fields of a group that are told by its servers."""
+OWN_WORDS = frozenset({"waveName", "waveNumber", "protectionGroupNames", "dependsOnWaves", "pauseBeforeWave"})
+"""Fields of a wave that `WaveChange` reports by fields of its own."""
+REPORTED_BY_SERVER = frozenset({"groupName", "sourceServerIds", "launchConfig", "servers", "region", "accountId"})
+"""Fields of a group that are reported as changes of its servers."""
 
 
 def compare(before: Manifest, after: Manifest) -> Difference:
-    """What differs between two manifests."""
+    """The difference between two manifests."""
     groups = _Groups(before, after)
     plans = [
         _Plan(before, after, old, new)
@@ -56,7 +56,7 @@ def compare(before: Manifest, after: Manifest) -> Difference:
 
 
 def _pairs(old: Sequence[Any], new: Sequence[Any], *keys: Any) -> list[tuple[Any, Any]]:
-    """What is the same by the first key, then, of the rest, by the next; in the new order, with what is gone last."""
+    """Items paired by the first key, the rest by the next key; in the new order, removed items last."""
     found: dict[int, Any] = {}
     left = list(old)
     for key in keys:
@@ -87,7 +87,7 @@ class _Groups:
 
     @cached_property
     def pairs(self) -> list[tuple[ProtectionGroup | None, ProtectionGroup | None]]:
-        """By name, or else by id."""
+        """Paired by name, or else by id."""
         return _pairs(
             self.before.protection_groups,
             self.after.protection_groups,
@@ -97,25 +97,25 @@ class _Groups:
 
     @cached_property
     def renamed(self) -> dict[str, str]:
-        """What each group of before is called after; those that are gone are left out."""
+        """The new name of each old group; removed groups are left out."""
         return {old.group_name: new.group_name for old, new in self.pairs if old and new}
 
     def changes(self) -> Iterator[GroupChange]:
-        """Groups that differ but for their servers."""
+        """Groups that differ in anything but their servers."""
         for old, new in self.pairs:
             if old is None or new is None:
                 there = new or old
                 assert there is not None  # noqa: S101 - a pair has a side
                 yield GroupChange(kind=ChangeKind.REMOVED if new is None else ChangeKind.ADDED, name=there.group_name)
                 continue
-            fields = _fields(export_group(old), export_group(new), OF_SERVERS)
+            fields = _fields(export_group(old), export_group(new), REPORTED_BY_SERVER)
             if fields or old.group_name != new.group_name:
                 former = old.group_name if old.group_name != new.group_name else None
                 yield GroupChange(kind=ChangeKind.CHANGED, name=new.group_name, former_name=former, fields=fields)
 
 
 class _Plan:
-    """A plan of both sides, its waves paired."""
+    """A plan on both sides, its waves paired."""
 
     def __init__(self, before: Manifest, after: Manifest, old: RecoveryPlan | None, new: RecoveryPlan | None) -> None:
         self.sides = (before, after)
@@ -127,24 +127,24 @@ class _Plan:
             lambda wave: wave.wave_name.casefold(),
             lambda wave: wave.wave_number,
         )
-        self.now = {old.wave_number: new.wave_number for old, new in self.pairs if old and new}
-        """The new number of each wave that is still there."""
+        self.new_numbers = {old.wave_number: new.wave_number for old, new in self.pairs if old and new}
+        """The new number of each wave that still exists."""
 
     @property
     def name(self) -> str:
-        """What it is called now, or was."""
+        """Its new name, or the old one of a removed plan."""
         there = self.new or self.old
         assert there is not None  # noqa: S101 - a pair has a side
         return there.plan_name
 
     def change(self) -> PlanChange | None:
-        """What differs; None where nothing does."""
+        """The change of the plan; None where nothing differs."""
         old, new = self.old, self.new
         kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED if new is None else ChangeKind.CHANGED
         waves = tuple(wave for a, b in self.pairs if (wave := self._wave(a, b)) is not None)
         expected = [_forecast(side, plan) for side, plan in zip(self.sides, (old, new), strict=True)]
-        orders = [_order(plan, self.now if side == 0 else None) for side, plan in enumerate((old, new))]
-        told = waves_of_manifest(self.sides[1], new) if new else None
+        orders = [_order(plan, self.new_numbers if side == 0 else None) for side, plan in enumerate((old, new))]
+        found = waves_of_manifest(self.sides[1], new) if new else None
         change = PlanChange(
             kind=kind,
             name=self.name,
@@ -153,20 +153,20 @@ class _Plan:
             fields=_fields(export_plan(old), export_plan(new), frozenset({"waves"})) if old and new else (),
             forecast_before=expected[0],
             forecast_after=expected[1],
-            unknown_groups=told.by_tags if told else (),
-            unresolved=told.unresolved if told else (),
+            unknown_groups=found.by_tags if found else (),
+            unresolved=found.unresolved if found else (),
         )
         differs = kind is not ChangeKind.CHANGED or waves or change.fields or change.order or change.forecast_differs
         return change if differs else None
 
     def move(self, home: str | None, now: str | None) -> WaveMove | None:
-        """Where servers go that were in group `home` and are in group `now`; None where they stay, or where the whole
-        plan is new or gone.
+        """The move of servers from group `home` to group `now`; None where their wave is the same, or where the whole
+        plan is added or removed.
         """
         if self.old is None or self.new is None:
             return None
         before, after = _launching(self.old, home), _launching(self.new, now)
-        stays = (self.now.get(before.wave_number) if before else None) == (after.wave_number if after else None)
+        stays = (self.new_numbers.get(before.wave_number) if before else None) == (after.wave_number if after else None)
         if stays and (before is None) == (after is None):
             return None
         return WaveMove(
@@ -175,23 +175,10 @@ class _Plan:
 
     def _wave(self, old: Wave | None, new: Wave | None) -> WaveChange | None:
         if old is None or new is None:
-            wave, plan = new or old, self.new if new else self.old
-            assert wave is not None  # noqa: S101 - a pair has a side
-            assert plan is not None  # noqa: S101
-            label = _label(wave)
-            return WaveChange(
-                kind=ChangeKind.ADDED if new else ChangeKind.REMOVED,
-                before=None if new else label,
-                after=label if new else None,
-                gate=True if new and new.pause_before_wave else None,
-                waits_for=_labels(plan, wave.depends_on_waves) if new else (),
-                groups=wave.groups if new else (),
-                groups_no_longer=() if new else wave.groups,
-                fields=_fields({}, _as_written(new), TOLD_APART) if new else (),
-            )
+            return self._added(new) if new else self._removed(old)
         assert self.old is not None  # noqa: S101 - both have the wave
         assert self.new is not None  # noqa: S101
-        waited = {self.now.get(number, -1 - number): number for number in old.depends_on_waves}
+        waited = {self.new_numbers.get(number, -1 - number): number for number in old.depends_on_waves}
         launched = {self.groups.renamed.get(name, name) for name in old.groups}
         change = WaveChange(
             kind=ChangeKind.CHANGED,
@@ -206,12 +193,28 @@ class _Plan:
             groups_no_longer=tuple(
                 name for name in old.groups if self.groups.renamed.get(name, name) not in new.groups
             ),
-            fields=_fields(_as_written(old), _as_written(new), TOLD_APART),
+            fields=_fields(_as_written(old), _as_written(new), OWN_WORDS),
         )
         same = change.model_copy(update={"before": None, "after": None}) == WaveChange(
             kind=ChangeKind.CHANGED, before=None, after=None
         )
         return None if same and change.before == change.after else change
+
+    def _added(self, wave: Wave) -> WaveChange:
+        assert self.new is not None  # noqa: S101 - it has the wave
+        return WaveChange(
+            kind=ChangeKind.ADDED,
+            before=None,
+            after=_label(wave),
+            gate=True if wave.pause_before_wave else None,
+            waits_for=_labels(self.new, wave.depends_on_waves),
+            groups=wave.groups,
+            fields=_fields({}, _as_written(wave), OWN_WORDS),
+        )
+
+    def _removed(self, wave: Wave | None) -> WaveChange:
+        assert wave is not None  # noqa: S101 - a pair has a side
+        return WaveChange(kind=ChangeKind.REMOVED, before=_label(wave), after=None, groups_no_longer=wave.groups)
 
 
 def _as_written(wave: Wave) -> dict[str, Any]:
@@ -221,7 +224,7 @@ def _as_written(wave: Wave) -> dict[str, Any]:
 
 
 def _launching(plan: RecoveryPlan, group: str | None) -> Wave | None:
-    """The wave that launches a group."""
+    """The wave that launches the group."""
     return next((wave for wave in plan.waves if group in wave.groups), None)
 
 
@@ -234,12 +237,14 @@ def _labels(plan: RecoveryPlan, numbers: Sequence[int]) -> tuple[str, ...]:
     return tuple(_label(known[number]) for number in numbers)
 
 
-def _order(plan: RecoveryPlan | None, now: Mapping[int, int] | None) -> list[set[int]]:
-    """Generations of waves by the numbers that they have now; waves that are gone count below zero."""
+def _order(plan: RecoveryPlan | None, new_numbers: Mapping[int, int] | None) -> list[set[int]]:
+    """Generations of waves by their new numbers; removed waves get numbers below zero."""
     if plan is None:
         return []
     generations = WaveGraph.of(plan).generations
-    return [{n if now is None else now.get(n, -1 - n) for n in generation} for generation in generations]
+    return [
+        {n if new_numbers is None else new_numbers.get(n, -1 - n) for n in generation} for generation in generations
+    ]
 
 
 def _in_words(plan: RecoveryPlan) -> str:
@@ -247,21 +252,21 @@ def _in_words(plan: RecoveryPlan) -> str:
 
 
 def _forecast(manifest: Manifest, plan: RecoveryPlan | None) -> PlanForecast | None:
-    told = waves_of_manifest(manifest, plan) if plan is not None else None
-    if plan is None or told is None or not told.servers:
+    found = waves_of_manifest(manifest, plan) if plan is not None else None
+    if plan is None or found is None or not found.servers:
         return None
-    result = forecast(told.waves, samples=SAMPLES, seed=SEED)
+    result = forecast(found.waves, samples=SAMPLES, seed=SEED)
     return PlanForecast(
         rto_p50_seconds=round(result.rto_p50, 1),
         rto_p90_seconds=round(result.rto_p90, 1),
         critical_path=_labels(plan, result.critical_path),
         bounded_by=result.bounded_by,
-        servers=told.servers,
+        servers=found.servers,
     )
 
 
 def _servers(groups: _Groups, plans: Sequence[_Plan]) -> Iterator[ServerChange]:
-    """Servers that are in another group, or launched in another wave of a plan that both sides have."""
+    """Servers in another group, or launched in another wave of a plan that both sides have."""
     old, new = _homes(groups.before), _homes(groups.after)
     alike: dict[tuple[str | None, str | None, tuple[WaveMove, ...]], list[str]] = defaultdict(list)
     for server in dict.fromkeys([*new, *old]):
@@ -280,7 +285,7 @@ def _homes(manifest: Manifest) -> dict[str, ProtectionGroup]:
 
 
 def _settings(groups: _Groups) -> Iterator[SettingsChange]:
-    """Effective settings that differ, of whom both sides have."""
+    """Effective settings that differ, of servers on both sides."""
     alike: dict[str, tuple[SettingsChange, list[str]]] = {}
     for old, new, reference in _subjects(groups):
         names = [reference] if reference is not None else []
@@ -293,8 +298,10 @@ def _settings(groups: _Groups) -> Iterator[SettingsChange]:
 
 
 def _subjects(groups: _Groups) -> Iterator[tuple[ProtectionGroup, ProtectionGroup, str | None]]:
-    """Whose settings can be told, by the groups before and after: servers that both sides name by id, wherever
-    they are; of a group, its entries by another name; and, of a group by tags, whoever else they select (None).
+    """The groups before and after, and the server whose settings are compared.
+
+    These are servers that both sides name by id, in whatever group; entries of a group by another name; and, of a group
+    by tags, all other servers that the tags select (None).
     """
     before, after = _homes(groups.before), _homes(groups.after)
     yield from ((before[server], group, server) for server, group in after.items() if server in before)
@@ -309,6 +316,6 @@ def _subjects(groups: _Groups) -> Iterator[tuple[ProtectionGroup, ProtectionGrou
 
 
 def _values(group: ProtectionGroup, references: Sequence[str]) -> dict[str, Any]:
-    """Effective settings in the manifest's words, and where the server is."""
+    """Effective settings by the manifest's field names, and the account and region of the server."""
     where = {"accountId": group.account_id, "region": group.region}
     return {**where, **{word: found.value for word, found in effective(group, *references).items()}}

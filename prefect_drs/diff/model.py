@@ -1,6 +1,6 @@
-"""What differs between two manifests, as data.
+"""The difference between two manifests, as data.
 
-In: nothing. Out: frozen values that serialise to camelCase JSON. A side that has nothing is None.
+Frozen values that serialise to camelCase JSON. A side without a value is None.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from prefect_drs.core.models import FrozenModel
 
 
 class ChangeKind(enum.StrEnum):
-    """What became of a plan, wave or group."""
+    """The kind of change of a plan, wave or group."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -21,7 +21,7 @@ class ChangeKind(enum.StrEnum):
 
 
 class FieldChange(FrozenModel):
-    """A field in the file's words; None where it is not given."""
+    """A field by its name in the file; None where it is not given."""
 
     field: str
     before: JsonValue
@@ -32,13 +32,13 @@ class WaveChange(FrozenModel):
     """A wave that differs. Waves are the same by their name, or else by their number.
 
     Args:
-        kind: what became of it.
-        before: what it was called, `2 Web`; None where it is new.
-        after: what it is called.
-        gate: whether it asks for approval now; None where that is as before.
-        waits_for: waves that it waits for now and did not.
+        kind: added, removed or changed.
+        before: its old number and name, `2 Web`; None for an added wave.
+        after: its new number and name; None for a removed wave.
+        gate: whether it now asks for approval; None where that is unchanged.
+        waits_for: waves that it now waits for and did not before.
         waits_no_longer_for: waves that it no longer waits for.
-        groups: groups that it launches now and did not.
+        groups: groups that it now launches and did not before.
         groups_no_longer: groups that it no longer launches.
         fields: everything else.
     """
@@ -55,7 +55,7 @@ class WaveChange(FrozenModel):
 
 
 class PlanForecast(FrozenModel):
-    """What a forecast by defaults expects of a plan; seconds from its start."""
+    """The forecast of a plan by the defaults; seconds from its start."""
 
     rto_p50_seconds: float
     rto_p90_seconds: float
@@ -68,15 +68,15 @@ class PlanChange(FrozenModel):
     """A plan that differs, or whose servers do.
 
     Args:
-        kind: what became of it.
-        name: what it is called, afterwards where it is still there.
-        waves: those that differ, in their new order; all of a plan that is new or gone.
-        order: generations of waves, `0 Data → 1 App, 2 Cache`, before and after; None where that is as before.
-        fields: what differs besides.
+        kind: added, removed or changed.
+        name: its new name; the old one of a removed plan.
+        waves: waves that differ, in their new order; all waves of an added or removed plan.
+        order: generations of waves, `0 Data → 1 App, 2 Cache`, before and after; None where unchanged.
+        fields: other fields that differ.
         forecast_before: None where no server is known.
         forecast_after: likewise.
-        unknown_groups: groups whose servers only their accounts know; the forecasts count them as none.
-        unresolved: what the waves name and nothing resolves, likewise.
+        unknown_groups: groups whose servers only their accounts know; the forecasts count them as empty.
+        unresolved: groups that the waves name and that are not resolved, likewise.
     """
 
     kind: ChangeKind
@@ -91,12 +91,12 @@ class PlanChange(FrozenModel):
 
     @property
     def forecast_differs(self) -> bool:
-        """Whether another time, or another path, is expected."""
+        """Whether the forecast changes in time or in critical path."""
         return self.forecast_before != self.forecast_after
 
 
 class GroupChange(FrozenModel):
-    """A group that differs other than by its servers and their settings. `former_name`: where it was renamed."""
+    """A group that differs in anything but its servers and their settings. `former_name`: its old name."""
 
     kind: ChangeKind
     name: str
@@ -105,7 +105,7 @@ class GroupChange(FrozenModel):
 
 
 class WaveMove(FrozenModel):
-    """In which wave of a plan servers were launched, and are; None: in none."""
+    """The wave of a plan that launched servers before, and the one that does now; None: no wave."""
 
     plan: str
     before: str | None
@@ -113,7 +113,7 @@ class WaveMove(FrozenModel):
 
 
 class ServerChange(FrozenModel):
-    """Servers that joined, left or moved, all alike. A group of None: in none."""
+    """Servers that joined, left or moved in the same way. None: no group."""
 
     servers: tuple[str, ...]
     group_before: str | None
@@ -122,9 +122,9 @@ class ServerChange(FrozenModel):
 
 
 class SettingsChange(FrozenModel):
-    """Servers whose effective launch settings differ, all alike. `group`: where they are now.
+    """Servers whose effective launch settings differ in the same way. `group`: their new group.
 
-    `others`: the change is of whatever servers the group's tags select, but for those with settings of their own.
+    `others`: the change applies to all servers that the group's tags select, except those with settings of their own.
     """
 
     group: str
@@ -134,7 +134,7 @@ class SettingsChange(FrozenModel):
 
 
 class Difference(FrozenModel):
-    """All that differs. Metadata (`exportedAt` and the like) is left out: it recovers nothing."""
+    """All differences. Metadata (`exportedAt` and the like) is left out: it does not affect a recovery."""
 
     plans: tuple[PlanChange, ...] = ()
     groups: tuple[GroupChange, ...] = ()

@@ -1,6 +1,6 @@
-"""A Difference in words: lines for a terminal, Markdown for a pull request.
+"""A Difference as text: lines for a terminal, Markdown for a pull request.
 
-In: a `Difference`. Out: text. What changes how a recovery goes comes first; each line says one thing.
+In: a `Difference`. Out: text. Changes of the recovery's course come first; each line reports one change.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ class _Section:
 
 
 def difference_json(difference: Difference) -> dict[str, Any]:
-    """All of it as camelCase JSON values."""
+    """The difference as camelCase JSON values."""
     return difference.model_dump(mode="json", by_alias=True)
 
 
 def text(difference: Difference) -> str:
     """Lines for a terminal."""
-    parts = ["\n".join([section.heading, *(f"  {line}" for line in section.lines)]) for section in _told(difference)]
+    parts = [
+        "\n".join([section.heading, *(f"  {line}" for line in section.lines)]) for section in _sections(difference)
+    ]
     return "\n\n".join(parts) if parts else NOTHING
 
 
@@ -55,14 +57,14 @@ def markdown(difference: Difference) -> str:
         "\n".join(
             [f"### {markdown_text(section.heading)}", "", *(f"- {markdown_text(line)}" for line in section.lines)]
         )
-        for section in _told(difference)
+        for section in _sections(difference)
     ]
     return "\n\n".join(["## What this changes for a recovery", *(parts or [NOTHING])]) + "\n"
 
 
-def _told(difference: Difference) -> Iterator[_Section]:
+def _sections(difference: Difference) -> Iterator[_Section]:
     for plan in difference.plans:
-        yield _Section(f"Plan {plan.name}{_became(plan.kind)}", tuple(_plan(plan)))
+        yield _Section(f"Plan {plan.name}{_kind(plan.kind)}", tuple(_plan(plan)))
     if difference.servers:
         yield _Section("Servers", tuple(line for change in difference.servers for line in _server(change)))
     if difference.groups:
@@ -71,14 +73,14 @@ def _told(difference: Difference) -> Iterator[_Section]:
             if group.kind is not ChangeKind.CHANGED:
                 lines.append(f"{group.name}: {group.kind}")
             if group.former_name is not None:
-                lines.append(f"{group.name}: was called {group.former_name}")
+                lines.append(f"{group.name}: renamed from {group.former_name}")
             lines += [f"{group.name}: {_field(field)}" for field in group.fields]
         yield _Section("Protection groups", tuple(lines))
     if difference.settings:
         yield _Section("Launch settings", tuple(line for change in difference.settings for line in _setting(change)))
 
 
-def _became(kind: ChangeKind) -> str:
+def _kind(kind: ChangeKind) -> str:
     return "" if kind is ChangeKind.CHANGED else f": {kind}"
 
 
@@ -99,7 +101,7 @@ def _wave(wave: WaveChange) -> Iterator[str]:
         return
     if wave.kind is ChangeKind.ADDED:
         after = f", after {_names(wave.waits_for)}" if wave.waits_for else ""
-        gate = ", once somebody approves it" if wave.gate else ""
+        gate = ", after an approval" if wave.gate else ""
         yield f"{name}: added; launches {_names(wave.groups)}{after}{gate}"
     else:
         if wave.before != wave.after:
@@ -109,7 +111,7 @@ def _wave(wave: WaveChange) -> Iterator[str]:
         if wave.waits_no_longer_for:
             yield f"{name}: no longer waits for {_names(wave.waits_no_longer_for)}"
         if wave.gate is not None:
-            yield f"{name}: {'now' if wave.gate else 'no longer'} waits for somebody's approval"
+            yield f"{name}: {'now' if wave.gate else 'no longer'} waits for an approval"
         if wave.groups:
             yield f"{name}: now launches {_names(wave.groups)}"
         if wave.groups_no_longer:
@@ -122,12 +124,12 @@ def _forecast(plan: PlanChange) -> Iterator[str]:
     if plan.kind is ChangeKind.REMOVED:
         return
     if after is None:
-        yield "forecast: unknown, since the manifest names none of its servers"
+        yield "forecast: unknown; the manifest names none of its servers"
     elif before is None:
         yield f"forecast: {_expected(after)}"
         yield f"critical path: {' → '.join(after.critical_path)}"
     elif before == after:
-        yield f"forecast: as before, {_expected(after)}"
+        yield f"forecast: unchanged, {_expected(after)}"
     else:
         yield f"forecast: P50 {_times(before.rto_p50_seconds, after.rto_p50_seconds)}"
         yield f"forecast: P90 {_times(before.rto_p90_seconds, after.rto_p90_seconds)}"
@@ -135,9 +137,10 @@ def _forecast(plan: PlanChange) -> Iterator[str]:
             yield f"critical path before: {' → '.join(before.critical_path)}"
             yield f"critical path now: {' → '.join(after.critical_path)}"
     if plan.unresolved:
-        yield f"nothing resolves {_names(plan.unresolved)}: give --bindings; the forecast counts their servers as none"
+        yield f"{_names(plan.unresolved)}: not resolved; give --bindings (the forecast counts them as empty)"
     if plan.unknown_groups:
-        yield f"the forecast counts {_names(plan.unknown_groups)} as empty: only the accounts know who carries the tags"
+        unknown = _names(plan.unknown_groups)
+        yield f"the forecast counts {unknown} as empty: only the accounts know which servers have the tags"
 
 
 def _expected(forecast: PlanForecast) -> str:
@@ -145,7 +148,7 @@ def _expected(forecast: PlanForecast) -> str:
 
 
 def _times(before: float, after: float) -> str:
-    more = f"{'+' if after > before else '-'}{duration(abs(after - before))}" if before != after else "as before"
+    more = f"{'+' if after > before else '-'}{duration(abs(after - before))}" if before != after else "unchanged"
     return f"{duration(before)} → {duration(after)} ({more})"
 
 
@@ -159,7 +162,7 @@ def _server(change: ServerChange) -> Iterator[str]:
         yield f"{who}: move{s} from group {change.group_before} to {change.group_after}"
     for move in change.waves:
         if move.before is None:
-            yield f"{who}: launched in wave {move.after} of {move.plan} now"
+            yield f"{who}: now launched in wave {move.after} of {move.plan}"
         elif move.after is None:
             yield f"{who}: no longer launched by {move.plan} (was in wave {move.before})"
         else:
