@@ -69,6 +69,32 @@ def _unreachable_told() -> Iterator[None]:
         ) from error
 
 
+class OutageLog:
+    """Logs that Prefect does not answer once per outage, and that it answers again, instead of at every attempt.
+
+    Args:
+        what: what waits for Prefect, such as `control requests`.
+        logger: called with each line.
+    """
+
+    def __init__(self, what: str, logger: Callable[[str], None]) -> None:
+        self._what = what
+        self._logger = logger
+        self._is_away = False
+
+    def failed(self, error: Exception) -> None:
+        """An attempt failed."""
+        if not self._is_away:
+            self._logger(f"Prefect does not answer ({error}); {self._what} wait until it does")
+        self._is_away = True
+
+    def answered(self) -> None:
+        """An attempt succeeded."""
+        if self._is_away:
+            self._logger(f"Prefect answers again: {self._what} are read")
+        self._is_away = False
+
+
 def require_prefect(say: Callable[[str], None]) -> None:
     """Refuse an API that does not answer before anything begins; without one, start Prefect's own for this process.
 

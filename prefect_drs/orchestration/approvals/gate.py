@@ -66,7 +66,7 @@ from prefect_drs.orchestration.approvals.form import (
     has_form,
     store_form,
 )
-from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.client import OutageLog, prefect_client
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 
 __all__ = [
@@ -138,17 +138,19 @@ class PrefectGate:
         if self._on_waiting is not None:
             self._on_waiting(pending)
         started = self._clock.now()
+        outage = OutageLog(f"answers about {pending}", gate_log().warning)
         while True:
             try:
                 if (answer := _answer_so_far(client, run_id, parent, self._clock.now())) is not None:
                     return answer
+                outage.answered()
                 self._still_waiting(pending)
             except (httpx.TransportError, PrefectHTTPStatusError) as error:
                 refused = isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500
                 # Prefect's server may restart while a person thinks; only past the deadline is that an error.
                 if refused or (pending.until is not None and self._clock.now() > pending.until + GRACE):
                     raise
-                gate_log().warning("Prefect could not be asked about %s, trying again: %s", pending, error)
+                outage.failed(error)
             waited = (self._clock.now() - started).total_seconds()
             self._clock.wait(min(_SLOWEST_POLL_SECONDS, max(_FASTEST_POLL_SECONDS, waited / 30)))
 

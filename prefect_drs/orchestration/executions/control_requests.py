@@ -32,7 +32,7 @@ from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY as K
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.approvals.suspended_gate import resume_suspended
-from prefect_drs.orchestration.client import UNREACHABLE, prefect_client, quick_client
+from prefect_drs.orchestration.client import UNREACHABLE, OutageLog, prefect_client, quick_client
 from prefect_drs.orchestration.executions.reports import CANCELLED_BY, all_flow_runs_of, cancelling_states, flow_runs_of
 from prefect_drs.recovery.control_requests import (
     ControlAction,
@@ -253,16 +253,18 @@ class ControlReader:
             self._gates_closed = True
 
     def _run(self) -> None:
+        outage = OutageLog("control requests", _logger.warning)
         while True:
             try:
                 self.read()
+                outage.answered()
             except (RequestsUnreachableError, *UNREACHABLE) as error:
-                _logger.warning("%s; trying again", error)
+                outage.failed(error)
             except PrefectDrsError as error:
                 if not isinstance(error.__cause__, UNREACHABLE):
                     self._on_failure(error)
                     return
-                _logger.warning("%s; trying again", error)
+                outage.failed(error)
             except Exception as error:
                 self._on_failure(error)
                 return
