@@ -22,6 +22,7 @@ from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.recovery.launch.packing import Limits
+from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
@@ -125,17 +126,9 @@ def drill(estate: Estate, runbook: Runbook, expected: Mapping[str, float] | None
     """Run it, and measure."""
     with estate_on_the_simulator(estate) as sandbox:
         began = time.perf_counter()
-        engine = Engine(
-            "benchmark",
-            runbook,
-            Sessions(),
-            clock=sandbox.clock,
-            journal=MemoryJournal(),
-            executor=InlineExecutor(),
-            workers=1,
-            expected=expected,
-            seed=estate.seed,
-        )
+        ports = EnginePorts(Sessions(), sandbox.clock, MemoryJournal(), InlineExecutor())
+        options = EngineOptions(workers=1, expected=expected or {}, seed=estate.seed)
+        engine = Engine("benchmark", runbook, ports, options)
         report = run_plainly(engine, NoGate(), sandbox.clock)
         real_seconds = time.perf_counter() - began
         return measure(report, runbook, sandbox, real_seconds)

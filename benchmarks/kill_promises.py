@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.kill_worlds import World
+from prefect_drs.execution.events import Event, GateAnswered, GateAsked
+from prefect_drs.execution.view import report_of
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, WAVE_TAG
-from prefect_drs.report.events import Event, GateAnswered, GateAsked
-from prefect_drs.report.fold import report_of
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.simulator import DRSBackend, Sandbox
 

@@ -14,12 +14,13 @@ from benchmarks.kill_promises import EXECUTION, broken_in_aws, broken_in_report,
 from benchmarks.kill_stops import ArrivalClock, DyingGate, DyingStorage, Points, SkewedClock, StoppedError, Wire
 from benchmarks.kill_worlds import ACCOUNT, Gatekeeper, World, plant_faults, raised
 from prefect_drs.core.clock import Clock
+from prefect_drs.execution.events import ExecutionEnded
+from prefect_drs.execution.view import report_of
 from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import StoredJournal
 from prefect_drs.recovery.launch.polling import PollPolicy
-from prefect_drs.report.events import ExecutionEnded
-from prefect_drs.report.fold import report_of
+from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.runbook import points as snapshots
@@ -133,18 +134,9 @@ def _one_process(
         return report_of(
             events
         )  # it died after the last event; resuming now would mean to retry the servers that failed
-    engine = Engine(
-        EXECUTION,
-        None if events else runbook,
-        wire.sessions,
-        clock=clock,
-        journal=journal,
-        executor=InlineExecutor(),
-        workers=1,
-        limits=world.limits,
-        policy=POLLING,
-        seed=world.seed,
-    )
+    ports = EnginePorts(wire.sessions, clock, journal, InlineExecutor())
+    options = EngineOptions(workers=1, limits=world.limits, policy=POLLING, seed=world.seed)
+    engine = Engine(EXECUTION, None if events else runbook, ports, options)
     return run_plainly(engine, gate, clock)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,9 @@ from prefect_drs.plan.model import Manifest
 from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal, MemoryJournal
+from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+from prefect_drs.recovery.take_up import Start
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.simulator import Sandbox, SpeedClock, mock_drs
@@ -125,16 +127,18 @@ class Rig:
         journal: Journal | None = None,
         **options: Any,
     ) -> Engine:
+        """An engine in virtual time. `options` are fields of EnginePorts, EngineOptions and Start, by name."""
+
+        def of(part: type) -> dict[str, Any]:
+            return {each.name: options.pop(each.name) for each in fields(part) if each.name in options}
+
+        ports = {"executor": InlineExecutor(), **of(EnginePorts)}
+        engine_options = EngineOptions(**{"workers": 1, "seed": 1, **of(EngineOptions)})
+        start = Start(**of(Start))
+        assert not options, f"no engine has these: {options}"
+        journal = journal or MemoryJournal()
         return Engine(
-            execution_id,
-            runbook,
-            self.sessions,
-            clock=self.clock,
-            journal=journal or MemoryJournal(),
-            executor=InlineExecutor(),
-            workers=1,
-            seed=1,
-            **options,
+            execution_id, runbook, EnginePorts(self.sessions, self.clock, journal, **ports), engine_options, start
         )
 
     def run(self, engine: Engine) -> RecoveryReport:

@@ -18,7 +18,7 @@ from rich.segment import Segment
 from prefect_drs.core.escaping import terminal
 
 if TYPE_CHECKING:
-    from prefect_drs.report.events import Event
+    from prefect_drs.execution.events import Event
 
 WIDTH_WITHOUT_TERMINAL = 200
 
@@ -43,12 +43,10 @@ def console(*, stderr: bool = False) -> Console:
 
 def event_printer() -> Callable[[Event], None]:
     """Prints each event of an execution as a line on stderr."""
-    from prefect_drs.report.lines import event_line
-
     screen = console(stderr=True)
 
     def observe(event: Event) -> None:
-        if line := event_line(event):
+        if line := event.text:
             screen.print(f"{event.at:%H:%M:%S} {line}", soft_wrap=True)
 
     return observe

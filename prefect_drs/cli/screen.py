@@ -19,10 +19,9 @@ from rich.live import Live
 from rich.text import Text
 
 from prefect_drs.cli.console import console
+from prefect_drs.execution.events import Event, ExecutionStarted
+from prefect_drs.execution.view import ReportFold
 from prefect_drs.orchestration.ui_links import ui_link
-from prefect_drs.report.events import Event, ExecutionStarted
-from prefect_drs.report.fold import ReportFold
-from prefect_drs.report.lines import event_line
 from prefect_drs.report.terminal import live_view
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Screen:
             self._fold.apply(event)
             if self._live:
                 self._live.update(live_view(self._fold.report()), refresh=True)
-            elif line := event_line(event):
+            elif line := event.text:
                 self._say(f"{event.at:%H:%M:%S} {line}")
             if isinstance(event, ExecutionStarted) and (link := ui_link(event.execution_id)):
                 self._say(f"in the Prefect UI: {link}")

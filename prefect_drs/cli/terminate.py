@@ -18,9 +18,9 @@ from prefect_drs.cli.output import say, say_json, tell
 from prefect_drs.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from prefect_drs.execution.events import Event
     from prefect_drs.recovery.instances import Found
     from prefect_drs.recovery.termination import TerminationResult
-    from prefect_drs.report.events import Event
 
 DECLINED = 4
 SHOWN = 20  # instances listed before the question
@@ -58,13 +58,13 @@ def terminate(
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import _sessions
     from prefect_drs.core.clock import configured_clock
+    from prefect_drs.execution.view import report_of
     from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
     from prefect_drs.orchestration.executions.reports import read_report
     from prefect_drs.orchestration.flow.finalize import finalize_cancelled
     from prefect_drs.orchestration.storage.journal_storage import open_journal
     from prefect_drs.recovery import termination
     from prefect_drs.recovery.instances import find_instances
-    from prefect_drs.report.fold import report_of
 
     require_prefect()
     journal = open_journal(execution)
@@ -96,12 +96,11 @@ def terminate(
 
 def _recorder(append: Callable[[tuple[Event, ...]], None] | None) -> Callable[[Event], None]:
     """Keeps events in the journal, where it is readable here, and tells them on stderr."""
-    from prefect_drs.report.lines import event_line
 
     def record(event: Event) -> None:
         if append is not None:
             append((event,))
-        tell(f"{event.at:%H:%M:%S} {event_line(event)}")
+        tell(f"{event.at:%H:%M:%S} {event.text}")
 
     return record
 

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from prefect_drs.core.escaping import mail_subject
+from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, WaveEnded
+from prefect_drs.execution.view import ReportFold
 from prefect_drs.notifications import text
 from prefect_drs.notifications.commands import Reach
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.payload import FAILED_SERVERS_AT_MOST, PAYLOADS
 from prefect_drs.plan.notify import Milestone
-from prefect_drs.report.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, WaveEnded
-from prefect_drs.report.fold import ReportFold
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook
 

@@ -21,10 +21,10 @@ from typing import Protocol
 
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.execution.events import Event, ExecutionStarted, Notified
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.plan.notify import Milestone
-from prefect_drs.report.events import Event, ExecutionStarted, Notified
 from prefect_drs.runbook import Runbook
 
 PATIENCE_SECONDS = 20.0

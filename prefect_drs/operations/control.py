@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefect_drs.core.errors import UsageError
+from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.control_requests import (
@@ -26,10 +27,9 @@ from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery.control_requests import ControlAction, ControlRequest
-from prefect_drs.recovery.state import state_of
 
 if TYPE_CHECKING:
-    from prefect_drs.report.events import Event
+    from prefect_drs.execution.events import Event
     from prefect_drs.report.model import RecoveryReport
 
 CONFIRM_SECONDS = 15.0  # a process reads its requests every 3 s; one that launches confirms once DRS has answered
@@ -155,7 +155,7 @@ def _is_paused(execution_id: str) -> bool:
     standing = state_of(open_journal(execution_id).read())
     if standing is None:
         return False
-    paused = standing.held
+    paused = standing.paused
     for request in PrefectRequests(execution_id).pending(standing.handled):
         if isinstance(request, ControlRequest) and request.action is not ControlAction.CANCEL:
             paused = request.action is ControlAction.PAUSE

@@ -20,8 +20,7 @@ from typing import Protocol, TypeGuard
 
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError
-from prefect_drs.recovery.state import ExecutionState
-from prefect_drs.report.events import (
+from prefect_drs.execution.events import (
     CancelAsked,
     CancelOverridden,
     ControlRequestHandled,
@@ -29,6 +28,7 @@ from prefect_drs.report.events import (
     PauseAsked,
     PauseEnded,
 )
+from prefect_drs.execution.state import ExecutionState
 
 
 class RequestsUnreachableError(PrefectDrsError):
@@ -91,34 +91,48 @@ class ControlRequests(Protocol):
 
 
 class Control:
-    """Whether launching is paused or cancelled; handles requests. Safe to call from any thread.
+    """Handles control requests, and says whether launching is paused or cancelled. Safe to call from any thread.
 
     Args:
-        standing: the state of the execution, as its journal tells it.
+        state: the execution; `record` changes it.
         clock: the time.
-        record: writes events to the journal; they are safe when this returns.
+        record: appends an event to the journal and applies it to `state`; it is safe when this returns.
         wake: called after a change that the engine should act on at once.
         requests: the stored requests; None where there are none but direct calls.
     """
 
     def __init__(
         self,
-        standing: ExecutionState,
+        state: ExecutionState,
         clock: Clock,
         record: Callable[[Event], None],
         wake: Callable[[], None],
         requests: ControlRequests | None,
     ) -> None:
+        self._state = state
         self._clock = clock
         self._record = record
         self._wake = wake
         self._requests = requests
-        self._handled = set(standing.handled)
         self._handling = threading.Lock()
         self._launching = threading.Lock()  # held while a launch is sent, and while a cancel or a pause is recorded
-        self.cancelled: str | None = standing.cancel.told if standing.cancel is not None else None
-        self.cancelled_by = standing.cancel.by if standing.cancel is not None else ""
-        self.paused = standing.held
+
+    @property
+    def cancelled(self) -> str | None:
+        """Who cancelled and why, one line; None where no cancel is in force."""
+        cancellation = self._state.cancellation
+        return None if cancellation is None else cancellation.summary
+
+    @property
+    def cancelled_by(self) -> str:
+        """Who cancelled; empty where nobody did."""
+        cancellation = self._state.cancellation
+        return "" if cancellation is None else cancellation.by
+
+    @property
+    def paused(self) -> bool:
+        """Whether launching is paused."""
+        return self._state.paused
 
     def handle_pending(self) -> tuple[StoredRequest, ...]:
         """Read the stored requests and handle those that the journal does not record; returns them.
@@ -129,7 +143,7 @@ class Control:
         if self._requests is None:
             return ()
         with self._handling:
-            pending = tuple(self._requests.pending(frozenset(self._handled)))
+            pending = tuple(self._requests.pending(frozenset(self._state.handled)))
             for request in pending:
                 self._handle(request)
                 self._requests.acknowledge(request.request_id)
@@ -141,9 +155,7 @@ class Control:
             if self.cancelled is not None:
                 self._note(request_id, "the execution was cancelled before")
                 return
-            event = CancelAsked(at=self._clock.now(), by=by, reason=reason, request=request_id)
-            self._record(event)
-            self.cancelled, self.cancelled_by = event.told, by
+            self._record(CancelAsked(at=self._clock.now(), by=by, reason=reason, request=request_id))
         self._wake()
 
     def pause(self, by: str, request_id: str = "") -> None:
@@ -153,7 +165,6 @@ class Control:
                 self._note(request_id, "the execution was paused before")
                 return
             self._record(PauseAsked(at=self._clock.now(), by=by, request=request_id))
-            self.paused = True
 
     def resume(self, by: str, request_id: str = "") -> None:
         """Go on launching after a `pause`."""
@@ -162,7 +173,6 @@ class Control:
                 self._note(request_id, "the execution was not paused")
                 return
             self._record(PauseEnded(at=self._clock.now(), by=by, request=request_id))
-            self.paused = False
         self._wake()
 
     @contextmanager
@@ -181,7 +191,6 @@ class Control:
                 self.pause(request.by, request.request_id)
             case ControlRequest():
                 self.resume(request.by, request.request_id)
-        self._handled.add(request.request_id)
 
     def _note(self, request_id: str, outcome: str) -> None:
         """Record a request that changed nothing."""
@@ -203,16 +212,16 @@ def pending_cancel(requests: ControlRequests, handled: Collection[str]) -> Contr
 
 
 def override_event(
-    standing: ExecutionState, requests: ControlRequests | None, by: str, now: datetime
+    state: ExecutionState, requests: ControlRequests | None, by: str, now: datetime
 ) -> CancelOverridden | None:
-    """The event that records that `by` goes on despite a cancel, handled or not; None where nobody cancelled.
+    """The event that records that `by` resumes despite a cancel, handled or not; None where nobody cancelled.
 
     Raises:
         RequestsUnreachableError: the requests could not be read.
     """
-    pending = () if requests is None else requests.pending(standing.handled)
+    pending = () if requests is None else requests.pending(state.handled)
     overridden = tuple(request.request_id for request in pending if _is_cancel(request))
-    if not overridden and standing.cancel is None:
+    if not overridden and state.cancellation is None:
         return None
     return CancelOverridden(at=now, by=by, requests=overridden)
 

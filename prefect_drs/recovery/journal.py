@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.private_files import create_file, make_folder
-from prefect_drs.report.events import EVENT, Event
+from prefect_drs.execution.events import STORED_EVENT, Event
 
 FIRST = "00000001.json"  # every journal's first object
 PROBED = 8  # numbers after the last object that are looked at where a storage cannot list
@@ -261,7 +261,7 @@ def _opened(content: bytes, previous: str) -> list[Event]:
     if entry["previous"] != previous:
         raise _UnreliableError("it does not follow from the one before")
     try:
-        return [EVENT.validate_python(event) for event in entry["events"]]
+        return [STORED_EVENT.validate_python(event) for event in entry["events"]]
     except ValidationError as fault:
         if seal:  # as it was written: what is not understood is of another release
             remedy = "it was written by a newer release: upgrade prefect-drs to the one that began this execution"

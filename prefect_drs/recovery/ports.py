@@ -7,22 +7,14 @@ Prefect or boto3.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from prefect_drs.core.clock import Clock, WallClock
+from prefect_drs.execution.approval import Decision, GateAnswer
 
 __all__ = ["Clock", "Decision", "Gate", "GateAnswer", "GateRequest", "WallClock"]
-
-
-class Decision(enum.StrEnum):
-    """How a gate was answered."""
-
-    APPROVED = "APPROVED"
-    REJECTED = "REJECTED"
-    TIMED_OUT = "TIMED_OUT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +39,6 @@ class GateRequest:
     wave_name: str
     summary: str
     timeout: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class GateAnswer:
-    """What was answered, by whom and when (UTC). `by` is as claimed: Prefect open source knows no users."""
-
-    decision: Decision
-    by: str
-    at: datetime
-    comment: str = ""
 
 
 class Gate(Protocol):

@@ -1,7 +1,7 @@
-"""The failure ladder: what is tried for a server that did not come up, and when its failure counts.
+"""The retry policy: what is tried for a server that did not come up, and when its failure counts.
 
-In: a server with what it has tried, and its wave's policy. Out: the next rung, or none. Pure: reading an older point in
-time and writing other settings is the caller's. A rung is tried only where the former attempt surely failed: DRS said
+In: a server with what was tried for it, and its wave's policy. Out: the next step, or none. Pure: the caller reads
+older points in time and writes other settings. A step is tried only where the former attempt certainly failed: DRS said
 so of that server in that job.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from prefect_drs.execution.state import ServerRun, ServerState, WaveRun
 from prefect_drs.plan.model import LaunchSettings, Retry
-from prefect_drs.recovery.waves import ServerRun, ServerState, WaveRun
 
 NO_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported")
 
@@ -23,7 +23,7 @@ class RetryStep:
     Args:
         settings: what the server is launched with this time.
         older_snapshot: from the point in time before the one that was tried last, instead of the latest.
-        how: told in the journal and the report.
+        how: what is different, for the journal and the report.
     """
 
     settings: LaunchSettings
@@ -31,9 +31,9 @@ class RetryStep:
     how: str
 
 
-def next_rung(run: ServerRun, retry: Retry) -> RetryStep | None:
+def next_step(run: ServerRun, retry: Retry) -> RetryStep | None:
     """What to try next for a server that failed; None where nothing is left."""
-    if run.state is not ServerState.FAILED or run.job_id is None or run.exhausted or run.attempts > retry.attempts:
+    if run.state is not ServerState.FAILED or run.job_id is None or run.attempts > retry.attempts:
         return None
     again = f"attempt {run.attempts + 1} of {retry.attempts + 1}"
     if any(code in run.error for code in NO_CAPACITY) and (other := _elsewhere(run, retry)) is not None:
@@ -45,7 +45,7 @@ def next_rung(run: ServerRun, retry: Retry) -> RetryStep | None:
 
 
 def _elsewhere(run: ServerRun, retry: Retry) -> tuple[LaunchSettings, str] | None:
-    """Another instance type, or else another subnet, than have been tried; a static address stays in its subnet."""
+    """Another instance type, or else another subnet, than were tried; a static address stays in its subnet."""
     for instance_type in retry.instance_types:
         if instance_type not in run.tried and instance_type != run.settings.instance_type:
             return run.settings.model_copy(update={"instance_type": instance_type}), f"as {instance_type}"
@@ -63,7 +63,7 @@ def enough(wave: WaveRun, *, without: Collection[str] = (), counting_ready: bool
     Args:
         wave: the wave.
         without: servers that are up and do not count, since their health checks did not pass.
-        counting_ready: count those that may still be launched, too.
+        counting_ready: count servers that may still be launched, too.
     """
     states = (ServerState.LAUNCHED, ServerState.READY) if counting_ready else (ServerState.LAUNCHED,)
     up = [run for run in wave.in_state(*states) if run.server.source_server_id not in without]

@@ -1,109 +1,117 @@
 """Launch settings of a wave, written before its launch: only what differs, server by server.
 
 In: the servers of one wave in one account-region. Out: an event for each server whose settings were written, and the
-servers that could not be. A server whose settings cannot be written is never launched with others than the plan's. Of
+servers whose settings could not be written; such a server is never launched with settings other than the plan's. Of
 servers for which the plan sets nothing, nothing is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, apply_changes, changes, read_launch_states
-from prefect_drs.aws.location import Location
 from prefect_drs.aws.parallel import each
-from prefect_drs.aws.sessions import Sessions
-from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.execution.events import SettingsApplied
+from prefect_drs.execution.state import ServerRun
 from prefect_drs.plan.model import LaunchSettings
+from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.launch_errors import passes
-from prefect_drs.recovery.waves import ServerRun
-from prefect_drs.report.events import Event, SettingsApplied
+from prefect_drs.recovery.options import ExecutionContext
+from prefect_drs.recovery.waves import LiveWave
 from prefect_drs.runbook import PlannedChange
 
-FAILURES_A_TRY = 8  # after so many, AWS is left alone for the moment
+FAILURES_A_TRY = 8  # after so many, AWS is called no more in this try
 
 
-def apply_settings(
-    sessions: Sessions,
-    clock: Clock,
-    wave_number: int,
-    location: Location,
-    runs: Sequence[ServerRun],
-    *,
-    workers: int,
-    singly: bool = False,
-    record: Callable[[Event], None],
-    fail: Callable[[ServerRun, str], None],
-) -> None:
-    """Bring the launch settings of those servers to what the plan says.
+class SettingsSync:
+    """Writes the launch settings of a wave's servers in one account-region.
 
     Args:
-        sessions: the way into the account.
-        clock: the time, for the events.
-        wave_number: their wave.
-        location: their account and region.
-        runs: the servers.
-        workers: threads that read and write side by side; 1 runs in the caller's thread alone.
-        singly: read server by server, so that what is done is done; together takes fewer calls where AWS is well.
-        record: called with each event.
-        fail: called with each server whose settings could not be written, and why.
-
-    Raises:
-        AwsError: settings could not be read, or some not be written, for a reason that may pass: call it again. What
-            is written already is `prepared` and left as it is.
+        execution: the execution.
+        wave: the wave.
+        jobs: the account-region; fails servers whose settings cannot be written.
     """
-    runs = [run for run in runs if run.settings != LaunchSettings() and not run.prepared]
 
-    def read(ids: Sequence[str], workers: int) -> dict[str, LaunchState]:
-        return read_launch_states(sessions, location.account_id, location.region, ids, workers=workers)
+    def __init__(self, execution: ExecutionContext, wave: LiveWave, jobs: LocationJobs) -> None:
+        self._execution = execution
+        self._sessions = execution.ports.sessions
+        self._wave = wave
+        self._jobs = jobs
+        self._passing: list[PrefectDrsError] = []
 
-    states: dict[str, LaunchState] = {}
-    if not singly:
+    def apply(self, runs: Sequence[ServerRun], *, singly: bool = False) -> None:
+        """Bring the launch settings of those servers to the plan's.
+
+        Args:
+            runs: the servers.
+            singly: read server by server, so that each success counts; reading all together takes fewer calls where AWS
+                answers without errors.
+
+        Raises:
+            AwsError: settings could not be read, or some not be written, for a reason that may pass: call it again.
+                What is written already is in the wave's `prepared`, and left as it is.
+        """
+        workers = self._execution.options.workers
+        runs = [
+            run
+            for run in runs
+            if run.settings != LaunchSettings() and run.server.source_server_id not in self._wave.prepared
+        ]
+        states = None if singly else self._read_together(runs, workers)
+        each(lambda run: self._try(run, states), runs, workers)
+        if self._passing:
+            raise self._passing[0]
+
+    def _read_together(self, runs: Sequence[ServerRun], workers: int) -> dict[str, LaunchState] | None:
+        """The launch configurations of those servers; None where one of them keeps the others from being read.
+
+        Raises:
+            AwsError: for a reason that may pass.
+        """
         try:
-            states = read([run.server.source_server_id for run in runs], workers)
+            return self._read([run.server.source_server_id for run in runs], workers)
         except PrefectDrsError as error:
             if passes(error):
                 raise
-            singly = True  # one server that cannot be read keeps no other from being so
-    passing: list[PrefectDrsError] = []
+            return None
 
-    def apply(run: ServerRun) -> None:
-        if len(passing) >= FAILURES_A_TRY:
+    def _read(self, server_ids: Sequence[str], workers: int) -> dict[str, LaunchState]:
+        location = self._jobs.location
+        return read_launch_states(self._sessions, location.account_id, location.region, server_ids, workers=workers)
+
+    def _try(self, run: ServerRun, states: dict[str, LaunchState] | None) -> None:
+        if len(self._passing) >= FAILURES_A_TRY:
             return
         server_id = run.server.source_server_id
         try:
-            changed = _apply(sessions, run, (read([server_id], 1) if singly else states).get(server_id))
+            changed = self._write(run, (self._read([server_id], 1) if states is None else states).get(server_id))
         except PrefectDrsError as error:
             if passes(error):
-                passing.append(error)
-                return
-            fail(run, f"launch settings could not be applied: {error.message}")
+                self._passing.append(error)
+            else:
+                self._jobs.fail(self._wave, server_id, f"launch settings could not be applied: {error.message}")
             return
-        run.prepared = True
+        self._wave.prepared.add(server_id)
         if changed:
-            record(
+            self._execution.record(
                 SettingsApplied(
-                    at=clock.now(),
-                    wave_number=wave_number,
+                    at=self._execution.ports.clock.now(),
+                    wave_number=self._wave.number,
                     source_server_id=server_id,
                     fields=tuple(change.field for change in changed),
                     changes=tuple(PlannedChange(**asdict(change)) for change in changed),
                 )
             )
 
-    each(apply, runs, workers)
-    if passing:
-        raise passing[0]
-
-
-def _apply(sessions: Sessions, run: ServerRun, state: LaunchState | None) -> tuple[SettingChange, ...]:
-    """Write one server's settings; what was changed."""
-    server = run.server
-    if state is None:
-        raise UsageError(f"{server.location} holds no launch configuration of {server.source_server_id}")
-    differing = changes(state, run.settings)
-    if differing:
-        apply_changes(sessions, server.account_id, server.region, state, run.settings)
-    return differing
+    def _write(self, run: ServerRun, state: LaunchState | None) -> tuple[SettingChange, ...]:
+        """Write one server's settings; what was changed."""
+        server = run.server
+        location = server.location
+        if state is None:
+            raise UsageError(f"{location} holds no launch configuration of {server.source_server_id}")
+        differing = changes(state, run.settings)
+        if differing:
+            apply_changes(self._sessions, server.account_id, server.region, state, run.settings)
+        return differing

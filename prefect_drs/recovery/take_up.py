@@ -1,19 +1,19 @@
 """Whether, and with what, a process may take an execution up.
 
-In: the execution's journal, the stored control requests, and how the process was started. Out: the runbook to carry
-out, its servers claimed; or nothing, because the execution has ended and stays so; or a refusal. This is decided the
-same way under Prefect and in the tests that draw any order of events.
+In: the execution's state, the stored control requests, and how the process was started. Out: the runbook to carry out,
+its servers claimed; or nothing, because the execution has ended and stays so; or a refusal. This is decided the same
+way under Prefect and in the tests that draw any order of events. The engine asks `require_open` once more on the
+journal that it reads itself, since another process may have ended the execution meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from prefect_drs.core.errors import UsageError
+from prefect_drs.execution.state import ExecutionState
 from prefect_drs.recovery.control_requests import ControlRequests, cancelled_refusal, pending_cancel
-from prefect_drs.recovery.state import ExecutionState, state_of
-from prefect_drs.report.events import Event, TerminationAsked
 from prefect_drs.runbook import Runbook
 
 
@@ -22,90 +22,108 @@ class Start:
     """How a process came to carry an execution.
 
     Args:
-        asked: id of the request to run it; one that was processed before opens no execution that has ended.
+        run_request: id of the request to run it; one that was processed before reopens no execution that has ended.
+            Empty where every start is a new request.
         explicit: a person asked to resume, so that a cancelled execution refuses instead of ending quietly.
-        despite_cancel: who goes on although the execution was cancelled; None honours a cancel.
+        despite_cancel: who resumes although the execution was cancelled; None honours a cancel.
+        holder: who carries the execution, for the journal.
     """
 
-    asked: str
+    run_request: str = ""
     explicit: bool = False
     despite_cancel: str | None = None
+    holder: str = ""
 
 
 def take_up(
-    execution_id: str,
-    former: Sequence[Event],
+    state: ExecutionState | None,
     requests: ControlRequests,
     start: Start,
     *,
     resolve: Callable[[], Runbook],
     claim: Callable[[Runbook], None],
 ) -> Runbook | None:
-    """The runbook to carry out or on; None where the execution has ended and stays so.
+    """The runbook to begin or to go on with; None where the execution has ended and stays so.
 
     Args:
-        execution_id: the execution.
-        former: the events of its journal.
+        state: the execution, as its journal tells it; None where there is no journal.
         requests: its stored control requests.
         start: how this process was started.
-        resolve: works the runbook out; called only where the journal does not hold one.
+        resolve: resolves the runbook; called only where the journal does not hold one.
         claim: claims the runbook's servers; not called for an execution that is only brought to its end.
 
     Raises:
         UsageError: it was cancelled and `start` is explicit, or its recovery instances were terminated.
-        PreflightRefusedError: the accounts do not allow it, or another execution holds its servers.
+        PreflightRefusedError: the accounts do not allow it, or another execution claims its servers.
     """
-    standing = state_of(former)
-    if standing is None:
+    if state is None:
         runbook = resolve()
         claim(runbook)
         return runbook
     if start.explicit and start.despite_cancel is None:
-        require_not_cancelled(execution_id, standing, requests)
-    if is_concluded(standing, start):
+        require_not_cancelled(state, requests)
+    if is_concluded(state, start):
         return None
-    _refuse_terminated(execution_id, former)
-    if start.despite_cancel is not None or not _is_cancelled(standing, requests):
-        claim(standing.runbook)
-    return standing.runbook
+    _refuse_terminated(state)
+    if start.despite_cancel is not None or not _is_cancelled(state, requests):
+        claim(state.runbook)
+    return state.runbook
 
 
-def is_concluded(standing: ExecutionState, start: Start) -> bool:
-    """Whether the execution has ended and stays so: this request to run it was processed, or it was cancelled."""
-    if standing.ended and standing.cancel is not None:
-        return start.despite_cancel is None
-    return standing.is_concluded(start.asked)
+def is_concluded(state: ExecutionState, start: Start) -> bool:
+    """Whether the execution has ended and stays so: this run request was processed, or it was cancelled."""
+    ended_by_cancel = state.ended and state.cancellation is not None
+    return state.has_processed(start.run_request) or (ended_by_cancel and start.despite_cancel is None)
 
 
-def require_not_cancelled(execution_id: str, standing: ExecutionState, requests: ControlRequests) -> None:
+def require_open(state: ExecutionState, start: Start) -> None:
+    """Refuse an execution that has ended and stays so.
+
+    Raises:
+        UsageError: `is_concluded`; says what to do.
+    """
+    if not is_concluded(state, start):
+        return
+    if state.has_processed(start.run_request):
+        raise UsageError(
+            f"execution {state.execution_id} has ended; to try again what failed: "
+            f"prefect-drs resume {state.execution_id}"
+        )
+    _refuse_ended_by_cancel(state)
+
+
+def require_not_cancelled(state: ExecutionState, requests: ControlRequests) -> None:
     """Refuse to resume what was cancelled; one that was cancelled and has not ended yet is only brought to its end.
 
     Raises:
         UsageError: there is a cancel that nobody has handled, or the execution ended by one.
         RequestsUnreachableError: the requests could not be read.
     """
-    if standing.ended and standing.cancel is not None:
-        cancel = standing.cancel
-        raise UsageError(cancelled_refusal(execution_id, cancel.by, cancel.at, cancel.reason, ended=True))
-    if (pending := pending_cancel(requests, standing.handled)) is not None:
-        raise UsageError(cancelled_refusal(execution_id, pending.by, pending.at, pending.reason))
+    if state.ended:
+        _refuse_ended_by_cancel(state)
+    if (pending := pending_cancel(requests, state.handled)) is not None:
+        raise UsageError(cancelled_refusal(state.execution_id, pending.by, pending.at, pending.reason))
 
 
-def _is_cancelled(standing: ExecutionState, requests: ControlRequests) -> bool:
+def _refuse_ended_by_cancel(state: ExecutionState) -> None:
+    if (cancel := state.cancellation) is not None:
+        raise UsageError(cancelled_refusal(state.execution_id, cancel.by, cancel.at, cancel.reason, ended=True))
+
+
+def _is_cancelled(state: ExecutionState, requests: ControlRequests) -> bool:
     """Whether the execution is only brought to its end: nothing is launched, so nothing has to be claimed."""
-    in_force = standing.cancel is not None and not standing.ended
-    return in_force or pending_cancel(requests, standing.handled) is not None
+    in_force = state.cancellation is not None and not state.ended
+    return in_force or pending_cancel(requests, state.handled) is not None
 
 
-def _refuse_terminated(execution_id: str, events: Sequence[Event]) -> None:
-    """What a wave rests on may be gone once somebody began to terminate the execution's instances.
+def _refuse_terminated(state: ExecutionState) -> None:
+    """What a wave depends on may be gone once somebody began to terminate the execution's instances.
 
     Raises:
         UsageError: somebody did.
     """
-    asked = next((event for event in events if isinstance(event, TerminationAsked)), None)
-    if asked is not None:
+    if (termination := state.termination) is not None:
         raise UsageError(
-            f"{asked.by} began to terminate the recovery instances of execution {execution_id} at "
-            f"{asked.at:%Y-%m-%d %H:%M} UTC; it cannot be carried on: start a new one"
+            f"{termination.by} began to terminate the recovery instances of execution {state.execution_id} at "
+            f"{termination.at:%Y-%m-%d %H:%M} UTC; it cannot be resumed: start a new one"
         )

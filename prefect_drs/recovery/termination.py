@@ -30,11 +30,11 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError
+from prefect_drs.execution.events import Event, InstancesTerminated, TerminationAsked, TerminationStarted
 from prefect_drs.recovery.instances import GONE, Found, TerminationTarget
 from prefect_drs.recovery.launch.job_tracker import VISIBILITY
 from prefect_drs.recovery.launch.launch_errors import PASSING_REFUSALS
 from prefect_drs.recovery.launch.packing import Limits
-from prefect_drs.report.events import Event, InstancesTerminated, TerminationAsked, TerminationStarted
 
 LOOK_EVERY = 10.0  # seconds between two looks at DRS while instances are being terminated
 LONGEST_PAUSE = 160.0  # seconds before asking again after refusals that pass by themselves

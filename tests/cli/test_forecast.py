@@ -13,10 +13,10 @@ from rich.text import Text
 
 from prefect_drs.cli import main
 from prefect_drs.cli.forecast_view import BAR, bar
+from prefect_drs.execution.events import JobStarted, ServerStatus
 from prefect_drs.forecast import WaveForecast
 from prefect_drs.plan.model import Manifest
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
-from prefect_drs.report.events import JobStarted, ServerStatus
 from tests.cli.conftest import Run
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
 

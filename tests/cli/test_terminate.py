@@ -52,7 +52,7 @@ def test_a_drill_is_recorded_terminated_once_and_never_resumed(rig: Rig, capsys:
     assert "2 of 2 recovery instance(s) are gone" in capsys.readouterr().out
 
     assert main(["resume", report.execution_id]) == 2
-    assert "it cannot be carried on" in capsys.readouterr().err
+    assert "it cannot be resumed" in capsys.readouterr().err
 
 
 def test_an_execution_that_nobody_knows_is_told(

@@ -13,9 +13,9 @@ import pytest
 
 from prefect_drs.cli import main
 from prefect_drs.core.private_files import create_file, make_folder, truncate_file, write_file
+from prefect_drs.execution.events import CancelAsked
 from prefect_drs.plan import Bindings, write_bindings
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
-from prefect_drs.report.events import CancelAsked
 from prefect_drs.simulator import StepClock
 from prefect_drs.simulator.server import SandboxServer
 

@@ -65,7 +65,7 @@ def test_the_command_of_a_pause_mail_cancels_as_it_stands(rehearsal: Rehearsal) 
     told = as_it_stands(cut_out(mail["Message"], CANCEL))
     assert told.returncode == 0, told.stderr
     assert "asked to cancel" in told.stdout
-    drill.says(r"cancel asked by \S+@\S+: by mail")
+    drill.says(r"cancel requested by \S+@\S+: by mail")
     assert drill.ended() == 4, drill.stderr
     report = drill.report()
     assert report["status"] == "PARTIAL"

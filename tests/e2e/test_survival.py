@@ -96,7 +96,7 @@ def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
     assert rehearsal.cli("pause", execution_id).returncode == 0
-    drill.says("pause asked by")
+    drill.says("pause requested by")
     assert rehearsal.cli("approve", execution_id, "--wave", "2").returncode == 0
     drill.says("wave 2 APPROVED by")
     assert len(rehearsal.jobs(region)) == 1

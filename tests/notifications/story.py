@@ -10,11 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from prefect_drs.notifications.commands import Reach
-from prefect_drs.notifications.message import Message, OpenGate
-from prefect_drs.notifications.milestones import Milestones
-from prefect_drs.plan.model import LaunchSettings
-from prefect_drs.report.events import (
+from prefect_drs.execution.events import (
     Event,
     ExecutionEnded,
     ExecutionStarted,
@@ -26,6 +22,10 @@ from prefect_drs.report.events import (
     WaveEnded,
     WaveStarted,
 )
+from prefect_drs.notifications.commands import Reach
+from prefect_drs.notifications.message import Message, OpenGate
+from prefect_drs.notifications.milestones import Milestones
+from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
 PAGE = Path(__file__).parents[2] / "docs/notifications.md"

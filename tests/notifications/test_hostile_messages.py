@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 
 from prefect_drs.core.escaping import SUBJECT_AT_MOST, one_line
+from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionStarted, GateAnswered, GateAsked, PauseAsked
+from prefect_drs.execution.view import report_of
 from prefect_drs.notifications.message import Message
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.text import CANCEL, CUT_HERE, END, RESUME
-from prefect_drs.report.events import Event, ExecutionEnded, ExecutionStarted, GateAnswered, GateAsked, PauseAsked
-from prefect_drs.report.fold import report_of
 from prefect_drs.report.markdown import gate_summary, report_summary, server_table, wave_table
 from prefect_drs.runbook import PlannedChange, Runbook
 from tests.core.test_escaping import shown

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from prefect_drs.core.escaping import SUBJECT_AT_MOST
+from prefect_drs.execution.events import ExecutionStarted, GateAsked
 from prefect_drs.notifications.commands import LOOK_AFTER_SECONDS
 from prefect_drs.notifications.message import WIDTH
 from prefect_drs.notifications.milestones import Milestones
@@ -16,7 +17,6 @@ from prefect_drs.notifications.payload import PAYLOADS
 from prefect_drs.notifications.text import CANCEL, RESUME, SERVERS_AT_MOST
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.plan.notify import Milestone
-from prefect_drs.report.events import ExecutionStarted, GateAsked
 from tests.notifications import story
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from prefect_drs.core.clock import WallClock
 from prefect_drs.core.errors import AwsError
+from prefect_drs.execution.events import Event, Notified, WaveEnded
+from prefect_drs.execution.view import report_of
 from prefect_drs.notifications.message import Message
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import QUEUED_AT_MOST, Channel, Notifier, Subscription
 from prefect_drs.plan.notify import Milestone
-from prefect_drs.report.events import Event, Notified, WaveEnded
-from prefect_drs.report.fold import report_of
 from tests.notifications import story
 
 

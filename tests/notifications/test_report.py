@@ -7,9 +7,8 @@ import json
 
 from rich.console import Console
 
-from prefect_drs.report.events import Notified
-from prefect_drs.report.fold import report_of
-from prefect_drs.report.lines import event_line
+from prefect_drs.execution.events import Notified
+from prefect_drs.execution.view import report_of
 from prefect_drs.report.markdown import report_summary
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.terminal import report_view
@@ -55,8 +54,8 @@ def test_people_see_it_on_a_terminal_in_the_ui_and_in_the_log() -> None:
     console.print(report_view(report()))
     assert LINE in console.export_text()
     assert LINE.replace("|", "\\|") in report_summary(report())
-    assert event_line(UNSENT) == f"not told: wave.failed to {TOPIC}: Publish | failed"
-    assert event_line(SENT) is None
+    assert UNSENT.text == f"Notification wave.failed to {TOPIC} failed: Publish | failed"
+    assert SENT.text is None
 
 
 def test_the_last_message_counts_it() -> None:

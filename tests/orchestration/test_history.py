@@ -12,11 +12,11 @@ import pytest
 from moto import mock_aws
 from prefect_aws import AwsCredentials, S3Bucket
 
+from prefect_drs.execution.events import Event, ExecutionResumed, JobEnded, JobStarted, ServerStatus
 from prefect_drs.orchestration.storage.duration_history import expected_durations, launch_seconds, read_history
 from prefect_drs.orchestration.storage.s3_journal import S3Storage
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
 from prefect_drs.recovery.launch.packing import Demand, JobUsage, pack
-from prefect_drs.report.events import Event, ExecutionResumed, JobEnded, JobStarted, ServerStatus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = "drsjob-00000000000000001"

@@ -14,11 +14,11 @@ from prefect.filesystems import LocalFileSystem
 from prefect_aws import AwsCredentials, S3Bucket
 
 from prefect_drs.core.errors import UsageError
+from prefect_drs.execution.events import CancelAsked, Event
 from prefect_drs.orchestration.storage.block_journal import BlockStorage
 from prefect_drs.orchestration.storage.journal_storage import journal_storage, open_journal
 from prefect_drs.orchestration.storage.s3_journal import S3Storage
 from prefect_drs.recovery.journal import FencedError, FolderStorage, Storage, StoredJournal
-from prefect_drs.report.events import CancelAsked, Event
 from tests.conftest import PrefectServer
 from tests.rig import aws_environment
 

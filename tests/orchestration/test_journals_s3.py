@@ -13,9 +13,9 @@ import pytest
 from prefect_aws import AwsCredentials, S3Bucket
 from prefect_aws.client_parameters import AwsClientParameters
 
+from prefect_drs.execution.events import CancelAsked, Event
 from prefect_drs.orchestration.storage.s3_journal import S3Storage
 from prefect_drs.recovery.journal import FencedError, JournalDamagedError, JournalUnavailableError, StoredJournal
-from prefect_drs.report.events import CancelAsked, Event
 from prefect_drs.simulator import StepClock
 from prefect_drs.simulator.server import SandboxServer
 from tests.http_proxy import Proxy, http_proxy

@@ -10,6 +10,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from prefect_drs.aws.location import Location
+from prefect_drs.execution.events import Event
+from prefect_drs.execution.view import report_of
 from prefect_drs.orchestration.storage.settings_history import (
     RECORDS_A_PAGE,
     ChangedSetting,
@@ -19,8 +21,6 @@ from prefect_drs.orchestration.storage.settings_history import (
     read_history,
     record_changes,
 )
-from prefect_drs.report.events import Event
-from prefect_drs.report.fold import report_of
 from tests.rig import Rig, WaveSpec, simulated_aws
 
 HERE = Location("222222222222", "eu-west-1")

@@ -40,6 +40,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import Cancelling, Completed, Running, Scheduled
 
 from prefect_drs.core.errors import PreflightRefusedError, UsageError
+from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY
 from prefect_drs.orchestration.executions.claims import claim_servers, release_servers
 from prefect_drs.orchestration.executions.control_requests import PrefectRequests, submit
@@ -48,7 +49,6 @@ from prefect_drs.recovery.control_requests import ControlAction
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer
-from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import Start, take_up
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
@@ -257,8 +257,7 @@ class AnyOrder(RuleBasedStateMachine):
         start = Start(current_request_id(run_id), explicit, despite_cancel)
         try:
             runbook = take_up(
-                execution.id,
-                journal.read(),
+                state_of(journal.read()),
                 requests,
                 start,
                 resolve=lambda: execution.runbook,
@@ -275,8 +274,8 @@ class AnyOrder(RuleBasedStateMachine):
             execution.id,
             journal,
             requests=requests,
-            asked=start.asked,
-            override_cancel=despite_cancel,
+            run_request=start.run_request,
+            despite_cancel=despite_cancel,
         )
         if execution.process is not None:
             execution.others.append(execution.process)
@@ -395,11 +394,11 @@ class AnyOrder(RuleBasedStateMachine):
                     break
                 self.tick(execution)
             assert execution.ended, "it does not end"
-        standing = state_of(execution.journal().read())
-        assert standing is not None
-        missing = set(execution.acknowledged) - standing.handled
+        state = state_of(execution.journal().read())
+        assert state is not None
+        missing = set(execution.acknowledged) - state.handled
         assert not missing, f"acknowledged and in no journal: {missing}"
-        assert sum(each.startswith("state-") for each in standing.handled) >= min(1, execution.ui_cancels)
+        assert sum(each.startswith("state-") for each in state.handled) >= min(1, execution.ui_cancels)
         self.nothing_is_launched_after_a_cancel()
 
 

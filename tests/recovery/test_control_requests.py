@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from prefect_drs.core.errors import UsageError
+from prefect_drs.execution.events import CancelAsked, CancelOverridden, ControlRequestHandled
+from prefect_drs.execution.replay import state_of
 from prefect_drs.recovery.control_requests import (
     ControlAction,
     ControlRequest,
@@ -19,9 +21,7 @@ from prefect_drs.recovery.control_requests import (
 )
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FolderStorage, MemoryJournal, StoredJournal
-from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import Start, take_up
-from prefect_drs.report.events import CancelAsked, CancelOverridden, ControlRequestHandled
 from prefect_drs.report.model import ExecutionStatus
 from tests.recovery.test_engine import statuses
 from tests.rig import Rig, WaveSpec
@@ -151,9 +151,9 @@ def test_every_request_is_in_the_journal_once_also_those_that_changed_nothing(ri
     engine.control.handle_pending()
     recorded = [event.request for event in journal(tmp_path).read() if hasattr(event, "request")]
     assert sorted(recorded) == sorted(stored)
-    standing = state_of(journal(tmp_path).read())
-    assert standing is not None
-    assert standing.handled >= stored
+    state = state_of(journal(tmp_path).read())
+    assert state is not None
+    assert state.handled >= stored
 
 
 def test_while_requests_cannot_be_read_a_recovery_that_runs_goes_on(rig: Rig) -> None:
@@ -172,15 +172,15 @@ def test_an_execution_is_not_begun_where_requests_cannot_be_read(rig: Rig) -> No
 def begin(rig: Rig, folder: Path, requests: MemoryRequests, start: Start) -> Engine | None:
     """What a process does to take the execution up."""
     events = journal(folder).read()
-    runbook = take_up("exec-1", events, requests, start, resolve=lambda: rig.runbook(TWO_WAVES), claim=lambda _: None)
+    runbook = take_up(state_of(events), requests, start, resolve=lambda: rig.runbook(TWO_WAVES), claim=lambda _: None)
     if runbook is None:
         return None
     return rig.engine(
         runbook,
         journal=journal(folder),
         requests=requests,
-        asked=start.asked,
-        override_cancel=start.despite_cancel,
+        run_request=start.run_request,
+        despite_cancel=start.despite_cancel,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from prefect_drs.execution.events import Event, JobEnded, JobRequested, WaveEnded, WaveStarted
 from prefect_drs.recovery.journal import (
     FencedError,
     FolderStorage,
@@ -17,7 +18,6 @@ from prefect_drs.recovery.journal import (
     MemoryJournal,
     StoredJournal,
 )
-from prefect_drs.report.events import Event, JobEnded, JobRequested, WaveEnded, WaveStarted
 from prefect_drs.report.model import RecoveryReport
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
 
@@ -155,7 +155,7 @@ def test_an_engine_that_was_overtaken_launches_nothing_more(rig: Rig, tmp_path: 
 
 
 def test_a_whole_drill_is_in_its_journal_and_folds_into_the_same_report(rig: Rig, tmp_path: Path) -> None:
-    from prefect_drs.report.fold import report_of
+    from prefect_drs.execution.view import report_of
 
     report: RecoveryReport = rig.run(
         rig.engine(rig.runbook({1: WaveSpec(2), 2: WaveSpec(1, (1,))}), EXECUTION, stored(tmp_path))

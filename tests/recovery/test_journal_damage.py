@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.execution.events import Event
+from prefect_drs.execution.replay import state_of
+from prefect_drs.execution.view import report_of
 from prefect_drs.orchestration.storage.block_journal import BlockStorage
 from prefect_drs.recovery.journal import FencedError, FolderStorage, JournalDamagedError, StoredJournal
-from prefect_drs.recovery.state import state_of
-from prefect_drs.report.events import Event
-from prefect_drs.report.fold import report_of
 from tests.rig import WaveSpec, simulated_aws
 
 EXECUTION = "exec-1"

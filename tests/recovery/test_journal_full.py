@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from prefect_drs.execution.events import CancelAsked, Event
 from prefect_drs.recovery.journal import FolderStorage, JournalUnavailableError, StoredJournal
-from prefect_drs.report.events import CancelAsked, Event
 from prefect_drs.report.model import ExecutionStatus
 from tests.rig import Rig, WaveSpec
 from tests.small_disk import SmallDisk, small_disk
@@ -107,7 +107,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
-from prefect_drs.report.events import CancelAsked
+from prefect_drs.execution.events import CancelAsked
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
     StoredJournal(FolderStorage(Path(sys.argv[1])), "exec-1").append([CancelAsked(at=datetime.now(UTC), by="a" * 200)])
@@ -135,7 +135,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
-from prefect_drs.report.events import CancelAsked
+from prefect_drs.execution.events import CancelAsked
 try:
     StoredJournal(FolderStorage(Path(sys.argv[1])), "exec-1").append([CancelAsked(at=datetime.now(UTC), by="a")])
 except PrefectDrsError as error:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.execution.events import WaveDelayed
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.report.events import WaveDelayed
 from prefect_drs.report.model import ExecutionStatus
 from tests.recovery.test_engine import statuses
 from tests.recovery.test_refusals import bounded, errors, launched, servers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from prefect_drs.execution.events import WaveDelayed
 from prefect_drs.recovery.drivers import run_plainly
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.report.events import WaveDelayed
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook
 from tests.recovery.test_engine import launches_a_server, statuses
@@ -127,9 +127,9 @@ def test_a_server_in_a_job_of_somebody_else_is_waited_for_told_once_and_not_laun
     assert f"job {foreign} of somebody else has launched it since the preflight" in errors(report)[held]
     told = [event for event in journal.read() if isinstance(event, WaveDelayed)]
     assert [(event.source_server_ids, event.reason) for event in told] == [
-        ((held,), f"in job {foreign} of somebody else, which is waited for")
+        ((held,), f"in job {foreign} of somebody else; launched once that job has ended")
     ]
-    assert report.waves[0].delays == (f"{held}: in job {foreign} of somebody else, which is waited for",)
+    assert report.waves[0].delays == (f"{held}: in job {foreign} of somebody else; launched once that job has ended",)
 
 
 def test_a_server_that_a_job_of_somebody_else_never_lets_go_fails_after_half_a_day(rig: Rig) -> None:
@@ -139,5 +139,5 @@ def test_a_server_that_a_job_of_somebody_else_never_lets_go_fails_after_half_a_d
     rig.sandbox.backend(ACCOUNT, REGION).start_recovery({"sourceServers": [{"sourceServerID": held}], "isDrill": True})
     report = bounded(rig, runbook)
     assert statuses(report) == {1: "FAILED"}
-    assert "of somebody else has held it for 12:00:00" in errors(report)[held]
+    assert "of somebody else for 12:00:00" in errors(report)[held]
     assert launched(report) == {other}

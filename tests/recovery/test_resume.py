@@ -248,19 +248,17 @@ def test_a_job_that_was_found_counts_once_though_its_log_cannot_be_read_at_first
     assert statuses(report) == {1: "FAILED"}
 
 
-def test_an_execution_that_has_ended_is_opened_again_once_for_each_call_and_never_for_one_that_was_heeded(
-    rig: Rig, tmp_path: Path
-) -> None:
+def test_an_execution_that_has_ended_is_reopened_once_for_each_run_request(rig: Rig, tmp_path: Path) -> None:
     runbook = rig.runbook({1: WaveSpec(1)})
     rig.sandbox.faults.fail_server(runbook.wave(1).servers[0].source_server_id)
-    rig.run(rig.engine(runbook, journal=journal(tmp_path), asked="the flow run"))
-    for heeded in ("the flow run", "exec-1"):  # the id of an execution is that of its own flow run
+    rig.run(rig.engine(runbook, journal=journal(tmp_path), run_request="the flow run"))
+    for processed in ("the flow run", "exec-1"):  # the id of an execution is that of its own flow run
         with pytest.raises(UsageError, match="prefect-drs resume exec-1"):
-            rig.engine(None, journal=journal(tmp_path), asked=heeded)
+            rig.engine(None, journal=journal(tmp_path), run_request=processed)
     assert len(rig.jobs()) == 1
-    rig.run(rig.engine(None, journal=journal(tmp_path), asked="somebody's retry"))
+    rig.run(rig.engine(None, journal=journal(tmp_path), run_request="somebody's retry"))
     with pytest.raises(UsageError, match="has ended"):
-        rig.engine(None, journal=journal(tmp_path), asked="somebody's retry")
+        rig.engine(None, journal=journal(tmp_path), run_request="somebody's retry")
     assert len(rig.jobs()) == 2
 
 

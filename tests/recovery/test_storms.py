@@ -15,9 +15,6 @@ import pytest
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import Manifest
-from prefect_drs.recovery.drivers import InlineExecutor
-from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
@@ -74,17 +71,7 @@ def weather(rig: Rig, *faults: dict[str, Any]) -> tuple[Runbook, RecoveryReport]
 
 
 def drill(rig: Rig, runbook: Runbook) -> RecoveryReport:
-    engine = Engine(
-        "exec-1",
-        runbook,
-        rig.sessions,
-        clock=rig.clock,
-        journal=MemoryJournal(),
-        executor=InlineExecutor(),
-        workers=1,
-        limits=LIMITS,
-        seed=1,
-    )
+    engine = rig.engine(runbook, limits=LIMITS)
     return rig.run(engine)
 
 

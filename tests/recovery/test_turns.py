@@ -50,7 +50,7 @@ def began(rig: Rig, execution_id: str) -> list[datetime]:
 
 def side_by_side(rig: Rig, desk: Desk) -> list[Engine]:
     engines = [
-        rig.engine(rig.runbook({1: WaveSpec(40)}), execution_id, limits=LIMITS, turns=desk.of(execution_id))
+        rig.engine(rig.runbook({1: WaveSpec(40)}), execution_id, limits=LIMITS, sharing=desk.of(execution_id))
         for execution_id in ("first", "second")
     ]
     backend = rig.sandbox.backend(ACCOUNT, REGION)
@@ -77,7 +77,7 @@ def test_two_executions_at_once_keep_the_quotas_together_and_each_gets_its_share
 def test_a_turn_that_another_execution_has_is_asked_for_again_soon(rig: Rig) -> None:
     desk = Desk()
     desk.refuses = 3
-    engine = rig.engine(rig.runbook({1: WaveSpec(1)}), turns=desk.of("exec-1"))
+    engine = rig.engine(rig.runbook({1: WaveSpec(1)}), sharing=desk.of("exec-1"))
     assert rig.run(engine).status is ExecutionStatus.COMPLETED
     assert desk.refuses == 0
     assert desk.wanting == set()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from prefect_drs.execution.events import ExecutionStarted
 from prefect_drs.plan.checks import SsmAutomationCheck, SsmCommandCheck
 from prefect_drs.plan.model import Manifest
 from prefect_drs.recovery.checks import CheckTarget
-from prefect_drs.recovery.checks.wave_checks import checks_of, wave_checking
+from prefect_drs.recovery.checks.runner import CheckRunner
+from prefect_drs.recovery.checks.wave_checks import checks_of, wave_check_runner
 from prefect_drs.recovery.drivers import InlineExecutor
-from prefect_drs.report.checks import CheckPhase
+from prefect_drs.recovery.journal import MemoryJournal
+from prefect_drs.recovery.options import EngineOptions, EnginePorts, ExecutionContext
+from prefect_drs.report.checks import CheckPhase, CheckResult
 from prefect_drs.runbook import Runbook, resolve
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
 
@@ -21,6 +26,13 @@ def runbook(rig: Rig, spec: WaveSpec, **checks: list[dict[str, Any]]) -> Runbook
     data["recoveryPlans"][0]["waves"][0] |= checks
     manifest = Manifest.model_validate(data)
     return resolve(manifest, manifest.plan(), mode="drill", sessions=rig.sessions, clock=rig.clock)
+
+
+def begun(rig: Rig, book: Runbook) -> ExecutionContext:
+    """An execution of that runbook that has just begun."""
+    state = ExecutionStarted(at=rig.clock.now(), execution_id="exec-1", runbook=book).initial_state
+    ports = EnginePorts(rig.sessions, rig.clock, MemoryJournal(), InlineExecutor())
+    return ExecutionContext(state, ports, EngineOptions(), lambda *_: None, lambda: None)
 
 
 def test_servers_are_found_by_name_and_hooks_know_their_place(rig: Rig) -> None:
@@ -64,20 +76,11 @@ def test_a_wave_of_two_regions_is_checked_where_its_servers_are_and_goes_on_wher
         instance = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]
         targets.append(CheckTarget(server, instance["InstanceId"], "drsjob-00000000000000001"))
 
-    def checking(finished: Any = (), turn: int = 1) -> Any:
-        made = wave_checking(
-            book,
-            1,
-            CheckPhase.HEALTH,
-            targets,
-            execution_id="exec-1",
-            started_at=rig.clock.now(),
-            sessions=rig.sessions,
-            clock=rig.clock,
-            executor=InlineExecutor(),
-            finished=finished,
-            turn=turn,
-        )
+    def checking(finished: Sequence[CheckResult] = (), turn: int = 1) -> CheckRunner:
+        execution = begun(rig, book)
+        wave = execution.state.waves[1]
+        wave.checks, wave.turn = {result.key: result for result in finished}, turn
+        made = wave_check_runner(execution, wave, CheckPhase.HEALTH, targets, on_result=lambda _: None)
         assert made.step() is None
         return made
 
@@ -100,14 +103,6 @@ def test_a_wave_of_two_regions_is_checked_where_its_servers_are_and_goes_on_wher
 def test_a_phase_without_checks_is_passed_at_once(rig: Rig) -> None:
     book = runbook(rig, WaveSpec(1))
     for phase in CheckPhase:
-        made = wave_checking(
-            book,
-            1,
-            phase,
-            execution_id="exec-1",
-            started_at=rig.clock.now(),
-            sessions=rig.sessions,
-            clock=rig.clock,
-            executor=InlineExecutor(),
-        )
+        execution = begun(rig, book)
+        made = wave_check_runner(execution, execution.state.waves[1], phase, (), on_result=lambda _: None)
         assert made.passed

@@ -14,8 +14,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from prefect_drs.core.escaping import markdown_text
-from prefect_drs.plan.model import LaunchSettings
-from prefect_drs.report.events import (
+from prefect_drs.execution.events import (
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -29,8 +28,8 @@ from prefect_drs.report.events import (
     WaveEnded,
     WaveStarted,
 )
-from prefect_drs.report.fold import ReportFold, final_status, report_of
-from prefect_drs.report.lines import event_line
+from prefect_drs.execution.view import ReportFold, final_status, report_of
+from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.markdown import gate_summary, report_summary, server_table, wave_table
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.picture import data_url, wave_graph_svg
@@ -123,7 +122,14 @@ def first_wave() -> list[Event]:
     return [
         started(runbook()),
         WaveStarted(at=at(0), wave_number=1),
-        JobRequested(at=at(1), wave_number=1, batch="1.1", account_id=ACCOUNT, region=REGION, server_ids=("s",)),
+        JobRequested(
+            at=at(1),
+            wave_number=1,
+            batch="1.1",
+            account_id=ACCOUNT,
+            region=REGION,
+            server_ids=(server_id(1, 0), server_id(1, 1)),
+        ),
         job_started(1, 1, (0, 1), "drsjob-1"),
         became(1, 0, "IN_PROGRESS", 2),
         became(1, 0, "LAUNCHED", 10),
@@ -444,7 +450,7 @@ def test_why_waves_did_not_complete_stands_at_the_end() -> None:
 
 
 def test_every_event_has_its_line_or_is_the_journals_own() -> None:
-    lines = [event_line(event) for event in completed()]
+    lines = [event.text for event in completed()]
     assert [type(event) for event, line in zip(completed(), lines, strict=True) if line is None] == [JobRequested]
     assert "wave 2 APPROVED by Ada: go" in lines
     assert lines[0] == "drill of Plan: 2 waves, 3 servers, execution exec-1"

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import UsageError
+from prefect_drs.execution.events import ExecutionStarted
+from prefect_drs.execution.view import report_of
 from prefect_drs.orchestration.executions.reports import pending_launches
-from prefect_drs.report.events import ExecutionStarted
-from prefect_drs.report.fold import report_of
 from prefect_drs.report.markdown import report_summary
 from prefect_drs.report.model import ExecutionStatus, WaveStatus
 from prefect_drs.report.terminal import report_view

@@ -20,6 +20,8 @@ from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.core.clock import Clock, configured_clock
 from prefect_drs.core.errors import UsageError
 from prefect_drs.core.escaping import markdown_paragraphs, prefect_flow_name, prefect_template
+from prefect_drs.execution.events import Event
+from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.gate import PendingGate
 from prefect_drs.orchestration.blocks import open_sessions
 from prefect_drs.orchestration.executions.claims import others_than
@@ -31,9 +33,7 @@ from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
-from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import require_not_cancelled
-from prefect_drs.report.events import Event
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import OtherExecution, Runbook, resolve
 from prefect_drs.runbook.exclusions import parse_exclusions
@@ -216,7 +216,7 @@ def refuse_cancelled(execution_id: str) -> None:
     """
     state = state_of(open_journal(execution_id).read())
     if state is not None:
-        require_not_cancelled(execution_id, state, PrefectRequests(execution_id))
+        require_not_cancelled(state, PrefectRequests(execution_id))
 
 
 def threads_for(waves: int) -> TaskRunner[PrefectFuture[Any]]:

@@ -23,6 +23,7 @@ from prefect.settings import get_current_settings
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.execution.events import Event
 from prefect_drs.notifications.channels import aws_subscriptions
 from prefect_drs.notifications.commands import Reach
 from prefect_drs.notifications.message import Message, OpenGate
@@ -34,7 +35,6 @@ from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.artifacts import report_key
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.recovery.journal import one_line
-from prefect_drs.report.events import Event
 from prefect_drs.runbook import Runbook
 
 EVENT_PREFIX = "prefect-drs."

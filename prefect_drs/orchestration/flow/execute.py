@@ -29,6 +29,10 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.core.escaping import prefect_template
+from prefect_drs.execution.events import Event, ExecutionStarted
+from prefect_drs.execution.replay import state_of
+from prefect_drs.execution.view import report_of
+from prefect_drs.notifications.notifier import Notifier
 from prefect_drs.orchestration.approvals.gate import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.orchestration.approvals.suspended_gate import (
     ExecutionSuspendedError,
@@ -54,12 +58,9 @@ from prefect_drs.recovery.control_requests import pending_cancel
 from prefect_drs.recovery.drivers import EngineThread, pass_gate
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, Journal, JournalUnavailableError
+from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Gate
-from prefect_drs.recovery.state import state_of
 from prefect_drs.recovery.take_up import Start, take_up
-from prefect_drs.report.events import Event, ExecutionStarted
-from prefect_drs.report.fold import report_of
-from prefect_drs.report.lines import event_line
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook, RunbookWave
 
@@ -159,18 +160,18 @@ def execute(
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
         Pause: Prefect's own word for a flow run that is Suspended; let it pass.
     """
-    asked = current_request_id(current_execution_id())
+    run_request = current_request_id(current_execution_id())
     here = root_flow_run_id(), prefect.runtime.flow_run.get_id()
     with execution_lease(execution_id, take_over=options.take_over):
         former = journal.read()
         requests = PrefectRequests(execution_id, root_flow_run_id())
-        start = Start(asked, options.explicit, options.despite_cancel)
+        start = Start(run_request, options.explicit, options.despite_cancel, holder())
         aside: SuspendedExecution | None = None
 
         def claim(runbook: Runbook) -> None:
             claim_servers(execution_id, runbook)
 
-        resolved = take_up(execution_id, former, requests, start, resolve=runbook, claim=claim)
+        resolved = take_up(state_of(former), requests, start, resolve=runbook, claim=claim)
         settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
         delete_deadline_runs(execution_id)
         if resolved is None:
@@ -212,66 +213,68 @@ def _carry_out(
     """Drive the engine until all is over, or until all that is left waits without a process."""
     gate_clock = StoppableClock()
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
-
-    def on_waiting(pending: PendingGate) -> None:
-        notifier.waiting(open_gate(pending))
-        if options.on_waiting is not None:
-            options.on_waiting(pending)
-
-    gate = _gate(replace(options, on_waiting=on_waiting), gate_clock)
+    gate = _gate(replace(options, on_waiting=_notifying(notifier, options.on_waiting)), gate_clock)
     expected = expected_durations(recorded_here()) if options.expected is None else options.expected
     with (
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
         ReportPublisher() as publisher,
-        PrefectQuotaSharing(holders=Holders().count) as turns,
+        PrefectQuotaSharing(holders=Holders().count) as sharing,
         SettingsRecorder(execution_id, options.approved_by or holder()) as recorder,
     ):
-        engine = Engine(
-            execution_id,
-            runbook,
+        observers = (publisher.observe, recorder.observe, _log_events(clock.now()), notifier.observe)
+        ports = EnginePorts(
             sessions,
-            clock=clock,
-            journal=journal,
-            executor=executor,
-            check_executor=check_executor,
-            workers=SETTINGS_WORKERS,
-            expected=expected,
-            turns=turns,
-            holder=holder(),
-            asked=start.asked,
-            requests=requests,
-            override_cancel=start.despite_cancel,
-            observers=(
-                publisher.observe,
-                recorder.observe,
-                _log_events(clock.now()),
-                notifier.observe,
-                *options.observers,
-            ),
+            clock,
+            journal,
+            executor,
+            check_executor,
+            requests,
+            sharing,
+            observers=(*observers, *options.observers),
         )
+        engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected)
+        engine = Engine(execution_id, runbook, ports, engine_options, start)
         with notifier.telling(engine.record):
-            with (
-                EngineThread(engine, clock, gate_clock.stop) as thread,
-                ControlReader(engine, thread.abandon) as control,
-            ):
-                aside: SuspendedExecution | None = None
-                try:
-                    if isinstance(gate, SuspendingGate):
-                        gate.attach(engine)
-                    _run_waves(engine, thread, gate, options.gate_timeout, gate_clock)
-                    if isinstance(gate, SuspendingGate) and gate.suspended():
-                        control.read()
-                        aside = gate.suspended()
-                except BaseException:
-                    gate_clock.stop()
-                    thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
-                    raise
+            aside = _drive(engine, clock, gate, gate_clock, options.gate_timeout)
             if aside is None:
                 engine.finish()
         report = engine.report()
     publish_report(report, engine.runbook)
     return report, aside
+
+
+def _notifying(notifier: Notifier, on_waiting: Callable[[PendingGate], None] | None) -> Callable[[PendingGate], None]:
+    """What is called with each gate whose form is open: people are notified first."""
+
+    def waiting(pending: PendingGate) -> None:
+        notifier.waiting(open_gate(pending))
+        if on_waiting is not None:
+            on_waiting(pending)
+
+    return waiting
+
+
+def _drive(
+    engine: Engine, clock: Clock, gate: Gate, gate_clock: StoppableClock, gate_timeout: timedelta
+) -> SuspendedExecution | None:
+    """Run all waves; the suspended execution where all that is left waits at gates and needs no process."""
+    with (
+        EngineThread(engine, clock, gate_clock.stop) as thread,
+        ControlReader(engine, thread.abandon) as control,
+    ):
+        try:
+            if isinstance(gate, SuspendingGate):
+                gate.attach(engine)
+            _run_waves(engine, thread, gate, gate_timeout, gate_clock)
+            if isinstance(gate, SuspendingGate) and gate.suspended():
+                control.read()
+                return gate.suspended()
+        except BaseException:
+            gate_clock.stop()
+            thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
+            raise
+    return None
 
 
 def _gate(options: Options, clock: Clock) -> Gate:
@@ -370,7 +373,7 @@ def _log_events(since: datetime) -> Callable[[Event], None]:
     logger: logging.Logger | logging.LoggerAdapter[logging.Logger] = get_run_logger()
 
     def observe(event: Event) -> None:
-        line = event_line(event) if event.at >= since else None
+        line = event.text if event.at >= since else None
         if line:
             logger.info(line)
 

@@ -22,6 +22,8 @@ from prefect.logging import get_logger
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.execution.events import Event
+from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.suspended_gate import delete_deadline_runs, placeholder_run
 from prefect_drs.orchestration.blocks import open_sessions
 from prefect_drs.orchestration.executions.claims import release_servers
@@ -32,8 +34,8 @@ from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish
 from prefect_drs.orchestration.storage.journal_storage import holder, open_journal
 from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.state import ExecutionState, state_of
-from prefect_drs.report.events import Event
+from prefect_drs.recovery.options import EnginePorts
+from prefect_drs.recovery.take_up import Start
 from prefect_drs.report.model import RecoveryReport
 
 CHECK_WORKERS = 4
@@ -101,22 +103,20 @@ def _finalize(
 ) -> RecoveryReport | None:
     journal = open_journal(execution_id)
     state = state_of(journal.read())
-    if state is None or state.ended or (_has_running_jobs(state) and not follow_jobs):
+    if state is None or state.ended or (state.at_work and not follow_jobs):
         return None
-    if state.cancel is None and pending_cancel(requests, state.handled) is None:
+    if state.cancellation is None and pending_cancel(requests, state.handled) is None:
         return None
     with ReportPublisher() as publisher, ThreadPoolExecutor(CHECK_WORKERS) as executor:
-        engine = Engine(
-            execution_id,
-            None,
+        ports = EnginePorts(
             sessions or open_sessions(session_name=f"prefect-drs-{execution_id}"),
-            clock=configured_clock(),
-            journal=journal,
-            executor=executor,
+            configured_clock(),
+            journal,
+            executor,
             requests=requests,
-            holder=holder(),
             observers=(publisher.observe, *observers),
         )
+        engine = Engine(execution_id, None, ports, start=Start(holder=holder()))
         if not engine.cancelled:  # somebody overrode the cancel meanwhile
             raise RequestsUnreachableError(f"execution {execution_id} is not cancelled any more")
         _follow(engine)
@@ -134,9 +134,3 @@ def _follow(engine: Engine) -> None:
     clock = configured_clock()
     while not engine.idle:
         clock.wait(engine.tick(), engine.woken)
-
-
-def _has_running_jobs(state: ExecutionState) -> bool:
-    """Whether a wave is in progress, or DRS may have a job of the execution that has not ended."""
-    begun = any(wave.begun and not wave.status.over for wave in state.waves.values())
-    return begun or bool(state.requests) or not state.jobs.keys() <= state.over

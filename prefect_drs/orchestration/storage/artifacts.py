@@ -22,10 +22,10 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from prefect_drs.core.escaping import markdown_text, prefect_key
+from prefect_drs.execution.events import Event
+from prefect_drs.execution.view import ReportFold
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.report.events import Event
-from prefect_drs.report.fold import ReportFold
 from prefect_drs.report.markdown import report_summary, server_table, wave_table
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.picture import data_url, wave_graph_svg

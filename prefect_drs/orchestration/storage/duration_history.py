@@ -15,10 +15,10 @@ import httpx
 from prefect.logging import get_logger
 
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.execution.events import Event, ExecutionResumed, JobEnded, JobStarted, ServerStatus
 from prefect_drs.forecast.durations import spreads
 from prefect_drs.orchestration.storage.journal_storage import journal_storage
 from prefect_drs.recovery.journal import Archive, Storage, StoredJournal
-from prefect_drs.report.events import Event, ExecutionResumed, JobEnded, JobStarted, ServerStatus
 
 EXECUTIONS = 20  # the newest journals that are read
 LAUNCHES_A_SERVER = 5  # its newest launches that count

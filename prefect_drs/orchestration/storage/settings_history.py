@@ -26,8 +26,8 @@ from pydantic.alias_generators import to_camel
 
 from prefect_drs.aws.drs import batches
 from prefect_drs.aws.location import Location
+from prefect_drs.execution.events import Event, ExecutionStarted, SettingsApplied
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.report.events import Event, ExecutionStarted, SettingsApplied
 from prefect_drs.runbook import RunbookServer
 
 KEY = "launch-settings-"

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from prefect_drs.aws.location import Location
+from prefect_drs.execution.state import ServerState
 from prefect_drs.plan.longest_path import seconds_after
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.lookahead import Lookahead, WaveLookahead
 from prefect_drs.recovery.launch.lookahead import choose as choose_with_lookahead
 from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack
 from prefect_drs.recovery.launch.quota_sharing import share
-from prefect_drs.recovery.waves import ServerState, WaveRun
+from prefect_drs.recovery.waves import LiveWave
 from prefect_drs.runbook import RunbookWave
 
 TYPICAL_LAUNCH = 20 * 60.0  # seconds; assumed of a server whose launch time is not known
@@ -37,7 +38,7 @@ class LaunchChooser:
     def __init__(
         self,
         planned: Sequence[RunbookWave],
-        waves: Mapping[int, WaveRun],
+        waves: Mapping[int, LiveWave],
         expected: Mapping[str, float],
         limits: Limits,
     ) -> None:
@@ -95,10 +96,12 @@ class LaunchChooser:
         ]
         if not self._expected:
             return pack(demands, jobs.usage, limits)
-        waves = {wave.number: self._rest_of(wave, location) for wave in self._waves.values() if not wave.status.over}
+        waves = {
+            wave.number: self._rest_of(wave, location) for wave in self._waves.values() if not wave.run.status.over
+        }
         return choose_with_lookahead(demands, jobs.usage, limits, Lookahead(jobs.in_flight(self._seconds), waves))
 
-    def _rest_of(self, wave: WaveRun, location: Location) -> WaveLookahead:
+    def _rest_of(self, wave: LiveWave, location: Location) -> WaveLookahead:
         """A wave that is not over, from the view of that location. Gates and checks count as taking no time."""
         here: list[float] = []
         elsewhere = 0.0
@@ -108,7 +111,7 @@ class LaunchChooser:
             elif run.state is ServerState.READY:
                 here.append(self._seconds(server_id))
         return WaveLookahead(
-            depends_on=wave.wave.depends_on_waves,
+            depends_on=wave.run.wave.depends_on_waves,
             seconds=tuple(sorted(here, reverse=True)),
             after=self._tails[wave.number],
             elsewhere=elsewhere,

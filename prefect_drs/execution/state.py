@@ -1,0 +1,356 @@
+"""The state of an execution: the one place where an event changes it.
+
+In: events, in the order in which the journal holds them. Out: how waves, servers, jobs, gates and control requests
+stand. The engine applies each event right after it was appended; a process that resumes the execution applies the
+stored ones. Both call `ExecutionState.apply`, so the state after a crash is the state before it.
+
+Must never: hold what the journal does not tell. What only one process knows (a health check that is under way, settings
+that it has written) belongs to the engine. Nobody but `apply` changes a state.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from prefect_drs.aws.location import Location
+from prefect_drs.execution.approval import Decision, GateAnswer
+from prefect_drs.plan.model import LaunchSettings
+from prefect_drs.report.checks import CheckResult
+from prefect_drs.report.model import ExecutionStatus, ServerReport, UnsentNotification, WaveStatus
+from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
+
+
+class ServerState(enum.Enum):
+    """Where a server stands within this execution."""
+
+    READY = "ready"  # may be put in a job
+    REQUESTED = "requested"  # a job was requested, no answer is known yet
+    IN_JOB = "in a job"
+    LAUNCHED = "launched"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to it in this execution."""
+        return self in {ServerState.LAUNCHED, ServerState.FAILED}
+
+
+FINAL = {"LAUNCHED": ServerState.LAUNCHED, "FAILED": ServerState.FAILED, "TERMINATED": ServerState.FAILED}
+
+
+class Transition(Protocol):
+    """What changes a state: an event."""
+
+    def apply_to(self, state: ExecutionState) -> None:
+        """Change the state. Called by `ExecutionState.apply` only."""
+        ...
+
+
+@dataclass(slots=True)
+class ServerRun:
+    """A server of a wave.
+
+    Args:
+        server: as the runbook has it.
+        settings: what it is launched with; the runbook's, until a retry changes them.
+        snapshot_id: what it is launched from; None is the latest point in time.
+        tried: instance types and subnets of its retries.
+        state: where it stands.
+        job_id: the job that it is in, or was in last.
+        launch_status: DRS's `launchStatus` in that job.
+        recovery_instance_id: its recovery instance.
+        error: why its last attempt failed; stays until the next attempt has a status.
+        attempts: jobs that it has been in.
+        started_at: when its first job started.
+        ended_at: when its last attempt ended; None while one is under way.
+        shown: its last part of the report and the values this was made of; kept by `view` only.
+    """
+
+    server: RunbookServer
+    settings: LaunchSettings
+    snapshot_id: str | None
+    tried: set[str] = field(default_factory=set)
+    state: ServerState = ServerState.READY
+    job_id: str | None = None
+    launch_status: str = "PENDING"
+    recovery_instance_id: str | None = None
+    error: str = ""
+    attempts: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    shown: tuple[tuple[object, ...], ServerReport] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, server: RunbookServer) -> ServerRun:
+        """A server that nothing has happened to yet."""
+        return cls(server, server.settings, server.snapshot_id)
+
+    def join(self, job: LaunchJob) -> None:
+        """It is in that job."""
+        self.state, self.job_id = ServerState.IN_JOB, job.job_id
+        self.attempts += 1
+        self.started_at = self.started_at or job.started_at
+        self.ended_at = None
+
+    def report_status(self, status: str, recovery_instance_id: str | None, error: str, at: datetime) -> None:
+        """Its `launchStatus` changed."""
+        self.launch_status, self.recovery_instance_id, self.error = status, recovery_instance_id, error
+        self.state = FINAL.get(status, self.state)
+        self.ended_at = at if status in FINAL else None
+
+    def reopen(self) -> None:
+        """Let it be launched once more."""
+        self.state, self.job_id, self.launch_status = ServerState.READY, None, "PENDING"
+        self.recovery_instance_id, self.ended_at = None, None
+
+    def retry(self, settings: LaunchSettings, snapshot_id: str | None) -> None:
+        """Let it be launched once more, with these settings and from that point in time."""
+        self.reopen()
+        self.settings, self.snapshot_id = settings, snapshot_id
+        self.tried |= {known for known in (settings.instance_type, settings.subnet_id) if known}
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """A launch whose intent the journal holds, and whose answer it does not."""
+
+    wave_number: int
+    batch: str
+    location: Location
+    server_ids: tuple[str, ...]
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchJob:
+    """A launch job of this execution in DRS. `ended_at` is None until it is known to be over."""
+
+    wave_number: int
+    batch: str
+    job_id: str
+    location: Location
+    server_ids: tuple[str, ...]
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class WaveRun:
+    """A wave.
+
+    Args:
+        wave: as the runbook has it.
+        servers: its servers, by source server id.
+        status: how it stands.
+        reason: why it ended as it did.
+        begun: whether it was handed to the engine, by this process or by a former one.
+        turn: how often it began.
+        batches: the number of its last launch request; the next one gets a higher one.
+        waiting_for_approval: whether its gate is open.
+        approval: the last answer to its gate, also one that a resume has made void since.
+        jobs: its jobs, by job id.
+        checks: the results of this turn's hooks and health checks.
+        delays: what it waited for beyond its order, each once, in order.
+        started_at: when it first began.
+        ended_at: when it ended.
+    """
+
+    wave: RunbookWave
+    servers: dict[str, ServerRun]
+    status: WaveStatus = WaveStatus.PENDING
+    reason: str = ""
+    begun: bool = False
+    turn: int = 0
+    batches: int = 0
+    waiting_for_approval: bool = False
+    approval: GateAnswer | None = None
+    jobs: dict[str, LaunchJob] = field(default_factory=dict)
+    checks: dict[object, CheckResult] = field(default_factory=dict)
+    delays: dict[str, None] = field(default_factory=dict)
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @classmethod
+    def of(cls, wave: RunbookWave) -> WaveRun:
+        """A wave that nothing has happened to yet."""
+        return cls(wave, {server.source_server_id: ServerRun.of(server) for server in wave.servers})
+
+    @property
+    def number(self) -> int:
+        """Its wave number."""
+        return self.wave.wave_number
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen to any of its servers."""
+        return all(run.state.final for run in self.servers.values())
+
+    @property
+    def next_batch(self) -> str:
+        """A name that no launch request of this execution has had."""
+        return f"{self.number}.{self.batches + 1}"
+
+    def in_state(self, *states: ServerState) -> list[ServerRun]:
+        """Its servers in any of these states."""
+        return [run for run in self.servers.values() if run.state in states]
+
+    def begin(self, at: datetime) -> None:
+        """It begins, for the first time or once more."""
+        self.status, self.begun = WaveStatus.INITIATED, True
+        self.turn += 1
+        self.checks.clear()
+        self.started_at = self.started_at or at
+
+    def end(self, status: WaveStatus, reason: str, at: datetime) -> None:
+        """It is over."""
+        self.status, self.reason, self.ended_at = status, reason, at
+        self.waiting_for_approval = False
+
+    def reopen(self) -> None:
+        """Where it did not succeed, let it be handed over once more, with the servers that did not come up."""
+        if not self.status.over or self.status is WaveStatus.COMPLETED:
+            return
+        self.status, self.reason, self.ended_at, self.begun = WaveStatus.PENDING, "", None, False
+        self.checks.clear()
+        for run in self.in_state(ServerState.FAILED):
+            run.reopen()
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Who cancelled the execution, when and why."""
+
+    by: str
+    at: datetime
+    reason: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The reason that waves which never began are reported with."""
+        return f"cancelled by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """Who first began to terminate the execution's recovery instances, and when."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class ExecutionState:
+    """How an execution stands.
+
+    Args:
+        execution_id: the execution.
+        runbook: what it carries out.
+        started_at: when it began; no job of it is older.
+        waves: every wave, by number.
+        requests: launches that were requested and whose answer is not known, by batch.
+        jobs: every launch job so far, by job id.
+        answers: the answers in force to the gates, by wave number. A resume of an execution that has ended voids
+            time-outs, and nothing else.
+        deadlines: until when the gates that are open wait, by wave number.
+        cancellation: the cancel that is in force; None where there is none, or it was overridden.
+        paused: whether launching is paused.
+        handled: the ids of the control requests that were handled.
+        run_requests: the ids of the run requests that were processed; none of them reopens an execution that ended.
+        final_status: how it ended; None while it has not, or where it was resumed since.
+        ended_at: when it ended; likewise.
+        points: the points in time whose data the launched servers hold, by source server id.
+        notified: notifications that were sent.
+        unsent: notifications that were not.
+        termination: set once somebody began to terminate its recovery instances.
+    """
+
+    execution_id: str
+    runbook: Runbook
+    started_at: datetime
+    waves: dict[int, WaveRun]
+    requests: dict[str, LaunchRequest] = field(default_factory=dict)
+    jobs: dict[str, LaunchJob] = field(default_factory=dict)
+    answers: dict[int, GateAnswer] = field(default_factory=dict)
+    deadlines: dict[int, datetime] = field(default_factory=dict)
+    cancellation: Cancellation | None = None
+    paused: bool = False
+    handled: set[str] = field(default_factory=set)
+    run_requests: set[str] = field(default_factory=set)
+    final_status: ExecutionStatus | None = None
+    ended_at: datetime | None = None
+    points: dict[str, datetime] = field(default_factory=dict)
+    notified: int = 0
+    unsent: list[UnsentNotification] = field(default_factory=list)
+    termination: Termination | None = None
+
+    def apply(self, event: Transition) -> None:
+        """Take one more event, in the order it was appended.
+
+        Raises:
+            KeyError, ValueError: it does not fit the events before it.
+        """
+        event.apply_to(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it came to its end; to resume it then means to try again what failed."""
+        return self.ended_at is not None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a wave is under way, or DRS may have a job of the execution that is not known to be over."""
+        return (
+            any(wave.begun and not wave.status.over for wave in self.waves.values())
+            or bool(self.requests)
+            or any(job.ended_at is None for job in self.jobs.values())
+        )
+
+    def has_processed(self, run_request: str) -> bool:
+        """Whether it has ended, and this run request was processed before: it does not try anything again."""
+        return self.ended and run_request != "" and run_request in self.run_requests
+
+    # What several events do. Called by events only.
+
+    def request_launch(self, request: LaunchRequest) -> None:
+        """A launch is about to be requested: its servers are in no other request until the answer is known."""
+        wave = self.waves[request.wave_number]
+        wave.batches = max(wave.batches, int(request.batch.rpartition(".")[2]))
+        self.requests[request.batch] = request
+        for server_id in request.server_ids:
+            wave.servers[server_id].state = ServerState.REQUESTED
+
+    def answer_request(self, batch: str) -> None:
+        """The answer to a launch request is known: servers that came into no job may be put in another."""
+        request = self.requests.pop(batch, None)
+        if request is None:
+            return
+        servers: Mapping[str, ServerRun] = self.waves[request.wave_number].servers
+        for server_id in request.server_ids:
+            if servers[server_id].state is ServerState.REQUESTED:
+                servers[server_id].state = ServerState.READY
+
+    def add_job(self, job: LaunchJob) -> None:
+        """A launch job of this execution exists in DRS."""
+        wave = self.waves[job.wave_number]
+        if not wave.status.over:
+            wave.status = WaveStatus.LAUNCHING
+        self.jobs[job.job_id] = wave.jobs[job.job_id] = job
+        for server_id in job.server_ids:
+            wave.servers[server_id].join(job)
+        self.answer_request(job.batch)
+
+    def end_job(self, job_id: str, ended_at: datetime) -> None:
+        """A launch job is over."""
+        job = replace(self.jobs[job_id], ended_at=ended_at)
+        self.jobs[job_id] = self.waves[job.wave_number].jobs[job_id] = job
+
+    def try_again(self) -> None:
+        """Reopen what failed, was skipped or timed out. What a person rejected stays rejected."""
+        self.paused, self.cancellation = False, None
+        self.answers = {n: answer for n, answer in self.answers.items() if answer.decision is not Decision.TIMED_OUT}
+        for wave in self.waves.values():
+            wave.reopen()

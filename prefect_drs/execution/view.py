@@ -1,0 +1,208 @@
+"""The report as a view of the state: a pure function. The same events give the same report, in any process.
+
+Reading is cheap while an execution runs: what a server's part of the report was made of is kept with the part, and only
+servers that have changed since are rendered anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from prefect_drs.execution.approval import GateAnswer
+from prefect_drs.execution.event import Event
+from prefect_drs.execution.events import ExecutionStarted
+from prefect_drs.execution.replay import state_of
+from prefect_drs.execution.state import ExecutionState, LaunchJob, ServerRun, WaveRun
+from prefect_drs.plan.effective import settings_of
+from prefect_drs.report.model import (
+    ApprovalReport,
+    ExecutionStatus,
+    JobReport,
+    NotificationsReport,
+    Placement,
+    RecoveryReport,
+    ServerReport,
+    WaveReport,
+    WaveStatus,
+)
+from prefect_drs.runbook import RunbookServer
+from prefect_drs.runbook.launch_settings import sized_by_drs
+
+
+def report(state: ExecutionState) -> RecoveryReport:
+    """The report of an execution as it stands."""
+    waves = tuple(_wave(wave, state) for wave in state.waves.values())
+    launched = [server for wave in waves for server in wave.servers if server.launch_status == "LAUNCHED"]
+    ended = [server.ended_at for server in launched if server.ended_at is not None]
+    ages = [server.rpo_seconds for server in launched]
+    return RecoveryReport(
+        execution_id=state.execution_id,
+        plan_name=state.runbook.plan_name,
+        mode=state.runbook.mode,
+        status=state.final_status or _running_status(state),
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        achieved_rto_seconds=(max(ended) - state.started_at).total_seconds() if ended else None,
+        achieved_rpo_seconds=None if None in ages else max((age for age in ages if age is not None), default=None),
+        waves=waves,
+        findings=state.runbook.findings,
+        notifications=NotificationsReport(sent=state.notified, failed=tuple(state.unsent)),
+    )
+
+
+def report_of(events: Iterable[Event]) -> RecoveryReport:
+    """The report of a whole journal.
+
+    Raises:
+        PrefectDrsError: it does not begin with ExecutionStarted, or an event does not fit those before it.
+        ValueError: it is empty.
+    """
+    state = state_of(events)
+    if state is None:
+        raise ValueError("the journal holds no ExecutionStarted: nothing can be reported")
+    return report(state)
+
+
+class ReportFold:
+    """The report of an execution that somebody observes: events go in by `apply`, `report` can be called in between."""
+
+    def __init__(self) -> None:
+        self._state: ExecutionState | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take one more event, in the order it was appended; the first is the ExecutionStarted.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if self._state is not None:
+            self._state.apply(event)
+        elif isinstance(event, ExecutionStarted):
+            self._state = event.initial_state
+        else:
+            raise ValueError(f"the first event is {event.kind}, not ExecutionStarted: nothing can be reported")
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything to report."""
+        return self._state is not None
+
+    def report(self) -> RecoveryReport:
+        """The report as things stand.
+
+        Raises:
+            ValueError: no ExecutionStarted has been applied.
+        """
+        if self._state is None:
+            raise ValueError("no ExecutionStarted was applied: nothing can be reported")
+        return report(self._state)
+
+
+def final_status(waves: Iterable[WaveReport]) -> ExecutionStatus:
+    """How an execution whose waves are all over ended.
+
+    COMPLETED: every wave did, with every server. FAILED: a wave failed. PARTIAL: none failed, but some servers did of
+    waves that go on without them, or some waves were cancelled after others had completed. CANCELLED: nothing was
+    launched.
+    """
+    waves = tuple(waves)
+    statuses = [wave.status for wave in waves]
+    if all(status is WaveStatus.COMPLETED for status in statuses):
+        whole = all(wave.launched == len(wave.servers) for wave in waves)
+        return ExecutionStatus.COMPLETED if whole else ExecutionStatus.PARTIAL
+    if WaveStatus.FAILED in statuses:
+        return ExecutionStatus.FAILED
+    return ExecutionStatus.PARTIAL if WaveStatus.COMPLETED in statuses else ExecutionStatus.CANCELLED
+
+
+def _running_status(state: ExecutionState) -> ExecutionStatus:
+    waves = state.waves.values()
+    moving = any(wave.status in {WaveStatus.INITIATED, WaveStatus.LAUNCHING} for wave in waves)
+    waiting = any(wave.waiting_for_approval for wave in waves) and not moving
+    return ExecutionStatus.PAUSED if state.paused or waiting else ExecutionStatus.IN_PROGRESS
+
+
+def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
+    return WaveReport(
+        wave_number=wave.number,
+        wave_name=wave.wave.wave_name,
+        status=wave.status,
+        reason=wave.reason,
+        started_at=wave.started_at,
+        ended_at=wave.ended_at,
+        depends_on_waves=wave.wave.depends_on_waves,
+        approval=_approval(wave.approval),
+        jobs=tuple(_job(job) for job in wave.jobs.values()),
+        servers=tuple(_server(run, wave, state) for run in wave.servers.values()),
+        checks=tuple(wave.checks.values()),
+        delays=tuple(wave.delays),
+        excluded=wave.wave.excluded,
+    )
+
+
+def _approval(answer: GateAnswer | None) -> ApprovalReport | None:
+    if answer is None:
+        return None
+    return ApprovalReport(decision=answer.decision.value, by=answer.by, at=answer.at, comment=answer.comment)
+
+
+def _job(job: LaunchJob) -> JobReport:
+    return JobReport(
+        job_id=job.job_id,
+        region=job.location.region,
+        account_id=job.location.account_id,
+        server_ids=job.server_ids,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+    )
+
+
+def _server(run: ServerRun, wave: WaveRun, state: ExecutionState) -> ServerReport:
+    """A server's part; the one that was made last where nothing that it shows has changed."""
+    point = state.points.get(run.server.source_server_id) if run.launch_status == "LAUNCHED" else None
+    age = None if point is None else _age(run.server.source_server_id, point, wave, state.started_at)
+    values = (
+        run.launch_status,
+        run.recovery_instance_id,
+        run.attempts,
+        run.started_at,
+        run.ended_at,
+        run.error,
+        point,
+        age,
+    )
+    if run.shown is not None and run.shown[0] == values:
+        return run.shown[1]
+    shown = ServerReport(
+        source_server_id=run.server.source_server_id,
+        name=run.server.name,
+        launch_status=run.launch_status,
+        recovery_instance_id=run.recovery_instance_id,
+        attempts=run.attempts,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        point_in_time=point,
+        rpo_seconds=age,
+        error=run.error or None,
+        placement=_placement(run.server) if run.shown is None else run.shown[1].placement,
+    )
+    run.shown = (values, shown)
+    return shown
+
+
+def _age(source_server_id: str, point: datetime, wave: WaveRun, began: datetime) -> float:
+    """Seconds that the data of a launched server was old when the execution began or, if newer, when its job began."""
+    started = [job.started_at for job in wave.jobs.values() if source_server_id in job.server_ids]
+    moment = began if point <= began else max(started, default=began)
+    return max(0.0, (moment - point).total_seconds())
+
+
+def _placement(server: RunbookServer) -> Placement:
+    settings = settings_of(server.effective)
+    return Placement(
+        account_id=server.account_id,
+        region=server.region,
+        subnet_id=settings.subnet_id,
+        instance_type=None if sized_by_drs(settings) else settings.instance_type,
+    )
