@@ -67,7 +67,7 @@ class ServerRun:
         attempts: jobs that it has been in.
         started_at: when its first job started.
         ended_at: when its last attempt ended; None while one is under way.
-        shown: its last part of the report and the values this was made of; kept by `view` only.
+        shown: its part of the report, made by `view`; None from each change on until it is made again.
     """
 
     server: RunbookServer
@@ -82,7 +82,7 @@ class ServerRun:
     attempts: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    shown: tuple[tuple[object, ...], ServerReport] | None = field(default=None, compare=False, repr=False)
+    shown: ServerReport | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, server: RunbookServer) -> ServerRun:
@@ -94,18 +94,19 @@ class ServerRun:
         self.state, self.job_id = ServerState.IN_JOB, job.job_id
         self.attempts += 1
         self.started_at = self.started_at or job.started_at
-        self.ended_at = None
+        self.ended_at = self.shown = None
 
     def report_status(self, status: str, recovery_instance_id: str | None, error: str, at: datetime) -> None:
         """Its `launchStatus` changed."""
         self.launch_status, self.recovery_instance_id, self.error = status, recovery_instance_id, error
         self.state = FINAL.get(status, self.state)
         self.ended_at = at if status in FINAL else None
+        self.shown = None
 
     def reopen(self) -> None:
         """Let it be launched once more."""
         self.state, self.job_id, self.launch_status = ServerState.READY, None, "PENDING"
-        self.recovery_instance_id, self.ended_at = None, None
+        self.recovery_instance_id = self.ended_at = self.shown = None
 
     def retry(self, settings: LaunchSettings, snapshot_id: str | None) -> None:
         """Let it be launched once more, with these settings and from that point in time."""

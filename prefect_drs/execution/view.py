@@ -1,7 +1,6 @@
 """The report as a view of the state: a pure function. The same events give the same report, in any process.
 
-Reading is cheap while an execution runs: what a server's part of the report was made of is kept with the part, and only
-servers that have changed since are rendered anew.
+Calling it often is cheap: the part of a server is kept with the server until an event changes it.
 """
 
 from __future__ import annotations
@@ -124,6 +123,9 @@ def _running_status(state: ExecutionState) -> ExecutionStatus:
 
 
 def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
+    servers = [run.shown or _server(run) for run in wave.servers.values()]
+    if state.points:
+        servers = [_with_point(server, wave, state) for server in servers]
     return WaveReport(
         wave_number=wave.number,
         wave_name=wave.wave.wave_name,
@@ -134,7 +136,7 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
         depends_on_waves=wave.wave.depends_on_waves,
         approval=_approval(wave.approval),
         jobs=tuple(_job(job) for job in wave.jobs.values()),
-        servers=tuple(_server(run, wave, state) for run in wave.servers.values()),
+        servers=tuple(servers),
         checks=tuple(wave.checks.values()),
         delays=tuple(wave.delays),
         excluded=wave.wave.excluded,
@@ -158,23 +160,8 @@ def _job(job: LaunchJob) -> JobReport:
     )
 
 
-def _server(run: ServerRun, wave: WaveRun, state: ExecutionState) -> ServerReport:
-    """A server's part; the one that was made last where nothing that it shows has changed."""
-    point = state.points.get(run.server.source_server_id) if run.launch_status == "LAUNCHED" else None
-    age = None if point is None else _age(run.server.source_server_id, point, wave, state.started_at)
-    values = (
-        run.launch_status,
-        run.recovery_instance_id,
-        run.attempts,
-        run.started_at,
-        run.ended_at,
-        run.error,
-        point,
-        age,
-    )
-    if run.shown is not None and run.shown[0] == values:
-        return run.shown[1]
-    shown = ServerReport(
+def _server(run: ServerRun) -> ServerReport:
+    run.shown = ServerReport(
         source_server_id=run.server.source_server_id,
         name=run.server.name,
         launch_status=run.launch_status,
@@ -182,13 +169,19 @@ def _server(run: ServerRun, wave: WaveRun, state: ExecutionState) -> ServerRepor
         attempts=run.attempts,
         started_at=run.started_at,
         ended_at=run.ended_at,
-        point_in_time=point,
-        rpo_seconds=age,
         error=run.error or None,
-        placement=_placement(run.server) if run.shown is None else run.shown[1].placement,
+        placement=_placement(run.server),
     )
-    run.shown = (values, shown)
-    return shown
+    return run.shown
+
+
+def _with_point(server: ServerReport, wave: WaveRun, state: ExecutionState) -> ServerReport:
+    """The server with its point in time and the age of its data; only of a server that is launched."""
+    point = state.points.get(server.source_server_id) if server.launch_status == "LAUNCHED" else None
+    if point is None:
+        return server
+    age = _age(server.source_server_id, point, wave, state.started_at)
+    return server.model_copy(update={"point_in_time": point, "rpo_seconds": age})
 
 
 def _age(source_server_id: str, point: datetime, wave: WaveRun, began: datetime) -> float:
