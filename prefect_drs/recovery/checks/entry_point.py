@@ -99,4 +99,4 @@ def _outcome(name: str, answer: Any) -> ProbeOutcome:
         return ProbeOutcome.passed(f"{name} passed")
     if answer is False:
         return ProbeOutcome.pending(f"{name} says not yet")
-    return ProbeOutcome.failed(f"{name} answered {type(answer).__name__}, not True, False, None or an Outcome")
+    return ProbeOutcome.failed(f"{name} answered {type(answer).__name__}, not True, False, None or a ProbeOutcome")

@@ -11,16 +11,16 @@ from prefect_drs.report.checks import CheckPhase
 from tests.recovery.checks.conftest import Launched
 
 MODULE = """
-from prefect_drs.recovery.checks import Outcome
+from prefect_drs.recovery.checks import ProbeOutcome
 
 def yes(context): return True
 def quiet(context): return None
 def not_yet(context): return False
 def rows(context):
     if context.target is None:
-        return Outcome.passed(f"hook {context.phase} of wave {context.wave.wave_number}")
+        return ProbeOutcome.passed(f"hook {context.phase} of wave {context.wave.wave_number}")
     regions = context.sessions.client("ec2", region=context.target.server.region).meta.region_name
-    return Outcome.passed(f"{context.parameters['table']} of {context.target.server.name} in {regions}")
+    return ProbeOutcome.passed(f"{context.parameters['table']} of {context.target.server.name} in {regions}")
 def address(context): return context.address("public") == "never"
 def broken(context): raise LookupError("no such table")
 def odd(context): return "fine"
