@@ -1,4 +1,4 @@
-"""Two ways to turn the engine's crank: a thread of its own (under Prefect), or the caller's (plain, in virtual time).
+"""Two drivers for the engine: a thread of its own (under Prefect), or the caller's thread (plain, in virtual time).
 
 In: an engine. Out: a report. The thread serves waves that many Prefect tasks hand over; `run_plainly` walks the graph
 itself, asks gates one after another, and needs neither threads nor a Prefect server.
@@ -7,7 +7,7 @@ itself, asks gates one after another, and needs neither threads nor a Prefect se
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from datetime import timedelta
 from types import TracebackType
@@ -26,7 +26,7 @@ GATE_TIMEOUT = timedelta(days=7)
 
 
 class InlineExecutor(Executor):
-    """Runs what it is given at once, in the caller's thread: for virtual time, where order must be certain."""
+    """Runs each call at once, in the caller's thread: for virtual time, where the order must be certain."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run it now; the future is already done."""
@@ -39,15 +39,15 @@ class InlineExecutor(Executor):
 
 
 class EngineThread:
-    """Ticks an engine in a thread until it is told that nothing more comes. Use as a context manager.
+    """Ticks an engine in a thread until the context ends. Use as a context manager.
 
     A defect in a tick, or a journal that cannot be written, ends the thread; everybody who waits gets it raised, so
     that nothing waits for ever.
 
     Args:
-        engine: what is ticked.
+        engine: the engine.
         clock: waited on between ticks.
-        on_failure: called once the thread has ended so, to let go of those who wait elsewhere, such as at gates.
+        on_failure: called once a failure has ended the thread, to release those who wait elsewhere, such as at gates.
     """
 
     def __init__(self, engine: Engine, clock: Clock, on_failure: Callable[[], None] = lambda: None) -> None:
@@ -80,7 +80,7 @@ class EngineThread:
             self._on_failure()
 
     def abandon(self, failure: BaseException) -> None:
-        """Let everybody who waits here go, with this error; nothing more is ticked."""
+        """Raise this error for everybody who waits here; nothing more is ticked."""
         self._failure = self._failure or failure
         self._stopping.set()
         with self._engine.changed:
@@ -90,7 +90,7 @@ class EngineThread:
     def wait(
         self, done: Callable[[], bool], *, every: float = 5.0, meanwhile: Callable[[], None] | None = None
     ) -> None:
-        """Block until `done()`; looked at on every event and at least every `every` real seconds.
+        """Block until `done()`, which is called on every event and at least every `every` real seconds.
 
         Raises:
             BaseException: what ended the engine's thread.
@@ -108,17 +108,17 @@ class EngineThread:
 
 
 def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta = GATE_TIMEOUT, *, clock: Clock) -> bool:
-    """Ask about a wave, note the answer, and cancel the wave where it is not an approval. True: it may begin.
+    """Ask about a wave, record the answer, and cancel the wave where it is not an approval. True: it may begin.
 
-    An answer that the journal holds already, approval or not, is not asked for again. A gate that a former process
-    opened keeps its deadline.
+    Where the journal holds an answer, approval or not, nobody is asked again. A gate that a former process opened
+    keeps its deadline.
 
     Args:
         engine: whose wave it is.
         gate: asks and waits.
         wave_number: the wave.
         timeout: how long the gate waits, from when it is first asked.
-        clock: what that is measured by: people's time, where the engine's is a simulated one.
+        clock: measures the timeout: people's time, where the engine's is a simulated one.
     """
     wave = engine.runbook.wave(wave_number)
     if not wave.gate:
@@ -156,7 +156,7 @@ def run_plainly(engine: Engine, gate: Gate, clock: Clock, **options: Any) -> Rec
     Args:
         engine: a fresh or resumed engine.
         gate: answers without waiting, or holds everything up while it waits.
-        clock: waited on between ticks; a stepped clock makes hours pass at once.
+        clock: waited on between ticks; with a stepped clock hours pass at once.
         options: passed on to `pass_gate`.
     """
     waiting = {
@@ -167,17 +167,24 @@ def run_plainly(engine: Engine, gate: Gate, clock: Clock, **options: Any) -> Rec
     while True:
         if engine.cancelled:
             waiting.clear()
-        for number, dependencies in list(waiting.items()):
-            statuses = [engine.status(n) for n in dependencies]
-            if any(status.over and status is not WaveStatus.COMPLETED for status in statuses):
-                del waiting[number]
-            elif all(status is WaveStatus.COMPLETED for status in statuses):
-                del waiting[number]
-                if pass_gate(engine, gate, number, clock=clock, **options):
-                    engine.submit(number)
+        for number in _ready_or_blocked(engine, waiting):
+            blocked = any(engine.status(n) is not WaveStatus.COMPLETED for n in waiting.pop(number))
+            if not blocked and pass_gate(engine, gate, number, clock=clock, **options):
+                engine.submit(number)
         wait = engine.tick()
         ready = any(all(engine.status(n).over for n in dependencies) for dependencies in waiting.values())
         if not ready:
             if engine.idle:
                 return engine.finish()
             clock.wait(wait)
+
+
+def _ready_or_blocked(engine: Engine, waiting: Mapping[int, Sequence[int]]) -> list[int]:
+    """The waves whose dependencies all succeeded, or of which one is over without success."""
+    statuses = {number: [engine.status(n) for n in dependencies] for number, dependencies in waiting.items()}
+    return [
+        number
+        for number, each in statuses.items()
+        if all(status is WaveStatus.COMPLETED for status in each)
+        or any(status.over and status is not WaveStatus.COMPLETED for status in each)
+    ]

@@ -1,14 +1,15 @@
 """Which recovery instances are an execution's, and which of them may be terminated.
 
-In: the execution's report and sessions. Out: what DRS holds of it. AWS is the truth: an instance belongs to the
-execution where DRS says that one of its jobs launched it; what a later launch made of the same source server is left
-alone. An instance that replicates back holds data that is nowhere else: it is never among what may go. Changes nothing.
+In: the execution's report and sessions. Out: its instances in DRS. AWS is the truth: an instance belongs to the
+execution where DRS says that one of its jobs launched it; an instance that a later launch made of the same source
+server is left alone. An instance that replicates back may hold data that is nowhere else: it is never terminated.
+Changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from prefect_drs.aws.drs import RecoveryInstance, describe_jobs, describe_recovery_instances
@@ -18,7 +19,7 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, SKEW
 from prefect_drs.report.model import RecoveryReport, WaveStatus
 
-GONE = frozenset({"TERMINATED", "NOT_FOUND"})  # EC2InstanceState of what no longer runs and costs
+GONE = frozenset({"TERMINATED", "NOT_FOUND"})  # EC2InstanceState of an instance that no longer runs and costs
 # FailbackState of an instance that nothing is replicated back from; of any other, and of one that DRS cannot tell,
 # its data may be nowhere else.
 NO_FAILBACK = frozenset({"", "FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"})
@@ -42,7 +43,7 @@ class TerminationTarget:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What DRS holds of an execution.
+    """The instances of an execution in DRS.
 
     Args:
         report: the execution.
@@ -74,53 +75,84 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
     """
     _require_over(report)
     names = {server.source_server_id: server.name for wave in report.waves for server in wave.servers}
-    jobs: dict[Location, set[str]] = {}
-    servers: dict[Location, set[str]] = {}
-    for job in (job for wave in report.waves for job in wave.jobs):
-        location = Location(job.account_id, job.region)
-        jobs.setdefault(location, set()).add(job.job_id)
-        servers.setdefault(location, set()).update(job.server_ids)
+    places = _places(report)
     standing: list[TerminationTarget] = []
     failing_back: dict[TerminationTarget, str] = {}
     left_alone: list[RecoveryInstance] = []
-    for location in sorted(jobs):
-        for seen in describe_jobs(sessions, location, since=report.started_at - SKEW):
-            if seen.job_id not in jobs[location] and seen.tags.get(EXECUTION_TAG) != report.execution_id:
-                continue
-            if seen.active:
-                raise TerminationRefusedError(
-                    f"job {seen.job_id} of execution {report.execution_id} is {seen.status} in {location}; "
-                    "wait until it has ended"
-                )
-            jobs[location].add(seen.job_id)
-            servers[location].update(server.source_server_id for server in seen.servers)
-        for instance in describe_recovery_instances(sessions, location, sorted(servers[location])):
+    for location, place in sorted(places.items()):
+        _add_unreported_jobs(report, sessions, location, place)
+        for instance in describe_recovery_instances(sessions, location, sorted(place.servers)):
             if instance.state in GONE:
                 continue
-            if instance.job_id in jobs[location]:
-                name = names.get(instance.source_server_id, instance.source_server_id)
-                target = TerminationTarget(instance.recovery_instance_id, instance.source_server_id, name, location)
-                if instance.failback_state in NO_FAILBACK:
-                    standing.append(target)
-                else:
-                    failing_back[target] = instance.failback_state
-            else:
+            if instance.job_id not in place.jobs:
                 left_alone.append(instance)
+                continue
+            name = names.get(instance.source_server_id, instance.source_server_id)
+            target = TerminationTarget(instance.recovery_instance_id, instance.source_server_id, name, location)
+            if instance.failback_state in NO_FAILBACK:
+                standing.append(target)
+            else:
+                failing_back[target] = instance.failback_state
     if failing_back and not skip_failback:
         raise TerminationRefusedError(_in_failback(report.execution_id, failing_back))
-    known = {target.recovery_instance_id for target in (*standing, *failing_back)}
-    home = {server: location for location, there in servers.items() for server in there}
-    gone = tuple(
+    gone = _gone(report, places, {target.recovery_instance_id for target in (*standing, *failing_back)})
+    if not standing and not gone and not failing_back:
+        raise TerminationRefusedError(f"execution {report.execution_id} launched no recovery instance: nothing to do")
+    return Found(report, tuple(standing), gone, tuple(left_alone), tuple(failing_back))
+
+
+@dataclass(slots=True)
+class _Place:
+    """The jobs of an execution in one account-region, and the servers in them, by id."""
+
+    jobs: set[str] = field(default_factory=set)
+    servers: set[str] = field(default_factory=set)
+
+
+def _places(report: RecoveryReport) -> dict[Location, _Place]:
+    """The execution's jobs and servers, as the report has them."""
+    places: dict[Location, _Place] = {}
+    for job in (job for wave in report.waves for job in wave.jobs):
+        place = places.setdefault(Location(job.account_id, job.region), _Place())
+        place.jobs.add(job.job_id)
+        place.servers.update(job.server_ids)
+    return places
+
+
+def _add_unreported_jobs(report: RecoveryReport, sessions: Sessions, location: Location, place: _Place) -> None:
+    """Add jobs that only DRS knows: those that carry the execution's tag.
+
+    Raises:
+        TerminationRefusedError: a job of the execution is active.
+        AwsError: DRS refused or could not be reached.
+    """
+    for seen in describe_jobs(sessions, location, since=report.started_at - SKEW):
+        if seen.job_id not in place.jobs and seen.tags.get(EXECUTION_TAG) != report.execution_id:
+            continue
+        if seen.active:
+            raise TerminationRefusedError(
+                f"job {seen.job_id} of execution {report.execution_id} is {seen.status} in {location}; "
+                "wait until it has ended"
+            )
+        place.jobs.add(seen.job_id)
+        place.servers.update(server.source_server_id for server in seen.servers)
+
+
+def _gone(
+    report: RecoveryReport, places: Mapping[Location, _Place], present: Collection[str]
+) -> tuple[TerminationTarget, ...]:
+    """The instances of the report that DRS no longer has."""
+    home = {server: location for location, place in places.items() for server in place.servers}
+    return tuple(
         TerminationTarget(
             server.recovery_instance_id, server.source_server_id, server.name, home[server.source_server_id]
         )
         for wave in report.waves
         for server in wave.servers
-        if server.recovery_instance_id and server.recovery_instance_id not in known and server.source_server_id in home
+        if server.recovery_instance_id
+        and server.recovery_instance_id not in present
+        and server.source_server_id in home
     )
-    if not standing and not gone and not failing_back:
-        raise TerminationRefusedError(f"execution {report.execution_id} launched no recovery instance: nothing to do")
-    return Found(report, tuple(standing), gone, tuple(left_alone), tuple(failing_back))
 
 
 def _in_failback(execution_id: str, failing_back: Mapping[TerminationTarget, str]) -> str:
@@ -143,8 +175,8 @@ def _require_over(report: RecoveryReport) -> None:
         )
     active = [wave for wave in report.waves if wave.status in {WaveStatus.INITIATED, WaveStatus.LAUNCHING}]
     if active:
-        told = ", ".join(f"{wave.wave_number} ({wave.status})" for wave in active)
+        named = ", ".join(f"{wave.wave_number} ({wave.status})" for wave in active)
         raise TerminationRefusedError(
-            f"execution {report.execution_id} has active waves: {told}; carry it to its end first: "
+            f"execution {report.execution_id} has active waves: {named}; carry it to its end first: "
             f"prefect-drs resume {report.execution_id}"
         )

@@ -1,13 +1,13 @@
 """The journal: every decision and outcome of an execution, appended in order and never changed.
 
-In: events. Out: the same events, to whoever asks, after a restart too. The engine writes an intent before it acts and
-an outcome after, so a process that dies between the two leaves a question the next one can look into, never a secret.
+In: events. Out: the same events, after a restart too. The engine writes an intent before it acts and an outcome after,
+so that after a process died between the two the next one knows what to look for in AWS.
 
 A stored journal is a chain of small objects, `<execution>/00000001.json` and so on, each with the SHA-256 of the one
 before and a checksum of itself. An object is only ever created, never overwritten. That is also the fence between two
-processes that carry out the same execution: whoever is second to write a number has been overtaken, is told so by
-`FencedError`, and stops before its next launch, since every launch is preceded by its intent. A journal that could not
-be written takes no more events from this process, so that nothing is launched whose intent is not kept.
+processes that carry out the same execution: the second one to write a number gets a `FencedError` and stops before its
+next launch, since every launch is preceded by its intent. A journal that could not be written takes no more events from
+this process, so that nothing is launched whose intent is not stored.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _RESTORE = "restore it from a backup, or start a new execution after looking at 
 
 
 class Journal(Protocol):
-    """Where events are kept."""
+    """Where events are stored."""
 
     def read(self) -> tuple[Event, ...]:
         """All events so far, in order."""
         ...
 
     def append(self, events: Iterable[Event]) -> None:
-        """Keep these, in order; they are safe when this returns."""
+        """Store these, in order; they are safe when this returns."""
         ...
 
 
@@ -66,7 +66,7 @@ class JournalDamagedError(PrefectDrsError):
 
 
 class JournalUnavailableError(PrefectDrsError):
-    """The journal cannot be read or written where it is kept; the message says where, why and what to do."""
+    """The journal's storage cannot be read or written; the message says where, why and what to do."""
 
     code: ClassVar[str] = "JOURNAL_UNAVAILABLE"
 
@@ -82,19 +82,19 @@ class MemoryJournal:
         return tuple(self._events)
 
     def append(self, events: Iterable[Event]) -> None:
-        """Keep these, in order."""
+        """Store these, in order."""
         self._events.extend(events)
 
 
 class Storage(Protocol):
-    """Named objects that can be created once and read. What fails is told by `JournalUnavailableError`.
+    """Named objects that can be created once and read. Failures raise `JournalUnavailableError`.
 
     `atomic`: an object is created whole or not at all, even where its process dies meanwhile.
     """
 
     @property
     def atomic(self) -> bool:
-        """Whether no half-written object can come to be."""
+        """Whether no half-written object can exist."""
         ...
 
     def read(self, name: str) -> bytes | None:
@@ -111,10 +111,10 @@ class Storage(Protocol):
 
 
 class Archive(Storage, Protocol):
-    """A storage that can tell which journals it holds."""
+    """A storage that can list its journals."""
 
     def newest(self, limit: int) -> tuple[str, ...]:
-        """The ids of at most `limit` executions, those that began last first; none where it cannot tell."""
+        """The ids of at most `limit` executions, those that began last first; none where it cannot list."""
         ...
 
 
@@ -230,7 +230,7 @@ def _sealed(entry: dict[str, Any]) -> bytes:
 
 
 class _UnreliableError(Exception):
-    """Why an object cannot be relied on, and what to do."""
+    """Why an object is not reliable, and what to do."""
 
     def __init__(self, why: str, remedy: str = _RESTORE) -> None:
         super().__init__(why)
@@ -255,18 +255,24 @@ def _opened(content: bytes, previous: str) -> list[Event]:
     except (ValueError, RecursionError) as fault:
         cut = "" if content.endswith(b"}") else "it is cut off: "
         raise _UnreliableError(f"{cut}{one_line(fault)}") from None
-    members = set(entry) if isinstance(entry, dict) else set()
-    if not members >= _PARTS or not isinstance(entry["events"], list) or (not seal and members != _PARTS):
-        raise _UnreliableError("it has not the form of a journal object")
+    _require_form(entry, sealed=seal is not None)
     if entry["previous"] != previous:
         raise _UnreliableError("it does not follow from the one before")
     try:
         return [STORED_EVENT.validate_python(event) for event in entry["events"]]
     except ValidationError as fault:
-        if seal:  # as it was written: what is not understood is of another release
+        if seal:  # it is as it was written: a newer release wrote what this one cannot read
             remedy = "it was written by a newer release: upgrade prefect-drs to the one that began this execution"
             raise _UnreliableError(one_line(fault), remedy) from None
         raise _UnreliableError(one_line(fault)) from None
+
+
+def _require_form(entry: object, *, sealed: bool) -> None:
+    """Refuse JSON that is no journal object. An object with a checksum may have further members, of a newer release."""
+    members = set(entry) if isinstance(entry, dict) else set()
+    events = entry["events"] if isinstance(entry, dict) and "events" in members else None
+    if not members >= _PARTS or not isinstance(events, list) or (not sealed and members != _PARTS):
+        raise _UnreliableError("it has not the form of a journal object")
 
 
 class StoredJournal:

@@ -1,8 +1,7 @@
-"""The four small ports through which the engine meets the world: clock, gate, lease and journal.
+"""The ports of gates and of the clock; `recovery.options.EnginePorts` lists all ports of an engine.
 
-The engine knows only these protocols and the clients of `prefect_drs.aws`. Under Prefect they are a wall clock, child
-flow runs, a global concurrency limit and a file; under test a stepped clock and plain objects. Nothing here imports
-Prefect or boto3.
+The engine knows only protocols and the clients of `prefect_drs.aws`. Under Prefect a gate is a child flow run and the
+clock a wall clock; under test they are plain objects and a stepped clock. Nothing here imports Prefect or boto3.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ class GateRequest:
         wave_number: the wave that waits.
         wave_name: its name, as the plan gives it.
         summary: Markdown for the form: servers, changes, what has run.
-        timeout: how long the gate waits; then the answer is TIMED_OUT. Nothing where its time was over while no process
-            waited: then only an answer that was given in time counts.
+        timeout: how long the gate waits; then the answer is TIMED_OUT. Zero where its deadline passed while no process
+            waited: then only an answer that was given before the deadline counts.
     """
 
     execution_id: str

@@ -1,10 +1,10 @@
 """Terminating the recovery instances of one execution: only those that it launched, and only once it is over.
 
-In: what `recovery.instances` found of an execution, sessions, a clock, and what keeps events. Out: a
+In: what `recovery.instances` found of an execution, sessions, a clock, and a recorder of events. Out: a
 `TerminationResult`, an outcome for each instance. `TerminateRecoveryInstances` has no idempotency token, so an
-intent is noted before each call, the call is sent once, and after a lost answer jobs and instances are looked at for
-`VISIBILITY` before it is sent again. What another process (or person) terminates already is only watched, so that
-calling this twice is harmless. Nothing here knows Prefect.
+intent is recorded before each call, the call is sent once, and after a lost answer jobs and instances are read for
+`VISIBILITY` before it is sent again. An instance that another process (or person) terminates already is only followed,
+so that calling this twice is harmless. Nothing here knows Prefect.
 
 Limits: 200 instances in one call (botocore's model of `TerminateRecoveryInstances`); 100 servers in one job, 20 jobs
 and 500 servers at once, one active job a server (AWS General Reference, DRS quotas). A batch stays under all of them.
@@ -144,13 +144,13 @@ def terminate(
     limits: Limits | None = None,
     patience: timedelta = PATIENCE,
 ) -> TerminationResult:
-    """Terminate what stands, and wait until it is gone.
+    """Terminate the instances that are there, and wait until they are gone.
 
     Args:
         found: what `find_instances` found just now.
         sessions: the way into the accounts.
         clock: the time.
-        record: keeps an event; it is safe when this returns. Its errors end the termination before the next call.
+        record: stores an event; it is safe when this returns. Its errors end the termination before the next call.
         by: who asks.
         unanswered: from `unanswered_in`, where a former process may have asked.
         limits: DRS's quotas; AWS's defaults where None.
@@ -208,7 +208,7 @@ class _Place:
         self._since = self.clock.now() - JOB_LIFETIME
 
     def tick(self) -> None:
-        """Look, settle what is settled, and ask for what nobody terminates yet."""
+        """Read jobs and instances, settle those that are over, and request the others that nobody terminates yet."""
         try:
             jobs = describe_jobs(self.sessions, self.location, since=self._since)
             servers = sorted({target.source_server_id for target in self.open.values()})
@@ -264,16 +264,16 @@ class _Place:
             new = tuple(instance_id for instance_id in inside if self._jobs.get(instance_id) != job.job_id)
             if new:
                 self._started(job, new)
+            if job.active:
+                continue
             for instance_id, server in inside.items():
-                if job.active or instance_id not in standing:
-                    continue
-                ended = job.ended_at or now
-                if server.launch_status == "FAILED" or now - ended >= VISIBILITY:
-                    told = f"job {job.job_id} ended ({server.launch_status}), but the instance is still there; "
+                late = now - (job.ended_at or now) >= VISIBILITY
+                if instance_id in standing and (server.launch_status == "FAILED" or late):
                     self._settle(
                         (instance_id,),
                         TerminationOutcome.FAILED,
-                        told + "see the job's log, and whether EC2 termination protection is on",
+                        f"job {job.job_id} ended ({server.launch_status}), but the instance is still there; "
+                        "see the job's log, and whether EC2 termination protection is on",
                     )
 
     def _started(self, job: Job, instance_ids: tuple[str, ...]) -> None:
@@ -305,21 +305,25 @@ class _Place:
             try:
                 job = terminate_recovery_instances(self.sessions, self.location, batch)
             except AwsError as error:
-                self._last_error = error.message
-                if is_ambiguous(error):
-                    self._unanswered |= dict.fromkeys(batch, self.clock.now())
-                elif isinstance(error, PASSING_REFUSALS):
-                    self._refusals += 1
-                    later = min(LONGEST_PAUSE, LOOK_EVERY * 2.0**self._refusals)
-                    self._not_before = self.clock.now() + timedelta(seconds=later)
-                else:
-                    self._settle(batch, TerminationOutcome.FAILED, error.message)
+                self._not_started(batch, error)
                 return
             self._refusals = 0
             self._started(job, batch)
             taken = {self.open[i].source_server_id for i in batch}
             waiting = [i for i in waiting if self.open[i].source_server_id not in taken]
             free_jobs, free = free_jobs - 1, free - len(batch)
+
+    def _not_started(self, batch: tuple[str, ...], error: AwsError) -> None:
+        """The call was refused, or its answer was lost: then its job is looked for."""
+        self._last_error = error.message
+        if is_ambiguous(error):
+            self._unanswered |= dict.fromkeys(batch, self.clock.now())
+        elif isinstance(error, PASSING_REFUSALS):
+            self._refusals += 1
+            later = min(LONGEST_PAUSE, LOOK_EVERY * 2.0**self._refusals)
+            self._not_before = self.clock.now() + timedelta(seconds=later)
+        else:
+            self._settle(batch, TerminationOutcome.FAILED, error.message)
 
     def _batch(self, waiting: Sequence[str], size: int) -> tuple[str, ...]:
         """The next instances to terminate together, each of another source server: one job a server."""

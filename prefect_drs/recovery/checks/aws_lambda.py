@@ -2,8 +2,8 @@
 
 `Invoke` has no idempotency token: a process that dies between the call and its result invokes the function again when
 it is resumed. The attempt's id goes with each call, as `{attemptId}` in the payload and as `prefect-drs:attempt` in the
-client context, so that the function itself can tell. A lost answer is not followed by another attempt. The function
-must answer within botocore's read time-out (60 seconds). Nothing of its answer is told but the error's type.
+client context, so that the function itself can detect that. A lost answer is not followed by another attempt. The
+function must answer within botocore's read time-out (60 seconds). Of its answer only the error's type is shown.
 """
 
 from __future__ import annotations

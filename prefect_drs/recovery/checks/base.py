@@ -1,4 +1,4 @@
-"""What the kinds of probes share: whom they look at, templates, and what an AWS refusal means for an attempt.
+"""What the kinds of probes share: subjects, templates, and what an AWS error means for an attempt.
 
 In: a check, its targets, and the way into AWS. Out: a base that each kind completes with `look_at`, or with
 `look_at_all` where one call serves all servers of an account-region.
@@ -38,7 +38,7 @@ class NotYetError(Exception):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all probes of a wave stand on.
+    """What all probes of a wave share.
 
     Args:
         wave: the wave that is checked.
@@ -54,7 +54,7 @@ class Surroundings:
 
 
 def refused(error: AwsError) -> ProbeOutcome:
-    """An AWS error during a look: what may pass by itself is looked at again, anything else fails the attempt."""
+    """The outcome of an AWS error: a temporary one means to look again, any other fails the attempt."""
     if isinstance(error, PASSING_REFUSALS) or is_ambiguous(error):
         return ProbeOutcome.pending(error.message)
     return ProbeOutcome.failed(error.message)
@@ -66,9 +66,9 @@ class BaseProbe(Generic[C]):
     Args:
         check: what is checked.
         phase: when.
-        name: how the report calls it.
+        name: its name in the report.
         targets: the servers; none for a probe of the wave as a whole.
-        around: what it stands on.
+        around: what all probes of the wave share.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class BaseProbe(Generic[C]):
 
     @property
     def name(self) -> str:
-        """How the report calls it."""
+        """Its name in the report."""
         return self._name
 
     @property
@@ -126,7 +126,7 @@ class BaseProbe(Generic[C]):
 
         Raises:
             NotYetError: a variable has no value yet.
-            AwsError: AWS refused, where the kind has nothing better to say about it.
+            AwsError: AWS refused, and the kind has no outcome of its own for that.
         """
         raise NotImplementedError
 
@@ -189,7 +189,7 @@ class BaseProbe(Generic[C]):
 
         Raises:
             NotYetError: it has none (yet).
-            AwsError: EC2 could not be asked.
+            AwsError: EC2 could not be reached.
         """
         target = self.target(subject)
         if target is None:

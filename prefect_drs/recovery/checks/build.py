@@ -1,4 +1,4 @@
-"""From a plan's checks to probes: one a server, or one an account-region where a single call serves all its servers.
+"""From a plan's checks to probes: one for each server, or for each account-region where one call serves all servers.
 
 In: the checks of one phase, as the runbook has them, and the wave's launched servers. Out: probes, in the checks'
 order.

@@ -59,15 +59,15 @@ class Ec2StatusProbe(BaseProbe[Ec2StatusCheck]):
 def _judged(instance_id: str, status: Any) -> ProbeOutcome:
     if status is None:
         return ProbeOutcome.pending(f"EC2 does not know {instance_id} (yet)")
-    state = status.get("InstanceState", {}).get("Name", "in a state that EC2 does not tell")
+    state = status.get("InstanceState", {}).get("Name", "in a state that EC2 does not report")
     if state in GONE:
         return ProbeOutcome.failed(f"{instance_id} is {state}")
     if state != "running":
         return ProbeOutcome.pending(f"{instance_id} is {state}, not running")
     checks = {
-        "system": status.get("SystemStatus", {}).get("Status", "not told"),
-        "instance": status.get("InstanceStatus", {}).get("Status", "not told"),
+        "system": status.get("SystemStatus", {}).get("Status", "not reported"),
+        "instance": status.get("InstanceStatus", {}).get("Status", "not reported"),
     }
-    told = ", ".join(f"{what} check {how}" for what, how in checks.items())
+    summary = ", ".join(f"{what} check {how}" for what, how in checks.items())
     verdict = ProbeOutcome.passed if set(checks.values()) == {"ok"} else ProbeOutcome.pending
-    return verdict(f"{instance_id}: {told}")
+    return verdict(f"{instance_id}: {summary}")

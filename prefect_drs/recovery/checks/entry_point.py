@@ -1,9 +1,9 @@
-"""`python`: a callable of the entry-point group `prefect_drs.checks` says how it stands.
+"""`python`: a callable of the entry-point group `prefect_drs.checks` makes the check.
 
     [project.entry-points."prefect_drs.checks"]
     row-count = "my_package.checks:row_count"
 
-It gets a `CheckContext` and answers True or None (passed), False (not yet: it is asked again), or an `ProbeOutcome`. An
+It gets a `CheckContext` and answers True or None (passed), False (not yet: it is asked again), or a `ProbeOutcome`. An
 exception fails the attempt. It may be called more than once an attempt; `attempt_id` is the same each time.
 """
 
@@ -27,7 +27,7 @@ from prefect_drs.report.checks import CheckPhase
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What a callable is told.
+    """The argument of a callable.
 
     Args:
         wave: execution, plan and wave.

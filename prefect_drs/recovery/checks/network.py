@@ -2,7 +2,7 @@
 
 What does not answer, or not as expected, is looked at again until the attempt's time is over: servers boot, and
 services warm up. Requests go straight to the address, never through a proxy; of a body at most 64 KiB are read, and
-nothing of it is ever told.
+nothing of it is ever shown.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class HttpProbe(BaseProbe[HttpCheck]):
     def look_at(self, subject: Subject, attempt: int) -> ProbeOutcome:
         """One GET, redirects not followed."""
         url = self.filled(self.spec.url, subject, attempt, url_part)
-        told = url.partition("?")[0]
+        shown = url.partition("?")[0]
         try:
             with (
                 httpx.Client(
@@ -60,17 +60,17 @@ class HttpProbe(BaseProbe[HttpCheck]):
                 status = answer.status_code
                 body = _beginning(answer) if self.spec.body_pattern is not None else ""
         except httpx.InvalidURL as error:
-            return ProbeOutcome.failed(f"{told} is no URL: {error}")
+            return ProbeOutcome.failed(f"{shown} is no URL: {error}")
         except (httpx.HTTPError, OSError) as error:
-            return ProbeOutcome.pending(f"no answer from {told}: {error or type(error).__name__}")
+            return ProbeOutcome.pending(f"no answer from {shown}: {error or type(error).__name__}")
         if status not in self.spec.expected_status:
             wanted = " or ".join(map(str, self.spec.expected_status))
-            return ProbeOutcome.pending(f"{told} answers {status}, not {wanted}")
+            return ProbeOutcome.pending(f"{shown} answers {status}, not {wanted}")
         if self.spec.body_pattern is not None and not re.search(self.spec.body_pattern, body):
             return ProbeOutcome.pending(
-                f"{told} answers {status}, but its body does not hold {self.spec.body_pattern!r}"
+                f"{shown} answers {status}, but its body does not hold {self.spec.body_pattern!r}"
             )
-        return ProbeOutcome.passed(f"{told} answers {status}")
+        return ProbeOutcome.passed(f"{shown} answers {status}")
 
 
 def _beginning(answer: httpx.Response) -> str:

@@ -88,11 +88,15 @@ class PostLaunchActionsProbe(BaseProbe[PostLaunchActionsCheck]):
             )
         if status is None:
             return ProbeOutcome.pending("DRS has not found the SSM agent on the recovery instance yet")
-        runs = {run["action"]["actionId"]: run for run in status.get("runs", [])}
-        told = {action["actionId"]: runs.get(action["actionId"], {}).get("status", "not begun") for action in expected}
-        line = ", ".join(
-            f"{action.get('name') or action['actionId']} {told[action['actionId']]}" for action in expected
-        )
-        if "FAILED" in told.values():
-            return ProbeOutcome.failed(line)
-        return ProbeOutcome.passed(line) if set(told.values()) == {"SUCCEEDED"} else ProbeOutcome.pending(line)
+        return _outcome_of(expected, status)
+
+
+def _outcome_of(expected: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> ProbeOutcome:
+    """Whether all expected actions succeeded."""
+    runs = {run["action"]["actionId"]: run for run in status.get("runs", [])}
+    statuses = [runs.get(action["actionId"], {}).get("status", "not begun") for action in expected]
+    names = [action.get("name") or action["actionId"] for action in expected]
+    line = ", ".join(f"{name} {each}" for name, each in zip(names, statuses, strict=True))
+    if "FAILED" in statuses:
+        return ProbeOutcome.failed(line)
+    return ProbeOutcome.passed(line) if set(statuses) == {"SUCCEEDED"} else ProbeOutcome.pending(line)

@@ -1,4 +1,4 @@
-"""The seam between a check's timing and its carrying out: a probe looks, an outcome says what it saw.
+"""The interface between a check's timing and its execution: a probe looks, an outcome says what it saw.
 
 In: which subjects (servers, or the wave as a whole) are to be looked at, and the number of each one's attempt. Out: an
 outcome for each. A probe never waits for what it looks at and knows nothing of time-outs and retries: those are
@@ -22,7 +22,7 @@ from prefect_drs.runbook import RunbookServer
 Subject = str | None
 """A source server id, or None for the wave as a whole."""
 
-KEYS = uuid.UUID("3f0a6f4e-5d0b-5d7e-9a38-1b7c1f0d8e11")  # the namespace of attempt ids; changing it forgets them
+KEYS = uuid.UUID("3f0a6f4e-5d0b-5d7e-9a38-1b7c1f0d8e11")  # the namespace of attempt ids; never changed
 DETAIL_AT_MOST = 500
 
 
@@ -80,12 +80,12 @@ class Probe(Protocol):
 
     @property
     def check(self) -> Check:
-        """What is checked, and how patiently."""
+        """What is checked, with its time-out and retries."""
         ...
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
-        """Whom it looks at; not empty."""
+        """Its subjects; not empty."""
         ...
 
     def look(self, attempts: Mapping[Subject, int]) -> Mapping[Subject, ProbeOutcome]:

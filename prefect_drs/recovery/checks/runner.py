@@ -1,4 +1,4 @@
-"""The timing of a wave's checks: when to look, when an attempt is over, when to try again, and what it came to.
+"""The timing of a wave's checks: when to look, when an attempt is over, when to try again, and the result.
 
 In: probes, and a clock. Out: a result for each probe and subject. Driven by `step`, from one thread; looks run on an
 executor, so that `step` never blocks (with an inline executor they run within it, for virtual time). Fails closed: a
@@ -19,7 +19,7 @@ from prefect_drs.report.checks import CheckResult
 
 GRACE = timedelta(seconds=60)  # how long after its attempt's time-out a look under way may still come back
 LOOK_UNDER_WAY = 1.0  # seconds to the next step while a look is on its thread
-TOLD_AT_MOST = 5
+NAMED_AT_MOST = 5
 
 
 @dataclass(slots=True)
@@ -43,8 +43,8 @@ class _Look:
     runs: tuple[_Run, ...]
 
 
-class _Course:
-    """One probe on its way."""
+class _ProbeRun:
+    """One probe with its subjects."""
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
@@ -57,7 +57,7 @@ class _Course:
 
     @property
     def blocks(self) -> bool:
-        """Whether what comes after it in order must not be made."""
+        """Whether the probes after it, in order, must not be made."""
         return any(run.result is not None and run.result.required and not run.result.passed for run in self.runs)
 
 
@@ -65,14 +65,14 @@ class CheckRunner:
     """All checks of one phase of one wave.
 
     Args:
-        probes: what to make; none is over and passed at once.
+        probes: the checks; without any it is over and passed at once.
         clock: the time; nothing here asks the machine.
         executor: runs the looks.
         in_order: one probe after the other, and none after a required one that failed (hooks); otherwise all side by
             side (health checks).
-        finished: results that the journal holds already: they are taken over and not made again.
-        on_result: told each new result as it comes, in `step`'s thread, before `over` can be true.
-        wake: called, from any thread, when a look came back: a good moment for the next step.
+        finished: results that the journal holds already; these checks are not made again.
+        on_result: called with each new result, in `step`'s thread, before `over` can be true.
+        wake: called, from any thread, when a look came back, so that the next step is due.
     """
 
     def __init__(
@@ -91,28 +91,28 @@ class CheckRunner:
         self._in_order = in_order
         self._on_result = on_result
         self._wake = wake
-        self._courses = [_Course(probe) for probe in probes]
+        self._probe_runs = [_ProbeRun(probe) for probe in probes]
         known = {result.key: result for result in finished}
-        for course in self._courses:
-            for run in course.runs:
-                run.result = known.get((course.probe.phase, course.probe.name, run.subject))
+        for probe_run in self._probe_runs:
+            for run in probe_run.runs:
+                run.result = known.get((probe_run.probe.phase, probe_run.probe.name, run.subject))
 
-    # What came of it
+    # Results
 
     @property
     def over(self) -> bool:
         """Whether every check has its result."""
-        return all(course.over for course in self._courses)
+        return all(probe_run.over for probe_run in self._probe_runs)
 
     @property
     def passed(self) -> bool:
         """Whether all is over and every required check passed."""
-        return self.over and not any(course.blocks for course in self._courses)
+        return self.over and not any(probe_run.blocks for probe_run in self._probe_runs)
 
     @property
     def results(self) -> tuple[CheckResult, ...]:
-        """What is over so far, in the order of the checks and their servers."""
-        return tuple(run.result for course in self._courses for run in course.runs if run.result is not None)
+        """The results so far, in the order of the checks and their servers."""
+        return tuple(run.result for probe_run in self._probe_runs for run in probe_run.runs if run.result is not None)
 
     @property
     def unhealthy(self) -> frozenset[str]:
@@ -129,57 +129,57 @@ class CheckRunner:
         failed = [result for result in self.results if result.required and not result.passed and result.attempts]
         if not failed:
             return ""
-        told = [f"{_whose(result)}: {result.detail}" for result in failed[:TOLD_AT_MOST]]
-        more = f"; and {len(failed) - TOLD_AT_MOST} more" if len(failed) > TOLD_AT_MOST else ""
-        return f"{len(failed)} check(s) did not pass: " + "; ".join(told) + more
+        named = [f"{_name_of(result)}: {result.detail}" for result in failed[:NAMED_AT_MOST]]
+        more = f"; and {len(failed) - NAMED_AT_MOST} more" if len(failed) > NAMED_AT_MOST else ""
+        return f"{len(failed)} check(s) did not pass: " + "; ".join(named) + more
 
     # The step
 
     def step(self) -> float | None:
-        """Do all that is due now. Seconds until the next step is worth it; None when all is over."""
+        """Do all that is due now. Seconds until the next step is due; None when all is over."""
         while self._collect() or self._begin():
             pass
         self._close_the_rest(self._clock.now())
         if self.over:
             return None
         now = self._clock.now()
-        waits = [wait for course in self._courses if (wait := self._wait(course, now)) is not None]
+        waits = [wait for probe_run in self._probe_runs if (wait := self._wait(probe_run, now)) is not None]
         return min(waits, default=LOOK_UNDER_WAY)
 
     def stop(self, reason: str) -> None:
-        """Make no more looks: what has no result yet did not pass, for that reason. What was started in AWS runs on."""
+        """Make no more looks: a check without a result did not pass, for that reason. Its work in AWS runs on."""
         now = self._clock.now()
-        for course in self._courses:
-            course.look = None
-            for run in course.runs:
+        for probe_run in self._probe_runs:
+            probe_run.look = None
+            for run in probe_run.runs:
                 if run.result is None:
-                    self._end(course, run, False, reason, now)
+                    self._end(probe_run, run, False, reason, now)
 
-    def _active(self) -> Iterable[_Course]:
+    def _active(self) -> Iterable[_ProbeRun]:
         """The probes that may be looked at now."""
-        for course in self._courses:
-            if course.over:
-                if self._in_order and course.blocks:
+        for probe_run in self._probe_runs:
+            if probe_run.over:
+                if self._in_order and probe_run.blocks:
                     return
                 continue
-            yield course
+            yield probe_run
             if self._in_order:
                 return
 
-    def _wait(self, course: _Course, now: datetime) -> float | None:
-        if course.look is not None:
+    def _wait(self, probe_run: _ProbeRun, now: datetime) -> float | None:
+        if probe_run.look is not None:
             return LOOK_UNDER_WAY
-        dues = [run.due for run in course.runs if run.result is None and run.due is not None]
+        dues = [run.due for run in probe_run.runs if run.result is None and run.due is not None]
         return max(0.0, (min(dues) - now).total_seconds()) if dues else None
 
     def _begin(self) -> bool:
         """Start the looks that are due; whether there was any."""
         now = self._clock.now()
         begun = False
-        for course in list(self._active()):
-            if course.look is not None:
+        for probe_run in list(self._active()):
+            if probe_run.look is not None:
                 continue
-            due = tuple(run for run in course.runs if run.result is None and (run.due is None or run.due <= now))
+            due = tuple(run for run in probe_run.runs if run.result is None and (run.due is None or run.due <= now))
             if not due:
                 continue
             for run in due:
@@ -187,8 +187,8 @@ class CheckRunner:
                     run.attempt += 1
                     run.attempt_started = now
                     run.first_started = run.first_started or now
-            future = self._executor.submit(course.probe.look, {run.subject: run.attempt for run in due})
-            course.look = _Look(future, due)
+            future = self._executor.submit(probe_run.probe.look, {run.subject: run.attempt for run in due})
+            probe_run.look = _Look(future, due)
             if not future.done():
                 future.add_done_callback(self._came_back)
             begun = True
@@ -199,54 +199,54 @@ class CheckRunner:
             self._wake()
 
     def _collect(self) -> bool:
-        """Take in the looks that came back, and give up those that did not; whether there was any."""
+        """Evaluate the looks that came back, and give up those that hang; whether there was any."""
         now = self._clock.now()
         collected = False
-        for course in self._courses:
-            look = course.look
+        for probe_run in self._probe_runs:
+            look = probe_run.look
             if look is None:
                 continue
             if look.future.done():
-                course.look = None
-                self._take(course, look, now)
+                probe_run.look = None
+                self._take(probe_run, look, now)
                 collected = True
-            elif all(self._hangs(course, run, now) for run in look.runs):
-                course.look = None
+            elif all(self._hangs(probe_run, run, now) for run in look.runs):
+                probe_run.look = None
                 for run in look.runs:
-                    self._end(course, run, False, self._hung(course), now)
+                    self._end(probe_run, run, False, self._hung(probe_run), now)
                 collected = True
         return collected
 
-    def _hangs(self, course: _Course, run: _Run, now: datetime) -> bool:
-        return run.attempt_started is not None and now >= self._deadline(course, run) + GRACE
+    def _hangs(self, probe_run: _ProbeRun, run: _Run, now: datetime) -> bool:
+        return run.attempt_started is not None and now >= self._deadline(probe_run, run) + GRACE
 
-    def _hung(self, course: _Course) -> str:
+    def _hung(self, probe_run: _ProbeRun) -> str:
         return (
-            f"a look did not come back within {course.probe.check.timeout_seconds} s; "
+            f"a look did not come back within {probe_run.probe.check.timeout_seconds} s; "
             "not tried again, since it may still be at work"
         )
 
-    def _deadline(self, course: _Course, run: _Run) -> datetime:
+    def _deadline(self, probe_run: _ProbeRun, run: _Run) -> datetime:
         assert run.attempt_started is not None  # noqa: S101 - only asked of an attempt that began
-        return run.attempt_started + timedelta(seconds=course.probe.check.timeout_seconds)
+        return run.attempt_started + timedelta(seconds=probe_run.probe.check.timeout_seconds)
 
-    def _take(self, course: _Course, look: _Look, now: datetime) -> None:
+    def _take(self, probe_run: _ProbeRun, look: _Look, now: datetime) -> None:
         error = look.future.exception()
         seen: Mapping[Subject, ProbeOutcome] = {} if error is not None else look.future.result()
         missing = ProbeOutcome.failed(
             f"the look ended in {type(error).__name__}: {error}" if error else "it was not seen"
         )
         for run in look.runs:
-            self._judge(course, run, seen.get(run.subject, missing), now)
+            self._judge(probe_run, run, seen.get(run.subject, missing), now)
 
-    def _judge(self, course: _Course, run: _Run, outcome: ProbeOutcome, now: datetime) -> None:
-        check = course.probe.check
+    def _judge(self, probe_run: _ProbeRun, run: _Run, outcome: ProbeOutcome, now: datetime) -> None:
+        check = probe_run.probe.check
         run.outcome = outcome
         if outcome.verdict is ProbeVerdict.PASSED:
-            self._end(course, run, True, outcome.detail, now)
+            self._end(probe_run, run, True, outcome.detail, now)
             return
         if outcome.verdict is ProbeVerdict.PENDING:
-            deadline = self._deadline(course, run)
+            deadline = self._deadline(probe_run, run)
             if now < deadline:
                 run.due = min(now + timedelta(seconds=check.interval_seconds), deadline)
                 return
@@ -254,30 +254,30 @@ class CheckRunner:
         else:
             detail = outcome.detail
         if run.attempt > check.retries:
-            self._end(course, run, False, detail, now)
+            self._end(probe_run, run, False, detail, now)
             return
         if outcome.at_work:
-            self._end(course, run, False, f"{detail}; not tried again, since it may still be at work", now)
+            self._end(probe_run, run, False, f"{detail}; not tried again, since it may still be at work", now)
             return
         run.outcome = ProbeOutcome.pending(detail)
         run.attempt_started = None
         run.due = now + timedelta(seconds=check.interval_seconds)
 
     def _close_the_rest(self, now: datetime) -> None:
-        """What comes after a hook that failed is not made, and says so."""
+        """Checks after a hook that failed are not made, and their results say so."""
         if not self._in_order:
             return
-        failed: _Course | None = None
-        for course in self._courses:
+        failed: _ProbeRun | None = None
+        for probe_run in self._probe_runs:
             if failed is not None:
-                for run in course.runs:
+                for run in probe_run.runs:
                     if run.result is None:
-                        self._end(course, run, False, f"not made: {failed.probe.name} failed before it", now)
-            elif course.over and course.blocks:
-                failed = course
+                        self._end(probe_run, run, False, f"not made: {failed.probe.name} failed before it", now)
+            elif probe_run.over and probe_run.blocks:
+                failed = probe_run
 
-    def _end(self, course: _Course, run: _Run, passed: bool, detail: str, now: datetime) -> None:
-        probe = course.probe
+    def _end(self, probe_run: _ProbeRun, run: _Run, passed: bool, detail: str, now: datetime) -> None:
+        probe = probe_run.probe
         result = CheckResult(
             phase=probe.phase,
             name=probe.name,
@@ -295,5 +295,5 @@ class CheckRunner:
         run.result = result
 
 
-def _whose(result: CheckResult) -> str:
+def _name_of(result: CheckResult) -> str:
     return f"{result.name} of {result.source_server_id}" if result.source_server_id else result.name

@@ -55,10 +55,10 @@ class SsmAutomationProbe(BaseProbe[SsmAutomationCheck]):
         try:
             return self._follow(subject, self._started[key])
         except AwsError as error:
-            told = f"automation {self._started[key]} was started; {error.message}"
+            summary = f"automation {self._started[key]} was started; {error.message}"
             if error.aws_code == NOT_THERE or isinstance(error, PASSING_REFUSALS) or is_ambiguous(error):
-                return ProbeOutcome.pending(told, at_work=True)
-            return ProbeOutcome.failed(told, at_work=True)
+                return ProbeOutcome.pending(summary, at_work=True)
+            return ProbeOutcome.failed(summary, at_work=True)
 
     def _start(self, subject: Subject, attempt: int) -> str:
         place = self.place(subject)
@@ -79,10 +79,10 @@ class SsmAutomationProbe(BaseProbe[SsmAutomationCheck]):
             client = self.around.sessions.client("ssm", **place._asdict())
             answer = client.get_automation_execution(AutomationExecutionId=execution_id)["AutomationExecution"]
         status = answer["AutomationExecutionStatus"]
-        told = f"automation {execution_id}: {status}"
+        summary = f"automation {execution_id}: {status}"
         if status in SUCCEEDED:
-            return ProbeOutcome.passed(told)
+            return ProbeOutcome.passed(summary)
         if status in FAILED:
             step = next((s["StepName"] for s in answer.get("StepExecutions", []) if s.get("StepStatus") in FAILED), "")
-            return ProbeOutcome.failed(f"{told} at step {step}" if step else told)
-        return ProbeOutcome.pending(told, at_work=True)
+            return ProbeOutcome.failed(f"{summary} at step {step}" if step else summary)
+        return ProbeOutcome.pending(summary, at_work=True)

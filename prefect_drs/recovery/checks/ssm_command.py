@@ -2,10 +2,10 @@
 
 `SendCommand` has no idempotency token. Each attempt's command carries the attempt's id in its comment; before one is
 sent, the commands there are listed and one with that id is taken over, so that a process that died after sending does
-not make the next one send again. What cannot be told apart: a command sent so shortly before that `ListCommands` does
-not show it yet. In this process a lost answer is therefore waited out; across processes the take-over of an execution
-takes longer than SSM needs. A command that was sent and cannot be followed is never followed by another.
-Its output is never told: it may hold secrets.
+not make the next one send again. What cannot be distinguished: a command sent so shortly before that `ListCommands`
+does not show it yet. In this process a lost answer is therefore waited out; across processes the take-over of an
+execution takes longer than SSM needs. A command that was sent and cannot be followed is never followed by another.
+Its output is never shown: it may hold secrets.
 """
 
 from __future__ import annotations
@@ -138,12 +138,12 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
             client = self.around.sessions.client("ssm", **place._asdict())
             invocation = client.get_command_invocation(CommandId=command_id, InstanceId=instance)
         status, code = invocation["Status"], invocation.get("ResponseCode", -1)
-        told = f"command {command_id} on {instance}: {invocation.get('StatusDetails') or status}"
+        summary = f"command {command_id} on {instance}: {invocation.get('StatusDetails') or status}"
         if status == "Success":
-            return ProbeOutcome.passed(told)
+            return ProbeOutcome.passed(summary)
         if status in RUNNING:
-            return ProbeOutcome.pending(told, at_work=True)
-        return ProbeOutcome.failed(f"{told}, exit code {code}" if code >= 0 else told)
+            return ProbeOutcome.pending(summary, at_work=True)
+        return ProbeOutcome.failed(f"{summary}, exit code {code}" if code >= 0 else summary)
 
     def _follow_all(self, place: Location, command_id: str) -> ProbeOutcome:
         """A command on several instances: SSM sums them up in the command's own status."""
@@ -153,12 +153,12 @@ class SsmCommandProbe(BaseProbe[SsmCommandCheck]):
         if not commands:
             return ProbeOutcome.pending(f"command {command_id} was sent and is not listed yet", at_work=True)
         status, on = commands[0]["Status"], commands[0].get("TargetCount", 0)
-        told = f"command {command_id} on {on} instance(s): {status}"
+        summary = f"command {command_id} on {on} instance(s): {status}"
         if status in RUNNING:
-            return ProbeOutcome.pending(told, at_work=True)
+            return ProbeOutcome.pending(summary, at_work=True)
         if status == "Success" and on:
-            return ProbeOutcome.passed(told)
-        return ProbeOutcome.failed(told if on else f"{told}; its targets match no instance")
+            return ProbeOutcome.passed(summary)
+        return ProbeOutcome.failed(summary if on else f"{summary}; its targets match no instance")
 
 
 def _ssm_text(at: datetime) -> str:

@@ -1,9 +1,9 @@
-"""What DRS refuses: which refusals pass by themselves, and what is done about the others.
+"""Errors of StartRecovery: which ones are temporary, and what is done about the others.
 
 In: the servers of a launch that DRS refused, and its error. Out: which of them fail for good and why, which are left
-out for a while, and which may be in a job together from now on. One server that cannot be launched must not keep the
-others of its job from it, and nothing is asked for without end: where DRS does not say whose fault it was, the job is
-cut in halves until the server is alone.
+out for a while, and which may share a job from now on. One server that cannot be launched must not keep the others of
+its job from being launched, and nothing is requested without end: where DRS does not name the server, the job is halved
+until that server is alone.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError, PrefectDrsError
 
-# Refusals that pass by themselves; everything else that DRS refuses is the input's fault and fails the servers.
+# Temporary errors; every other one is the fault of the input and fails the servers.
 PASSING_REFUSALS = (ConflictError, QuotaExceededError, ThrottledError, CredentialsError, UnreachableError)
-# Refusals that are about the whole account or region: no server fares better alone.
+# Errors of the whole account or region: halving the job does not help.
 OF_THE_ACCOUNT = (DrsNotInitializedError, PermissionDeniedError, RegionNotEnabledError, RoleAssumptionError)
 
-PATIENCE = timedelta(hours=1)  # how long DRS may refuse one server for a conflict that nobody sees
-AGAIN = timedelta(minutes=1)  # how long such a server is left out before it is asked for once more
+PATIENCE = timedelta(hours=1)  # how long DRS may refuse one server for a conflict whose cause is not visible
+AGAIN = timedelta(minutes=1)  # how long such a server is left out before it is requested once more
 
 
 def passes(error: PrefectDrsError) -> bool:
-    """Whether what failed so may go well later, with nothing changed by anybody."""
+    """Whether the error is temporary: the same call may succeed later, with nothing changed by anybody."""
     return isinstance(error, PASSING_REFUSALS) or is_ambiguous(error)
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchErrorVerdict:
-    """What comes of a refusal. `failed`: why, by source server id; `left_out`: who is not asked for for a while."""
+    """What follows from an error. `failed` and `left_out` (for now): why, by source server id."""
 
     failed: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class LaunchErrors:
-    """The refusals of one account-region.
+    """The launch errors of one account-region.
 
     Args:
         location: the account and region.
@@ -71,12 +71,12 @@ class LaunchErrors:
 
     @property
     def left_out(self) -> frozenset[str]:
-        """The servers that are not to be asked for now."""
+        """The servers that are not to be requested now."""
         now = self._clock.now()
         return frozenset(server_id for server_id, until in self._until.items() if until > now)
 
     def together(self, server_ids: Sequence[str]) -> tuple[str, ...]:
-        """Of the servers of a job those that may be in one; the others are for the next."""
+        """Servers that may share this job; the rest wait for the next one."""
         if self._at_most.keys().isdisjoint(server_ids):
             return tuple(server_ids)
         most = {server_id: self._at_most.get(server_id, len(server_ids)) for server_id in server_ids}
@@ -84,11 +84,11 @@ class LaunchErrors:
         return tuple(chosen[: min(most[server_id] for server_id in chosen)])
 
     def judge(self, asked: Mapping[str, str | None], error: AwsError) -> LaunchErrorVerdict:
-        """What comes of the refusal of a launch. Looks at DRS where that can tell whose fault it was.
+        """What follows from a launch that DRS refused. Reads DRS where that can show which server is at fault.
 
         Args:
-            asked: source server id → snapshot id, as the launch was asked for.
-            error: a refusal for certain.
+            asked: source server id → snapshot id, as the launch was requested.
+            error: certainly a refusal: no job was started.
         """
         if isinstance(error, OF_THE_ACCOUNT):
             return LaunchErrorVerdict(failed=dict.fromkeys(asked, error.message))
@@ -97,7 +97,7 @@ class LaunchErrors:
         try:
             failed = self._gone(asked)
         except AwsError:
-            return LaunchErrorVerdict()  # not known: it is asked for once more
+            return LaunchErrorVerdict()  # not known: it is requested once more
         if failed:
             return LaunchErrorVerdict(failed=failed)
         named = str(error.details.get("resource_id", ""))

@@ -1,9 +1,9 @@
-"""How often to look: one poller an account-region reads all its jobs at once, and this says when it looks next.
+"""How often to poll: one poller for each account-region reads all its jobs at once, and this says when it reads next.
 
-Soon while a job may end, rarely while all surely run on, and later and later, with jitter, where reading fails. Fast
-enough that a wave's dependents start within seconds, slow enough to stay under 12 readings a minute however many jobs
-run. How long a job surely runs on is told by recorded durations where there are any: a launch hardly takes less than
-half of what it took before.
+Soon while a job may end, rarely while none can have ended yet, and later and later, with jitter, where reading fails.
+Fast enough that a wave's dependents start within seconds, slow enough to stay under 12 readings a minute however many
+jobs run. When a job can end at the earliest follows from recorded durations where there are any: a launch hardly takes
+less than half of what it took before.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class PollPolicy:
 
     Args:
         near: between readings while some job may end.
-        far: between readings while all jobs surely run on; no older than a reading that a launch may rest on.
-        quiet: how long after its start a job surely runs on where nothing is known of its servers.
-        early: the part of its expected time that a job surely runs on.
+        far: between readings while no job can have ended; at most the age of a reading that a launch may rely on.
+        quiet: how long after its start a job cannot have ended, where no duration of its servers is known.
+        early: the part of its expected time in which a job cannot have ended.
         backoff_first: the longest wait after the first reading or launch that failed; it doubles from there.
         backoff_limit: the longest wait after many.
     """
@@ -43,10 +43,10 @@ class PollPolicy:
 
     def interval(self, jobs: Iterable[RunningJob]) -> float:
         """Seconds to the next reading while these jobs are active."""
-        left = min((self._surely(job) - job.age for job in jobs), default=0.0)
+        left = min((self._earliest_end(job) - job.age for job in jobs), default=0.0)
         return max(self.near, min(self.far, left))
 
-    def _surely(self, job: RunningJob) -> float:
+    def _earliest_end(self, job: RunningJob) -> float:
         return self.quiet if job.expected is None else max(self.quiet, job.expected * self.early)
 
     def backoff(self, failures: int, chance: random.Random) -> float:

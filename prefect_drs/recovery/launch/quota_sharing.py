@@ -1,8 +1,8 @@
-"""Several executions in one account-region: each reads and starts jobs in its turn, and takes no more than its share.
+"""Quota sharing between executions in one account-region: each starts jobs in its slot, within its share.
 
-In: what an execution wants. Out: a turn, and the limits that hold in it. DRS's quotas are the account's, and two
-processes that read the same jobs at the same moment would both fill the same room; DRS refuses what is too much, so
-that turns are for speed and fairness, never for safety. Whoever knows of no others goes on alone.
+In: whether an execution wants to launch. Out: a slot, and the limits that apply in it. DRS's quotas are the account's,
+and two processes that read the same jobs at the same moment would both use the same room; DRS refuses what is too much,
+so that slots are for speed and fairness, never for safety. An execution that knows of no others takes no slot.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from prefect_drs.recovery.launch.packing import JobUsage, Limits
 
 
 class QuotaSharing(Protocol):
-    """Tells executions of each other; calls come from the engine's one thread and return soon."""
+    """Shares quotas with other executions; calls come from the engine's one thread and return soon."""
 
     @property
     def shared(self) -> bool:
-        """Whether there may be others, so that what was read before a turn may be out of date in it."""
+        """Whether there may be others, so that a reading from before the slot may be out of date in it."""
         ...
 
     def want(self, location: Location, *, wanted: bool) -> int:
-        """Tell whether servers are to be launched there; how many executions want that now, this one included."""
+        """Publish whether servers are to be launched there; how many executions want that now, this one included."""
         ...
 
     def take(self, location: Location) -> AbstractContextManager[None] | None:
-        """A turn to read jobs and start some; None where another execution has it at this moment."""
+        """The slot to read jobs and start some; None where another execution has it at this moment."""
         ...
 
 
 class NoSharing:
-    """No others are known."""
+    """No other execution is known."""
 
     shared = False
 
@@ -47,12 +47,12 @@ class NoSharing:
 
 
 def share(limits: Limits, usage: JobUsage, own: JobUsage, sharers: int) -> Limits:
-    """The limits that an execution keeps so that each that wants to launch gets as much as the others.
+    """The limits within which each execution that wants to launch gets an equal share.
 
     Args:
         limits: the quotas.
-        usage: what everybody's jobs hold.
-        own: what this execution's hold of that.
+        usage: the quota usage of all jobs.
+        own: this execution's share of the quota usage.
         sharers: how many executions want to launch there now.
     """
     if sharers <= 1:
