@@ -238,3 +238,28 @@ def test_a_cancel_returns_only_once_no_launch_is_in_flight(rig: Rig) -> None:
         cancelling.result()
     with engine.control.launch() as allowed:
         assert not allowed
+
+
+def test_a_run_request_that_overrode_one_cancel_does_not_override_the_next(rig: Rig, tmp_path: Path) -> None:
+    requests = MemoryRequests()
+    begin(rig, tmp_path, requests, Start("exec-1"))
+    request(rig, requests, ControlAction.CANCEL)
+    overriding = Start("again", explicit=True, despite_cancel="grace")
+    engine = begin(rig, tmp_path, requests, overriding)
+    assert engine is not None
+    engine.control.cancel("ada", "wrong region")
+    assert rig.run(engine).status is ExecutionStatus.CANCELLED
+    assert begin(rig, tmp_path, requests, overriding) is None  # Prefect runs the same flow run once more
+    with pytest.raises(UsageError, match="has ended"):
+        rig.engine(None, journal=journal(tmp_path), run_request="again", despite_cancel="grace")
+    assert rig.jobs() == []
+
+
+def test_a_pause_does_not_outlast_the_end_of_the_execution(rig: Rig, tmp_path: Path) -> None:
+    engine = rig.engine(rig.runbook(TWO_WAVES), journal=journal(tmp_path))
+    engine.control.pause("ada")
+    assert engine.report().status is ExecutionStatus.PAUSED
+    engine.finish()
+    resumed = rig.engine(None, journal=journal(tmp_path), run_request="again")
+    assert not resumed.control.paused
+    assert resumed.report().status is ExecutionStatus.IN_PROGRESS

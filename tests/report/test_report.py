@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.execution.events import (
+    KINDS,
     Event,
     ExecutionEnded,
     ExecutionResumed,
@@ -454,6 +455,11 @@ def test_every_event_has_its_line_or_is_the_journals_own() -> None:
     assert [type(event) for event, line in zip(completed(), lines, strict=True) if line is None] == [JobRequested]
     assert "wave 2 APPROVED by Ada: go" in lines
     assert lines[0] == "drill of Plan: 2 waves, 3 servers, execution exec-1"
+
+
+def test_the_kind_of_an_event_is_the_name_of_its_class() -> None:
+    assert {kind.model_fields["kind"].default for kind in KINDS} == {kind.__name__ for kind in KINDS}
+    assert len(KINDS) == 26  # the kinds that stored journals may hold; none is ever taken away
 
 
 # Size
