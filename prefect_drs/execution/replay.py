@@ -15,7 +15,7 @@ from prefect_drs.execution.state import ExecutionState
 
 
 def state_of(events: Iterable[Event]) -> ExecutionState | None:
-    """How the execution of a journal stands; None where the journal is empty.
+    """The state of a journal's execution; None where the journal is empty.
 
     Raises:
         PrefectDrsError: the journal does not begin with ExecutionStarted, or an event does not fit those before it.

@@ -25,7 +25,7 @@ from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
 
 class ServerState(enum.Enum):
-    """Where a server stands within this execution."""
+    """The state of a server within this execution."""
 
     READY = "ready"  # may be put in a job
     REQUESTED = "requested"  # a job was requested, no answer is known yet
@@ -59,7 +59,7 @@ class ServerRun:
         settings: what it is launched with; the runbook's, until a retry changes them.
         snapshot_id: what it is launched from; None is the latest point in time.
         tried: instance types and subnets of its retries.
-        state: where it stands.
+        state: its state within the execution.
         job_id: the job that it is in, or was in last.
         launch_status: DRS's `launchStatus` in that job.
         recovery_instance_id: its recovery instance.
@@ -146,7 +146,7 @@ class WaveRun:
     Args:
         wave: as the runbook has it.
         servers: its servers, by source server id.
-        status: how it stands.
+        status: its status.
         reason: why it ended as it did.
         begun: whether it was handed to the engine, by this process or by a former one.
         turn: how often it began.
@@ -245,7 +245,7 @@ class Termination:
 
 @dataclass(slots=True)
 class ExecutionState:
-    """How an execution stands.
+    """The state of an execution.
 
     Args:
         execution_id: the execution.

@@ -49,7 +49,7 @@ class ControlRequest:
 
     Args:
         request_id: unique within the execution; requests are handled in the order of `(at, request_id)`.
-        action: what is asked for.
+        action: what is requested.
         by: who asks, as claimed.
         at: when it was stored (UTC).
         reason: why; may be empty.
@@ -150,7 +150,7 @@ class Control:
         return pending
 
     def cancel(self, by: str, reason: str = "", request_id: str = "") -> None:
-        """Launch nothing more. Returns once no launch is in flight; asked again, nothing changes."""
+        """Launch nothing more. Returns once no launch is in flight; a second cancel changes nothing."""
         with self._launching:
             if self.cancelled is not None:
                 self._note(request_id, "the execution was cancelled before")

@@ -160,7 +160,7 @@ class Engine:
             return report_view(self._state)
 
     def status(self, wave_number: int) -> WaveStatus:
-        """How a wave stands for those that depend on it."""
+        """The status of a wave, as those that depend on it see it."""
         return self._state.waves[wave_number].status
 
     def reason(self, wave_number: int) -> str:

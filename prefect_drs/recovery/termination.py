@@ -37,7 +37,7 @@ from prefect_drs.recovery.launch.launch_errors import PASSING_REFUSALS
 from prefect_drs.recovery.launch.packing import Limits
 
 LOOK_EVERY = 10.0  # seconds between two looks at DRS while instances are being terminated
-LONGEST_PAUSE = 160.0  # seconds before asking again after refusals that pass by themselves
+LONGEST_PAUSE = 160.0  # seconds before the next request after temporary errors
 PATIENCE = timedelta(hours=1)
 
 
@@ -119,18 +119,18 @@ class TerminationResult:
 
 
 def unanswered_in(events: Iterable[Event]) -> dict[str, datetime]:
-    """The instances that a former process asked to terminate and got no answer for, and when it asked."""
-    asked: dict[str, datetime] = {}
+    """The instances whose termination a former process requested and got no answer for, and when."""
+    unanswered: dict[str, datetime] = {}
     for event in events:
         match event:
             case TerminationAsked():
-                asked |= dict.fromkeys(event.recovery_instance_ids, event.at)
+                unanswered |= dict.fromkeys(event.recovery_instance_ids, event.at)
             case TerminationStarted() | InstancesTerminated():
                 for instance_id in event.recovery_instance_ids:
-                    asked.pop(instance_id, None)
+                    unanswered.pop(instance_id, None)
             case _:
                 pass
-    return asked
+    return unanswered
 
 
 def terminate(
@@ -152,7 +152,7 @@ def terminate(
         clock: the time.
         record: stores an event; it is safe when this returns. Its errors end the termination before the next call.
         by: who asks.
-        unanswered: from `unanswered_in`, where a former process may have asked.
+        unanswered: from `unanswered_in`, where a former process may have sent a request.
         limits: DRS's quotas; AWS's defaults where None.
         patience: when to stop waiting; what is not gone by then is UNKNOWN.
     """
@@ -199,7 +199,7 @@ class _Place:
     _before: set[str] | None = None  # TERMINATE jobs that were over before this began
     _last_error: str = ""
     _refusals: int = 0
-    _not_before: datetime | None = None  # nothing is asked sooner, after a refusal that passes by itself
+    _not_before: datetime | None = None  # no request is sent sooner, after a temporary error
     _since: datetime = field(init=False)
 
     def __post_init__(self) -> None:

@@ -48,7 +48,7 @@ class Addresses:
     Args:
         sessions: the way into the accounts.
         clock: the time.
-        instances: all instances that may be asked for, by location; they are read together.
+        instances: all instances whose address may be needed, by location; they are read together.
     """
 
     def __init__(self, sessions: Sessions, clock: Clock, instances: Mapping[Location, Iterable[str]]) -> None:

@@ -86,11 +86,11 @@ class LocationJobs:
     def usage(self) -> JobUsage:
         """The quotas in use there: everybody's active jobs, and launches whose answer is still unknown."""
         servers = [server.source_server_id for job in self._active for server in job.servers]
-        asked = [server_id for request in self._tracker.requests for server_id in request.server_ids]
+        requested = [server_id for request in self._tracker.requests for server_id in request.server_ids]
         return JobUsage(
             jobs=len(self._active) + len(self._tracker.requests),
-            servers=len(servers) + len(asked),
-            busy=frozenset(servers) | frozenset(asked) | self._launch_errors.left_out,
+            servers=len(servers) + len(requested),
+            busy=frozenset(servers) | frozenset(requested) | self._launch_errors.left_out,
         )
 
     def in_flight(self, seconds: Callable[[str], float]) -> tuple[InFlight, ...]:
@@ -114,9 +114,9 @@ class LocationJobs:
     def own(self) -> JobUsage:
         """This execution's share of the quota usage."""
         servers = [server for job in self._tracker.jobs.values() if job.active for server in job.servers]
-        asked = [server_id for request in self._tracker.requests for server_id in request.server_ids]
+        requested = [server_id for request in self._tracker.requests for server_id in request.server_ids]
         jobs = sum(job.active for job in self._tracker.jobs.values()) + len(self._tracker.requests)
-        return JobUsage(jobs=jobs, servers=len(servers) + len(asked))
+        return JobUsage(jobs=jobs, servers=len(servers) + len(requested))
 
     def may_launch(self) -> bool:
         """Whether the last reading is fresh enough for a launch to rely on it."""
@@ -177,8 +177,8 @@ class LocationJobs:
         if self._seen_at is None:
             return self._since
         started = [job.started_at for job in self._active]
-        asked = [request.asked_at - SKEW for request in self._tracker.requests]
-        return max(self._since, min([self._seen_at - SKEW - VISIBILITY, *started, *asked]))
+        requested = [request.asked_at - SKEW for request in self._tracker.requests]
+        return max(self._since, min([self._seen_at - SKEW - VISIBILITY, *started, *requested]))
 
     def _look_for_foreign(self) -> None:
         """Record once which servers wait for a job of somebody else; they wait no longer than launches ever last."""

@@ -67,7 +67,7 @@ class LaunchErrors:
         self._clock = clock
         self._at_most: dict[str, int] = {}  # the size of the largest job that a server may be in
         self._since: dict[str, datetime] = {}  # when a server alone was first refused
-        self._until: dict[str, datetime] = {}  # when it may be asked for again
+        self._until: dict[str, datetime] = {}  # when it may be requested again
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -83,29 +83,29 @@ class LaunchErrors:
         chosen = [server_id for server_id in server_ids if most[server_id] > 1] or [server_ids[0]]
         return tuple(chosen[: min(most[server_id] for server_id in chosen)])
 
-    def judge(self, asked: Mapping[str, str | None], error: AwsError) -> LaunchErrorVerdict:
+    def judge(self, snapshots: Mapping[str, str | None], error: AwsError) -> LaunchErrorVerdict:
         """What follows from a launch that DRS refused. Reads DRS where that can show which server is at fault.
 
         Args:
-            asked: source server id → snapshot id, as the launch was requested.
+            snapshots: source server id → snapshot id, as the launch was requested.
             error: certainly a refusal: no job was started.
         """
         if isinstance(error, OF_THE_ACCOUNT):
-            return LaunchErrorVerdict(failed=dict.fromkeys(asked, error.message))
+            return LaunchErrorVerdict(failed=dict.fromkeys(snapshots, error.message))
         if isinstance(error, PASSING_REFUSALS) and not isinstance(error, ConflictError):
             return LaunchErrorVerdict()
         try:
-            failed = self._gone(asked)
+            failed = self._gone(snapshots)
         except AwsError:
             return LaunchErrorVerdict()  # not known: it is requested once more
         if failed:
             return LaunchErrorVerdict(failed=failed)
         named = str(error.details.get("resource_id", ""))
-        if len(asked) > 1:
-            fewer = {named: 1} if named in asked else dict.fromkeys(asked, len(asked) // 2)
+        if len(snapshots) > 1:
+            fewer = {named: 1} if named in snapshots else dict.fromkeys(snapshots, len(snapshots) // 2)
             self._at_most |= fewer
             return LaunchErrorVerdict()
-        return self._alone(next(iter(asked)), error)
+        return self._alone(next(iter(snapshots)), error)
 
     def _alone(self, server_id: str, error: AwsError) -> LaunchErrorVerdict:
         if not isinstance(error, ConflictError):
@@ -119,11 +119,11 @@ class LaunchErrors:
         self._until[server_id] = now + AGAIN
         return LaunchErrorVerdict(left_out={server_id: error.message})
 
-    def _gone(self, asked: Mapping[str, str | None]) -> dict[str, str]:
+    def _gone(self, snapshots: Mapping[str, str | None]) -> dict[str, str]:
         """Why servers cannot be launched any more, of those whose source server or chosen snapshot is not there."""
-        there = {s.source_server_id for s in describe_source_servers(self._sessions, self._location, list(asked))}
+        there = {s.source_server_id for s in describe_source_servers(self._sessions, self._location, list(snapshots))}
         failed: dict[str, str] = {}
-        for server_id, snapshot_id in asked.items():
+        for server_id, snapshot_id in snapshots.items():
             if server_id not in there:
                 failed[server_id] = (
                     f"DRS has no source server {server_id} in {self._location} any more: it was deleted after this "
@@ -134,6 +134,6 @@ class LaunchErrors:
                     failed[server_id] = (
                         f"its snapshot {snapshot_id} is no longer there; start again from another point in time"
                     )
-            elif len(asked) == 1 and oldest_snapshot(self._sessions, self._location, server_id) is None:
+            elif len(snapshots) == 1 and oldest_snapshot(self._sessions, self._location, server_id) is None:
                 failed[server_id] = f"DRS keeps no point in time of {server_id} any more: it was disconnected"
         return failed
