@@ -13,7 +13,7 @@ from prefect_drs.runbook import ExcludedServer, RunbookFinding
 
 
 class ExecutionStatus(enum.StrEnum):
-    """How an execution stands."""
+    """The status of an execution."""
 
     PENDING = "PENDING"
     IN_PROGRESS = "IN_PROGRESS"
@@ -25,7 +25,7 @@ class ExecutionStatus(enum.StrEnum):
 
 
 class WaveStatus(enum.StrEnum):
-    """How a wave stands. INITIATED: released, settings being applied; LAUNCHING: jobs run."""
+    """The status of a wave. INITIATED: released, settings being applied; LAUNCHING: jobs run."""
 
     PENDING = "PENDING"
     INITIATED = "INITIATED"
@@ -94,7 +94,7 @@ class ServerReport(FrozenModel):
 
 
 class WaveReport(FrozenModel):
-    """A wave, with its jobs and servers. `delays`: what it waited for beyond its turn, and why.
+    """A wave, with its jobs and servers. `delays`: what it waited for beyond its dependencies, and why.
 
     `excluded`: servers of its groups that a person left out, each with the reason.
     """
@@ -120,7 +120,7 @@ class WaveReport(FrozenModel):
 
 
 class UnsentNotification(FrozenModel):
-    """A milestone that could not be told through a channel, and why."""
+    """A notification of a milestone that a channel did not take, and why."""
 
     milestone: str
     wave_number: int | None
@@ -130,7 +130,7 @@ class UnsentNotification(FrozenModel):
 
 
 class NotificationsReport(FrozenModel):
-    """What became of the notifications: how many were taken by their channels, and which were not sent."""
+    """What became of the notifications: how many their channels took, and which were not sent."""
 
     sent: int = 0
     failed: tuple[UnsentNotification, ...] = ()
@@ -165,7 +165,7 @@ class RecoveryReport(FrozenModel):
         return 4 if any(wave.status is WaveStatus.CANCELLED for wave in self.waves) else 3
 
     def to_json(self) -> str:
-        """The report as indented JSON; an approval that was not asked for and an error that did not happen left out."""
+        """The report as indented JSON; without approvals that were not requested and errors that did not happen."""
         data = self.model_dump(mode="json", by_alias=True)
         for wave in data["waves"]:
             if wave["approval"] is None:
