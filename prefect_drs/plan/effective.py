@@ -49,8 +49,8 @@ def effective(
     Returns:
         Values by the manifest's word (`subnetId`); tags one by one (`tags.tier`), and `licensing.osByol`.
     """
-    planned = group.settings_for(*references)
-    own, defaults = dict(_words(group.override_for(*references) or _NOTHING)), dict(_words(group.launch_config))
+    planned, override = group.settings_for(*references), group.override_for(*references)
+    own, defaults = dict(_words(override or _NOTHING)), dict(_words(group.launch_config))
     values = {word: EffectiveValue(value=value, origin=Origin.ACCOUNT) for word, value in _words(account)}
     for word, value in _words(planned):
         given = (

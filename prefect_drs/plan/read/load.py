@@ -18,7 +18,8 @@ from prefect_drs.core.errors import Fault, FaultyInputError, Severity
 from prefect_drs.plan.model import Manifest
 from prefect_drs.plan.read.bindings import Bindings, read_bindings
 from prefect_drs.plan.read.document import Document, GivenValues, read_document
-from prefect_drs.plan.read.draft import Draft, Drafting
+from prefect_drs.plan.read.draft import Draft
+from prefect_drs.plan.read.drafting import Drafting
 from prefect_drs.plan.read.fields import MANIFEST
 from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, PlanFinding, quote
 from prefect_drs.plan.read.shape import NotUnderstoodError
