@@ -155,7 +155,7 @@ def read_capacity(sessions: Sessions, location: Location) -> RegionCapacity:
     """Count the source servers of an account-region; one `DescribeSourceServers` a page of servers.
 
     Raises:
-        AwsError: DRS refused or could not be reached; `aws.survey.WITHOUT_SERVERS` are the kinds that mean "none".
+        AwsError: DRS refused or could not be reached; `aws.fan_out.WITHOUT_SERVERS` are the kinds that mean "none".
     """
     return count_capacity(location, describe_source_servers(sessions, location))
 

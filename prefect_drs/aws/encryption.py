@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prefect_drs.aws.errors import NotFoundError, aws_call
-from prefect_drs.aws.parallel import each
+from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.core.errors import AwsError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def read_encryption(
     """
     reading = _Reading(sessions, location)
     asked = servers[:CONFIGURATIONS_ASKED]
-    for (server_id, name), answer in zip(asked, each(reading.configuration, asked, READERS), strict=True):
+    for (server_id, name), answer in zip(asked, map_parallel(reading.configuration, asked, READERS), strict=True):
         reading.note(answer, f"the replication of {name} ({server_id})")
     if len(servers) > len(asked):
         for answer in reading.templates():
@@ -104,7 +104,7 @@ def read_encryption(
         for key_id in _template_keys(data):
             reading.use(key_id, f"the launch template of {server_id}")
     keys = sorted(reading.uses)
-    states = each(reading.key, keys[:KEYS_ASKED], READERS)
+    states = map_parallel(reading.key, keys[:KEYS_ASKED], READERS)
     return Encryption(
         keys=tuple(key for key in states if key is not None),
         uses={key: tuple(words) for key, words in reading.uses.items()},

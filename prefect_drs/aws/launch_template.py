@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Data = Mapping[str, Any]
 
-DRS_OWNED = frozenset({"ImageId", "UserData", "BlockDeviceMappings", "Placement", "KeyName"})
 TAGGED_RESOURCES = ("instance", "volume")  # what DRS tags in the templates it makes
 INTERFACE_FIELDS = ("subnet_id", "security_group_ids", "static_private_ip", "associate_public_ip")
 _ADDRESS_KEYS = ("PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount")

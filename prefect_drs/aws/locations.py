@@ -1,6 +1,6 @@
 """All accounts in all regions where DRS is set up: which places to ask, and what is told of those that do not answer.
 
-In: accounts, regions to keep to, what `aws.survey` found. Out: places; the source servers of those that answered, and
+In: accounts, regions to keep to, what `aws.fan_out` found. Out: places; the source servers of those that answered, and
 the others as `Failure` (it should have answered) or `Skipped` (there is nothing to ask, and why). Where DRS is set up
 is found out by asking: UninitializedAccountException says that it is not.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from prefect_drs.aws.drs import SourceServer, describe_source_servers
 from prefect_drs.aws.errors import DrsNotInitializedError, RegionNotEnabledError, RoleAssumptionError
-from prefect_drs.aws.fan_out import WITHOUT_SERVERS, survey
+from prefect_drs.aws.fan_out import WITHOUT_SERVERS, fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.sessions import AccountAccess, Sessions
@@ -152,7 +152,7 @@ def read_fleet(sessions: Sessions, places: Sequence[Location], *, workers: int) 
                 denied[place.account_id] = error
             raise
 
-    return fleet_of(survey(places, read, workers=workers))
+    return fleet_of(fan_out(places, read, workers=workers))
 
 
 def fleet_of(answers: Mapping[Location, tuple[SourceServer, ...] | AwsError]) -> Fleet:

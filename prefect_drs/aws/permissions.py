@@ -182,13 +182,6 @@ PURPOSES: tuple[Purpose, ...] = (
     ),
 )
 
-OF_THE_CALLER = ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sts:AssumeRole")
-"""Actions that the caller's own identity needs, not the role in a target account: to enter the accounts, and, with the
-journal in S3, to read and write it."""
-
-UNRESTRICTED = ("sts:GetCallerIdentity",)
-"""Actions that no policy can deny and none needs to allow (STS API reference, GetCallerIdentity)."""
-
 
 def needed_actions(check_types: Collection[str] = ()) -> tuple[str, ...]:
     """The actions that a plan with checks and hooks of those types needs in a target account, sorted."""

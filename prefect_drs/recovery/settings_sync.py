@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, apply_changes, changes, read_launch_states
+from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, changes, read_launch_states
+from prefect_drs.aws.launch_writing import apply_changes
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.parallel import each
+from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError, UsageError
@@ -93,7 +94,7 @@ def apply_settings(
                 )
             )
 
-    each(apply, runs, workers)
+    map_parallel(apply, runs, workers)
     if passing:
         raise passing[0]
 

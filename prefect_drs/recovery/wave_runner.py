@@ -14,9 +14,9 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from prefect_drs.aws.drs import describe_snapshots
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.aws.snapshots import describe_snapshots
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.plan.model import LaunchSettings

@@ -31,13 +31,11 @@ class Machine:
         architecture: x86_64 or arm64.
         supports_nitro: whether it can run on Nitro types; None where DRS does not say.
         boot_mode: legacy-bios or uefi; None where it is not known.
-        recommended_type: what DRS sizes it to where it chooses the type itself; empty where it does not say.
     """
 
     architecture: str = USUAL_ARCHITECTURE
     supports_nitro: bool | None = None
     boot_mode: str | None = None
-    recommended_type: str = ""
 
 
 def machine_of(server: SourceServer, types: Mapping[str, InstanceType], boot_mode: str | None = None) -> Machine:
@@ -54,9 +52,7 @@ def machine_of(server: SourceServer, types: Mapping[str, InstanceType], boot_mod
     if not architecture and (recommended := types.get(server.recommended_instance_type)) is not None:
         told = [each for each in ARCHITECTURES if each in recommended.architectures]
         architecture = told[0] if len(told) == 1 else ""
-    return Machine(
-        architecture or USUAL_ARCHITECTURE, server.supports_nitro, boot_mode, server.recommended_instance_type
-    )
+    return Machine(architecture or USUAL_ARCHITECTURE, server.supports_nitro, boot_mode)
 
 
 def incompatibilities(machine: Machine, instance_type: InstanceType) -> Iterator[str]:

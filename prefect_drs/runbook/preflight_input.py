@@ -181,16 +181,16 @@ class PreflightInput:
         planned: the names of the plan's groups.
         servers: every source server by account and region.
         jobs: everybody's jobs by account and region.
-        landings: how the servers would land, where their launch configurations could be read.
+        previews: how the servers would land, where their launch configurations could be read.
         facts: what the accounts have of what the settings name.
         occupancies: what runs in the accounts and regions that the plan launches in.
         encryptions: the keys that volumes are encrypted with there.
         snapshots: whether there is a point in time, of servers that may have none.
         snapshots_unread: by account and region, how many more such servers were not asked for.
-        standings: permissions, an account each.
+        permissions: permissions, an account each.
         others: executions that have not ended.
         unread: what could not be read.
-        complaints: what was found while the plan was resolved.
+        resolution_errors: what was found while the plan was resolved.
     """
 
     mode: RecoveryMode
@@ -200,30 +200,30 @@ class PreflightInput:
     planned: frozenset[str] = frozenset()
     servers: Mapping[Location, Sequence[SourceServer]] = field(default_factory=dict)
     jobs: Mapping[Location, Sequence[Job]] = field(default_factory=dict)
-    landings: Sequence[LaunchPreview] = ()
+    previews: Sequence[LaunchPreview] = ()
     facts: Mapping[Location, AccountFacts] = field(default_factory=dict)
     occupancies: Mapping[Location, Occupancy] = field(default_factory=dict)
     encryptions: Mapping[Location, Encryption] = field(default_factory=dict)
     snapshots: Mapping[str, bool] = field(default_factory=dict)
     snapshots_unread: Mapping[Location, int] = field(default_factory=dict)
-    standings: Sequence[PermissionCheck] = ()
+    permissions: Sequence[PermissionCheck] = ()
     others: Sequence[OtherExecution] = ()
     unread: Sequence[Unread] = ()
-    complaints: Sequence[ResolutionError] = ()
+    resolution_errors: Sequence[ResolutionError] = ()
 
     def launched(self) -> Iterator[tuple[RunbookWave, RunbookServer]]:
         """Every server of every wave, with its wave."""
         return ((wave, server) for wave in self.waves for server in wave.servers)
 
     @cached_property
-    def landed(self) -> tuple[tuple[LaunchPreview, AccountFacts], ...]:
-        """The landings whose network can be judged, each with what its account holds."""
+    def checkable(self) -> tuple[tuple[LaunchPreview, AccountFacts], ...]:
+        """The previews whose network can be judged, each with what its account holds."""
         return tuple(
-            (landing, facts)
-            for landing in self.landings
-            if (facts := self.facts.get(landing.server.location)) is not None
+            (preview, facts)
+            for preview in self.previews
+            if (facts := self.facts.get(preview.server.location)) is not None
             and not facts.failures
-            and not landing.into_instance
+            and not preview.into_instance
         )
 
 

@@ -11,12 +11,12 @@ from prefect_drs.runbook.preflight_input import PreflightInput
 from prefect_drs.runbook.rules import (
     access,
     activity,
+    capacity,
     instance_types,
     keys,
     membership,
     plan,
     replication,
-    room,
     settings,
 )
 from prefect_drs.runbook.rules.rule import PreflightRule
@@ -68,14 +68,14 @@ RULES: tuple[PreflightRule, ...] = (
     instance_types.instance_types_fit,
     instance_types.retried_types_fit,
     # what the account can hold
-    room.subnets_have_room,
-    room.vcpu_quotas_suffice,
-    room.vcpu_quotas_could_be_read,
+    capacity.subnets_have_room,
+    capacity.vcpu_quotas_suffice,
+    capacity.vcpu_quotas_could_be_read,
     keys.keys_can_be_used,
     keys.keys_could_be_read,
 )
 
 
-def preflight(situation: PreflightInput) -> tuple[RunbookFinding, ...]:
+def findings_of(preflight: PreflightInput) -> tuple[RunbookFinding, ...]:
     """What all rules find, in the order of the rules."""
-    return tuple(finding for each in RULES for finding in each(situation))
+    return tuple(finding for each in RULES for finding in each(preflight))

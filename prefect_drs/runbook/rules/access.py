@@ -13,11 +13,11 @@ from prefect_drs.runbook.rules.rule import Observation, rule
     what="something could not be read: network, credentials, role, region, DRS not initialised",
     remedy="the message names account, region, call and remedy",
 )
-def everything_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
+def everything_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
     """What could not be read refuses: there is no silence in preflight."""
-    for unread in situation.unread:
+    for unread in preflight.unread:
         yield Observation(unread.message, unread.location, unread.source_server_id)
-    for location, facts in sorted(situation.facts.items()):
+    for location, facts in sorted(preflight.facts.items()):
         for failure in facts.failures:
             yield Observation(f"{location}: {failure.message}", location)
 
@@ -29,15 +29,15 @@ def everything_could_be_read(situation: PreflightInput) -> Iterator[Observation]
     "where a policy allows an action on some only, and these are the right ones, waive it",
     waivable=True,
 )
-def roles_may_do_what_is_needed(situation: PreflightInput) -> Iterator[Observation]:
+def roles_may_do_what_is_needed(preflight: PreflightInput) -> Iterator[Observation]:
     """Who works in an account may do all that the plan needs there."""
-    for standing in situation.standings:
-        if standing.denied and standing.principal is not None:
+    for permission in preflight.permissions:
+        if permission.denied and permission.principal is not None:
             yield Observation(
-                f"{standing.principal.policy_source} in account {standing.location.account_id} lacks "
-                f"{len(standing.denied)} permission(s): {', '.join(standing.denied)}; allow them in its policies "
+                f"{permission.principal.policy_source} in account {permission.location.account_id} lacks "
+                f"{len(permission.denied)} permission(s): {', '.join(permission.denied)}; allow them in its policies "
                 "(docs/permissions.md)",
-                standing.location,
+                permission.location,
             )
 
 
@@ -48,15 +48,15 @@ def roles_may_do_what_is_needed(situation: PreflightInput) -> Iterator[Observati
     "`iam:ListInstanceProfiles`; where IAM itself is down, waive it",
     waivable=True,
 )
-def iam_could_be_asked(situation: PreflightInput) -> Iterator[Observation]:
+def iam_could_be_asked(preflight: PreflightInput) -> Iterator[Observation]:
     """Permissions and instance profiles could be looked at."""
-    for standing in situation.standings:
-        if standing.failure:
+    for permission in preflight.permissions:
+        if permission.failure:
             yield Observation(
-                f"account {standing.location.account_id}: permissions are not checked: {standing.failure}",
-                standing.location,
+                f"account {permission.location.account_id}: permissions are not checked: {permission.failure}",
+                permission.location,
             )
-    for location, facts in sorted(situation.facts.items()):
+    for location, facts in sorted(preflight.facts.items()):
         if facts.iam_failure is not None:
             yield Observation(
                 f"account {location.account_id}: instance profiles are not checked: {facts.iam_failure.message}",

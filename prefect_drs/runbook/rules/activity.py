@@ -17,16 +17,16 @@ from prefect_drs.runbook.rules.rule import Observation, rule
     what="another DRS job, whoever started it, has the server",
     remedy="wait until that job has ended",
 )
-def servers_are_in_no_active_job(situation: PreflightInput) -> Iterator[Observation]:
+def servers_are_in_no_active_job(preflight: PreflightInput) -> Iterator[Observation]:
     """DRS takes a server in one active job at a time (ConflictException otherwise), whoever started it."""
     busy = {
         server.source_server_id: job
-        for jobs in situation.jobs.values()
+        for jobs in preflight.jobs.values()
         for job in jobs
         if job.active
         for server in job.servers
     }
-    for _, server in situation.launched():
+    for _, server in preflight.launched():
         if job := busy.get(server.source_server_id):
             yield Observation(
                 f"{named(server)} is in job {job.job_id} ({job.type}, {job.status}), which is not over; "
@@ -42,10 +42,10 @@ def servers_are_in_no_active_job(situation: PreflightInput) -> Iterator[Observat
     remedy="let it end, or cancel it: `prefect-drs cancel EXECUTION`",
     waivable=True,
 )
-def servers_are_in_no_other_execution(situation: PreflightInput) -> Iterator[Observation]:
+def servers_are_in_no_other_execution(preflight: PreflightInput) -> Iterator[Observation]:
     """A server is in one execution at a time; what another has launched must not be replaced under its hands."""
-    holders = {server: other for other in situation.others for server in other.source_server_ids}
-    for _, server in situation.launched():
+    holders = {server: other for other in preflight.others for server in other.source_server_ids}
+    for _, server in preflight.launched():
         if other := holders.get(server.source_server_id):
             yield Observation(
                 f"{named(server)} is in execution {other.execution_id} of {other.plan_name}, which has not ended; "
@@ -62,9 +62,9 @@ def servers_are_in_no_other_execution(situation: PreflightInput) -> Iterator[Obs
     remedy="nothing, or keep what is on it first",
     severity=FindingSeverity.INFO,
 )
-def recovery_instances_are_told(situation: PreflightInput) -> Iterator[Observation]:
+def recovery_instances_are_told(preflight: PreflightInput) -> Iterator[Observation]:
     """What a launch replaces, a person should know."""
-    for _, server in situation.launched():
+    for _, server in preflight.launched():
         if server.recovery_instance_id:
             yield Observation(
                 f"{named(server)} has recovery instance {server.recovery_instance_id}; this launch replaces it",
@@ -80,14 +80,14 @@ def recovery_instances_are_told(situation: PreflightInput) -> Iterator[Observati
     remedy="nothing: what does not fit is started as soon as there is room; it only takes longer",
     severity=FindingSeverity.INFO,
 )
-def waves_fit_beside_what_runs(situation: PreflightInput) -> Iterator[Observation]:
+def waves_fit_beside_what_runs(preflight: PreflightInput) -> Iterator[Observation]:
     """Jobs are at most 100 servers, so every wave can be carried out some time; told is which has to wait."""
-    for wave in situation.waves:
+    for wave in preflight.waves:
         wanted: dict[Location, list[int]] = {}
         for location, size in wave.jobs:
             wanted.setdefault(location, []).append(size)
         for location, sizes in sorted(wanted.items()):
-            running = [job for job in situation.jobs.get(location, ()) if job.active]
+            running = [job for job in preflight.jobs.get(location, ()) if job.active]
             held = sum(len(job.servers) for job in running)
             if len(running) + len(sizes) > CONCURRENT_JOBS or held + sum(sizes) > SERVERS_IN_JOBS:
                 yield Observation(
@@ -105,10 +105,10 @@ def waves_fit_beside_what_runs(situation: PreflightInput) -> Iterator[Observatio
     remedy="replicate further servers in a staging account; have the 4,000 raised",
     severity=FindingSeverity.INFO,
 )
-def accounts_have_room(situation: PreflightInput) -> Iterator[Observation]:
+def accounts_have_room(preflight: PreflightInput) -> Iterator[Observation]:
     """How near the quotas on servers are, wherever the plan looks."""
     extended: dict[Location, int] = {}
-    for location, servers in sorted(situation.servers.items()):
+    for location, servers in sorted(preflight.servers.items()):
         capacity = count_capacity(location, servers)
         for usage in capacity.usages:
             if usage.level is not CapacityLevel.OK:
@@ -117,7 +117,7 @@ def accounts_have_room(situation: PreflightInput) -> Iterator[Observation]:
                 )
         for staging, count in capacity.extended.items():
             there = Location(staging, location.region)
-            if there not in situation.servers:  # else it was counted itself
+            if there not in preflight.servers:  # else it was counted itself
                 extended[there] = extended.get(there, 0) + count
     for location, count in sorted(extended.items()):
         quota = count_capacity(location, ()).usages[0].quota

@@ -18,9 +18,9 @@ USES_TOLD = 3
     remedy="enable the key or cancel its deletion (`aws kms enable-key`, `aws kms cancel-key-deletion`); what was "
     "replicated with a key that is gone cannot be launched",
 )
-def keys_can_be_used(situation: PreflightInput) -> Iterator[Observation]:
+def keys_can_be_used(preflight: PreflightInput) -> Iterator[Observation]:
     """EBS makes no volume of a snapshot whose key it cannot use (EBS user guide, "Amazon EBS encryption")."""
-    for location, encryption in sorted(situation.encryptions.items()):
+    for location, encryption in sorted(preflight.encryptions.items()):
         for key in encryption.keys:
             if key.problem:
                 uses = encryption.uses[key.key_id]
@@ -42,9 +42,9 @@ def keys_can_be_used(situation: PreflightInput) -> Iterator[Observation]:
     "[permissions.md](permissions.md); for further servers, `aws drs get-replication-configuration`",
     severity=FindingSeverity.INFO,
 )
-def keys_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
+def keys_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
     """The state of every key is known."""
-    for location, encryption in sorted(situation.encryptions.items()):
+    for location, encryption in sorted(preflight.encryptions.items()):
         for failure in encryption.failures:
             yield Observation(f"{location}: KMS keys are not checked: {failure}", location)
         if encryption.servers_not_asked:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from prefect_drs.aws.drs import READY_STATES
 from prefect_drs.plan.duration import parse_duration
 from prefect_drs.runbook.model import FindingSeverity, RunbookServer, RunbookWave
 from prefect_drs.runbook.preflight_input import PreflightInput, named
 from prefect_drs.runbook.rules.rule import Observation, rule
 
-READY_STATES = frozenset({"CONTINUOUS"})
 SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})
 """States in which a server is launched from an older point in time only."""
 
@@ -24,9 +24,9 @@ SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})
     "`--snapshot`. With the source region down every server says so; a waiver launches what was replicated last",
     waivable=True,
 )
-def servers_replicate(situation: PreflightInput) -> Iterator[Observation]:
+def servers_replicate(preflight: PreflightInput) -> Iterator[Observation]:
     """A server launches from its latest state where it replicates, else only from an older snapshot, or not at all."""
-    for _, server in situation.launched():
+    for _, server in preflight.launched():
         older = server.replication_state in SNAPSHOT_STATES
         if server.replication_state not in READY_STATES and not (older and server.snapshot_id):
             yield Observation(
@@ -42,19 +42,19 @@ def servers_replicate(situation: PreflightInput) -> Iterator[Observation]:
     what="the server has no point in time to launch from, or none as old as `--at` asks for",
     remedy="wait until its first synchronisation has ended; with `--at`, ask for the time that is named or a later one",
 )
-def there_is_a_point_in_time(situation: PreflightInput) -> Iterator[Observation]:
+def there_is_a_point_in_time(preflight: PreflightInput) -> Iterator[Observation]:
     """A server that does not replicate has a point in time."""
-    for _, server in situation.launched():
-        if situation.snapshots.get(server.source_server_id) is False:
+    for _, server in preflight.launched():
+        if preflight.snapshots.get(server.source_server_id) is False:
             yield Observation(
                 f"{named(server)} is {server.replication_state} and has no point in time to launch from; "
                 "wait until its first synchronisation has ended",
                 server.location,
                 server.source_server_id,
             )
-    for complaint in situation.complaints:
-        if complaint.code == "NO_SNAPSHOT":
-            yield Observation(complaint.message, complaint.location, complaint.source_server_id)
+    for error in preflight.resolution_errors:
+        if error.code == "NO_SNAPSHOT":
+            yield Observation(error.message, error.location, error.source_server_id)
 
 
 @rule(
@@ -63,9 +63,9 @@ def there_is_a_point_in_time(situation: PreflightInput) -> Iterator[Observation]
     remedy="`aws drs describe-recovery-snapshots` tells of the others; mend the replication",
     severity=FindingSeverity.INFO,
 )
-def all_points_in_time_were_looked_at(situation: PreflightInput) -> Iterator[Observation]:
+def all_points_in_time_were_looked_at(preflight: PreflightInput) -> Iterator[Observation]:
     """Points in time are asked for of a few servers only, since that takes a call each."""
-    for location, count in sorted(situation.snapshots_unread.items()):
+    for location, count in sorted(preflight.snapshots_unread.items()):
         yield Observation(
             f"{location}: whether there is a point in time to launch from was not asked of {count} more server(s) "
             "that do not replicate",
@@ -73,9 +73,9 @@ def all_points_in_time_were_looked_at(situation: PreflightInput) -> Iterator[Obs
         )
 
 
-def _asked(situation: PreflightInput) -> Iterator[tuple[RunbookWave, RunbookServer]]:
+def _asked(preflight: PreflightInput) -> Iterator[tuple[RunbookWave, RunbookServer]]:
     """Servers whose lag counts: not those for which a person chose the point in time."""
-    return ((wave, server) for wave, server in situation.launched() if wave.max_lag and not server.snapshot_id)
+    return ((wave, server) for wave, server in preflight.launched() if wave.max_lag and not server.snapshot_id)
 
 
 @rule(
@@ -84,9 +84,9 @@ def _asked(situation: PreflightInput) -> Iterator[tuple[RunbookWave, RunbookServ
     remedy="wait until it has caught up, or raise `maxLag` of the plan or wave",
     waivable=True,
 )
-def lags_are_within_the_maximum(situation: PreflightInput) -> Iterator[Observation]:
+def lags_are_within_the_maximum(preflight: PreflightInput) -> Iterator[Observation]:
     """No server's data is older than the plan allows."""
-    for wave, server in _asked(situation):
+    for wave, server in _asked(preflight):
         most, lag = parse_duration(wave.max_lag or ""), parse_duration(server.lag or "")
         if most is not None and lag is not None and lag > most:
             yield Observation(
@@ -103,9 +103,9 @@ def lags_are_within_the_maximum(situation: PreflightInput) -> Iterator[Observati
     remedy="mend the replication; see the server's data replication in DRS",
     waivable=True,
 )
-def lags_are_known(situation: PreflightInput) -> Iterator[Observation]:
+def lags_are_known(preflight: PreflightInput) -> Iterator[Observation]:
     """Where the plan asks for the lag, DRS tells it."""
-    for wave, server in _asked(situation):
+    for wave, server in _asked(preflight):
         if parse_duration(server.lag or "") is None:
             told = f"only {server.lag!r}" if server.lag else "nothing"
             yield Observation(

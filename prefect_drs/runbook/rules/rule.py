@@ -49,9 +49,9 @@ class PreflightRule:
     waivable: bool
     look: Look
 
-    def __call__(self, situation: PreflightInput) -> Iterator[RunbookFinding]:
+    def __call__(self, preflight: PreflightInput) -> Iterator[RunbookFinding]:
         """Its findings."""
-        for seen in self.look(situation):
+        for seen in self.look(preflight):
             yield RunbookFinding(
                 code=self.code,
                 severity=self.severity,

@@ -53,14 +53,14 @@ class _Demand:
         return text
 
 
-def _order(situation: PreflightInput) -> list[int]:
-    return [wave.wave_number for wave in situation.waves]
+def _order(preflight: PreflightInput) -> list[int]:
+    return [wave.wave_number for wave in preflight.waves]
 
 
-def _pending(situation: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
+def _pending(preflight: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
     """What other executions have still to launch, but for servers that this plan launches as well."""
-    own = {server.source_server_id for _, server in situation.launched()}
-    for other in situation.others:
+    own = {server.source_server_id for _, server in preflight.launched()}
+    for other in preflight.others:
         for launch in other.pending:
             if launch.source_server_id not in own:
                 yield other.execution_id, launch
@@ -77,11 +77,11 @@ def _pending(situation: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
     remedy="use a larger subnet, or free addresses in it; what a former drill left: `prefect-drs terminate EXECUTION`",
     waivable=True,
 )
-def subnets_have_room(situation: PreflightInput) -> Iterator[Observation]:
+def subnets_have_room(preflight: PreflightInput) -> Iterator[Observation]:
     """Every server finds a free address in the subnet that it lands in (`AvailableIpAddressCount`)."""
-    order = _order(situation)
-    for location, demands in sorted(_address_demands(situation).items()):
-        facts = situation.facts[location]
+    order = _order(preflight)
+    for location, demands in sorted(_address_demands(preflight).items()):
+        facts = preflight.facts[location]
         named = {subnet_id: demand for subnet_id, demand in demands.items() if subnet_id is not None}
         for subnet_id, demand in sorted(named.items()):
             subnet = facts.subnets.get(subnet_id)
@@ -124,22 +124,22 @@ def _default_subnets_have_room(
         )
 
 
-def _address_demands(situation: PreflightInput) -> dict[Location, dict[str | None, _Demand]]:
+def _address_demands(preflight: PreflightInput) -> dict[Location, dict[str | None, _Demand]]:
     demands: dict[Location, dict[str | None, _Demand]] = defaultdict(lambda: defaultdict(_Demand))
-    for landing, _ in situation.landed:
-        there = demands[landing.server.location]
-        number = landing.wave.wave_number
-        for subnet_id, count in landing.addresses:
+    for preview, _ in preflight.checkable:
+        there = demands[preview.server.location]
+        number = preview.wave.wave_number
+        for subnet_id, count in preview.addresses:
             there[subnet_id].needed[number] += count
-        for subnet_id in {subnet_id for subnet_id, _ in landing.addresses}:
+        for subnet_id in {subnet_id for subnet_id, _ in preview.addresses}:
             there[subnet_id].servers[number] += 1
-    for landing, facts in situation.landed:
-        there = demands[landing.server.location]
+    for preview, facts in preflight.checkable:
+        there = demands[preview.server.location]
         default = {subnet.subnet_id for subnet in facts.default_subnets}
-        for subnet_id in _replaced_addresses(situation, landing):
+        for subnet_id in _replaced_addresses(preflight, preview):
             by_default = subnet_id not in there and subnet_id in default
-            there[None if by_default else subnet_id].freed[landing.wave.wave_number] += 1
-    for execution_id, launch in _pending(situation):
+            there[None if by_default else subnet_id].freed[preview.wave.wave_number] += 1
+    for execution_id, launch in _pending(preflight):
         if launch.location in demands:
             demand = demands[launch.location][launch.subnet_id]
             demand.pending += 1
@@ -147,9 +147,9 @@ def _address_demands(situation: PreflightInput) -> dict[Location, dict[str | Non
     return demands
 
 
-def _replaced_addresses(situation: PreflightInput, landing: LaunchPreview) -> tuple[str, ...]:
-    occupancy = situation.occupancies.get(landing.server.location, Occupancy())
-    replaced = occupancy.instances.get(landing.replaces or "")
+def _replaced_addresses(preflight: PreflightInput, preview: LaunchPreview) -> tuple[str, ...]:
+    occupancy = preflight.occupancies.get(preview.server.location, Occupancy())
+    replaced = occupancy.instances.get(preview.replaces or "")
     return replaced.subnet_ids if replaced is not None else ()
 
 
@@ -165,11 +165,11 @@ def _replaced_addresses(situation: PreflightInput, landing: LaunchPreview) -> tu
     "waive it",
     waivable=True,
 )
-def vcpu_quotas_suffice(situation: PreflightInput) -> Iterator[Observation]:
+def vcpu_quotas_suffice(preflight: PreflightInput) -> Iterator[Observation]:
     """EC2 lets all run at once that the plan launches, beside what runs already."""
-    order = _order(situation)
-    for location, demands in sorted(_vcpu_demands(situation).items()):
-        occupancy, types = situation.occupancies[location], situation.facts[location].types
+    order = _order(preflight)
+    for location, demands in sorted(_vcpu_demands(preflight).items()):
+        occupancy, types = preflight.occupancies[location], preflight.facts[location].types
         used = _used(occupancy, types)
         for counted in QUOTA_CLASSES:
             quota, demand = occupancy.quotas.get(counted.code), demands.get(counted.code)
@@ -192,9 +192,9 @@ def vcpu_quotas_suffice(situation: PreflightInput) -> Iterator[Observation]:
     remedy="allow `servicequotas:GetServiceQuota` and `ec2:DescribeInstances`, see [permissions.md](permissions.md)",
     severity=FindingSeverity.INFO,
 )
-def vcpu_quotas_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
+def vcpu_quotas_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
     """What the quotas are is known."""
-    for location, occupancy in sorted(situation.occupancies.items()):
+    for location, occupancy in sorted(preflight.occupancies.items()):
         for failure in occupancy.failures:
             yield Observation(f"{location}: vCPU quotas are not checked: {failure.message}", location)
 
@@ -209,28 +209,28 @@ def _used(occupancy: Occupancy, types: Mapping[str, InstanceType]) -> Counter[st
     return used
 
 
-def _vcpu_demands(situation: PreflightInput) -> dict[Location, dict[str, _Demand]]:
+def _vcpu_demands(preflight: PreflightInput) -> dict[Location, dict[str, _Demand]]:
     demands: dict[Location, dict[str, _Demand]] = defaultdict(lambda: defaultdict(_Demand))
-    for landing, facts in situation.landed:
-        location, number = landing.server.location, landing.wave.wave_number
-        occupancy = situation.occupancies.get(location)
+    for preview, facts in preflight.checkable:
+        location, number = preview.server.location, preview.wave.wave_number
+        occupancy = preflight.occupancies.get(location)
         if occupancy is None or occupancy.failures:
             continue
-        counted, known = quota_class(landing.launched_type), facts.types.get(landing.launched_type)
-        stopped = landing.settings.launch_disposition == "STOPPED"
-        if counted is not None and known is not None and not stopped and not landing.on_dedicated_host:
+        counted, known = quota_class(preview.launched_type), facts.types.get(preview.launched_type)
+        stopped = preview.settings.launch_disposition == "STOPPED"
+        if counted is not None and known is not None and not stopped and not preview.on_dedicated_host:
             demands[location][counted.code].needed[number] += known.vcpus
             demands[location][counted.code].servers[number] += 1
-        replaced = occupancy.instances.get(landing.replaces or "")
+        replaced = occupancy.instances.get(preview.replaces or "")
         if replaced is not None and replaced.uses_quota and replaced.instance_type in facts.types:
             counted = quota_class(replaced.instance_type)
             if counted is not None:
                 demands[location][counted.code].freed[number] += facts.types[replaced.instance_type].vcpus
-    for execution_id, launch in _pending(situation):
+    for execution_id, launch in _pending(preflight):
         counted = quota_class(launch.instance_type)
         if launch.location not in demands or counted is None:
             continue
-        known = situation.facts[launch.location].types.get(launch.instance_type)
+        known = preflight.facts[launch.location].types.get(launch.instance_type)
         if known is not None and counted.code in demands[launch.location]:
             demands[launch.location][counted.code].pending += known.vcpus
             demands[launch.location][counted.code].others[execution_id] += 1
