@@ -49,7 +49,7 @@ class LaunchState:
         default_version: the version that DRS launches from; 0 where the template does not exist.
         template_data: that version's data, as answered. Not to be changed.
         version_at: when that version was made.
-        version_by: who made it, as EC2 tells it (an ARN).
+        version_by: the ARN of its creator.
     """
 
     source_server_id: str
@@ -102,8 +102,8 @@ DRS_WORDS = {
 
 
 def drs_settings(settings: LaunchSettings) -> dict[str, str | bool]:
-    """The DRS half of the settings, with what the EC2 half brings along."""
-    asked: dict[str, str | bool | None] = {
+    """The DRS half of the settings, with the DRS settings that follow from the EC2 half."""
+    given: dict[str, str | bool | None] = {
         "launch_disposition": settings.launch_disposition,
         "target_instance_type_right_sizing_method": settings.target_instance_type_right_sizing_method,
         "copy_private_ip": settings.copy_private_ip,
@@ -111,10 +111,10 @@ def drs_settings(settings: LaunchSettings) -> dict[str, str | bool]:
         "os_byol": settings.licensing.os_byol if settings.licensing else None,
     }
     if settings.instance_type is not None:
-        asked["target_instance_type_right_sizing_method"] = "NONE"
+        given["target_instance_type_right_sizing_method"] = "NONE"
     if settings.static_private_ip is not None:
-        asked["copy_private_ip"] = False
-    return {name: value for name, value in asked.items() if value is not None}
+        given["copy_private_ip"] = False
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def read_launch_states(

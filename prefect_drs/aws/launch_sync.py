@@ -1,4 +1,4 @@
-"""The launch settings of many servers of an account-region compared with what it holds, and brought to it.
+"""The launch settings of many servers of an account and region: compared with what is wanted, and written.
 
 In: effective `LaunchSettings` by source server id. Out: for each server what differs, what was written, or why it could
 not be. Only what differs is written (`launch_writing.apply_changes`), so a second sync makes no call that writes.
@@ -29,7 +29,7 @@ WRITERS = 8  # servers written at a time
 
 
 class SyncState(enum.StrEnum):
-    """How a server's settings in the account stand to those that are wanted."""
+    """How a server's settings in the account compare with those that are wanted."""
 
     IN_SYNC = "IN_SYNC"
     DRIFTED = "DRIFTED"
@@ -44,8 +44,8 @@ class Compared:
     Args:
         source_server_id: the server.
         state: IN_SYNC, or DRIFTED and, after a sync, WRITTEN or FAILED.
-        changes: what differs, or was written; from what the account held to what is wanted.
-        launch_state: what the account holds; after a sync, then. None where DRS does not know the server.
+        changes: what differs, or was written; from the account's value to the wanted one.
+        launch_state: what the account has; after a sync, the state after it. None where DRS does not know the server.
         error: why it FAILED.
     """
 

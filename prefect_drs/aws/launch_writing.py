@@ -57,7 +57,7 @@ def apply_changes(
         sessions: the way into the account.
         account_id: the account.
         region: the region.
-        state: as read before; where the template has moved on since, it is read again and worked from there.
+        state: as read before; where the template has a newer default, that one is changed.
         settings: the effective settings of the server.
         kept_versions: how many versions of the template may stay, the default besides.
 
@@ -65,8 +65,8 @@ def apply_changes(
         The state after; `changes` of it and the settings is empty.
 
     Raises:
-        AwsError: a call failed, or EC2 warned of the new version, which is then not made the default; or others keep
-            changing the template.
+        AwsError: a call failed, or EC2 warned of the new version, which is then not made the default; or
+            others keep changing the template.
         UsageError: the template attaches an existing network interface and the settings ask for another.
     """
     differing = changes(state, settings)
@@ -156,11 +156,11 @@ class _TemplateWriting:
                 LaunchTemplateData=data,
             )
         if faults := (answer.get("Warning") or {}).get("Errors"):
-            told = "; ".join(f"{fault.get('Code', '')}: {fault.get('Message', '')}" for fault in faults)
+            reasons = "; ".join(f"{fault.get('Code', '')}: {fault.get('Message', '')}" for fault in faults)
             raise AwsError(
                 f"EC2 finds version {answer['LaunchTemplateVersion']['VersionNumber']} of launch template "
                 f"{state.template_id} in {self.account_id}/{self.region} not valid, so it was not made the "
-                f"default: {told}; correct the launch settings",
+                f"default: {reasons}; correct the launch settings",
                 aws_code=faults[0].get("Code", ""),
                 account_id=self.account_id,
                 region=self.region,
@@ -174,7 +174,7 @@ class _TemplateWriting:
             self.ec2.modify_launch_template(LaunchTemplateId=state.template_id, DefaultVersion=str(number))
 
     def _prune(self, state: LaunchState, number: int, kept: int) -> None:
-        """Delete old versions of ours and others beyond `kept`; a failure is told and changes nothing else."""
+        """Delete old versions of ours and others beyond `kept`; a failure is logged and changes nothing else."""
         if number <= kept + 1:
             return
         try:

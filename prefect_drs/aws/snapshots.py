@@ -75,7 +75,7 @@ def newest_snapshot(sessions: Sessions, location: Location, source_server_id: st
 
 
 def oldest_snapshot(sessions: Sessions, location: Location, source_server_id: str) -> Snapshot | None:
-    """The oldest point in time of a server that DRS still keeps.
+    """The oldest point in time of a server that DRS still has.
 
     Raises:
         AwsError: DRS refused or could not be reached.
@@ -84,7 +84,7 @@ def oldest_snapshot(sessions: Sessions, location: Location, source_server_id: st
 
 
 def find_snapshot(sessions: Sessions, location: Location, source_server_id: str, snapshot_id: str) -> Snapshot | None:
-    """A server's point in time of that id; None where DRS does not keep it (any more).
+    """A server's point in time of that id; None where DRS does not have it (any more).
 
     Raises:
         AwsError: DRS refused or could not be reached.

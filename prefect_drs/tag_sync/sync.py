@@ -26,7 +26,7 @@ from prefect_drs.aws.drs import SourceServer
 from prefect_drs.aws.errors import ConflictError, NotFoundError, PermissionDeniedError
 from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.locations import Failure, Skipped, accounts_to_ask, failures_of, places_to_ask, read_fleet
+from prefect_drs.aws.locations import Failure, Skipped, accounts_to_read, failures_of, locations_to_read, read_fleet
 from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.aws.tags import copies_tags, instance_tags, let_copy_tags, tag_server, untag_server
@@ -89,8 +89,8 @@ def synchronise(
     """
     before, started_at = sessions.calls.snapshot(), clock.now()
     memory = memory if memory is not None else CopyTagsMemory()
-    asked = tuple(accounts) or accounts_to_ask(sessions, sessions.accounts)
-    places = places_to_ask(sessions, asked, regions)
+    asked = tuple(accounts) or accounts_to_read(sessions, sessions.accounts)
+    places = locations_to_read(sessions, asked, regions)
     fleet = read_fleet(sessions, places, workers=workers)
     reading = _read_instances(sessions, fleet.servers, workers)
     tasks = [

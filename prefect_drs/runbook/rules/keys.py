@@ -47,13 +47,11 @@ def keys_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
     for location, encryption in sorted(preflight.encryptions.items()):
         for failure in encryption.failures:
             yield Observation(f"{location}: KMS keys are not checked: {failure}", location)
-        if encryption.servers_not_asked:
+        if encryption.servers_not_read:
             yield Observation(
-                f"{location}: the replication configurations of {encryption.servers_not_asked} further server(s) were "
+                f"{location}: the replication configurations of {encryption.servers_not_read} further server(s) were "
                 "not asked for their KMS keys; that of the replication configuration template was looked at instead",
                 location,
             )
-        if encryption.keys_not_asked:
-            yield Observation(
-                f"{location}: {encryption.keys_not_asked} further KMS key(s) were not looked at", location
-            )
+        if encryption.keys_not_read:
+            yield Observation(f"{location}: {encryption.keys_not_read} further KMS key(s) were not looked at", location)
