@@ -28,7 +28,7 @@ UNREAD = "UNCHECKED"
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What to launch from.
+    """The points in time that a person asked for.
 
     Args:
         at: the newest snapshot not after this time (UTC); None for the latest state.
@@ -40,7 +40,7 @@ class Points:
 
     @classmethod
     def parse(cls, at: str = LATEST_WORD, snapshots: Mapping[str, str] | Iterable[str] | None = None) -> Points:
-        """From what a person writes.
+        """Parse what a person writes.
 
         Args:
             at: `latest`, or an ISO 8601 time with its zone.

@@ -20,18 +20,18 @@ from prefect_drs.plan.read.shape import Item, ShapeEntry
 
 BY_NAME = ("protectionGroupName", "protectionGroupNames")
 SPELLINGS = ("protectionGroupId", "protectionGroupIds", *BY_NAME, "groupId")
-"""The ways a wave may name its groups."""
+"""The fields in which a wave may name its groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name in the manifest and what the bindings make of it.
+    """A name in the manifest, and the real name that bindings give it.
 
     Args:
-        written: as the file has it.
-        real: what it is bound to; as written where nothing binds it.
-        at: where it is written.
-        bound_at: where the bindings bind it, None where they do not.
+        written: as in the file.
+        real: what it is bound to; as written where no binding has it.
+        at: its place in the manifest.
+        bound_at: the place of its binding; None where there is none.
     """
 
     written: str
@@ -56,7 +56,7 @@ class DraftSettings:
         return self.entry.text("staticPrivateIp")
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         values = {name: value for name, value in self.entry.values.items() if value is not None}
         if "licensing" in values:
             values["licensing"] = dict(values["licensing"].values)
@@ -89,11 +89,11 @@ class DraftServer:
 
     @property
     def label(self) -> str:
-        """How its file names it."""
+        """Its name in the file."""
         return (self.server.written if self.server else None) or self.instance_id or self.name or "?"
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         return {
             "sourceServerId": self.server.real if self.server else None,
             "instanceId": self.instance_id,
@@ -118,7 +118,7 @@ class DraftGroup:
 
     @property
     def label(self) -> str:
-        """How sentences name it."""
+        """Its name in messages."""
         return self.name or self.group_id or "(unnamed)"
 
     @property
@@ -138,7 +138,7 @@ class DraftGroup:
         yield from (entry.settings for entry in self.entries if entry.settings)
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         return {
             "groupName": self.name,
             "groupId": self.group_id,
@@ -154,7 +154,7 @@ class DraftGroup:
 
 @dataclass(frozen=True, slots=True)
 class DraftGroupReference:
-    """How a wave names a group: in which spelling, and the group it means, None where there is none."""
+    """A wave's reference to a group: the field it is written in, and the group; None where there is none."""
 
     spelling: str
     name: Name
@@ -168,7 +168,7 @@ class DraftGroupReference:
 
 @dataclass(frozen=True)
 class DraftCheck:
-    """A health check or hook of a wave. `phase`: the list it stands in; `position`: its place there, from 1."""
+    """A health check or hook of a wave. `phase`: its list; `position`: its position in the list, from 1."""
 
     entry: ShapeEntry
     phase: str
@@ -183,11 +183,11 @@ class DraftCheck:
 
     @property
     def label(self) -> str:
-        """How the report will call it."""
+        """Its name in the report."""
         return check_name(self.entry.text("name"), self.kind, self.position)
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         values = {
             field: [item.value for item in value] if isinstance(value, tuple) else value
             for field, value in self.entry.values.items()
@@ -217,11 +217,11 @@ class DraftWave:
 
     @property
     def label(self) -> str:
-        """How sentences name it."""
+        """Its name in messages."""
         return f"wave {self.number if self.number is not None else '?'}" + (f" ({self.name})" if self.name else "")
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         return {
             "waveNumber": self.number,
             "waveName": self.name,
@@ -256,7 +256,7 @@ class DraftPlan:
     waves: tuple[DraftWave, ...]
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         notify = self.entry.entry("notify")
         return {
             "planName": self.name,
@@ -281,7 +281,7 @@ class Draft:
         return self.entry.entry("metadata")
 
     def metadata_field(self, field: str) -> tuple[str | None, Place]:
-        """A metadata field's value and place, at the top or under `metadata`."""
+        """The value and place of a metadata field, at the top or under `metadata`."""
         value = self.entry.text(field)
         if value is None and self.metadata is not None and self.metadata.values.get(field) is not None:
             return self.metadata.text(field), self.metadata.place(field)

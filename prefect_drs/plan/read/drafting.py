@@ -151,7 +151,7 @@ class Drafting:
         return DraftCheck(entry, phase, position, account, servers)
 
     def _of_groups(self, kind: Kind, item: Item, groups: list[DraftGroup]) -> Name:
-        """What a wave's item stands for: as its groups' accounts and regions bind it, the first that does."""
+        """The name of a wave's item, resolved for the accounts and regions of its groups: the first binding found."""
         found = [
             self._resolved(kind, item.value, item.at, account=group.account, region=group.region) for group in groups
         ]

@@ -1,4 +1,4 @@
-"""Whether the accounts could be looked at, and what the roles in them lack."""
+"""Access to the accounts, and missing permissions of the roles in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prefect_drs.runbook.rules.rule import Observation, rule
     remedy="the message names account, region, call and remedy",
 )
 def everything_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
-    """What could not be read refuses: there is no silence in preflight."""
+    """Everything that the preflight needs could be read."""
     for unread in preflight.unread:
         yield Observation(unread.message, unread.location, unread.source_server_id)
     for location, facts in sorted(preflight.facts.items()):
@@ -30,31 +30,31 @@ def everything_could_be_read(preflight: PreflightInput) -> Iterator[Observation]
     waivable=True,
 )
 def roles_may_do_what_is_needed(preflight: PreflightInput) -> Iterator[Observation]:
-    """Who works in an account may do all that the plan needs there."""
-    for permission in preflight.permissions:
-        if permission.denied and permission.principal is not None:
+    """The role (or user) that works in an account has the permissions that the plan needs."""
+    for check in preflight.permissions:
+        if check.denied and check.principal is not None:
             yield Observation(
-                f"{permission.principal.policy_source} in account {permission.location.account_id} lacks "
-                f"{len(permission.denied)} permission(s): {', '.join(permission.denied)}; allow them in its policies "
+                f"{check.principal.policy_source} in account {check.location.account_id} lacks "
+                f"{len(check.denied)} permission(s): {', '.join(check.denied)}; allow them in its policies "
                 "(docs/permissions.md)",
-                permission.location,
+                check.location,
             )
 
 
 @rule(
     "IAM_UNCHECKED",
-    what="IAM could not be asked, or does not say: permissions or instance profiles are not checked",
+    what="IAM could not be read: permissions or instance profiles are not checked",
     remedy="allow `iam:SimulatePrincipalPolicy`, `iam:GetRole`, `iam:GetInstanceProfile` and "
     "`iam:ListInstanceProfiles`; where IAM itself is down, waive it",
     waivable=True,
 )
 def iam_could_be_asked(preflight: PreflightInput) -> Iterator[Observation]:
-    """Permissions and instance profiles could be looked at."""
-    for permission in preflight.permissions:
-        if permission.failure:
+    """Permissions and instance profiles could be read."""
+    for check in preflight.permissions:
+        if check.failure:
             yield Observation(
-                f"account {permission.location.account_id}: permissions are not checked: {permission.failure}",
-                permission.location,
+                f"account {check.location.account_id}: permissions are not checked: {check.failure}",
+                check.location,
             )
     for location, facts in sorted(preflight.facts.items()):
         if facts.iam_failure is not None:

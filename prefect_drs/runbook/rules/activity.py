@@ -1,4 +1,4 @@
-"""What else goes on in the accounts: other jobs, other executions, former instances, quotas and capacity."""
+"""Other activity in the accounts: jobs, executions, former recovery instances, and the quotas of DRS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prefect_drs.runbook.rules.rule import Observation, rule
 
 @rule(
     "SERVER_IN_ACTIVE_JOB",
-    what="another DRS job, whoever started it, has the server",
+    what="the server is in another DRS job, whoever started it",
     remedy="wait until that job has ended",
 )
 def servers_are_in_no_active_job(preflight: PreflightInput) -> Iterator[Observation]:
@@ -38,12 +38,12 @@ def servers_are_in_no_active_job(preflight: PreflightInput) -> Iterator[Observat
 
 @rule(
     "SERVER_IN_OTHER_EXECUTION",
-    what="another execution that has not ended, such as one that waits at a gate, holds the server",
+    what="another execution that has not ended, such as one that waits at a gate, has the server",
     remedy="let it end, or cancel it: `prefect-drs cancel EXECUTION`",
     waivable=True,
 )
 def servers_are_in_no_other_execution(preflight: PreflightInput) -> Iterator[Observation]:
-    """A server is in one execution at a time; what another has launched must not be replaced under its hands."""
+    """A server is in one execution at a time: what another one has launched must not be replaced."""
     holders = {server: other for other in preflight.others for server in other.source_server_ids}
     for _, server in preflight.launched():
         if other := holders.get(server.source_server_id):
@@ -62,8 +62,8 @@ def servers_are_in_no_other_execution(preflight: PreflightInput) -> Iterator[Obs
     remedy="nothing, or keep what is on it first",
     severity=FindingSeverity.INFO,
 )
-def recovery_instances_are_told(preflight: PreflightInput) -> Iterator[Observation]:
-    """What a launch replaces, a person should know."""
+def recovery_instances_are_reported(preflight: PreflightInput) -> Iterator[Observation]:
+    """Reports the recovery instances that the launch replaces."""
     for _, server in preflight.launched():
         if server.recovery_instance_id:
             yield Observation(
@@ -75,25 +75,25 @@ def recovery_instances_are_told(preflight: PreflightInput) -> Iterator[Observati
 
 @rule(
     "JOBS_MUST_WAIT",
-    what=f"with the jobs that run already, a wave does not fit into DRS's {CONCURRENT_JOBS} jobs and "
+    what=f"beside the jobs that run already, a wave exceeds DRS's {CONCURRENT_JOBS} jobs and "
     f"{SERVERS_IN_JOBS} servers at once",
-    remedy="nothing: what does not fit is started as soon as there is room; it only takes longer",
+    remedy="nothing: the rest starts as soon as the quota allows; it only takes longer",
     severity=FindingSeverity.INFO,
 )
 def waves_fit_beside_what_runs(preflight: PreflightInput) -> Iterator[Observation]:
-    """Jobs are at most 100 servers, so every wave can be carried out some time; told is which has to wait."""
+    """Reports the waves that must wait. A job has at most 100 servers, so every wave can run at some time."""
     for wave in preflight.waves:
         wanted: dict[Location, list[int]] = {}
         for location, size in wave.jobs:
             wanted.setdefault(location, []).append(size)
         for location, sizes in sorted(wanted.items()):
             running = [job for job in preflight.jobs.get(location, ()) if job.active]
-            held = sum(len(job.servers) for job in running)
-            if len(running) + len(sizes) > CONCURRENT_JOBS or held + sum(sizes) > SERVERS_IN_JOBS:
+            in_jobs = sum(len(job.servers) for job in running)
+            if len(running) + len(sizes) > CONCURRENT_JOBS or in_jobs + sum(sizes) > SERVERS_IN_JOBS:
                 yield Observation(
                     f"{location}: wave {wave.wave_number} launches {sum(sizes)} servers in {len(sizes)} job(s), and "
-                    f"{len(running)} other job(s) with {held} servers run there; DRS takes {CONCURRENT_JOBS} jobs and "
-                    f"{SERVERS_IN_JOBS} servers at once, so part of the wave waits for room",
+                    f"{len(running)} other job(s) with {in_jobs} servers run there; DRS takes {CONCURRENT_JOBS} jobs "
+                    f"and {SERVERS_IN_JOBS} servers at once, so part of the wave waits for room",
                     location,
                 )
 
@@ -102,11 +102,11 @@ def waves_fit_beside_what_runs(preflight: PreflightInput) -> Iterator[Observatio
     "CAPACITY",
     what="an account and region is near a quota of DRS: 300 replicating servers (INFO from 240, WARNING from 250, "
     "CRITICAL from 280; a staging account's count there) or 4,000 source servers (from 80, 90 and 100 %)",
-    remedy="replicate further servers in a staging account; have the 4,000 raised",
+    remedy="replicate further servers in a staging account; request a higher quota than 4,000",
     severity=FindingSeverity.INFO,
 )
 def accounts_have_room(preflight: PreflightInput) -> Iterator[Observation]:
-    """How near the quotas on servers are, wherever the plan looks."""
+    """Reports how near the quotas on servers are, in every account and region of the plan."""
     extended: dict[Location, int] = {}
     for location, servers in sorted(preflight.servers.items()):
         capacity = count_capacity(location, servers)

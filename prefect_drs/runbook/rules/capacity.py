@@ -1,10 +1,10 @@
-"""Whether there is room for what is launched: free addresses of subnets, and the quotas on vCPUs.
+"""Capacity for the launches: free addresses of subnets, and quotas on vCPUs.
 
-Counted is all that will be launched: servers of all groups and waves, and those that other executions have still to
-launch. A recovery ends the former recovery instance of a server before it launches the new one (the job log has
-CLEANUP_END before LAUNCH_START, `JobLogEvent` in the DRS model), so what that instance holds comes free, but not before
-the wave of its server. What a drill left stays: it is never counted as coming free. What a retry would take (another
-subnet, another type) is not counted either.
+All launches count: servers of all groups and waves, and those that other executions have still to launch. A recovery
+terminates the former recovery instance of a server before it launches the new one (the job log has CLEANUP_END before
+LAUNCH_START, `JobLogEvent` in the DRS model), so the addresses and vCPUs of that instance become free in the wave of
+its server. Instances of a former drill are not terminated and never count as free. Subnets and types of retries do not
+count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prefect_drs.runbook.rules.rule import Observation, rule
 
 @dataclass(slots=True)
 class _Demand:
-    """How much of something is taken, wave by wave, and who takes it."""
+    """The demand for addresses or vCPUs, by wave, and its sources."""
 
     needed: Counter[int] = field(default_factory=Counter)
     freed: Counter[int] = field(default_factory=Counter)
@@ -33,7 +33,7 @@ class _Demand:
     pending: int = 0
 
     def peak(self, order: Iterable[int]) -> int:
-        """The most that is taken at any time, beside what is taken now. In each wave, what comes free does so first."""
+        """The highest demand at any time, beside what is in use now. In each wave, what becomes free does so first."""
         level = self.pending
         most = level if self.pending else 0
         for number in order:
@@ -41,8 +41,8 @@ class _Demand:
             most = max(most, level)
         return most
 
-    def told(self) -> str:
-        """Who takes it, in words."""
+    def sources(self) -> str:
+        """Its sources, in words."""
         waves = ", ".join(f"{count} in wave {number}" for number, count in sorted(self.servers.items()))
         text = f"{self.servers.total()} server(s) of this plan ({waves})"
         if self.others:
@@ -58,7 +58,7 @@ def _order(preflight: PreflightInput) -> list[int]:
 
 
 def _pending(preflight: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
-    """What other executions have still to launch, but for servers that this plan launches as well."""
+    """What other executions have still to launch, without servers that this plan launches as well."""
     own = {server.source_server_id for _, server in preflight.launched()}
     for other in preflight.others:
         for launch in other.pending:
@@ -71,14 +71,15 @@ def _pending(preflight: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
 
 @rule(
     "SUBNET_FREE_ADDRESSES",
-    what="a subnet has fewer free addresses than servers land in it: those of all groups and waves, and those that "
-    "other executions have still to launch there; without a subnet, the default VPC's subnets together. In a recovery, "
-    "the addresses of former recovery instances that are replaced count as free",
-    remedy="use a larger subnet, or free addresses in it; what a former drill left: `prefect-drs terminate EXECUTION`",
+    what="a subnet has fewer free addresses than servers are launched into it: those of all groups and waves, and "
+    "those that other executions have still to launch there; without a subnet, the default VPC's subnets "
+    "together. In a recovery, the addresses of former recovery instances that are replaced count as free",
+    remedy="use a larger subnet, or free addresses in it; instances of a former drill: `prefect-drs terminate "
+    "EXECUTION`",
     waivable=True,
 )
 def subnets_have_room(preflight: PreflightInput) -> Iterator[Observation]:
-    """Every server finds a free address in the subnet that it lands in (`AvailableIpAddressCount`)."""
+    """Every subnet has a free address for each server launched into it (`AvailableIpAddressCount`)."""
     order = _order(preflight)
     for location, demands in sorted(_address_demands(preflight).items()):
         facts = preflight.facts[location]
@@ -91,7 +92,7 @@ def subnets_have_room(preflight: PreflightInput) -> Iterator[Observation]:
             if peak > subnet.free_addresses:
                 yield Observation(
                     f"{location}: subnet {subnet_id} ({subnet.block}, {subnet.zone}) has {subnet.free_addresses} free "
-                    f"address(es), but {peak} are needed for {demand.told()}; use a larger subnet or free addresses "
+                    f"address(es), but {peak} are needed for {demand.sources()}; use a larger subnet or free addresses "
                     "in it (what a former drill left: prefect-drs terminate EXECUTION)",
                     location,
                 )
@@ -102,10 +103,10 @@ def subnets_have_room(preflight: PreflightInput) -> Iterator[Observation]:
 def _default_subnets_have_room(
     location: Location, facts: AccountFacts, demand: _Demand, named: Mapping[str, _Demand], order: list[int]
 ) -> Iterator[Observation]:
-    """EC2 chooses among the default subnets, so only what all of them cannot hold is certain to fail."""
+    """EC2 chooses among the default subnets, so a launch is certain to fail only where all of them are full."""
     if not facts.default_subnets:
         yield Observation(
-            f"{location}: there is no default VPC, and no subnet is given for {demand.told()}; give them a subnetId",
+            f"{location}: there is no default VPC, and no subnet is given for {demand.sources()}; give them a subnetId",
             location,
         )
         return
@@ -119,7 +120,7 @@ def _default_subnets_have_room(
     if peak > free:
         yield Observation(
             f"{location}: the default VPC's subnets have {free} free address(es) together, but {peak} are needed for "
-            f"{demand.told()}; give them a subnetId of a larger subnet, or free addresses",
+            f"{demand.sources()}; give them a subnetId of a larger subnet, or free addresses",
             location,
         )
 
@@ -166,7 +167,7 @@ def _replaced_addresses(preflight: PreflightInput, preview: LaunchPreview) -> tu
     waivable=True,
 )
 def vcpu_quotas_suffice(preflight: PreflightInput) -> Iterator[Observation]:
-    """EC2 lets all run at once that the plan launches, beside what runs already."""
+    """The quotas suffice for all launches of the plan, beside the instances that run already."""
     order = _order(preflight)
     for location, demands in sorted(_vcpu_demands(preflight).items()):
         occupancy, types = preflight.occupancies[location], preflight.facts[location].types
@@ -179,21 +180,20 @@ def vcpu_quotas_suffice(preflight: PreflightInput) -> Iterator[Observation]:
             if used[counted.code] + peak > quota:
                 yield Observation(
                     f"{location}: quota {counted.code}, {counted.name}, is {quota:.0f} vCPUs; instances that run use "
-                    f"{used[counted.code]}, and {peak} more are needed for {demand.told()}; have the quota raised in "
-                    "Service Quotas, use smaller types, or end instances",
+                    f"{used[counted.code]}, and {peak} more are needed for {demand.sources()}; have the quota raised "
+                    "in Service Quotas, use smaller types, or end instances",
                     location,
                 )
 
 
 @rule(
     "VCPU_QUOTA_UNCHECKED",
-    what="EC2's quotas on vCPUs, or the instances that run, could not be read: whether what is launched fits is not "
-    "checked",
+    what="EC2's quotas on vCPUs, or the instances that run, could not be read: whether the launches fit is not checked",
     remedy="allow `servicequotas:GetServiceQuota` and `ec2:DescribeInstances`, see [permissions.md](permissions.md)",
     severity=FindingSeverity.INFO,
 )
 def vcpu_quotas_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
-    """What the quotas are is known."""
+    """The quotas could be read."""
     for location, occupancy in sorted(preflight.occupancies.items()):
         for failure in occupancy.failures:
             yield Observation(f"{location}: vCPU quotas are not checked: {failure.message}", location)

@@ -1,4 +1,4 @@
-"""Whether servers can run as the instance types that they are launched as: their own, and those of retries."""
+"""Whether servers can run as their instance types, and as those of retries."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _WHY = (
 
 @rule(
     "INSTANCE_TYPE_INCOMPATIBLE",
-    what=f"the instance type, the plan's or the launch template's, {_WHY}. The boot mode is known of a server that has "
-    "a recovery instance; DRS itself does not tell it",
+    what=f"the instance type, the plan's or the launch template's, {_WHY}. The boot mode is known only for a server"
+    " that has a recovery instance: DRS itself does not report it",
     remedy="another instance type, such as one of the server's architecture",
 )
 def instance_types_fit(preflight: PreflightInput) -> Iterator[Observation]:
@@ -37,7 +37,7 @@ def instance_types_fit(preflight: PreflightInput) -> Iterator[Observation]:
     remedy="another instance type, or leave it out",
 )
 def retried_types_fit(preflight: PreflightInput) -> Iterator[Observation]:
-    """Every server of a wave can run as each type that a retry falls back on."""
+    """Every server of a wave can run as each instance type of its retry."""
     affected: dict[tuple[int, str, str, str], list[LaunchPreview]] = {}
     for preview, facts in preflight.checkable:
         if preview.source is None or not preview.wave.retry.instance_types:

@@ -1,4 +1,4 @@
-"""Who is in the plan: every group has its servers, and a server is in one group."""
+"""The members of the plan's groups: every group has its servers, and a server is in one group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found while the plan was resolved: hooks, checks and snapshots that cannot be had here and now."""
+"""Errors found while the plan was resolved: hooks, checks, snapshots and exclusions that are impossible now."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ checks_are_installed = _resolution_errors(
 snapshots_are_of_servers_of_the_plan = _resolution_errors(
     "SNAPSHOT_NAMES_NO_SERVER",
     "snapshots_are_of_servers_of_the_plan",
-    what="`--snapshot` is for a server that the plan does not have, or whose name two servers bear",
+    what="`--snapshot` is for a server that the plan does not have, or whose name two servers have",
     remedy="name a server of the plan, by its id where a name is not enough",
 )
 snapshots_exist = _resolution_errors(
     "SNAPSHOT_NOT_FOUND",
     "snapshots_exist",
-    what="the snapshot that `--snapshot` asks for is not there; it may have expired",
+    what="the snapshot of `--snapshot` does not exist; it may have expired",
     remedy="choose one of `aws drs describe-recovery-snapshots`",
 )
 exclusions_keep_the_policy = _resolution_errors(
@@ -63,11 +63,11 @@ exclusions_keep_the_policy = _resolution_errors(
 @rule(
     "WAVE_EMPTY",
     what="`--exclude` leaves out every server of a wave: nothing is launched in it",
-    remedy="nothing: its gate and hooks are carried out all the same, and the waves that wait for it go on",
+    remedy="nothing: its gate and hooks still run, and the waves that depend on it go on",
     severity=FindingSeverity.INFO,
 )
 def waves_have_servers(preflight: PreflightInput) -> Iterator[Observation]:
-    """A wave that has nothing to launch is told."""
+    """Reports a wave that has nothing to launch."""
     for wave in preflight.waves:
         if wave.excluded and not wave.servers:
             names = ", ".join(f"{each.name} ({each.source_server_id})" for each in wave.excluded)

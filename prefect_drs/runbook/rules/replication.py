@@ -1,4 +1,4 @@
-"""What there is to launch from: replication, its lag, and points in time.
+"""Replication, its lag, and snapshots: what a server can be launched from.
 
 Sources: AWS DRS user guide, "Data replication status" (states), `DataReplicationInfo` in the API reference (lag).
 """
@@ -20,8 +20,9 @@ SNAPSHOT_STATES = frozenset({"INITIAL_SYNC", "RESCAN"})
 @rule(
     "NOT_REPLICATING",
     what="the server's replication is not `CONTINUOUS`: there may be nothing current to launch from",
-    remedy="mend the replication, or, in `INITIAL_SYNC` and `RESCAN`, launch an older point in time with `--at` or "
-    "`--snapshot`. With the source region down every server says so; a waiver launches what was replicated last",
+    remedy="repair the replication, or, in `INITIAL_SYNC` and `RESCAN`, launch an older point in time with `--at` or"
+    " `--snapshot`. With the source region down this is so for every server; a waiver launches the state that"
+    " was replicated last",
     waivable=True,
 )
 def servers_replicate(preflight: PreflightInput) -> Iterator[Observation]:
@@ -39,8 +40,9 @@ def servers_replicate(preflight: PreflightInput) -> Iterator[Observation]:
 
 @rule(
     "NO_SNAPSHOT",
-    what="the server has no point in time to launch from, or none as old as `--at` asks for",
-    remedy="wait until its first synchronisation has ended; with `--at`, ask for the time that is named or a later one",
+    what="the server has no snapshot to launch from, or none as old as `--at`",
+    remedy="wait until its first synchronisation has ended; with `--at`, use the time that the message names or a "
+    "later one",
 )
 def there_is_a_point_in_time(preflight: PreflightInput) -> Iterator[Observation]:
     """A server that does not replicate has a point in time."""
@@ -59,12 +61,12 @@ def there_is_a_point_in_time(preflight: PreflightInput) -> Iterator[Observation]
 
 @rule(
     "SNAPSHOTS_NOT_LOOKED_AT",
-    what="more servers do not replicate than points in time are asked for (25 an account and region, a call each)",
-    remedy="`aws drs describe-recovery-snapshots` tells of the others; mend the replication",
+    what="more servers do not replicate than snapshots are read for (25 an account and region, a call each)",
+    remedy="`aws drs describe-recovery-snapshots` shows those of the others; repair the replication",
     severity=FindingSeverity.INFO,
 )
 def all_points_in_time_were_looked_at(preflight: PreflightInput) -> Iterator[Observation]:
-    """Points in time are asked for of a few servers only, since that takes a call each."""
+    """Reports servers whose snapshots were not read, since each takes a call."""
     for location, count in sorted(preflight.snapshots_unread.items()):
         yield Observation(
             f"{location}: whether there is a point in time to launch from was not asked of {count} more server(s) "
@@ -73,8 +75,8 @@ def all_points_in_time_were_looked_at(preflight: PreflightInput) -> Iterator[Obs
         )
 
 
-def _asked(preflight: PreflightInput) -> Iterator[tuple[RunbookWave, RunbookServer]]:
-    """Servers whose lag counts: not those for which a person chose the point in time."""
+def _limited(preflight: PreflightInput) -> Iterator[tuple[RunbookWave, RunbookServer]]:
+    """Servers whose lag is limited; not those whose snapshot a person chose."""
     return ((wave, server) for wave, server in preflight.launched() if wave.max_lag and not server.snapshot_id)
 
 
@@ -86,7 +88,7 @@ def _asked(preflight: PreflightInput) -> Iterator[tuple[RunbookWave, RunbookServ
 )
 def lags_are_within_the_maximum(preflight: PreflightInput) -> Iterator[Observation]:
     """No server's data is older than the plan allows."""
-    for wave, server in _asked(preflight):
+    for wave, server in _limited(preflight):
         most, lag = parse_duration(wave.max_lag or ""), parse_duration(server.lag or "")
         if most is not None and lag is not None and lag > most:
             yield Observation(
@@ -100,17 +102,17 @@ def lags_are_within_the_maximum(preflight: PreflightInput) -> Iterator[Observati
 @rule(
     "LAG_UNKNOWN",
     what="the plan has a `maxLag`, and DRS does not say how far the replication lags behind",
-    remedy="mend the replication; see the server's data replication in DRS",
+    remedy="repair the replication; see the server's data replication in DRS",
     waivable=True,
 )
 def lags_are_known(preflight: PreflightInput) -> Iterator[Observation]:
-    """Where the plan asks for the lag, DRS tells it."""
-    for wave, server in _asked(preflight):
+    """DRS reports the lag of every server for which the plan limits it."""
+    for wave, server in _limited(preflight):
         if parse_duration(server.lag or "") is None:
-            told = f"only {server.lag!r}" if server.lag else "nothing"
+            reported = f"only {server.lag!r}" if server.lag else "nothing"
             yield Observation(
-                f"{named(server)}: DRS says {told} of its lag, but wave {wave.wave_number} allows {wave.max_lag} at "
-                "most (maxLag); see its data replication in DRS",
+                f"{named(server)}: DRS says {reported} of its lag, but wave {wave.wave_number} allows {wave.max_lag} "
+                "at most (maxLag); see its data replication in DRS",
                 server.location,
                 server.source_server_id,
             )
