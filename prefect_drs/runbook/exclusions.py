@@ -78,7 +78,7 @@ def without_excluded(
     for reference, reason in reasons.items():
         meant = {each.server_id: each for each in candidates if reference in each.names}
         if len(meant) > 1:
-            faults.append(f"--exclude {reference} stands for {', '.join(map(str, meant.values()))}; use an id")
+            faults.append(f"--exclude {reference} matches {', '.join(map(str, meant.values()))}; use an id")
         elif not meant and all(group.read for group in groups):
             faults.append(f"--exclude {reference}: the plan has no such server; {_suggestion(reference, candidates)}")
         chosen |= dict.fromkeys(meant, reason)

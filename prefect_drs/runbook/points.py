@@ -140,8 +140,8 @@ def _misnamed(points: Points, requests: Collection[SnapshotRequest]) -> Iterator
     for name, snapshot_id in points.snapshots.items():
         meant = [request.label for request in requests if name in request.names]
         if len(meant) != 1:
-            what = f"stands for {', '.join(meant)}; use an id" if meant else "is no server of this plan"
-            yield f"snapshot {snapshot_id} is asked for {name!r}, which {what}"
+            what = f"matches {', '.join(meant)}; use an id" if meant else "is no server of this plan"
+            yield f"snapshot {snapshot_id} is given for {name!r}, which {what}"
 
 
 def _choices(sessions: Sessions, requests: Collection[SnapshotRequest], points: Points) -> dict[str, SnapshotChoice]:

@@ -50,8 +50,8 @@ def keys_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
         if encryption.servers_not_read:
             yield Observation(
                 f"{location}: the replication configurations of {encryption.servers_not_read} further server(s) were "
-                "not asked for their KMS keys; that of the replication configuration template was looked at instead",
+                "not read for their KMS keys; the replication configuration template was read instead",
                 location,
             )
         if encryption.keys_not_read:
-            yield Observation(f"{location}: {encryption.keys_not_read} further KMS key(s) were not looked at", location)
+            yield Observation(f"{location}: {encryption.keys_not_read} further KMS key(s) were not read", location)

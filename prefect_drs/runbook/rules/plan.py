@@ -73,5 +73,5 @@ def waves_have_servers(preflight: PreflightInput) -> Iterator[Observation]:
             names = ", ".join(f"{each.name} ({each.source_server_id})" for each in wave.excluded)
             yield Observation(
                 f"wave {wave.wave_number} ({wave.wave_name}) launches nothing: {names} left out; its gate and hooks "
-                "are carried out, and the waves that wait for it go on",
+                "still run, and the waves that depend on it go on",
             )

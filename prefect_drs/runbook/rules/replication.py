@@ -49,7 +49,7 @@ def there_is_a_point_in_time(preflight: PreflightInput) -> Iterator[Observation]
     for _, server in preflight.launched():
         if preflight.snapshots.get(server.source_server_id) is False:
             yield Observation(
-                f"{named(server)} is {server.replication_state} and has no point in time to launch from; "
+                f"{named(server)} is {server.replication_state} and has no snapshot to launch from; "
                 "wait until its first synchronisation has ended",
                 server.location,
                 server.source_server_id,
@@ -69,7 +69,7 @@ def all_points_in_time_were_looked_at(preflight: PreflightInput) -> Iterator[Obs
     """Reports servers whose snapshots were not read, since each takes a call."""
     for location, count in sorted(preflight.snapshots_unread.items()):
         yield Observation(
-            f"{location}: whether there is a point in time to launch from was not asked of {count} more server(s) "
+            f"{location}: whether there is a snapshot to launch from was not checked for {count} more server(s) "
             "that do not replicate",
             location,
         )
