@@ -78,10 +78,9 @@ def find_members(
         UsageError: `exclude` names a server that the plan does not have, or leaves none.
     """
     memberships = {
-        name: _membership(group, location, inventories)
+        group.group_name: _membership(group, scope.locations[group.group_name], inventories)
         for group in manifest.protection_groups
-        if (name := group.group_name) in scope.planned or scope.locations[name] in inventories.by_location
-        for location in (scope.locations[name],)
+        if group.group_name in scope.planned or scope.locations[group.group_name] in inventories.by_location
     }
     return Members(without_excluded(manifest, memberships, scope.planned, exclude), scope.planned)
 

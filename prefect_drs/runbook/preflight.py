@@ -68,7 +68,7 @@ def read_preflight(sessions: Sessions, resolution: Resolution, others: Collectio
         occupancies=read_quotas(sessions, instances, previews, facts),
         encryptions=read_encryptions(sessions, previews, states),
         snapshots=snapshots.by_server,
-        snapshots_unread=snapshots.not_asked,
+        snapshots_unread=snapshots.not_read,
         permissions=read_permissions(sessions, waves, inventories.by_location),
         others=tuple(others),
         unread=(*inventories.unread, *resolution.states.unread, *resolution.snapshots.unread, *snapshots.unread),

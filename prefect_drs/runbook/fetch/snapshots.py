@@ -26,12 +26,12 @@ class SnapshotPresence:
 
     Args:
         by_server: whether there is one, by source server id.
-        not_asked: how many more such servers an account and region has, whose snapshots were not read.
+        not_read: how many more such servers an account and region has, whose snapshots were not read.
         unread: servers whose snapshots could not be read.
     """
 
     by_server: Mapping[str, bool]
-    not_asked: Mapping[Location, int]
+    not_read: Mapping[Location, int]
     unread: tuple[Unread, ...]
 
 
