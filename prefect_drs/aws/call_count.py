@@ -1,4 +1,4 @@
-"""How many requests are sent to AWS, by service and operation: botocore's own count, retries included.
+"""A count of the requests sent to AWS, by service and operation, retries included.
 
 In: clients. Out: `{"drs:TagResource": 12, …}`. Never changes a request.
 """
@@ -13,14 +13,14 @@ _READING = ("Describe", "Get", "List", "AssumeRole")
 
 
 class CallCount:
-    """Counts what the clients that it watches send. Safe to share between threads."""
+    """Counts the requests of the clients that it watches. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
     def watch(self, client: Any) -> None:
-        """Count what this client sends from now on."""
+        """Count the requests of this client from now on."""
         client.meta.events.register("before-send", self._note)
 
     def snapshot(self) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""How full DRS is: source servers and replicating servers of an account-region, against their quotas.
+"""DRS capacity: source servers and replicating servers of an account and region, against their quotas.
 
 In: `DescribeSourceServers` of an account-region. Out: counts, and how near they are to the quotas. Reads only.
 
@@ -22,7 +22,7 @@ NOT_REPLICATING_STATES = frozenset({"STOPPED", "DISCONNECTED"})  # all others co
 
 
 class CapacityLevel(enum.StrEnum):
-    """How near a quota is, the least pressing first."""
+    """How near a quota is, the least urgent first."""
 
     OK = "OK"
     INFO = "INFO"
@@ -32,7 +32,7 @@ class CapacityLevel(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A quota of an account and region, and the counts from which it is worth a word.
+    """A quota of an account and region, and the counts from which it is reported.
 
     Args:
         name: what it limits.
@@ -101,7 +101,7 @@ class RegionCapacity:
 
     Args:
         location: the account and region.
-        source_servers: all that are there, extended ones too.
+        source_servers: all, extended ones too.
         replicating: those that this account replicates itself.
         extended: of the extended ones, how many replicate in each staging account.
         states: how many are in each replication state.
@@ -155,7 +155,7 @@ def read_capacity(sessions: Sessions, location: Location) -> RegionCapacity:
     """Count the source servers of an account-region; one `DescribeSourceServers` a page of servers.
 
     Raises:
-        AwsError: DRS refused or could not be reached; `aws.survey.WITHOUT_SERVERS` are the kinds that mean "none".
+        AwsError: DRS refused or could not be reached; `aws.fan_out.WITHOUT_SERVERS` are the kinds that mean "none".
     """
     return count_capacity(location, describe_source_servers(sessions, location))
 
@@ -172,7 +172,7 @@ class CapacityConflict:
 
 
 def capacity_conflicts(capacities: Iterable[RegionCapacity]) -> Iterator[CapacityConflict]:
-    """The quotas that are used by 80 % or more, by `share_level`; several a place where several are."""
+    """The quotas that are used by 80 % or more, by `share_level`; several a location where several are."""
     for capacity in capacities:
         for usage in capacity.usages:
             level = share_level(usage.used, usage.quota.limit)

@@ -1,6 +1,7 @@
-"""What an account holds for a server, in a plan's words: both halves of its launch configuration as `LaunchSettings`.
+"""A server's current launch settings in a plan's words: both halves of its launch state as `LaunchSettings`.
 
-In: a `LaunchState` as read. Out: settings to lay a plan's over. Pure; the values are AWS's own and are not checked.
+In: a `LaunchState` as read. Out: the settings that a plan's are laid over. Pure; the values are AWS's own and are not
+checked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from prefect_drs.plan.model import LaunchSettings, Licensing
 
 
 def current_settings(state: LaunchState) -> LaunchSettings:
-    """The launch settings that hold for a server while no plan changes them."""
+    """The launch settings that a server has while no plan changes them."""
     now = state.configuration
     values: dict[str, Any] = {
         "launch_disposition": now.launch_disposition,

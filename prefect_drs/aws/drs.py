@@ -1,11 +1,11 @@
-"""DRS as the engine sees it: source servers, jobs, snapshots and recovery instances as frozen values.
+"""DRS for the engine: source servers, jobs and recovery instances as frozen values.
 
 In: `Sessions` and a `Location`. Out: plain dataclasses with only the members this project reads, or an `AwsError`.
-DRS's model marks hardly any member as required. One that is missing, or a state that is not known here, is read as what
-is safe: not over, not launched, not ready; without the ids that all rests on, the answer is refused as unreadable.
-Readings go through botocore's paginators and are retried by botocore. The two writings, `start_recovery` and
-`terminate_recovery_instances`, are sent exactly once: a blind retry could launch twice, so what to do after a lost
-answer is the caller's decision (`recovery.jobs`).
+DRS's model marks hardly any member as required. A missing member, or an unknown state, is read as the safe value: not
+ended, not launched, not ready; an answer without the ids is refused as unreadable. Reads go through botocore's
+paginators and are retried by botocore. The two calls that write, `start_recovery` and `terminate_recovery_instances`,
+are sent exactly once: a blind retry could launch twice, so the caller decides what to do after a lost answer
+(`recovery.launch.jobs`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SERVERS_A_PAGE = 200  # DescribeSourceServers names no largest page; as many as 
 IDS_A_FILTER = 200  # DescribeSourceServersRequestFiltersIDs, DescribeRecoveryInstancesRequestFilters: max 200
 JOB_IDS_A_FILTER = 1000  # DescribeJobsRequestFiltersJobIDs: max 1000
 JOB_LIFETIME = timedelta(hours=24)  # DRS gives a job up after that
+READY_STATES = frozenset({"CONTINUOUS"})  # DataReplicationState in which a server has a current state to launch
 JOB_STATUSES = frozenset({"PENDING", "STARTED", "COMPLETED"})  # JobStatus
 JOB_TYPES = frozenset({"LAUNCH", "TERMINATE", "CREATE_CONVERTED_SNAPSHOT"})  # JobType
 LAUNCH_STATUSES = frozenset({"PENDING", "IN_PROGRESS", "LAUNCHED", "FAILED", "TERMINATED"})  # LaunchStatus
@@ -109,7 +110,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobLogItem:
-    """One step in a job's log. `event` is empty where DRS tells none."""
+    """One step in a job's log. `event` is empty where DRS gives none."""
 
     at: datetime | None
     event: str
@@ -118,19 +119,10 @@ class JobLogItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A point in time a server can be launched from."""
-
-    snapshot_id: str
-    source_server_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class RecoveryInstance:
     """An instance that a launch made, drill or recovery. `point_in_time`: of the data it was launched from.
 
-    `failback_state`: as DRS tells it (`FailbackState`); empty where it tells none.
+    `failback_state`: DRS's `FailbackState`; empty where DRS gives none.
     """
 
     recovery_instance_id: str
@@ -227,7 +219,7 @@ def describe_jobs(sessions: Sessions, location: Location, *, since: datetime) ->
 
 
 def _job(item: Mapping[str, Any], since: datetime) -> Job:
-    """A job; where DRS does not tell when it began, it began at `since`, the earliest that it may have."""
+    """A job; one without a creation time counts as created at `since`, the earliest possible."""
     _notice_unknown("job status", item.get("status", "none"), JOB_STATUSES, "the job counts as running until it ends")
     _notice_unknown("job type", item.get("type", "none"), JOB_TYPES, "the job is not taken for a launch")
     for server in item.get("participatingServers", []):
@@ -259,7 +251,7 @@ def _notice_unknown(kind: str, value: str, known: Collection[str], meaning: str)
 
 @cache
 def _warn_once(kind: str, value: str, meaning: str) -> None:
-    _logger.warning("DRS tells a %s that this release does not know, %s: %s", kind, value, meaning)
+    _logger.warning("DRS reports a %s that this release does not know, %s: %s", kind, value, meaning)
 
 
 def describe_job_log(sessions: Sessions, location: Location, job_id: str) -> tuple[JobLogItem, ...]:
@@ -282,75 +274,10 @@ def describe_job_log(sessions: Sessions, location: Location, job_id: str) -> tup
         )
 
 
-def describe_snapshots(sessions: Sessions, location: Location, source_server_id: str) -> tuple[Snapshot, ...]:
-    """The points in time of one server, the newest first.
-
-    Raises:
-        AwsError: DRS refused or could not be reached.
-    """
-    return tuple(iterate_snapshots(sessions, location, source_server_id))
-
-
-def iterate_snapshots(
-    sessions: Sessions,
-    location: Location,
-    source_server_id: str,
-    *,
-    until: datetime | None = None,
-    newest_first: bool = True,
-) -> Iterator[Snapshot]:
-    """The points in time of one server, page by page as they are taken from the iterator.
-
-    Args:
-        until: leaves out those that DRS expected after that time.
-        newest_first: the order.
-
-    Raises:
-        AwsError: DRS refused or could not be reached.
-    """
-    filters: dict[str, Any] = {} if until is None else {"filters": {"toDateTime": drs_text(until)}}
-    with aws_call("DescribeRecoverySnapshots", location.account_id, location.region, server=source_server_id):
-        paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_recovery_snapshots")
-        pages = paginator.paginate(sourceServerID=source_server_id, order="DESC" if newest_first else "ASC", **filters)
-        for page in pages:
-            for item in page["items"]:
-                taken = item.get("timestamp") or item["expectedTimestamp"]
-                yield Snapshot(item["snapshotID"], item["sourceServerID"], instant(taken))
-
-
-def newest_snapshot(sessions: Sessions, location: Location, source_server_id: str, until: datetime) -> Snapshot | None:
-    """The newest point in time of a server that is not after `until`; None where there is none.
-
-    Raises:
-        AwsError: DRS refused or could not be reached.
-    """
-    there = iterate_snapshots(sessions, location, source_server_id, until=until)
-    return next((snapshot for snapshot in there if snapshot.at <= until), None)
-
-
-def oldest_snapshot(sessions: Sessions, location: Location, source_server_id: str) -> Snapshot | None:
-    """The oldest point in time of a server that DRS still keeps.
-
-    Raises:
-        AwsError: DRS refused or could not be reached.
-    """
-    return next(iterate_snapshots(sessions, location, source_server_id, newest_first=False), None)
-
-
-def find_snapshot(sessions: Sessions, location: Location, source_server_id: str, snapshot_id: str) -> Snapshot | None:
-    """A server's point in time of that id; None where DRS does not keep it (any more).
-
-    Raises:
-        AwsError: DRS refused or could not be reached.
-    """
-    there = iterate_snapshots(sessions, location, source_server_id)
-    return next((snapshot for snapshot in there if snapshot.snapshot_id == snapshot_id), None)
-
-
 def describe_recovery_instances(
     sessions: Sessions, location: Location, source_server_ids: Sequence[str] | None = None
 ) -> tuple[RecoveryInstance, ...]:
-    """The recovery instances that stand now for those source servers, or for all.
+    """The recovery instances that exist now of those source servers, or of all.
 
     Raises:
         AwsError: DRS refused or could not be reached.
@@ -394,7 +321,7 @@ def start_recovery(
         source_servers: source server id → snapshot id, None for the latest point in time.
 
     Raises:
-        AwsError: refused, or no answer came; `aws.errors.is_ambiguous` tells whether the job may exist.
+        AwsError: refused, or no answer came; `aws.errors.is_ambiguous` says whether the job may exist.
     """
     with aws_call("StartRecovery", location.account_id, location.region):
         client = sessions.client("drs", **location._asdict(), retrying=False)
@@ -405,9 +332,11 @@ def start_recovery(
                 servers[-1]["recoverySnapshotID"] = snapshot
         answer = client.start_recovery(sourceServers=servers, isDrill=is_drill, tags=dict(tags))
         job = _job(answer["job"], _answered_at(answer))
-    told = {server.source_server_id: server for server in job.servers}
-    asked = tuple(told.get(server) or ParticipatingServer(server, "PENDING", None) for server in source_servers)
-    return replace(job, tags={**job.tags, **tags}, servers=asked)  # what was asked for is what the job is about
+    answered = {server.source_server_id: server for server in job.servers}
+    servers_in_job = tuple(
+        answered.get(server) or ParticipatingServer(server, "PENDING", None) for server in source_servers
+    )
+    return replace(job, tags={**job.tags, **tags}, servers=servers_in_job)  # the job has the servers of the request
 
 
 def _answered_at(answer: Mapping[str, Any]) -> datetime:

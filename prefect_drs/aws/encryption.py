@@ -5,8 +5,8 @@ state, and what could not be read. Reads only.
 
 DRS encrypts by the replication configuration of each server: `CUSTOM` names a key, `DEFAULT` is the account's own for
 EBS in that region, `NONE` encrypts nothing (`ReplicationConfiguration.ebsEncryption` in the DRS model). A launch
-template may name keys in its block devices. DRS tells a server's configuration one call a server, so it is asked for
-some only; the others are taken to have what the account's template gave them.
+template may name keys in its block devices. Reading a server's configuration takes a call a server, so only some are
+read; the others are taken to have what the account's template gave them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prefect_drs.aws.errors import NotFoundError, aws_call
-from prefect_drs.aws.parallel import each
+from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.core.errors import AwsError
 
 if TYPE_CHECKING:
     from prefect_drs.aws.location import Location
     from prefect_drs.aws.sessions import Sessions
 
-CONFIGURATIONS_ASKED = 25  # servers an account-region whose replication configuration is asked for, a call each
-KEYS_ASKED = 25  # keys an account-region whose state is asked for, a call each
+CONFIGURATIONS_READ = 25  # servers an account-region whose replication configuration is read, a call each
+KEYS_READ = 25  # keys an account-region whose state is read, a call each
 READERS = 8
 AWS_MANAGED_KEY = "alias/aws/ebs"
 """AWS's own key for EBS, which is always there (EC2 API reference, GetEbsDefaultKmsKeyId)."""
@@ -39,7 +39,7 @@ class KmsKey:
 
     Args:
         key_id: as the configuration names it: an id, an ARN, an alias.
-        state: `KeyState` as KMS tells it, or `missing`.
+        state: KMS's `KeyState`, or `missing`.
         symmetric: it is a symmetric key for encryption, the only kind that EBS takes.
     """
 
@@ -59,20 +59,20 @@ class KmsKey:
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """What is known of the keys of an account and region.
+    """The KMS keys that volumes of an account and region are encrypted with.
 
     Args:
         keys: those that were read.
         uses: what uses each key, by key id, in words.
-        servers_not_asked: how many servers' replication configurations were not asked for.
-        keys_not_asked: how many keys were not asked for.
-        failures: what could not be read, each told once.
+        servers_not_read: how many servers' replication configurations were not read.
+        keys_not_read: how many keys were not read.
+        failures: what could not be read, without repetitions.
     """
 
     keys: tuple[KmsKey, ...] = ()
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    servers_not_asked: int = 0
-    keys_not_asked: int = 0
+    servers_not_read: int = 0
+    keys_not_read: int = 0
     failures: tuple[str, ...] = ()
 
 
@@ -94,22 +94,22 @@ def read_encryption(
         templates: launch template data by source server id.
     """
     reading = _Reading(sessions, location)
-    asked = servers[:CONFIGURATIONS_ASKED]
-    for (server_id, name), answer in zip(asked, each(reading.configuration, asked, READERS), strict=True):
+    chosen = servers[:CONFIGURATIONS_READ]
+    for (server_id, name), answer in zip(chosen, map_parallel(reading.configuration, chosen, READERS), strict=True):
         reading.note(answer, f"the replication of {name} ({server_id})")
-    if len(servers) > len(asked):
+    if len(servers) > len(chosen):
         for answer in reading.templates():
             reading.note(answer, "the replication configuration template")
     for server_id, data in templates.items():
         for key_id in _template_keys(data):
             reading.use(key_id, f"the launch template of {server_id}")
     keys = sorted(reading.uses)
-    states = each(reading.key, keys[:KEYS_ASKED], READERS)
+    states = map_parallel(reading.key, keys[:KEYS_READ], READERS)
     return Encryption(
         keys=tuple(key for key in states if key is not None),
         uses={key: tuple(words) for key, words in reading.uses.items()},
-        servers_not_asked=len(servers) - len(asked),
-        keys_not_asked=max(0, len(keys) - KEYS_ASKED),
+        servers_not_read=len(servers) - len(chosen),
+        keys_not_read=max(0, len(keys) - KEYS_READ),
         failures=tuple(reading.failures),
     )
 
@@ -123,7 +123,7 @@ def _template_keys(data: Mapping[str, Any]) -> Iterable[str]:
 
 @dataclass(slots=True)
 class _Reading:
-    """The readings in one account and region, and what they found."""
+    """The reads in one account and region, and what they found."""
 
     sessions: Sessions
     location: Location
@@ -166,7 +166,7 @@ class _Reading:
             return [error]
 
     def _ebs_default(self) -> str:
-        """The account's default key for EBS, asked for once; empty where it could not be read."""
+        """The account's default key for EBS, read once; empty where it could not be read."""
         if self._default is None:
             try:
                 with aws_call("GetEbsDefaultKmsKeyId", self.location.account_id, self.location.region):
@@ -178,7 +178,7 @@ class _Reading:
         return self._default
 
     def key(self, key_id: str) -> KmsKey | None:
-        """A key's state; None where KMS does not tell it, which is noted."""
+        """A key's state; None where KMS does not give it, which is recorded as a failure."""
         try:
             with aws_call("DescribeKey", self.location.account_id, self.location.region, key_id=key_id):
                 kms = self.sessions.client("kms", **self.location._asdict())

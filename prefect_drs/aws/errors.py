@@ -1,10 +1,10 @@
-"""What can go wrong between this project and AWS, told so that a person knows what to do.
+"""The errors of AWS calls, each with a message that says what to do.
 
 In: botocore's exceptions. Out: one of the family below, each with operation, account, region, AWS's code and
 a remedy.
 
     AwsError                        (prefect_drs.core.errors; code DRS_SERVICE_ERROR)
-    ├── RoleAssumptionError         STS would not let us into an account
+    ├── RoleAssumptionError         STS refused the role of an account
     ├── CredentialsError            no credentials, expired ones, or ones that AWS does not know
     ├── PermissionDeniedError       the identity lacks a permission; AWS's message names the action
     ├── RegionNotEnabledError       the region is not enabled in the account
@@ -16,8 +16,8 @@ a remedy.
     ├── UnreachableError            no answer: no connection, time-out, connection lost
     └── UnreadableAnswerError       an answer that lacks what the call is about, or says it in a form that is not known
 
-Never does it keep botocore's exception as a cause: it can quote the request, secrets included, and does not
-survive pickling. `is_ambiguous` says whether a failed call may have been carried out all the same.
+Botocore's exception is never kept as a cause: it can quote the request, secrets included, and cannot be pickled.
+`is_ambiguous` says whether a failed call may have been carried out.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class NotFoundError(AwsError):
 
 
 class ThrottledError(AwsError):
-    """AWS refused for too many calls, and went on doing so through all retries."""
+    """AWS refused the call for too many requests, through all retries."""
 
     code = "THROTTLED"
 
@@ -173,10 +173,10 @@ _BY_AWS_CODE: dict[str, tuple[type[AwsError], str]] = {
 
 @contextmanager
 def aws_call(operation: str, account_id: str | None, region: str, **details: Any) -> Iterator[None]:
-    """Turn what botocore raises inside into an `AwsError` that says operation, account, region and remedy.
+    """Turn exceptions of botocore inside into an `AwsError` with operation, account, region and remedy.
 
     Read the answer inside too: botocore's models mark few members of answers as required, and one that is missing, or
-    has another form, becomes an `UnreadableAnswerError`. What was called may have been carried out all the same.
+    has another form, becomes an `UnreadableAnswerError`. The call may have been carried out.
 
     Args:
         operation: AWS's name for it, such as `StartRecovery`.
@@ -198,8 +198,8 @@ def aws_call(operation: str, account_id: str | None, region: str, **details: Any
 def _unreadable(
     error: Exception, operation: str, account_id: str | None, region: str, **details: Any
 ) -> UnreadableAnswerError:
-    told = " ".join(str(error).split())[:200]
-    what = f"the member {told} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {told}"
+    cause = " ".join(str(error).split())[:200]
+    what = f"the member {cause} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {cause}"
     remedy = "see what AWS answers (`aws` CLI, or --debug for the place), and upgrade prefect-drs if AWS changed"
     return UnreadableAnswerError(
         f"the answer to {operation} in {account_id or 'the own account'}/{region} cannot be understood: {what}; "
@@ -222,14 +222,14 @@ def aws_error(
     denied_remedy: str | None = None,
     **details: Any,
 ) -> AwsError:
-    """The error of this family that stands for a botocore exception.
+    """The error of this family for a botocore exception.
 
     Args:
         error: botocore's.
         operation: AWS's name for what was called.
         account_id: where; None is the caller's own account.
         region: where.
-        denied_remedy: what to do where AWS denied access, if there is something better to say than the usual.
+        denied_remedy: what to do where AWS denied access, instead of the usual remedy.
         details: more JSON values for the error's `details`.
     """
     where = f"{account_id or 'the own account'}/{region}"
@@ -239,7 +239,9 @@ def aws_error(
         remedy = denied_remedy
     if isinstance(error, ClientError):
         said = error.response.get("Error", {}).get("Message", "")
-        if (resource_id := dict(error.response).get("resourceId")) is not None:  # Conflict, ResourceNotFound: whom
+        if (
+            resource_id := dict(error.response).get("resourceId")
+        ) is not None:  # of ConflictException and ResourceNotFoundException
             details.setdefault("resource_id", resource_id)
         what = f"{aws_code}: {said}" if said else aws_code or "an answer without an error code"
     else:

@@ -1,7 +1,7 @@
-"""One question asked in many accounts and regions at once; each answers, or says why not.
+"""One read in many accounts and regions in parallel.
 
-In: places and a reading function. Out: for each place its answer, or the `AwsError` that came instead. A place that
-fails never hides another. It must never turn a failure into an empty answer.
+In: locations and a function that reads one of them. Out: for each location its answer, or the `AwsError` that was
+raised. A location that fails hides no other, and a failure never becomes an empty answer.
 """
 
 from __future__ import annotations
@@ -11,43 +11,42 @@ from typing import TypeVar
 
 from prefect_drs.aws.errors import CredentialsError, DrsNotInitializedError, RegionNotEnabledError
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.parallel import each
+from prefect_drs.aws.parallel import map_by_key
 from prefect_drs.aws.sessions import DEFAULT_WORKERS
 from prefect_drs.core.errors import AwsError
 
 Answer = TypeVar("Answer")
 
 WITHOUT_SERVERS = (DrsNotInitializedError, RegionNotEnabledError)
-"""What AWS answers where there can be no source server at all."""
+"""The errors of an account and region that cannot have source servers."""
 
 _DISABLED_REGION_CODES = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"})
 
 
-def survey(
+def fan_out(
     locations: Iterable[Location], read: Callable[[Location], Answer], *, workers: int = DEFAULT_WORKERS
 ) -> dict[Location, Answer | AwsError]:
-    """Ask everywhere side by side.
+    """Read every location in parallel.
 
     A region that an account has not enabled does not know the account's credentials. So where the same account's
     credentials work in another region, `CredentialsError` becomes `RegionNotEnabledError`.
 
     Args:
-        locations: where; each is asked once.
-        read: asks in one place; may raise `AwsError`.
-        workers: how many are asked at a time.
+        locations: each is read once.
+        read: reads one location; may raise `AwsError`.
+        workers: locations read at a time.
 
     Returns:
-        The answers and failures by place, in the order given.
+        The answers and failures by location, in the order given.
     """
 
-    def ask(location: Location) -> Answer | AwsError:
+    def attempt(location: Location) -> Answer | AwsError:
         try:
             return read(location)
         except AwsError as error:
             return error
 
-    places = tuple(dict.fromkeys(locations))
-    return _with_disabled_regions(dict(zip(places, each(ask, places, min(workers, len(places))), strict=True)))
+    return _with_disabled_regions(map_by_key(attempt, locations, workers))
 
 
 def _with_disabled_regions(found: Mapping[Location, Answer | AwsError]) -> dict[Location, Answer | AwsError]:

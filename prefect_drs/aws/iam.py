@@ -1,4 +1,4 @@
-"""IAM as the preflight sees it: who is calling, what they may do, which instance profiles there are.
+"""IAM for the preflight: the principal that calls, what it may do, and which instance profiles exist.
 
 In: `Sessions` and a `Location`; IAM is the account's, the region only says which partition and endpoint. Out: plain
 values, or an `AwsError`. Reads only.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 RESULTS_A_PAGE = 1000  # SimulatePrincipalPolicy, MaxItems: 1 to 1000
-ONE_BY_ONE_UP_TO = 8  # instance profiles asked for by name; more are read as a list
+ONE_BY_ONE_UP_TO = 8  # instance profiles read by name; more are read as a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Principal:
     """Who works in an account.
 
     Args:
-        arn: as STS tells it.
+        arn: from STS.
         policy_source: the user or role whose policies decide; None where none do, or where IAM cannot simulate them
             (federated users).
-        unrestricted: no policy decides: the account's root user, or made-up keys of a simulator, which STS tells as
+        unrestricted: no policy decides: the account's root user, or made-up keys of a simulator, which STS reports as
             `arn:…:sts::…:user/…`, a form that AWS has not.
     """
 
@@ -41,7 +41,7 @@ class Principal:
 def principal_in(sessions: Sessions, location: Location) -> Principal:
     """Who works in that account: its user, or the role behind an assumed session.
 
-    A session's ARN leaves out the role's path, so the role is asked for; where that is denied it is taken to have none.
+    A session's ARN leaves out the role's path, so the role is read; where that is denied, it is taken to have no path.
 
     Raises:
         AwsError: the account could not be entered, or AWS could not be reached.
@@ -69,7 +69,7 @@ def denied_actions(
     """Those of `actions` that the policies of a user or role do not allow, on any resource.
 
     Asked as if DRS made the calls in the caller's name in that region, so that a policy which allows some of them only
-    so holds. A policy that names resources may be told as denying: `*` is what is asked for.
+    so holds. A policy that names resources may count as denying: IAM is asked about `*`.
 
     Raises:
         AwsError: IAM refused to say, or could not be reached.
@@ -90,7 +90,7 @@ def denied_actions(
 
 
 def _context(region: str) -> list[ContextEntryTypeDef]:
-    """What the conditions of a policy may ask of such calls."""
+    """Values for the conditions of policies."""
     return [
         {"ContextKeyName": "aws:RequestedRegion", "ContextKeyValues": [region], "ContextKeyType": "string"},
         {"ContextKeyName": "aws:ViaAWSService", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"},

@@ -1,6 +1,6 @@
-"""EC2 instances as EC2 tells them, whatever of them is wanted.
+"""EC2 instances, read by id or by state.
 
-In: `Sessions`, a `Location`, instance ids. Out: EC2's own answers, one by one, or those that are there now as plain
+In: `Sessions`, a `Location`, instance ids. Out: EC2's own answers, one by one, or those that exist now as plain
 values; or an `AwsError`. Reads only.
 """
 
@@ -24,7 +24,7 @@ USING_VCPUS = frozenset({"pending", "running"})
 
 @dataclass(frozen=True, slots=True)
 class PresentInstance:
-    """An instance that is there now, running or stopped.
+    """An instance that exists now, running or stopped.
 
     Args:
         instance_id: which.
@@ -56,7 +56,7 @@ def iterate_instances(
 
 
 def describe_present_instances(sessions: Sessions, location: Location) -> tuple[PresentInstance, ...]:
-    """All instances that hold addresses there, whosever they are: one DescribeInstances for 1,000 of them.
+    """All instances that hold addresses, whoever launched them: one DescribeInstances for 1,000 of them.
 
     Raises:
         AwsError: EC2 refused or could not be reached.
@@ -73,7 +73,7 @@ def _filtered(sessions: Sessions, location: Location, name: str, values: Iterabl
         for page in pages:
             for reservation in page["Reservations"]:
                 for instance in reservation["Instances"]:
-                    if not instance["InstanceId"]:  # one that cannot be told apart is no answer
+                    if not instance["InstanceId"]:  # without an id it could be any instance
                         raise ValueError("an instance without an id")
                     yield instance
 

@@ -1,7 +1,7 @@
-"""The launch settings of many servers of an account-region compared with what it holds, and brought to it.
+"""The launch settings of many servers of an account and region: compared with what is wanted, and written.
 
 In: effective `LaunchSettings` by source server id. Out: for each server what differs, what was written, or why it could
-not be. Only what differs is written (`launch_configuration.apply_changes`), so a second sync makes no call that writes.
+not be. Only what differs is written (`launch_writing.apply_changes`), so a second sync makes no call that writes.
 A server that fails ends no other.
 """
 
@@ -15,12 +15,12 @@ from prefect_drs.aws.errors import NotFoundError
 from prefect_drs.aws.launch_configuration import (
     LaunchState,
     SettingChange,
-    apply_changes,
     changes,
     read_launch_states,
 )
+from prefect_drs.aws.launch_writing import apply_changes
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.parallel import each
+from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.plan.model import LaunchSettings
@@ -29,7 +29,7 @@ WRITERS = 8  # servers written at a time
 
 
 class SyncState(enum.StrEnum):
-    """How a server's settings in the account stand to those that are wanted."""
+    """How a server's settings in the account compare with those that are wanted."""
 
     IN_SYNC = "IN_SYNC"
     DRIFTED = "DRIFTED"
@@ -44,8 +44,8 @@ class Compared:
     Args:
         source_server_id: the server.
         state: IN_SYNC, or DRIFTED and, after a sync, WRITTEN or FAILED.
-        changes: what differs, or was written; from what the account held to what is wanted.
-        launch_state: what the account holds; after a sync, then. None where DRS does not know the server.
+        changes: what differs, or was written; from the account's value to the wanted one.
+        launch_state: what the account has; after a sync, the state after it. None where DRS does not know the server.
         error: why it FAILED.
     """
 
@@ -86,7 +86,7 @@ def write_settings(
             return replace(one, state=SyncState.FAILED, error=error)
         return replace(one, state=SyncState.WRITTEN, launch_state=after)
 
-    written = each(write, compared.values(), min(WRITERS, sessions.workers))
+    written = map_parallel(write, compared.values(), min(WRITERS, sessions.workers))
     return {one.source_server_id: one for one in written}
 
 

@@ -1,10 +1,10 @@
-"""The data of an EC2 launch template as DRS makes it: what it holds in a plan's words, and how a plan changes it.
+"""The data of an EC2 launch template that DRS makes: its settings in a plan's words, and the changes of a plan.
 
 In: `LaunchTemplateData` as `DescribeLaunchTemplateVersions` answers it, and a plan's `LaunchSettings`. Out: the
-settings it holds, the differences, and whole new data for `CreateLaunchTemplateVersion`. Pure: no call is made here.
+settings in it, the differences, and complete new data for `CreateLaunchTemplateVersion`. Pure: no call is made here.
 
-What DRS owns (`imageId`, `userData`, `blockDeviceMappings`, `placement`, `keyName`) is carried over as it stands and
-never changed, and so is everything else that the plan does not name.
+What DRS owns (`imageId`, `userData`, `blockDeviceMappings`, `placement`, `keyName`) is copied unchanged, and so is
+everything else that the plan does not name.
 
 Subnet, security groups and addresses belong to the network interface with device index 0: EC2 knows no subnet outside
 an interface, and refuses security groups both beside and inside one (`RunInstances`, API reference). Only a template
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Data = Mapping[str, Any]
 
-DRS_OWNED = frozenset({"ImageId", "UserData", "BlockDeviceMappings", "Placement", "KeyName"})
 TAGGED_RESOURCES = ("instance", "volume")  # what DRS tags in the templates it makes
 INTERFACE_FIELDS = ("subnet_id", "security_group_ids", "static_private_ip", "associate_public_ip")
 _ADDRESS_KEYS = ("PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount")
@@ -58,7 +57,7 @@ def template_differences(data: Data, settings: LaunchSettings) -> tuple[tuple[st
 
 
 def with_settings(data: Data, settings: LaunchSettings) -> dict[str, Any]:
-    """A whole copy of `data` with `settings` written into it; what they leave out, and what DRS owns, is the same.
+    """A complete copy of `data` with `settings` written into it; what they leave out, and what DRS owns, is the same.
 
     Raises:
         UsageError: the template attaches an existing network interface, or names security groups by name, and
@@ -130,7 +129,7 @@ def security_group_ids(data: Data) -> list[str] | None:
 
 
 def static_private_ip(data: Data) -> str | None:
-    """The primary private IPv4 address that it asks for."""
+    """The primary private IPv4 address that it sets."""
     interface = primary_interface(data) or {}
     if interface.get("PrivateIpAddress"):
         return str(interface["PrivateIpAddress"])
@@ -253,11 +252,11 @@ def drops_static_address(data: Data, settings: LaunchSettings) -> bool:
 
 
 def _write_network(new: dict[str, Any], settings: LaunchSettings) -> None:
-    asked = [name for name in INTERFACE_FIELDS if getattr(settings, name) is not None]
-    if not asked:
+    given = [name for name in INTERFACE_FIELDS if getattr(settings, name) is not None]
+    if not given:
         return
     interface = _interface_to_write(new)
-    if interface is None and asked == ["security_group_ids"]:
+    if interface is None and given == ["security_group_ids"]:
         new["SecurityGroupIds"] = list(settings.security_group_ids or ())
         new.pop("SecurityGroups", None)
         return

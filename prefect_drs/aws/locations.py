@@ -1,8 +1,8 @@
-"""All accounts in all regions where DRS is set up: which places to ask, and what is told of those that do not answer.
+"""The accounts and regions that hold source servers: which to read, and what to report where reading failed.
 
-In: accounts, regions to keep to, what `aws.survey` found. Out: places; the source servers of those that answered, and
-the others as `Failure` (it should have answered) or `Skipped` (there is nothing to ask, and why). Where DRS is set up
-is found out by asking: UninitializedAccountException says that it is not.
+In: accounts, regions, and what `aws.fan_out` found. Out: locations; the source servers of those that answered, and the
+others as `Failure` (it should have answered) or `Skipped` (it has no source servers, and why). Whether DRS is
+initialised in a location is not known before it is read: UninitializedAccountException says that it is not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from prefect_drs.aws.drs import SourceServer, describe_source_servers
 from prefect_drs.aws.errors import DrsNotInitializedError, RegionNotEnabledError, RoleAssumptionError
-from prefect_drs.aws.fan_out import WITHOUT_SERVERS, survey
+from prefect_drs.aws.fan_out import WITHOUT_SERVERS, fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.sessions import AccountAccess, Sessions
@@ -36,7 +36,7 @@ class Failure(FrozenModel):
 
     @classmethod
     def of(cls, error: AwsError, account_id: str, region: str | None) -> Failure:
-        """From the error that came instead of an answer."""
+        """From the error of the read."""
         return cls(
             account_id=account_id,
             region=region,
@@ -48,12 +48,12 @@ class Failure(FrozenModel):
 
     @property
     def place(self) -> str:
-        """Where, for a person."""
+        """Account and region, for a person."""
         return f"{self.account_id}/{self.region or 'all regions'}"
 
 
 class Skipped(FrozenModel):
-    """What was passed by on purpose, and why; `servers` where it concerns source servers."""
+    """What was skipped on purpose, and why; `servers`: how many source servers that concerns."""
 
     account_id: str
     region: str | None
@@ -64,20 +64,20 @@ class Skipped(FrozenModel):
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The source servers of all places that answered, and what is told of the others."""
+    """The source servers of all locations that answered, and a `Failure` or `Skipped` for each of the others."""
 
     servers: Mapping[Location, tuple[SourceServer, ...]]
     failures: tuple[Failure, ...]
     skipped: tuple[Skipped, ...]
 
 
-def accounts_to_ask(
+def accounts_to_read(
     sessions: Sessions, known: Sequence[AccountAccess], wanted: Collection[str] = ()
 ) -> tuple[AccountAccess, ...]:
-    """The accounts that are asked for, else all that are known, else the caller's own.
+    """The accounts that are wanted, else all that are known, else the caller's own.
 
     Args:
-        sessions: tell whose the caller's credentials are.
+        sessions: know the account of the caller's credentials.
         known: the accounts that are saved.
         wanted: account ids; one that is not known is entered by the role by convention.
 
@@ -91,15 +91,15 @@ def accounts_to_ask(
     return tuple(known) or (AccountAccess(sessions.caller_account_by(drs_regions())),)
 
 
-def places_to_ask(
+def locations_to_read(
     sessions: Sessions, accounts: Iterable[AccountAccess], regions: Collection[str] = ()
 ) -> tuple[Location, ...]:
-    """Each account in each region that DRS has, as far as the account and `regions` let; the accounts take turns.
+    """Each account in each region of DRS, limited to the account's regions and to `regions`; the accounts alternate.
 
     Args:
-        sessions: tell the partition of an account.
-        accounts: the accounts; one that names regions keeps to them.
-        regions: keep to these; empty is all.
+        sessions: know the partition of an account.
+        accounts: the accounts; one that names regions is read in those only.
+        regions: only these; empty is all.
 
     Raises:
         UsageError: DRS is not in one of `regions`.
@@ -107,9 +107,9 @@ def places_to_ask(
     for region in regions:
         if region not in (there := drs_regions(partition_of(region))):
             raise UsageError(f"DRS is not in {region}; it is in {', '.join(there)}")
-    with suppress(AwsError):  # asked once, in a region whose STS answers; what is wrong otherwise, each place will say
+    with suppress(AwsError):  # read once, in a region whose STS answers; every location reports other errors itself
         sessions.caller_account_by(drs_regions())
-    asked = [
+    by_account = [
         [
             Location(access.account_id, region)
             for region in _regions_of(sessions, access)
@@ -117,8 +117,8 @@ def places_to_ask(
         ]
         for access in accounts
     ]
-    turns = itertools.chain.from_iterable(itertools.zip_longest(*asked))
-    return tuple(place for place in turns if place is not None)
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*by_account))
+    return tuple(location for location in turns if location is not None)
 
 
 def _regions_of(sessions: Sessions, access: AccountAccess) -> tuple[str, ...]:
@@ -127,54 +127,54 @@ def _regions_of(sessions: Sessions, access: AccountAccess) -> tuple[str, ...]:
     try:
         return sessions.regions(access.account_id)
     except AwsError:
-        return drs_regions()  # whatever is wrong with its credentials, each place will say so
+        return drs_regions()  # every location reports what is wrong with the credentials
 
 
-def read_fleet(sessions: Sessions, places: Sequence[Location], *, workers: int) -> Fleet:
-    """All source servers of those places, several at a time.
+def read_fleet(sessions: Sessions, locations: Sequence[Location], *, workers: int) -> Fleet:
+    """All source servers of those locations, several at a time.
 
-    An account whose role AWS denies is asked no further: roles are the same in all regions.
+    An account whose role AWS denies is not read in further regions: roles are the same in all of them.
 
     Args:
         sessions: the way into the accounts.
-        places: where to ask.
-        workers: readings at a time.
+        locations: the accounts and regions.
+        workers: locations read at a time.
     """
     denied: dict[str, AwsError] = {}
 
-    def read(place: Location) -> tuple[SourceServer, ...]:
-        if (former := denied.get(place.account_id)) is not None:
+    def read(location: Location) -> tuple[SourceServer, ...]:
+        if (former := denied.get(location.account_id)) is not None:
             raise former
         try:
-            return describe_source_servers(sessions, place)
+            return describe_source_servers(sessions, location)
         except RoleAssumptionError as error:
             if is_denied_role(error):
-                denied[place.account_id] = error
+                denied[location.account_id] = error
             raise
 
-    return fleet_of(survey(places, read, workers=workers))
+    return fleet_of(fan_out(locations, read, workers=workers))
 
 
 def fleet_of(answers: Mapping[Location, tuple[SourceServer, ...] | AwsError]) -> Fleet:
-    """Answers, failures and what is no failure, apart. Pure."""
+    """Sorts answers, failures, and locations without source servers. Pure."""
     servers: dict[Location, tuple[SourceServer, ...]] = {}
     failed: dict[Location, AwsError] = {}
     skipped: list[Skipped] = []
-    for place, answer in sorted(answers.items(), key=lambda pair: pair[0]):
+    for location, answer in sorted(answers.items(), key=lambda pair: pair[0]):
         if not isinstance(answer, AwsError):
-            servers[place] = answer
+            servers[location] = answer
         elif isinstance(answer, WITHOUT_SERVERS) or answer.aws_code in _SWITCHED_OFF:
-            skipped.append(_without_servers(place, answer))
+            skipped.append(_without_servers(location, answer))
         else:
-            failed[place] = answer
+            failed[location] = answer
     return Fleet(servers, failures_of(failed), tuple(skipped))
 
 
 def failures_of(errors: Mapping[Location, AwsError]) -> tuple[Failure, ...]:
-    """One failure an account-region; that of a denied role stands for its whole account."""
-    denied = {place.account_id: error for place, error in errors.items() if is_denied_role(error)}
+    """One failure a location; a denied role is one failure of its whole account."""
+    denied = {location.account_id: error for location, error in errors.items() if is_denied_role(error)}
     whole = [Failure.of(error, account_id, None) for account_id, error in denied.items()]
-    single = [Failure.of(error, *place) for place, error in errors.items() if place.account_id not in denied]
+    single = [Failure.of(error, *location) for location, error in errors.items() if location.account_id not in denied]
     return tuple(sorted((*whole, *single), key=lambda failure: (failure.account_id, failure.region or "")))
 
 
@@ -183,9 +183,9 @@ def is_denied_role(error: AwsError) -> bool:
     return isinstance(error, RoleAssumptionError) and error.aws_code.startswith("AccessDenied")
 
 
-def _without_servers(place: Location, error: AwsError) -> Skipped:
+def _without_servers(location: Location, error: AwsError) -> Skipped:
     if isinstance(error, DrsNotInitializedError):
         code, reason = DrsNotInitializedError.code, "DRS is not set up there"
     else:
         code, reason = RegionNotEnabledError.code, "the region is not enabled in this account"
-    return Skipped(account_id=place.account_id, region=place.region, code=code, reason=reason)
+    return Skipped(account_id=location.account_id, region=location.region, code=code, reason=reason)

@@ -1,7 +1,7 @@
-"""What an account-region's network holds: subnets, security groups, addresses in use; and its instance types.
+"""The network of an account and region (subnets, security groups, addresses in use) and its instance types.
 
 In: `Sessions`, a `Location` and the ids in question. Out: an `AccountFacts` of plain values, read in batches of 200;
-what does not exist is simply not in it, and what could not be read is told beside it. Reads only.
+what does not exist is left out, and what could not be read is listed in `failures`. Reads only.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from prefect_drs.core.errors import AwsError
 
 VALUES_A_FILTER = 200  # EC2 user guide, "List and filter your resources": up to 200 values a filter
 RESULTS_A_PAGE = 1000  # MaxResults of these operations: 5 to 1000
-ADDRESSES_ONE_BY_ONE_UP_TO = 1000  # addresses asked for by value; more are read by subnet
+ADDRESSES_ONE_BY_ONE_UP_TO = 1000  # addresses looked up by value; more are read by subnet
 
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
     """A subnet: its VPC, its IPv4 block (None where it is IPv6 only) and its zone.
 
-    `free_addresses`: IPv4 addresses that nobody holds now (`AvailableIpAddressCount`); None where EC2 does not say.
+    `free_addresses`: IPv4 addresses not in use now (`AvailableIpAddressCount`); None where EC2 does not say.
     """
 
     subnet_id: str
@@ -41,7 +41,7 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a private address: the network interface, and the instance it is attached to."""
+    """The network interface that has a private address, and the instance it is attached to."""
 
     interface_id: str
     instance_id: str | None
@@ -85,11 +85,11 @@ class AccountFacts:
         security_groups: the VPC of each, by id.
         holders: who holds an address now, by VPC and address.
         offered: pairs of zone and instance type.
-        profiles: instance profiles that exist; None where IAM could not be asked.
+        profiles: instance profiles that exist; None where IAM could not be read.
         types: the properties of instance types, by name.
-        default_subnets: the default subnet of each zone; empty where there is no default VPC, or nobody asked.
+        default_subnets: the default subnet of each zone; empty where there is no default VPC, or they were not wanted.
         failures: what could not be read: EC2's in the account and region.
-        iam_failure: why IAM could not be asked.
+        iam_failure: why IAM could not be read.
     """
 
     location: Location
@@ -105,7 +105,7 @@ class AccountFacts:
 
 
 def read_facts(sessions: Sessions, location: Location, wanted: Wanted) -> AccountFacts:
-    """What that account and region has of what is wanted. Makes no call for what nobody wants.
+    """What that account and region has of what is wanted. Only what is wanted is read.
 
     Never raises an `AwsError`: what could not be read is in the answer.
     """
@@ -143,7 +143,7 @@ class _Reading:
                 yield from page[member]
 
     def _reading(self, operation: str) -> AbstractContextManager[None]:
-        """Around what is made of an answer, so that a member that is missing is told as such."""
+        """Wraps the use of an answer, so that a missing member becomes an `UnreadableAnswerError`."""
         return aws_call(operation, self.location.account_id, self.location.region)
 
     def _filtered(self, operation: str, member: str, name: str, values: Collection[str], **more: Any) -> Iterator[Any]:

@@ -1,6 +1,6 @@
-"""What the role in a target account must be allowed: the one list that the preflight asks for and the docs print.
+"""The permissions that the role in a target account needs: one list, for the preflight and for the documentation.
 
-In: the kinds of checks and hooks that a plan has. Out: actions by the purpose they serve. Pure data: it asks nobody.
+In: the kinds of checks and hooks that a plan has. Out: actions by their purpose. Pure data.
 
 Sources: the calls of this package; for what DRS does in the caller's name while it launches or terminates, the
 dependent actions of `StartRecovery` and `TerminateRecoveryInstances` (Service Authorization Reference, "Actions,
@@ -23,7 +23,7 @@ class Purpose:
         actions: of IAM, sorted.
         via_drs: made by DRS in the caller's name (forward access sessions, `aws:ViaAWSService`).
         check_types: only where a plan has checks or hooks of these types; empty: every plan.
-        beside: not needed to recover, only by what is done beside it.
+        beside: not needed to recover, only for other features.
     """
 
     sid: str
@@ -181,13 +181,6 @@ PURPOSES: tuple[Purpose, ...] = (
         beside=True,
     ),
 )
-
-OF_THE_CALLER = ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sts:AssumeRole")
-"""Actions that the caller's own identity needs, not the role in a target account: to enter the accounts, and, with the
-journal in S3, to read and write it."""
-
-UNRESTRICTED = ("sts:GetCallerIdentity",)
-"""Actions that no policy can deny and none needs to allow (STS API reference, GetCallerIdentity)."""
 
 
 def needed_actions(check_types: Collection[str] = ()) -> tuple[str, ...]:

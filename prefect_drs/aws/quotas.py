@@ -1,6 +1,7 @@
-"""DRS's quotas on jobs, per account and region, shared by whoever starts jobs there.
+"""DRS's quotas on jobs, per account and region, shared by everybody who starts jobs there.
 
-Source: AWS General Reference, "AWS Elastic Disaster Recovery endpoints and quotas". Those on servers are in `capacity`.
+Source: AWS General Reference, "AWS Elastic Disaster Recovery endpoints and quotas". Quotas on servers are in
+`capacity`.
 """
 
 from __future__ import annotations

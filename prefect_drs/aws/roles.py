@@ -1,8 +1,8 @@
-"""Entering an account by a role: temporary credentials that renew themselves, and errors that say why not.
+"""Access to an account by a role: temporary credentials that renew themselves, and errors that explain a refusal.
 
-In: whose credentials assume the role, the role, its ExternalId. Out: a boto3 session. STS is asked in the region that
-is worked in, so that entering an account does not depend on a region that is lost. The ExternalId is in no repr, log
-or error; nor is botocore's own exception kept, which may quote it.
+In: whose credentials assume the role, the role, its ExternalId. Out: a boto3 session. STS is called in the session's
+own region, so that access to an account does not depend on a region that is down. The ExternalId is in no repr, log or
+error; botocore's own exception, which may quote it, is not kept.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ def _loader() -> Any:
     return botocore.session.Session().get_component("data_loader")
 
 
-def _told_by_the_error(record: logging.LogRecord) -> bool:
+def _without_traceback(record: logging.LogRecord) -> bool:
     """Keep botocore from printing the traceback of a role that is refused: the error itself is raised and says more.
 
-    Where the session that is at hand still works (an advisory refresh), the error is not raised: then one line tells.
+    Where the current credentials still work (an advisory refresh), the error is not raised: one line is logged.
     """
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, AwsError):
@@ -131,7 +131,7 @@ def _told_by_the_error(record: logging.LogRecord) -> bool:
     return True
 
 
-logging.getLogger("botocore.credentials").addFilter(_told_by_the_error)
+logging.getLogger("botocore.credentials").addFilter(_without_traceback)
 
 
 class _RoleCredentials(DeferredRefreshableCredentials):
@@ -178,7 +178,7 @@ class _RoleProvider(CredentialProvider):
 
 @dataclass(slots=True)
 class _RoleRefresh:
-    """Asks STS for credentials of the role; told by botocore when."""
+    """Fetches credentials of the role from STS, when botocore calls it."""
 
     base: boto3.Session
     role_arn: str
@@ -229,23 +229,23 @@ class _RoleRefresh:
 
     def _explain(self, error: ClientError | BotoCoreError) -> AwsError:
         account_id = self.role_arn.split(":")[4]
-        told = aws_error(error, "AssumeRole", account_id, self.region, denied_remedy=_ROLE_REMEDY)
+        cause = aws_error(error, "AssumeRole", account_id, self.region, denied_remedy=_ROLE_REMEDY)
         sent = "with an ExternalId" if self.external_id is not None else "without an ExternalId"
-        message = f"cannot enter account {account_id} by role {self.role_arn} {sent}: {told.message}"
+        message = f"cannot enter account {account_id} by role {self.role_arn} {sent}: {cause.message}"
         if self.external_id is not None:
             message = message.replace(self.external_id.get_secret_value(), "**********")
-        own_kind = isinstance(told, CredentialsError | RegionNotEnabledError | UnreachableError | ThrottledError)
-        kind = type(told) if own_kind else RoleAssumptionError
-        if is_ambiguous(told):
+        own_kind = isinstance(cause, CredentialsError | RegionNotEnabledError | UnreachableError | ThrottledError)
+        kind = type(cause) if own_kind else RoleAssumptionError
+        if is_ambiguous(cause):
             kind = UnreachableError  # STS failed on its side: no refusal
         return kind(
             message,
-            aws_code=told.aws_code,
+            aws_code=cause.aws_code,
             operation="AssumeRole",
             account_id=account_id,
             region=self.region,
             role_arn=self.role_arn,
             external_id_sent=self.external_id is not None,
             ambiguous=False,
-            remedy=told.details["remedy"],
+            remedy=cause.details["remedy"],
         )

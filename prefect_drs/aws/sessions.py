@@ -3,7 +3,7 @@
 In: how each account is entered (`AccountAccess`) and a boto3 session for the caller's own. Out: clients, made
 once and shared by all threads. The caller's own account needs no role; any other is entered by AssumeRole,
 with credentials that renew themselves, since a recovery may outlive a session's hour. It never writes a
-secret into a repr, a log or an error, and never retries where it was told not to.
+secret into a repr, a log or an error, and never retries a client made with `retrying=False`.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ DEFAULT_WORKERS = 16
 GLOBAL_REGION = "aws-global"  # botocore's name for an endpoint of no region, such as STS's
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 60
-ATTEMPTS = 6  # of a reading call, the first included
-IDENTITY_ATTEMPTS = 3  # of the very first call: an address where nobody listens is told within seconds
+ATTEMPTS = 6  # of a call that reads, the first included
+IDENTITY_ATTEMPTS = 3  # of the very first call, so that an unreachable address is reported within seconds
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # AssumeRole, API reference
@@ -110,7 +110,7 @@ class AccountAccess:
 
 @cache
 def _user_agent() -> str:
-    """What AWS's logs know these requests by; looking the version up takes a millisecond a client."""
+    """The user agent of all requests, for AWS's logs. Cached: looking the version up takes a millisecond."""
     return f"prefect-drs/{version('prefect-drs')}"
 
 
@@ -120,7 +120,7 @@ def orchestration_role_arn(account_id: str, partition: str = "aws", *, role_name
 
 
 class Caller(NamedTuple):
-    """Whose credentials are: the account, and the partition it is in."""
+    """The account that credentials belong to, and its partition."""
 
     account_id: str
     partition: str
@@ -128,7 +128,7 @@ class Caller(NamedTuple):
 
 @dataclass(slots=True)
 class _Identity:
-    """Whose some base credentials are, asked once."""
+    """The identity of some base credentials, read once."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     caller: Caller | None = None
@@ -146,7 +146,7 @@ class Sessions:
         session_name: names the assumed sessions in CloudTrail; give it the execution's id.
         workers: how many threads share a client: the size of its connection pool.
         role_name: the name of the role by convention.
-        attempts: how often botocore sends a reading call at most; 1 leaves trying again to the caller.
+        attempts: the most times botocore sends a call that reads; with 1, the caller retries.
 
     Raises:
         UsageError: the same account is given twice, or is a staging account of two that enter it differently.
@@ -172,7 +172,7 @@ class Sessions:
         self._accounts: dict[str, AccountAccess] = {}
         for access in accounts:
             if access.account_id in self._accounts:
-                raise UsageError(f"account {access.account_id} is given twice; keep one way into it")
+                raise UsageError(f"account {access.account_id} is given twice; remove one of them")
             self._accounts[access.account_id] = access
         self._ways = self._accounts | _staging_ways(self._accounts)
         self.session_name = role_session_name(session_name)
@@ -194,7 +194,7 @@ class Sessions:
 
     @property
     def caller_account_id(self) -> str:
-        """The account of the caller's own credentials (`GetCallerIdentity`, asked once).
+        """The account of the caller's own credentials (`GetCallerIdentity`, called once).
 
         Raises:
             AwsError: there are no credentials, AWS does not accept them, or STS could not be reached.
@@ -202,18 +202,18 @@ class Sessions:
         return self._account_of(None, None)
 
     def caller_account_by(self, regions: Iterable[str]) -> str:
-        """The same, asked in `regions` too where the default region's STS does not answer: it may be what is down.
+        """The same, read in one of `regions` if the STS of the default region does not answer.
 
         Raises:
-            AwsError: as `caller_account_id`, of the last region that was asked.
+            AwsError: as `caller_account_id`, of the last region that was tried.
         """
-        asked: list[str | None] = [None, *sorted(set(regions))]
-        for region in asked[:-1]:
+        candidates: list[str | None] = [None, *sorted(set(regions))]
+        for region in candidates[:-1]:
             try:
                 return self._account_of(None, None, region)
             except UnreachableError:
                 continue  # the next region may answer; the last one's failure is the caller's
-        return self._account_of(None, None, asked[-1])
+        return self._account_of(None, None, candidates[-1])
 
     def regions(self, account_id: str) -> tuple[str, ...]:
         """The regions of an account: those it is given with, or all that botocore lists for DRS in its partition, which
@@ -362,18 +362,20 @@ class Sessions:
         self, credentials: SourceCredentials | None, access: AccountAccess | None, region: str | None = None
     ) -> Caller:
         session = self._source(credentials, region)
-        endpoint_url = access.endpoint_url if access else None  # another AWS, such as the sandbox, knows them otherwise
+        endpoint_url = (
+            access.endpoint_url if access else None
+        )  # another AWS, such as the sandbox, may know them as somebody else's
         with self._lock:
             identity = self._identities.setdefault((credentials, endpoint_url), _Identity())
         with identity.lock:
             if identity.caller is None:
-                asked = region or session.region_name or GLOBAL_REGION
+                sts_region = region or session.region_name or GLOBAL_REGION
                 create: Any = session.client
-                with aws_call("GetCallerIdentity", None, asked):
+                with aws_call("GetCallerIdentity", None, sts_region):
                     with self._lock:
                         sts = create(
                             "sts",
-                            region_name=asked,
+                            region_name=sts_region,
                             endpoint_url=endpoint_url,
                             config=self._config(retrying=True, attempts=min(IDENTITY_ATTEMPTS, self._attempts)),
                         )

@@ -1,7 +1,8 @@
 """SNS as notifications need it: publishing to a topic, and subscribing a plan's owner to it.
 
 In: `Sessions` and a topic's ARN, which says its account and region. Out: what SNS answered, or an `AwsError`. An
-owner's subscription has a filter policy, so that a topic which several plans share tells each owner of their own only.
+owner's subscription has a filter policy, so that an owner gets only the messages of their own plans from a topic that
+several plans share.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.notify import TOPIC_ARN
 
 PENDING = "PendingConfirmation"
-"""SNS, Subscribe: what stands for the ARN of a subscription that its owner has not confirmed yet."""
+"""SNS, Subscribe: given instead of the ARN of a subscription that its owner has not confirmed yet."""
 PLAN_ATTRIBUTE = "planName"
 """The message attribute that owners' filter policies look at."""
 
@@ -61,7 +62,7 @@ def publish(sessions: Sessions, topic_arn: str, subject: str, text: str, attribu
 
 
 def subscribe_owner(sessions: Sessions, topic_arn: str, email: str, plan_name: str) -> bool:
-    """Let an owner have what a topic tells of a plan. Asked again, nothing changes.
+    """Subscribe an owner to a topic's messages of a plan. Idempotent.
 
     An address that is subscribed without a filter policy has everything already and is left alone; one that is
     subscribed for other plans gets this one too.

@@ -1,4 +1,4 @@
-"""Staging accounts as the target account sees them: which there are, what can be extended from them, and extending.
+"""Staging accounts, from the target account: listing them and their extensible servers, and extending those.
 
 In: `Sessions` of the target account and a `Location` of it. Out: plain values, or an `AwsError`. DRS asks the staging
 account itself; it answers where the staging account names the target under "Trusted accounts" (DRS user guide, "Using
@@ -32,7 +32,7 @@ class ExtensibleServer:
 
 
 class ExtensionState(enum.StrEnum):
-    """What became of one server: extended, still to be (a dry run), refused, or not tried after others were."""
+    """The outcome for one server: extended, to be extended (a dry run), refused, or not tried after a used-up quota."""
 
     EXTENDED = "EXTENDED"
     PLANNED = "PLANNED"
@@ -42,12 +42,12 @@ class ExtensionState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """What became of one extensible server.
+    """The outcome for one extensible server.
 
     Args:
         server: in the staging account.
-        state: what became of it.
-        source_server_id: the extended server's id in the target account, where DRS told it.
+        state: the outcome.
+        source_server_id: the extended server's id in the target account, where DRS returned it.
         error: why it was refused or not tried.
     """
 
@@ -109,7 +109,7 @@ def extend_source_servers(
         sessions: the way into the target account.
         location: the target account and the region of both.
         staging_account_id: where the servers replicate.
-        dry_run: tells what would be extended and writes nothing.
+        dry_run: returns what would be extended and writes nothing.
 
     Raises:
         AwsError: what can be extended could not be read.

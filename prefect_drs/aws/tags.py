@@ -1,7 +1,7 @@
 """Tags of EC2 instances, read; tags and `copyTags` of DRS source servers, read and written.
 
 In: `Sessions`, a `Location`, ids. Out: plain values, or an `AwsError`. Each function makes the calls that its docstring
-says, and no more. All writings say what is to be, so that botocore may send them again.
+names, and no more. All writes are idempotent, so botocore may retry them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _GONE = frozenset({"terminated", "shutting-down"})
 def instance_tags(sessions: Sessions, origin: Location, instance_ids: Iterable[str]) -> dict[str, dict[str, str]]:
     """The tags of instances by instance id; one that does not exist any more is left out.
 
-    One DescribeInstances for 200 instances. DescribeTags would take more calls, since it tells 1,000 tags a page, and
-    would not tell an instance without tags from one that is gone.
+    One DescribeInstances for 200 instances. DescribeTags would take more calls, since it lists 1,000 tags a page, and
+    would not distinguish an instance without tags from a terminated one.
 
     Raises:
         AwsError: EC2 refused or could not be reached.

@@ -1,6 +1,6 @@
 """EC2's quotas on vCPUs of running On-Demand instances, and what counts towards them.
 
-In: `Sessions`, a `Location`. Out: the quota of an instance family's class, in vCPUs, and which class a type belongs to.
+In: `Sessions`, a `Location`. Out: the quota of an instance family's class, in vCPUs, and the class of a type.
 Reads only.
 
 Sources: EC2 user guide, "Amazon EC2 On-Demand Instance quotas" (the classes and their quota codes: an account and

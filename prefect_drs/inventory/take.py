@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from prefect_drs.aws.capacity import CapacityLevel, QuotaUsage, RegionCapacity, count_capacity
 from prefect_drs.aws.drs import RecoveryInstance, SourceServer, describe_recovery_instances
-from prefect_drs.aws.fan_out import survey
+from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.locations import accounts_to_ask, failures_of, places_to_ask, read_fleet
+from prefect_drs.aws.locations import accounts_to_read, failures_of, locations_to_read, read_fleet
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError
@@ -49,10 +49,10 @@ def take_inventory(
         AwsError: the caller's own account could not be read.
     """
     taken_at = clock.now()
-    asked = tuple(accounts) or accounts_to_ask(sessions, sessions.accounts)
-    places = places_to_ask(sessions, asked, regions)
+    asked = tuple(accounts) or accounts_to_read(sessions, sessions.accounts)
+    places = locations_to_read(sessions, asked, regions)
     fleet = read_fleet(sessions, places, workers=workers)
-    answers = survey(fleet.servers, lambda place: describe_recovery_instances(sessions, place), workers=workers)
+    answers = fan_out(fleet.servers, lambda place: describe_recovery_instances(sessions, place), workers=workers)
     instances = {place: answer for place, answer in answers.items() if not isinstance(answer, AwsError)}
     capacities = [count_capacity(place, servers) for place, servers in fleet.servers.items()]
     return Inventory(

@@ -17,7 +17,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.aws.errors import aws_call
-from prefect_drs.aws.fan_out import survey
+from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import AwsError, PrefectDrsError
@@ -348,7 +348,7 @@ def enter(sessions: Sessions, account_id: str) -> dict[Location, AwsError | None
             sessions.client("drs", **location._asdict()).describe_source_servers(maxResults=1)
 
     places = (Location(account_id, region) for region in sessions.regions(account_id))
-    return survey(places, ask, workers=sessions.workers)
+    return fan_out(places, ask, workers=sessions.workers)
 
 
 def _checked(name: str, account: TargetAccount, answers: Mapping[Location, AwsError | None]) -> CheckedAccount:

@@ -19,7 +19,7 @@ from prefect_drs.aws.capacity import (
     capacity_conflicts,
     read_capacity,
 )
-from prefect_drs.aws.fan_out import survey
+from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
 from prefect_drs.operations.context import Context
@@ -218,7 +218,7 @@ def get_drs_capacity_conflicts(context: Context, request: CapacityRequest) -> Co
 
 
 def _read(context: Context, locations: Iterable[Location]) -> Readings:
-    return survey(
+    return fan_out(
         locations, lambda location: read_capacity(context.sessions, location), workers=context.sessions.workers
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from prefect_drs.aws.fan_out import survey
+from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.staging import Extension, ExtensionState, extend_source_servers
 from prefect_drs.core.errors import AwsError
@@ -79,7 +79,7 @@ def sync_extended_source_servers(context: Context, request: ExtendRequest) -> Ex
     servers: list[ExtensionAnswer] = []
     unchecked: list[ExtensionPlace] = []
     for staging in [request.staging_account_id] if request.staging_account_id else saved:
-        found = survey(
+        found = fan_out(
             [Location(request.target_account_id, region) for region in regions],
             partial(extend_source_servers, context.sessions, staging_account_id=staging, dry_run=request.dry_run),
             workers=context.sessions.workers,

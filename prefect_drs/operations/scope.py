@@ -34,7 +34,7 @@ class RegionState(AnswerModel):
 
 
 def region_state(location: Location, answer: object) -> RegionState:
-    """How a place of a survey answered."""
+    """How a account and region answered."""
     if not isinstance(answer, AwsError):
         return RegionState(account_id=location.account_id, region=location.region, status="OK")
     return RegionState(

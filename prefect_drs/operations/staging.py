@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from prefect_drs.aws.capacity import RegionCapacity, read_capacity
-from prefect_drs.aws.fan_out import survey
+from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.staging import list_extensible_source_servers, list_staging_accounts
@@ -300,12 +300,12 @@ def _with_staging(account: TargetAccount, operation: str, entry: StagingEntry) -
 def _validated(sessions: Sessions, request: StagingEntry, region: str | None) -> ValidatedStaging:
     staging, target = request.staging_account_id, request.target_account_id
     regions = [region] if region else sessions.regions(target)
-    full = survey(
+    full = fan_out(
         [Location(staging, each) for each in regions],
         lambda place: read_capacity(sessions, place),
         workers=sessions.workers,
     )
-    trust = survey(
+    trust = fan_out(
         [Location(target, each) for each in regions],
         lambda place: list_extensible_source_servers(sessions, place, staging),
         workers=sessions.workers,
@@ -345,7 +345,7 @@ def _why_not(found: ValidatedStaging) -> str:
 
 def _discovered(context: Context, account: TargetAccount) -> DiscoveredAccount:
     account_id = account.account_id
-    found = survey(
+    found = fan_out(
         [Location(account_id, region) for region in context.sessions.regions(account_id)],
         lambda place: list_staging_accounts(context.sessions, place),
         workers=context.sessions.workers,

@@ -1,10 +1,10 @@
 """Plans: what a person writes, loaded, resolved by bindings and checked. No AWS, no Prefect, no network.
 
-A file becomes a `document` (values with lines), takes `shape` (fields of the right kind), is a `draft` (names resolved)
-that keeps the `rules`, and so a `model`.
+A file is read into a `document` (values with lines), checked by `shape` (fields of the right kind), resolved into a
+`draft` (names bound), judged by the `rules`, and becomes a `model`.
 """
 
-from prefect_drs.plan.export import export_manifest, manifest_text
+from prefect_drs.plan.export import export_manifest
 from prefect_drs.plan.model import (
     LaunchSettings,
     Licensing,
@@ -35,6 +35,5 @@ __all__ = [
     "export_manifest",
     "load_bindings",
     "load_manifest",
-    "manifest_text",
     "write_bindings",
 ]

@@ -1,7 +1,7 @@
-"""What makes a wave healthy, as a person writes it: health checks of its servers, and hooks before and after it.
+"""Health checks of a wave's servers, and hooks before and after it, as a person writes them.
 
-In: values already read from a file and checked. Out: frozen models, one a kind, told apart by `type`. A check is
-*attempted*: one attempt is looked at every `intervalSeconds` until it passes, fails, or `timeoutSeconds` are over;
+In: values already read from a file and checked. Out: frozen models, one for each `type`. A check is
+*attempted*: one attempt is polled every `intervalSeconds` until it passes, fails, or `timeoutSeconds` are over;
 after an attempt that failed there are at most `retries` more. Nothing here knows how a kind is carried out: that is
 `prefect_drs.recovery.checks`.
 """
@@ -23,9 +23,9 @@ PORTS = (1, 65_535)
 STATUSES = (100, 599)
 
 WAVE_VARIABLES = ("executionId", "planName", "mode", "waveNumber", "waveName", "attemptId", "accountId", "region")
-"""What a text of a hook or a check may name in braces."""
+"""Variables that a text of a hook or a check may have in braces."""
 SERVER_VARIABLES = ("privateIp", "publicIp", "instanceId", "name", "sourceServerId")
-"""What a text of a health check may name besides: the recovery instance, and the server it was launched from."""
+"""More variables of a health check's text: of the recovery instance, and of its source server."""
 
 ENTRY_POINT_GROUP = "prefect_drs.checks"
 """Where callables of type `python` are found."""
@@ -37,15 +37,15 @@ Name = Annotated[str, StringConstraints(min_length=1)]
 
 
 class CheckModel(_BaseModel):
-    """What all kinds have.
+    """The fields of all types.
 
     Args:
-        name: how the report calls it; None is its kind and its place in the list.
+        name: its name in the report; None is its type and its position in the list.
         servers: the servers it is made for, by source server id, EC2 instance id or name; none is all of the wave.
         timeout_seconds: how long one attempt may take.
-        interval_seconds: between looks at an attempt, and between attempts.
+        interval_seconds: between polls of an attempt, and between attempts.
         retries: attempts after one that failed.
-        required: whether the wave fails with it; otherwise it is only told.
+        required: whether the wave fails with it; otherwise a failure is only reported.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -160,12 +160,12 @@ HOOK_TYPES = _types(Hook)
 
 
 def check_type(check: CheckModel) -> str:
-    """Its kind, as the manifest writes it."""
+    """Its `type` in the manifest."""
     return str(type(check).model_fields["type"].default)
 
 
 def check_name(name: str | None, kind: str, position: int) -> str:
-    """How the report calls a check: its name, or its kind and its place in the list, from 1."""
+    """A check's name in the report: its own, or its type and its position in the list, from 1."""
     return name or f"{kind}-{position}"
 
 

@@ -1,4 +1,4 @@
-"""ISO 8601 durations: as a plan writes `maxLag`, and as DRS tells a server's lag."""
+"""ISO 8601 durations: a plan's `maxLag`, and a server's lag in DRS."""
 
 from __future__ import annotations
 

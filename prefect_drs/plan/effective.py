@@ -1,8 +1,8 @@
-"""A server's effective launch settings, value by value, with where each comes from.
+"""A server's effective launch settings, each value with its origin.
 
-In: a group, the names a server goes by, and what its account holds already. Out: values by the manifest's words, each
-with its origin. What a setting brings along (a static address ends `copyPrivateIp`, an instance type ends right-sizing,
-a new subnet ends the address of the old one) is of origin `rule`. Nothing here reads an account.
+In: a group, the names of a server, and its current settings in the account. Out: values by the manifest's words, each
+with its origin. A value that follows from another setting has the origin `rule`: a static address sets `copyPrivateIp`
+to false, an instance type turns right-sizing off, a new subnet removes the address of the old one. Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMES = {field.alias or name: name for name, field in LaunchSettings.model_fiel
 
 
 class Origin(enum.StrEnum):
-    """Where a value comes from: what the account holds, the group's defaults, the server's own, or a rule."""
+    """The origin of a value: the account, the group's defaults, the server's own settings, or a rule."""
 
     ACCOUNT = "account"
     GROUP = "group"
@@ -30,7 +30,7 @@ class Origin(enum.StrEnum):
 
 
 class EffectiveValue(FrozenModel):
-    """A setting's value and its origin; None where a rule takes a value of the account away."""
+    """A setting's value and its origin; None where a rule removes the account's value."""
 
     value: JsonValue
     origin: Origin
@@ -43,34 +43,34 @@ def effective(
 
     Args:
         group: its protection group.
-        references: the names it goes by.
-        account: what its launch configuration and launch template hold now.
+        references: its names.
+        account: its current settings.
 
     Returns:
         Values by the manifest's word (`subnetId`); tags one by one (`tags.tier`), and `licensing.osByol`.
     """
-    planned = group.settings_for(*references)
-    own, defaults = dict(_words(group.override_for(*references) or _NOTHING)), dict(_words(group.launch_config))
+    planned, override = group.settings_for(*references), group.override_for(*references)
+    own, defaults = dict(_words(override or _NOTHING)), dict(_words(group.launch_config))
     values = {word: EffectiveValue(value=value, origin=Origin.ACCOUNT) for word, value in _words(account)}
     for word, value in _words(planned):
         given = (
             origin for origin, words in ((Origin.SERVER, own), (Origin.GROUP, defaults)) if words.get(word) == value
         )
         values[word] = EffectiveValue(value=value, origin=next(given, Origin.RULE))
-    for word, value in _brought_along(planned, account):
+    for word, value in _implied(planned, account):
         if word not in values or values[word].value != value:
             values[word] = EffectiveValue(value=value, origin=Origin.RULE)
     return dict(sorted(values.items()))
 
 
-def _brought_along(planned: LaunchSettings, account: LaunchSettings) -> Iterator[tuple[str, JsonValue]]:
-    """What the plan's settings settle beside themselves."""
+def _implied(planned: LaunchSettings, account: LaunchSettings) -> Iterator[tuple[str, JsonValue]]:
+    """The settings that follow from the plan's settings."""
     if planned.static_private_ip is not None:
         yield "copyPrivateIp", False
     if planned.instance_type is not None:
         yield "targetInstanceTypeRightSizingMethod", "NONE"
-    leaves = planned.subnet_id is not None and planned.subnet_id != account.subnet_id
-    if leaves and planned.static_private_ip is None and account.static_private_ip is not None:
+    moves = planned.subnet_id is not None and planned.subnet_id != account.subnet_id
+    if moves and planned.static_private_ip is None and account.static_private_ip is not None:
         yield "staticPrivateIp", None
 
 
@@ -90,7 +90,7 @@ def _words(settings: LaunchSettings) -> Iterator[tuple[str, JsonValue]]:
 
 
 def settings_of(values: Mapping[str, EffectiveValue]) -> LaunchSettings:
-    """Effective values as launch settings again; not checked, since what an account holds need not be a plan's."""
+    """Effective values as launch settings again; not checked, since an account's values need not be valid in a plan."""
     plain: dict[str, Any] = {}
     tags: dict[str, Any] = {}
     for word, found in values.items():

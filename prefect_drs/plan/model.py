@@ -1,4 +1,4 @@
-"""What a person writes, as data: protection groups, launch settings, recovery plans and their waves.
+"""The content of a plan file: protection groups, launch settings, recovery plans and their waves.
 
 In: values already read from a file and checked. Out: frozen models that every later stage reads. Python names are
 snake case; files and JSON use AWS's camelCase, which is each field's alias. Nothing here knows of files or lines.
@@ -83,7 +83,7 @@ class ServerEntry(FrozenModel):
 
     @property
     def reference(self) -> str:
-        """The one name this entry goes by."""
+        """The name in this entry."""
         return self.source_server_id or self.instance_id or self.name or ""
 
 
@@ -117,7 +117,7 @@ class ProtectionGroup(FrozenModel):
 
 
 class Retry(FrozenModel):
-    """What is tried for a server that did not come up, before its failure counts.
+    """The retry policy of a wave: what is tried for a server that did not launch.
 
     Args:
         attempts: launches after the first, at most; each is a job of its own.
@@ -159,7 +159,7 @@ class RecoveryPlan(FrozenModel):
     """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.plan.graph`).
 
     `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
-    `PT15M`; None does not ask.
+    `PT15M`; None sets no limit.
     """
 
     plan_name: str
@@ -171,7 +171,7 @@ class RecoveryPlan(FrozenModel):
 
 @dataclass(frozen=True)
 class WrittenNames:
-    """What a file calls its servers, by source server id, where bindings resolved the name. Never compared."""
+    """The names of servers in the file, by source server id, where bindings resolved them. Never compared."""
 
     by_id: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
@@ -188,11 +188,11 @@ class Manifest(FrozenModel):
     _written: WrittenNames = PrivateAttr(default_factory=WrittenNames)
 
     def written_names(self, source_server_id: str) -> tuple[str, ...]:
-        """What the file that this manifest was read from calls a server, where that is not its id."""
+        """The names of a server in the manifest's file that are not its id."""
         return self._written.by_id.get(source_server_id, ())
 
     def naming(self, names: Mapping[str, tuple[str, ...]]) -> Manifest:
-        """This manifest, which knows what its file calls servers: names by source server id."""
+        """This manifest with the names that its file has for servers, by source server id."""
         named = self.model_copy()
         named._written = WrittenNames(names)
         return named

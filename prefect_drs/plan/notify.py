@@ -1,4 +1,4 @@
-"""Who is told what, as a person writes it on a plan: milestones, and where they are sent.
+"""The notifications of a plan as a person writes them: milestones, and where they are sent.
 
 In: values already read from a file and checked. Out: frozen data. Nothing here sends, or knows how.
 """
@@ -24,7 +24,7 @@ EMAIL = re.compile(r"[^\s@,<>\"]+@[^\s@,<>\"]+\.[^\s@,<>\".]+")
 
 
 class Milestone(enum.StrEnum):
-    """What people and automations are told of; also the ends of the event's names."""
+    """The milestones that are notified; also the suffixes of event names."""
 
     STARTED = "execution.started"
     WAVE_COMPLETED = "wave.completed"
@@ -45,7 +45,7 @@ class Notify(_BaseModel):
         blocks: Prefect notification blocks, `type/name`.
         emails: owners, who are subscribed to the topics for this plan only.
         event_buses: ARNs of EventBridge buses.
-        milestones: what is told to these topics, blocks and owners; everything where empty. Buses get everything.
+        milestones: those sent to these topics, blocks and owners; all where empty. Buses get all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)

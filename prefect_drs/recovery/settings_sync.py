@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, apply_changes, changes, read_launch_states
-from prefect_drs.aws.parallel import each
+from prefect_drs.aws.launch_configuration import LaunchState, SettingChange, changes, read_launch_states
+from prefect_drs.aws.launch_writing import apply_changes
+from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.execution.events import SettingsApplied
 from prefect_drs.execution.state import ServerRun
@@ -60,7 +61,7 @@ class SettingsSync:
             if run.settings != LaunchSettings() and run.server.source_server_id not in self._wave.prepared
         ]
         states = None if singly else self._read_together(runs, workers)
-        each(lambda run: self._try(run, states), runs, workers)
+        map_parallel(lambda run: self._try(run, states), runs, workers)
         if self._passing:
             raise self._passing[0]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 
-from prefect_drs.aws.drs import describe_snapshots
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.snapshots import describe_snapshots
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.execution.events import CheckDone, ServerRetried, WaveDelayed, WaveEnded, WaveStarted
 from prefect_drs.execution.state import ServerRun, ServerState

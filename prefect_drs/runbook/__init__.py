@@ -1,8 +1,13 @@
 """The resolved form of a plan: exact servers, settings, jobs and gates of one execution.
 
-`model` is the data, `resolve` makes it from a plan and what the accounts hold (`reading`), `rules` say what refuses it:
-they look at a `situation` that was read before. `launch_settings` are the checks of settings against an account,
-`points` chooses snapshots, `checks` places health checks and hooks, `waivers` let findings pass.
+`resolve` makes a `Runbook` (`model`) from a plan and what the accounts have. Its steps, in order:
+
+- `scope`, `fetch.inventories` and `members`: which servers the plan's groups have now;
+- `fetch.launch_states` and `server_settings`: their current settings, effective settings, and changes;
+- `points` (snapshots), `exclusions` and `checks` (health checks and hooks), which `waves` puts together;
+- `previews`, `fetch` and `preflight`: what the preflight's `rules` look at; `waivers` let findings pass.
+
+`launch_settings` and `machines` check settings against an account, for the rules and for operations alike.
 """
 
 from prefect_drs.runbook.model import (

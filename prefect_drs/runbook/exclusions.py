@@ -1,8 +1,8 @@
-"""Exclusions: a person leaves a server out of an execution, and says why, instead of editing the plan.
+"""Exclusions: a person leaves a server out of an execution, with a reason, instead of editing the plan.
 
-In: servers and reasons (`--exclude SERVER=REASON`), and who belongs to the plan's groups. Out: the same groups without
-those servers, which are kept beside them with the reason. A server that DRS does not have any more can be left out by
-the id or name that the manifest has for it. Nothing is read here.
+In: servers and reasons (`--exclude SERVER=REASON`), and the members of the plan's groups. Out: the same groups without
+those servers, which are listed in `excluded` with the reason. A server that DRS no longer has can be excluded by its id
+or its name in the manifest. Pure: no call is made here.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from prefect_drs.plan.model import Manifest
 from prefect_drs.runbook.model import ExcludedServer
 from prefect_drs.runbook.preflight_input import Exclusion, Membership
 
-NAMES_TOLD = 5  # servers of the plan that a message names where none is near
-NEAR = 0.5  # how alike a name must be to be suggested (difflib's ratio)
+NAMES_LISTED = 5  # servers of the plan that a message lists where no name is similar
+SIMILAR = 0.5  # how similar a name must be to be suggested (difflib's ratio)
 
 
 def parse_exclusions(exclude: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
     """Reasons by server, from `SERVER=REASON` texts or a mapping.
 
     Raises:
-        UsageError: no server, no reason, or a server with two reasons; all that is wrong at once.
+        UsageError: no server, no reason, or a server with two reasons; one message lists all faults.
     """
     pairs = exclude.items() if isinstance(exclude, Mapping) else (text.partition("=")[::2] for text in exclude or ())
     reasons: dict[str, str] = {}
@@ -43,7 +43,7 @@ def parse_exclusions(exclude: Mapping[str, str] | Iterable[str] | None) -> dict[
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A server that may be left out: of which group, and by which names."""
+    """A server that may be excluded: its group and its names."""
 
     group: str
     server_id: str
@@ -57,17 +57,17 @@ class _Candidate:
 def without_excluded(
     manifest: Manifest, memberships: Mapping[str, Membership], planned: Iterable[str], reasons: Mapping[str, str]
 ) -> dict[str, Membership]:
-    """The memberships without the servers that are left out of the plan's groups.
+    """The memberships without the excluded servers.
 
     Args:
-        manifest: whose names servers may be called by.
+        manifest: has names for servers.
         memberships: by group name.
         planned: the names of the plan's groups.
-        reasons: by server: its source server id, Name tag, hostname or instance id, or what the manifest calls it.
+        reasons: by server: its source server id, Name tag, hostname or instance id, or its name in the manifest.
 
     Raises:
-        UsageError: a server that the plan does not have, or a name that several bear; or no server would be left. What
-            could not be read is not called unknown: it refuses the execution by itself.
+        UsageError: the plan does not have the server, several servers have the name, or no server would be left. Where
+            a group could not be read, an unknown name is no error: the unread group refuses the execution.
     """
     if not reasons:
         return dict(memberships)
@@ -78,7 +78,7 @@ def without_excluded(
     for reference, reason in reasons.items():
         meant = {each.server_id: each for each in candidates if reference in each.names}
         if len(meant) > 1:
-            faults.append(f"--exclude {reference} stands for {', '.join(map(str, meant.values()))}; use an id")
+            faults.append(f"--exclude {reference} matches {', '.join(map(str, meant.values()))}; use an id")
         elif not meant and all(group.read for group in groups):
             faults.append(f"--exclude {reference}: the plan has no such server; {_suggestion(reference, candidates)}")
         chosen |= dict.fromkeys(meant, reason)
@@ -102,7 +102,7 @@ def _candidates(manifest: Manifest, groups: Sequence[Membership]) -> Iterator[_C
 
 
 def _without(membership: Membership, candidates: Sequence[_Candidate], reasons: Mapping[str, str]) -> Membership:
-    left_out = tuple(
+    excluded = tuple(
         Exclusion(
             ExcludedServer(
                 source_server_id=each.server_id, name=each.name, group=each.group, reason=reasons[each.server_id]
@@ -112,17 +112,17 @@ def _without(membership: Membership, candidates: Sequence[_Candidate], reasons: 
         for each in candidates
         if each.group == membership.group.group_name and each.server_id in reasons
     )
-    ids = {each.server.source_server_id for each in left_out}
-    kept = tuple(server for server in membership.servers if server.source_server_id not in ids)
-    return replace(membership, servers=kept, excluded=left_out)
+    ids = {each.server.source_server_id for each in excluded}
+    servers = tuple(server for server in membership.servers if server.source_server_id not in ids)
+    return replace(membership, servers=servers, excluded=excluded)
 
 
 def _suggestion(reference: str, candidates: Sequence[_Candidate]) -> str:
-    """What may have been meant: the nearest names, or some that there are."""
+    """The most similar names, or some of the plan's servers."""
     by_name = {name.casefold(): each for each in candidates for name in sorted(each.names)}
-    near = get_close_matches(reference.casefold(), by_name, n=3, cutoff=NEAR)
-    if near:
-        return f"did you mean {' or '.join(dict.fromkeys(str(by_name[name]) for name in near))}?"
-    some = ", ".join(str(each) for each in candidates[:NAMES_TOLD]) or "none"
-    more = f" and {len(candidates) - NAMES_TOLD} more" if len(candidates) > NAMES_TOLD else ""
+    similar = get_close_matches(reference.casefold(), by_name, n=3, cutoff=SIMILAR)
+    if similar:
+        return f"did you mean {' or '.join(dict.fromkeys(str(by_name[name]) for name in similar))}?"
+    some = ", ".join(str(each) for each in candidates[:NAMES_LISTED]) or "none"
+    more = f" and {len(candidates) - NAMES_LISTED} more" if len(candidates) > NAMES_LISTED else ""
     return f"it has {some}{more}"

@@ -1,8 +1,8 @@
-"""Launch settings against the account: each check a function with a name, all of them in `CHECKS`.
+"""Checks of launch settings against an account: each a function with a name, all of them in `CHECKS`.
 
 In: a server's effective settings and what its account and region hold (`AccountFacts`). Out: problems, all at once,
-each with the setting, its value, what is wrong and the remedy. Pure: it asks nobody, so operations that change settings
-use the very checks that the preflight does. What could not be read is no problem of the settings: see `facts.failures`.
+each with the setting, its value, what is wrong and the remedy. Pure: operations that change settings use the
+same checks as the preflight. What could not be read is no problem of the settings: see `facts.failures`.
 
 Sources: Amazon VPC user guide, "Subnet sizing" (the first four addresses and the last are AWS's own);
 `RunInstances`, API reference (security groups and subnet are of one VPC).
@@ -42,7 +42,7 @@ Check = Callable[[LaunchSettings, AccountFacts], Iterator[Problem]]
 
 
 def wanted_by(settings: Iterable[LaunchSettings]) -> Wanted:
-    """What those settings name, so that it can be read at once."""
+    """What those settings name, to be read at once."""
     every = tuple(settings)
     return Wanted(
         subnet_ids=frozenset(each.subnet_id for each in every if each.subnet_id),
@@ -63,10 +63,10 @@ def problems(
     """Everything that the account does not allow in a server's effective settings.
 
     Args:
-        settings: the plan's laid over what the account holds (`prefect_drs.plan.effective`).
-        facts: what the account and region hold of what they name (`wanted_by`, `read_facts`).
-        machine: what an instance type must support to run the server; None does not ask.
-        replaced_instance_id: the server's former recovery instance, where the launch ends it: what it holds is free.
+        settings: the plan's settings laid over the account's (`prefect_drs.plan.effective`).
+        facts: what exists in the account and region of what they name (`wanted_by`, `read_facts`).
+        machine: what an instance type must support to run the server; None skips that check.
+        replaced_instance_id: the server's former recovery instance, if the launch terminates it: its address is free.
     """
     found = [problem for check in CHECKS for problem in check(settings, facts)]
     if machine is not None:
@@ -157,7 +157,7 @@ def address_is_not_reserved(settings: LaunchSettings, facts: AccountFacts) -> It
 def address_is_free(
     settings: LaunchSettings, facts: AccountFacts, *, replaced_instance_id: str | None = None
 ) -> Iterator[Problem]:
-    """A static address is held by no other network interface of its VPC now."""
+    """No other network interface of the VPC has the static address now."""
     subnet = _subnet(settings, facts)
     if subnet is None or not settings.static_private_ip:
         return
@@ -172,7 +172,7 @@ def address_is_free(
 
 
 def address_excludes_a_copy(settings: LaunchSettings, facts: AccountFacts) -> Iterator[Problem]:
-    """A server with a static address does not ask for a copy of the source's address as well."""
+    """A server with a static address does not copy the source's address as well."""
     del facts
     if settings.static_private_ip and settings.copy_private_ip:
         yield Problem(
@@ -261,5 +261,5 @@ def _address_and_block(
         return None, None
     try:
         return ipaddress.IPv4Address(settings.static_private_ip), subnet.block
-    except ValueError:  # no address at all, which the rules of the plan tell
+    except ValueError:  # no address at all, which the rules of the plan report
         return None, None

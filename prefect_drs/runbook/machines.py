@@ -1,6 +1,6 @@
 """Whether a source server can run as an instance type: architecture, boot mode, Nitro.
 
-In: what DRS and EC2 tell of a server, and an `InstanceType`. Out: the reasons why not, in words. Pure.
+In: what DRS and EC2 report of a server, and an `InstanceType`. Out: the reasons why it cannot, in words. Pure.
 
 Sources: `SourceProperties` in the DRS model (`architecture`, `supportsNitroInstances`, `recommendedInstanceType`; it
 has no boot mode); `ProcessorInfo.SupportedArchitectures`, `SupportedBootModes` and `Hypervisor` of `InstanceTypeInfo`
@@ -20,7 +20,7 @@ from prefect_drs.aws.instance_types import InstanceType
 ARCHITECTURES = ("arm64", "x86_64")
 """`SourceProperties.architecture` in the DRS model."""
 USUAL_ARCHITECTURE = "x86_64"
-"""The only one that DRS replicated before it told a server's architecture."""
+"""The only one that DRS replicated before it reported a server's architecture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +31,28 @@ class Machine:
         architecture: x86_64 or arm64.
         supports_nitro: whether it can run on Nitro types; None where DRS does not say.
         boot_mode: legacy-bios or uefi; None where it is not known.
-        recommended_type: what DRS sizes it to where it chooses the type itself; empty where it does not say.
     """
 
     architecture: str = USUAL_ARCHITECTURE
     supports_nitro: bool | None = None
     boot_mode: str | None = None
-    recommended_type: str = ""
 
 
 def machine_of(server: SourceServer, types: Mapping[str, InstanceType], boot_mode: str | None = None) -> Machine:
     """What an instance type must support to run `server`.
 
-    Where DRS does not tell the architecture, that of the type it recommends decides.
+    Where DRS does not report the architecture, that of its recommended instance type decides.
 
     Args:
-        server: as DRS tells it.
+        server: as DRS reports it.
         types: instance types that were read, by name.
         boot_mode: of its former recovery instance.
     """
     architecture = server.architecture
     if not architecture and (recommended := types.get(server.recommended_instance_type)) is not None:
-        told = [each for each in ARCHITECTURES if each in recommended.architectures]
-        architecture = told[0] if len(told) == 1 else ""
-    return Machine(
-        architecture or USUAL_ARCHITECTURE, server.supports_nitro, boot_mode, server.recommended_instance_type
-    )
+        supported = [each for each in ARCHITECTURES if each in recommended.architectures]
+        architecture = supported[0] if len(supported) == 1 else ""
+    return Machine(architecture or USUAL_ARCHITECTURE, server.supports_nitro, boot_mode)
 
 
 def incompatibilities(machine: Machine, instance_type: InstanceType) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A runbook's parts: plain frozen data that serialises to JSON; a dry run prints it, an execution carries it out.
+"""The parts of a runbook: frozen data that serialises to JSON; a dry run prints it, an execution carries it out.
 
 Nothing here reads an account or decides anything.
 """
@@ -36,7 +36,7 @@ class FindingSeverity(enum.StrEnum):
 
 
 class RunbookFinding(FrozenModel):
-    """One thing the accounts hold that bears on this execution, and what to do about it.
+    """One result of the preflight, with what to do about it.
 
     `execution_id`: another execution that it is about.
     """
@@ -63,10 +63,10 @@ class PlannedChange(FrozenModel):
 class RunbookServer(FrozenModel):
     """A source server of a wave, with the settings that a plan gives it and what they change.
 
-    `effective` is all that it is launched with, what the account holds included, each value with its origin.
+    `effective`: all that it is launched with, the account's own settings included, each value with its origin.
     `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
-    `last_launch_job_id`: the job that launched it last, as the preflight read it (`lifeCycle.lastLaunch`), whoever
-    started it; any other job that launches it later and is not this execution's is somebody else's.
+    `last_launch_job_id`: the job that launched it last, as the preflight read it (`lifeCycle.lastLaunch`). A later
+    launch by a job that is not this execution's is somebody else's.
     """
 
     source_server_id: str
@@ -104,7 +104,7 @@ class RunbookWave(FrozenModel):
 
     `excluded`: servers of its groups that a person left out. `min_healthy`: how many of its servers must be up for it
     to count as COMPLETED; all where None. `max_lag`: how far the replication of its servers may lag behind (ISO 8601
-    duration); None does not ask.
+    duration); None sets no limit.
 
     A hook that calls a service knows its account and region; a health check without them is made where its server is.
     """

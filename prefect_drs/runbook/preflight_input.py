@@ -1,6 +1,7 @@
-"""All that the preflight looks at, as plain data: read once, before any rule looks.
+"""The input of the preflight's rules, as plain data: read once, before any rule runs.
 
-In: what `resolve` and `reading` put together. Out: the same, in a form that rules can walk over. Nothing here asks AWS.
+In: what resolving found and what `preflight` read. Out: the same, in a form that rules can walk over. Nothing here
+makes a call.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class PendingLaunch:
     """A server that another execution has still to launch.
 
     Args:
-        source_server_id: which.
-        location: where.
+        source_server_id: the server.
+        location: its account and region.
         subnet_id: as planned; None is the default VPC's.
         instance_type: as planned; empty where DRS chooses it.
     """
@@ -44,10 +45,10 @@ class OtherExecution:
     """Another execution that has not ended.
 
     Args:
-        execution_id: which.
-        plan_name: of which plan.
-        source_server_ids: the servers it holds.
-        pending: those of them that it has still to launch.
+        execution_id: its id.
+        plan_name: its plan.
+        source_server_ids: the servers it has claimed.
+        pending: the servers it has still to launch.
     """
 
     execution_id: str
@@ -58,7 +59,7 @@ class OtherExecution:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A server that was left out, and all names that it goes by."""
+    """An excluded server, and all of its names."""
 
     server: ExcludedServer
     names: frozenset[str]
@@ -66,7 +67,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A protection group, and who belongs to it now, but for who is left out.
+    """A protection group with the servers that belong to it now, without the excluded ones.
 
     `read`: whether its account and region could be read.
     """
@@ -89,7 +90,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class ResolutionError:
-    """Why a check, hook or named snapshot of the plan cannot be had, found out while it was resolved."""
+    """Why a check, hook, snapshot or exclusion of the plan is impossible, found while the plan was resolved."""
 
     code: str
     message: str
@@ -99,19 +100,19 @@ class ResolutionError:
 
 @dataclass(frozen=True, slots=True)
 class LaunchPreview:
-    """How a server would land.
+    """How a server would be launched now.
 
     Args:
         server: as the runbook has it.
         wave: its wave.
-        settings: all that it is launched with, what the account holds included.
+        settings: all that it is launched with, the account's own settings included.
         template_id: its launch template; empty where DRS names none.
-        template_exists: whether that is there.
+        template_exists: whether that exists.
         unwritable: why the plan's settings cannot be written into the template.
-        into_instance: it is launched into an instance that is there already, which brings its own network.
-        source: the server as DRS tells it.
+        into_instance: it is launched into an existing instance, which has its own network.
+        source: the server as DRS reports it.
         boot_mode: of the recovery instance that was last launched from it; None where it has none.
-        replaces: the recovery instance that the launch ends first.
+        replaces: the recovery instance that the launch terminates first.
         addresses: how many addresses it takes, by subnet; None is the default VPC's.
         on_dedicated_host: it runs on a Dedicated Host, which no vCPU quota counts.
     """
@@ -139,11 +140,11 @@ class LaunchPreview:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """What runs in an account and region now, and how much EC2 lets run there.
+    """The instances of an account and region now, and EC2's quotas there.
 
     Args:
-        instances: those that hold addresses, by id.
-        quotas: vCPUs of running On-Demand instances, by quota code; only those that the plan needs.
+        instances: those that have addresses, by id.
+        quotas: vCPUs of running On-Demand instances, by quota code; only the quotas that the plan needs.
         failures: what could not be read.
     """
 
@@ -154,13 +155,13 @@ class Occupancy:
 
 @dataclass(frozen=True, slots=True)
 class PermissionCheck:
-    """What IAM says of who works in an account.
+    """What IAM says of the principal that works in an account.
 
     Args:
-        location: the account, in a region that was asked.
-        principal: who; None where that could not be read.
-        denied: the needed actions that the policies do not allow.
-        failure: why IAM could not be asked.
+        location: the account, and the region it was entered in.
+        principal: None where it could not be read.
+        denied: the needed actions that its policies do not allow.
+        failure: why IAM could not be read.
     """
 
     location: Location
@@ -171,26 +172,26 @@ class PermissionCheck:
 
 @dataclass(frozen=True)
 class PreflightInput:
-    """What the rules may look at.
+    """What the rules look at.
 
     Args:
         mode: drill or recovery.
-        now: the time of the reading.
+        now: when the accounts were read.
         waves: as resolved, servers included.
         memberships: every group of the manifest whose account and region was read, the plan's own among them.
         planned: the names of the plan's groups.
         servers: every source server by account and region.
         jobs: everybody's jobs by account and region.
-        landings: how the servers would land, where their launch configurations could be read.
-        facts: what the accounts have of what the settings name.
-        occupancies: what runs in the accounts and regions that the plan launches in.
+        previews: how the servers would be launched, where their launch states could be read.
+        facts: networks, instance types and profiles of the accounts that the settings name.
+        occupancies: the instances of the accounts and regions that the plan launches in.
         encryptions: the keys that volumes are encrypted with there.
-        snapshots: whether there is a point in time, of servers that may have none.
-        snapshots_unread: by account and region, how many more such servers were not asked for.
-        standings: permissions, an account each.
+        snapshots: whether a server has a snapshot, for servers that may have none.
+        snapshots_unread: by account and region, how many more such servers were not read.
+        permissions: one check an account.
         others: executions that have not ended.
         unread: what could not be read.
-        complaints: what was found while the plan was resolved.
+        resolution_errors: what was found while the plan was resolved.
     """
 
     mode: RecoveryMode
@@ -200,33 +201,33 @@ class PreflightInput:
     planned: frozenset[str] = frozenset()
     servers: Mapping[Location, Sequence[SourceServer]] = field(default_factory=dict)
     jobs: Mapping[Location, Sequence[Job]] = field(default_factory=dict)
-    landings: Sequence[LaunchPreview] = ()
+    previews: Sequence[LaunchPreview] = ()
     facts: Mapping[Location, AccountFacts] = field(default_factory=dict)
     occupancies: Mapping[Location, Occupancy] = field(default_factory=dict)
     encryptions: Mapping[Location, Encryption] = field(default_factory=dict)
     snapshots: Mapping[str, bool] = field(default_factory=dict)
     snapshots_unread: Mapping[Location, int] = field(default_factory=dict)
-    standings: Sequence[PermissionCheck] = ()
+    permissions: Sequence[PermissionCheck] = ()
     others: Sequence[OtherExecution] = ()
     unread: Sequence[Unread] = ()
-    complaints: Sequence[ResolutionError] = ()
+    resolution_errors: Sequence[ResolutionError] = ()
 
     def launched(self) -> Iterator[tuple[RunbookWave, RunbookServer]]:
         """Every server of every wave, with its wave."""
         return ((wave, server) for wave in self.waves for server in wave.servers)
 
     @cached_property
-    def landed(self) -> tuple[tuple[LaunchPreview, AccountFacts], ...]:
-        """The landings whose network can be judged, each with what its account holds."""
+    def checkable(self) -> tuple[tuple[LaunchPreview, AccountFacts], ...]:
+        """The previews whose network can be checked, each with the facts of its account."""
         return tuple(
-            (landing, facts)
-            for landing in self.landings
-            if (facts := self.facts.get(landing.server.location)) is not None
+            (preview, facts)
+            for preview in self.previews
+            if (facts := self.facts.get(preview.server.location)) is not None
             and not facts.failures
-            and not landing.into_instance
+            and not preview.into_instance
         )
 
 
 def named(server: RunbookServer) -> str:
-    """How sentences call a server."""
+    """The server's name in messages."""
     return f"{server.name} ({server.source_server_id}) in {server.location}"

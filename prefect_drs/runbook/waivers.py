@@ -1,9 +1,9 @@
-"""Waivers: a person lets an execution begin although a named finding refuses it, and says why.
+"""Waivers: a person accepts a finding by its code, with a reason, so that it does not refuse the execution.
 
-In: codes and reasons. Out: findings that no longer refuse, with the reason beside them; they stay in the runbook and
-in the report. Only what DRS itself can carry out may be waived, which its rule says: with the source region down, every
-server is DISCONNECTED or STALLED, and its latest point in time is still there to launch from. What could not be read of
-DRS, or what it would refuse, cannot be waived.
+In: codes and reasons. Out: findings that no longer refuse, with the reason; they stay in the runbook and in the report.
+A rule is waivable where DRS itself can carry out the launch: with the source region down, for example, every server is
+DISCONNECTED or STALLED, and its latest snapshot can still be launched. What could not be read from DRS, or what DRS
+would refuse, cannot be waived.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def parse_waivers(waivers: Mapping[str, str] | Iterable[str] | None) -> dict[str
 
 
 def waived(findings: Sequence[RunbookFinding], waivers: Mapping[str, str]) -> tuple[RunbookFinding, ...]:
-    """The findings, those that are waived among them with their reason."""
+    """The findings; those that are waived have the severity WAIVED and the reason."""
     return tuple(
         finding.model_copy(update={"severity": FindingSeverity.WAIVED, "waived_because": waivers[finding.code]})
         if finding.severity is FindingSeverity.ERROR and finding.code in waivers

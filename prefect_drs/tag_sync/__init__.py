@@ -1,7 +1,7 @@
 """Tag sync: EC2 instances' tags onto the DRS source servers that replicate them.
 
 In: accounts, `TagRules`, a clock. Out: a `TagSyncResult`, and DRS with just the tags that differed written. The way of
-the data: `aws.survey` reads the source servers, `aws.tags` the instances, `compare` says what differs (pure), `sync`
+the data: `aws.fan_out` reads the source servers, `aws.tags` the instances, `compare` says what differs (pure), `sync`
 writes it. Never imports Prefect; never writes to EC2.
 """
 

@@ -24,10 +24,10 @@ from typing import Literal
 from prefect_drs.aws.call_count import writes_in
 from prefect_drs.aws.drs import SourceServer
 from prefect_drs.aws.errors import ConflictError, NotFoundError, PermissionDeniedError
-from prefect_drs.aws.fan_out import survey
+from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.locations import Failure, Skipped, accounts_to_ask, failures_of, places_to_ask, read_fleet
-from prefect_drs.aws.parallel import each
+from prefect_drs.aws.locations import Failure, Skipped, accounts_to_read, failures_of, locations_to_read, read_fleet
+from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.aws.tags import copies_tags, instance_tags, let_copy_tags, tag_server, untag_server
 from prefect_drs.core.clock import Clock
@@ -89,8 +89,8 @@ def synchronise(
     """
     before, started_at = sessions.calls.snapshot(), clock.now()
     memory = memory if memory is not None else CopyTagsMemory()
-    asked = tuple(accounts) or accounts_to_ask(sessions, sessions.accounts)
-    places = places_to_ask(sessions, asked, regions)
+    asked = tuple(accounts) or accounts_to_read(sessions, sessions.accounts)
+    places = locations_to_read(sessions, asked, regions)
     fleet = read_fleet(sessions, places, workers=workers)
     reading = _read_instances(sessions, fleet.servers, workers)
     tasks = [
@@ -155,7 +155,7 @@ def _read_instances(sessions: Sessions, servers: Mapping[Location, tuple[SourceS
     for server in itertools.chain.from_iterable(servers.values()):
         if (origin := _origin(server)) is not None and server.instance_id is not None:
             wanted[origin][server.instance_id] = None
-    answers = survey(sorted(wanted), lambda origin: instance_tags(sessions, origin, wanted[origin]), workers=workers)
+    answers = fan_out(sorted(wanted), lambda origin: instance_tags(sessions, origin, wanted[origin]), workers=workers)
     matched = []
     left: Counter[tuple[Location, str, str]] = Counter()
     for place, there in servers.items():
@@ -213,7 +213,7 @@ class _Writing:
                 by_place[task.place].append(task)
         lanes = [[there[first::LANES] for first in range(min(LANES, len(there)))] for there in by_place.values()]
         turns = itertools.chain.from_iterable(itertools.zip_longest(*lanes, fillvalue=()))
-        each(self._lane, turns, workers)
+        map_parallel(self._lane, turns, workers)
 
     def _lane(self, tasks: Iterable[_Task]) -> None:
         for task in tasks:

@@ -10,15 +10,14 @@ import pytest
 
 from prefect_drs.aws.errors import NotFoundError, PermissionDeniedError
 from prefect_drs.aws.launch_configuration import (
-    BY_ID_UP_TO,
     LaunchConfiguration,
     LaunchState,
     SettingChange,
-    apply_changes,
     changes,
     read_launch_states,
-    versions_to_prune,
 )
+from prefect_drs.aws.launch_template_versions import BY_ID_UP_TO
+from prefect_drs.aws.launch_writing import apply_changes, versions_to_prune
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.plan.model import LaunchSettings, Licensing
@@ -240,8 +239,8 @@ def test_settings_of_drs_that_the_plan_does_not_name_stay(estate: Estate) -> Non
     (server,) = estate.servers(1)
     estate.drs.update_launch_configuration(sourceServerID=server, postLaunchEnabled=True, licensing={"osByol": True})
     estate.apply(estate.state(server), LaunchSettings(copy_tags=True))
-    now = estate.state(server).configuration
-    assert (now.copy_tags, now.post_launch_enabled, now.os_byol) == (True, True, True)
+    now = estate.drs.get_launch_configuration(sourceServerID=server)
+    assert (now["copyTags"], now["postLaunchEnabled"], now["licensing"]) == (True, True, {"osByol": True})
 
 
 def test_what_drs_owns_in_the_template_comes_through_unchanged(estate: Estate) -> None:

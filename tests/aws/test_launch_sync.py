@@ -9,8 +9,8 @@ import pytest
 from benchmarks.settings_sync import HERE, measure, misses, seed, wanted_settings
 from prefect_drs.aws.call_count import writes_in
 from prefect_drs.aws.errors import PermissionDeniedError
-from prefect_drs.aws.launch_configuration import KEPT_VERSIONS
 from prefect_drs.aws.launch_sync import Compared, SyncState, compare_settings, write_settings
+from prefect_drs.aws.launch_writing import KEPT_VERSIONS
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.simulator import Sandbox, mock_drs

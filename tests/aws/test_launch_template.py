@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_drs.aws.launch_template import (
-    DRS_OWNED,
     TAGGED_RESOURCES,
     request_form,
     template_differences,
@@ -19,6 +18,9 @@ from prefect_drs.aws.launch_template import (
 )
 from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.model import LaunchSettings
+
+DRS_OWNED = ("ImageId", "UserData", "BlockDeviceMappings", "Placement", "KeyName")
+"""What DRS writes into a launch template."""
 
 
 def as_drs_makes_it(**more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from prefect_drs.aws.permissions import OF_THE_CALLER, PURPOSES, UNRESTRICTED
+from prefect_drs.aws.permissions import PURPOSES
 from tests.aws.aws_calls import AwsCall, calls_in, sources, unnamed_pagers
 from tests.snippets import ROOT
 
@@ -18,6 +18,13 @@ IAM_PREFIXES = {"service-quotas": "servicequotas"}
 """Services whose prefix in IAM is not boto3's name (Service Authorization Reference)."""
 IAM_NAMES = {("lambda", "Invoke"): "InvokeFunction", ("s3", "ListObjectsV2"): "ListBucket"}
 """Operations whose action in IAM has another name (Service Authorization Reference)."""
+
+OF_THE_CALLER = ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sts:AssumeRole")
+"""Actions that the caller's own identity needs, not the role in a target account: to assume that role, and to read and
+write a journal in S3."""
+
+UNRESTRICTED = ("sts:GetCallerIdentity",)
+"""Actions that no policy can deny and none needs to allow (STS API reference, GetCallerIdentity)."""
 
 
 def action(call: AwsCall) -> str:

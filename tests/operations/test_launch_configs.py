@@ -375,8 +375,8 @@ def test_a_region_that_botocore_does_not_know_is_refused(stored: Stored) -> None
 
 
 def test_the_page_on_launch_settings_has_the_operations_and_statuses_of_the_code() -> None:
-    from prefect_drs.aws.launch_configuration import KEPT_VERSIONS
     from prefect_drs.aws.launch_sync import SyncState
+    from prefect_drs.aws.launch_writing import KEPT_VERSIONS
     from prefect_drs.operations import OPERATIONS
     from prefect_drs.orchestration.storage.settings_history import KEPT
     from tests.test_docs import ROOT, section

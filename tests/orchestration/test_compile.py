@@ -190,7 +190,7 @@ def test_a_refused_preflight_fails_the_flow_before_any_job(rig: Rig) -> None:
     manifest = rig.manifest({1: WaveSpec(1)})
     server = manifest.protection_groups[0].source_server_ids[0]
     backend = rig.sandbox.backend(ACCOUNT, REGION)
-    backend.stall_replication(backend.server(server))
+    backend.stall_replication(backend.servers[server])
     with pytest.raises(PreflightRefusedError, match="NOT_REPLICATING"):
         compile_plan(manifest)(mode="drill")
     assert rig.jobs() == []

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from benchmarks.preflight import A_SERVER, CALLS_AT_MOST, measure
-from prefect_drs.aws.encryption import CONFIGURATIONS_ASKED
+from prefect_drs.aws.encryption import CONFIGURATIONS_READ
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.simulator.roles import plant_role
 from tests.rig import aws_environment
@@ -18,7 +18,7 @@ A_PAGE = 200  # servers, and launch templates
 
 def at_most(servers: int) -> int:
     """The bound at so many servers: two pages for each 200, 25 for replication configurations, 15 for all the rest."""
-    return 15 + CONFIGURATIONS_ASKED + 2 * math.ceil(servers / A_PAGE)
+    return 15 + CONFIGURATIONS_READ + 2 * math.ceil(servers / A_PAGE)
 
 
 def test_the_bound_is_80_calls_at_4000_servers() -> None:

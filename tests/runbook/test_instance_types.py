@@ -7,7 +7,7 @@ import pytest
 from prefect_drs.aws.drs import SourceServer
 from prefect_drs.aws.instance_types import InstanceType
 from prefect_drs.runbook.machines import machine_of
-from tests.runbook.test_room import source
+from tests.runbook.test_capacity import source
 from tests.runbook.world import World, codes
 
 

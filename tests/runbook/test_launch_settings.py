@@ -78,10 +78,10 @@ places = st.tuples(
 VPCS = {"subnet-1": "vpc-1", "subnet-2": "vpc-1", "subnet-3": "vpc-2"}
 
 
-def situation(landings: list[tuple[str | None, str | None, str, int]]) -> PreflightInput:
+def situation(previews: list[tuple[str | None, str | None, str, int]]) -> PreflightInput:
     """Servers that land as told: address, subnet, region, wave."""
     made: dict[int, list[tuple[RunbookServer, LaunchSettings]]] = {}
-    for number, (address, subnet, region, wave) in enumerate(landings):
+    for number, (address, subnet, region, wave) in enumerate(previews):
         settings = LaunchSettings(static_private_ip=address, subnet_id=subnet)
         server = RunbookServer(
             source_server_id=f"s-{number}",
@@ -111,7 +111,7 @@ def situation(landings: list[tuple[str | None, str | None, str, int]]) -> Prefli
         mode="drill",
         now=datetime(2026, 1, 1, tzinfo=UTC),
         waves=tuple(waves.values()),
-        landings=tuple(
+        previews=tuple(
             LaunchPreview(server, waves[number], settings, "lt-1", True)
             for number, servers in made.items()
             for server, settings in servers
@@ -125,12 +125,12 @@ def situation(landings: list[tuple[str | None, str | None, str, int]]) -> Prefli
 
 @given(st.lists(places, max_size=12))
 def test_two_servers_on_one_address_of_a_vpc_are_told_across_groups_waves_and_subnets(
-    landings: list[tuple[str | None, str | None, str, int]],
+    previews: list[tuple[str | None, str | None, str, int]],
 ) -> None:
     targets = [
-        (region, VPCS[subnet], address) for address, subnet, region, _ in landings if address is not None and subnet
+        (region, VPCS[subnet], address) for address, subnet, region, _ in previews if address is not None and subnet
     ]
-    told = list(DUPLICATE(situation(landings)))
+    told = list(DUPLICATE(situation(previews)))
     assert len(told) == len(targets) - len(set(targets))
 
 

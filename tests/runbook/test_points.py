@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prefect_drs.aws.drs import describe_recovery_instances, describe_snapshots
+from prefect_drs.aws.drs import describe_recovery_instances
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.snapshots import describe_snapshots
 from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.model import Manifest
 from prefect_drs.recovery.journal import MemoryJournal

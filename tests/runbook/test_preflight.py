@@ -61,7 +61,7 @@ def test_with_the_source_region_down_a_waiver_with_its_reason_lets_the_recovery_
     manifest = rig.manifest({1: WaveSpec(2)})
     backend = rig.sandbox.backend(ACCOUNT, REGION)
     for server_id in manifest.protection_groups[0].source_server_ids:
-        backend.stall_replication(backend.server(server_id))
+        backend.stall_replication(backend.servers[server_id])
     waivers = parse_waivers(["NOT_REPLICATING=us-east-1 is down"])
 
     runbook = resolve(

@@ -14,7 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 
-from prefect_drs.aws.locations import accounts_to_ask
+from prefect_drs.aws.locations import accounts_to_read
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.inventory import Inventory, take_inventory
@@ -69,7 +69,7 @@ def run_inventory(*, accounts: Sequence[str] = (), regions: Sequence[str] = ()) 
     inventory = take_inventory(
         sessions,
         clock=configured_clock(),
-        accounts=accounts_to_ask(sessions, known, accounts),
+        accounts=accounts_to_read(sessions, known, accounts),
         regions=regions,
         workers=PrefectDrsSettings().workers,
     )

@@ -17,7 +17,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 
-from prefect_drs.aws.locations import accounts_to_ask
+from prefect_drs.aws.locations import accounts_to_read
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.orchestration.blocks import load_target_accounts, open_sessions
@@ -100,7 +100,7 @@ def _synchronised(accounts: Sequence[str], regions: Sequence[str], *, dry_run: b
             sessions,
             settings.rules(),
             clock=clock,
-            accounts=accounts_to_ask(sessions, known, accounts or settings.accounts),
+            accounts=accounts_to_read(sessions, known, accounts or settings.accounts),
             regions=regions or settings.regions,
             memory=memory,
             workers=PrefectDrsSettings().workers,

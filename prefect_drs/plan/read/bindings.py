@@ -1,8 +1,8 @@
-"""Bindings: which real id stands behind a name in a manifest, in one environment.
+"""Bindings: the real ids of a manifest's names in one environment.
 
-In: a YAML or JSON file, or values from Python. Out: `Bindings`, whose `find` looks a name up. The same plan thus runs
-in production and in the sandbox. A name may be bound for one account and region, for a region, or everywhere; the most
-exact wins. Writing is stable: the same bindings give the same bytes.
+In: a YAML or JSON file, or values from Python. Out: `Bindings`, whose `find` looks a name up. So one plan runs in
+production and in the sandbox. A name may be bound for one account and region, for a region, or everywhere; the most
+specific binding wins. Writing is stable: the same bindings give the same bytes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WHAT = {
 
 
 class Bindings(FrozenModel):
-    """Names of a manifest, each with what it is called in one environment.
+    """The names of a manifest, each with its real id in one environment.
 
     Keys are a name as the manifest has it, or `region/name`, or `account/region/name`. Values are real ids; for
     `protection_groups`, a group name or id of the manifest.
@@ -82,7 +82,7 @@ class Bindings(FrozenModel):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a name is bound to, and where the bindings say so."""
+    """The value that a name is bound to, and the key of the binding."""
 
     value: str
     kind: Kind

@@ -1,4 +1,4 @@
-"""The fields of health checks and hooks, as tables: a shape a kind.
+"""The fields of health checks and hooks, as tables: one shape for each type.
 
 Sources: `prefect_drs.plan.checks`; the SSM and Lambda fields are those of `SendCommand`, `StartAutomationExecution` and
 `Invoke` that a plan may set.
@@ -12,11 +12,11 @@ from prefect_drs.plan.read.shape import (
     Shape,
     a_flag,
     a_text,
+    by_type,
     json_object,
     list_of,
     one_or_list,
     text_lists,
-    told_apart,
     whole_number,
 )
 
@@ -68,8 +68,8 @@ _SHAPES = {
     for kind in CHECK_TYPES
 }
 
-CHECK = told_apart("a health check", _SHAPES)
-HOOK = told_apart(
+CHECK = by_type("a health check", _SHAPES)
+HOOK = by_type(
     "a hook",
     {kind: _SHAPES[kind] for kind in HOOK_TYPES},
     {

@@ -1,7 +1,7 @@
-"""A file a person wrote, read: its values and where each stands. JSON and YAML alike.
+"""The content of a JSON or YAML file: its values, and the line of each.
 
-In: a path. Out: a `Document`, or the faults for which there is none. Never more than `BYTES_AT_MOST` are read, whatever
-the path leads to; a file that cannot be read is a fault, never an exception.
+In: a path. Out: a `Document`; a file that cannot be read is a fault, never an exception. At most `BYTES_AT_MOST` bytes
+are read, whatever the path leads to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ YAML_BYTES_AT_MOST = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class Document:
-    """What a file holds.
+    """The content of a file.
 
     Args:
         path: as the person named it.
@@ -60,14 +60,12 @@ class Document:
 
 
 class GivenValues(Document):
-    """Values that are no file. Their faults have places for paths, which name groups and plans instead of numbering
-    them.
-    """
+    """Values that come from no file. Instead of a path, their faults have the place, by names of groups and plans."""
 
     __slots__ = ()
 
     def faults_of(self, findings: Iterable[PlanFinding]) -> tuple[Fault, ...]:
-        """The findings as faults that tell their places."""
+        """The findings as faults with their places."""
         return tuple(
             Fault(
                 self._path(f.at),
@@ -96,11 +94,11 @@ class GivenValues(Document):
 
 
 _LISTS = {"protectionGroups": ("groups", "groupName"), "recoveryPlans": ("plans", "planName")}
-"""What a place calls the lists of a manifest, and the field that names an item."""
+"""The names of a manifest's lists in places, and the field that names an item."""
 
 
 def _inner(value: Any, step: str | int) -> Any:
-    """What stands there; None where nothing does."""
+    """The value at that step; None where there is none."""
     try:
         return value[step]
     except (KeyError, IndexError, TypeError):
@@ -108,7 +106,7 @@ def _inner(value: Any, step: str | int) -> Any:
 
 
 def read_document(path: str | os.PathLike[str]) -> Document:
-    """The document at `path`. Whether it is JSON or YAML is told by its suffix, else by how it begins."""
+    """The document at `path`. Its suffix says whether it is JSON or YAML, else its first character."""
     name = os.fspath(path)
     try:
         data = _read(name)
@@ -172,7 +170,9 @@ def _yaml(name: str, text: str) -> Document:
 
 
 def _faults(name: str, text: str, faults: Iterable[TextFault]) -> tuple[Fault, ...]:
-    last = max(1, text.count("\n") + (not text.endswith("\n")))  # what is missing at the end is told on the last line
+    last = max(
+        1, text.count("\n") + (not text.endswith("\n"))
+    )  # what is missing at the end is reported on the last line
     return tuple(Fault(name, min(fault.line, last), fault.code, fault.message) for fault in faults)
 
 

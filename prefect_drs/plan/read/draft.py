@@ -1,7 +1,7 @@
-"""A manifest as far as it can be understood, with its names resolved, and where each thing stands.
+"""A draft: a manifest as far as it could be read, with its names resolved, and the place of each value in the file.
 
-In: the shaped values of a file, and bindings. Out: a `Draft` for the rules to look at, and from a faultless one the
-`Manifest`. Says nothing about right or wrong: a name that resolves to nothing stays as written.
+In: what `drafting` makes of a file. Out: values for the rules to look at, and from a draft without faults the
+`Manifest`. A draft judges nothing: a name that no binding resolves stays as written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 from prefect_drs.plan.checks import check_name
 from prefect_drs.plan.model import Manifest
-from prefect_drs.plan.read.bindings import Bindings, Kind
 from prefect_drs.plan.read.check_fields import CHECK_LISTS
 from prefect_drs.plan.read.fields import METADATA_FIELDS
 from prefect_drs.plan.read.finding import Place
@@ -21,18 +20,18 @@ from prefect_drs.plan.read.shape import Item, ShapeEntry
 
 BY_NAME = ("protectionGroupName", "protectionGroupNames")
 SPELLINGS = ("protectionGroupId", "protectionGroupIds", *BY_NAME, "groupId")
-"""The ways a wave may name its groups."""
+"""The fields in which a wave may name its groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name in the manifest and what the bindings make of it.
+    """A name in the manifest, and the real name that bindings give it.
 
     Args:
-        written: as the file has it.
-        real: what it is bound to; as written where nothing binds it.
-        at: where it is written.
-        bound_at: where the bindings bind it, None where they do not.
+        written: as in the file.
+        real: what it is bound to; as written where no binding has it.
+        at: its place in the manifest.
+        bound_at: the place of its binding; None where there is none.
     """
 
     written: str
@@ -57,7 +56,7 @@ class DraftSettings:
         return self.entry.text("staticPrivateIp")
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         values = {name: value for name, value in self.entry.values.items() if value is not None}
         if "licensing" in values:
             values["licensing"] = dict(values["licensing"].values)
@@ -90,11 +89,11 @@ class DraftServer:
 
     @property
     def label(self) -> str:
-        """How its file names it."""
+        """Its name in the file."""
         return (self.server.written if self.server else None) or self.instance_id or self.name or "?"
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         return {
             "sourceServerId": self.server.real if self.server else None,
             "instanceId": self.instance_id,
@@ -119,7 +118,7 @@ class DraftGroup:
 
     @property
     def label(self) -> str:
-        """How sentences name it."""
+        """Its name in messages."""
         return self.name or self.group_id or "(unnamed)"
 
     @property
@@ -139,7 +138,7 @@ class DraftGroup:
         yield from (entry.settings for entry in self.entries if entry.settings)
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         return {
             "groupName": self.name,
             "groupId": self.group_id,
@@ -155,7 +154,7 @@ class DraftGroup:
 
 @dataclass(frozen=True, slots=True)
 class DraftGroupReference:
-    """How a wave names a group: in which spelling, and the group it means, None where there is none."""
+    """A wave's reference to a group: the field it is written in, and the group; None where there is none."""
 
     spelling: str
     name: Name
@@ -169,7 +168,7 @@ class DraftGroupReference:
 
 @dataclass(frozen=True)
 class DraftCheck:
-    """A health check or hook of a wave. `phase`: the list it stands in; `position`: its place there, from 1."""
+    """A health check or hook of a wave. `phase`: its list; `position`: its position in the list, from 1."""
 
     entry: ShapeEntry
     phase: str
@@ -184,11 +183,11 @@ class DraftCheck:
 
     @property
     def label(self) -> str:
-        """How the report will call it."""
+        """Its name in the report."""
         return check_name(self.entry.text("name"), self.kind, self.position)
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         values = {
             field: [item.value for item in value] if isinstance(value, tuple) else value
             for field, value in self.entry.values.items()
@@ -218,11 +217,11 @@ class DraftWave:
 
     @property
     def label(self) -> str:
-        """How sentences name it."""
+        """Its name in messages."""
         return f"wave {self.number if self.number is not None else '?'}" + (f" ({self.name})" if self.name else "")
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         return {
             "waveNumber": self.number,
             "waveName": self.name,
@@ -257,7 +256,7 @@ class DraftPlan:
     waves: tuple[DraftWave, ...]
 
     def values(self) -> dict[str, Any]:
-        """As the model takes them."""
+        """The input of the model."""
         notify = self.entry.entry("notify")
         return {
             "planName": self.name,
@@ -282,7 +281,7 @@ class Draft:
         return self.entry.entry("metadata")
 
     def metadata_field(self, field: str) -> tuple[str | None, Place]:
-        """A metadata field's value and place, at the top or under `metadata`."""
+        """The value and place of a metadata field, at the top or under `metadata`."""
         value = self.entry.text(field)
         if value is None and self.metadata is not None and self.metadata.values.get(field) is not None:
             return self.metadata.text(field), self.metadata.place(field)
@@ -305,148 +304,3 @@ class Draft:
         for name in (name for group in self.groups for name in group.servers if name.written != name.real):
             written.setdefault(name.real, {})[name.written] = None
         return manifest.naming({server_id: tuple(names) for server_id, names in written.items()})
-
-
-class Drafting:
-    """Makes a Draft of a shaped file.
-
-    Args:
-        bindings: what names stand for.
-    """
-
-    def __init__(self, bindings: Bindings) -> None:
-        self._bindings = bindings
-
-    def draft(self, entry: ShapeEntry) -> Draft:
-        """The draft of a manifest."""
-        groups = tuple(self._group(each) for each in entry.entries("protectionGroups"))
-        by_id: dict[str, DraftGroup] = {}
-        by_name: dict[str, DraftGroup] = {}
-        for group in groups:
-            if group.group_id:
-                by_id.setdefault(group.group_id, group)
-            if group.name:
-                by_name.setdefault(group.name.casefold(), group)
-        plans = tuple(self._plan(each, by_id, by_name) for each in entry.entries("recoveryPlans"))
-        return Draft(entry, groups, plans)
-
-    def _resolved(self, kind: Kind, written: str, at: Place, *, account: Name | None, region: str | None) -> Name:
-        accounts = (account.real, account.written) if account else (None,)
-        found = [
-            bound
-            for each in accounts
-            if (bound := self._bindings.find(kind, written, account=each, region=region)) is not None
-        ]
-        if not found:
-            return Name(written, written, at)
-        exact = max(
-            found, key=lambda bound: len(bound.key)
-        )  # for this account rather than for the region or everywhere
-        return Name(written, exact.value, at, exact.at)
-
-    def _group(self, entry: ShapeEntry) -> DraftGroup:
-        written = entry.text("accountId")
-        region = entry.text("region")
-        account = None
-        if written is not None:
-            account = self._resolved("accounts", written, entry.place("accountId"), account=None, region=None)
-        config = entry.entry("launchConfig")
-        return DraftGroup(
-            entry,
-            entry.text("groupName"),
-            entry.text("groupId"),
-            region,
-            account,
-            tuple(
-                self._resolved("sourceServers", item.value, item.at, account=account, region=region)
-                for item in entry.items("sourceServerIds")
-            ),
-            self._settings(config, account, region) if config else None,
-            tuple(self._server(each, account, region) for each in entry.entries("servers")),
-        )
-
-    def _server(self, entry: ShapeEntry, account: Name | None, region: str | None) -> DraftServer:
-        server, instance_id = None, entry.text("instanceId")
-        written = entry.text("sourceServerId")
-        if written is not None:
-            at = entry.place("sourceServerId")
-            server = self._resolved("sourceServers", written, at, account=account, region=region)
-        elif instance_id is not None:
-            found = self._resolved(
-                "sourceServers", instance_id, entry.place("instanceId"), account=account, region=region
-            )
-            if found.bound_at is not None:  # an EC2 instance that the bindings know as a source server
-                server, instance_id = found, None
-        template = entry.entry("launchTemplate")
-        settings = self._settings(template, account, region) if template else None
-        return DraftServer(entry, server, instance_id, entry.text("name"), settings)
-
-    def _settings(self, entry: ShapeEntry, account: Name | None, region: str | None) -> DraftSettings:
-        def named(kind: Kind, field: str) -> Name | None:
-            written = entry.text(field)
-            if written is None:
-                return None
-            return self._resolved(kind, written, entry.place(field), account=account, region=region)
-
-        return DraftSettings(
-            entry,
-            named("subnets", "subnetId"),
-            tuple(
-                self._resolved("securityGroups", item.value, item.at, account=account, region=region)
-                for item in entry.items("securityGroupIds")
-            ),
-            named("instanceTypes", "instanceType"),
-            named("instanceProfiles", "instanceProfileName"),
-        )
-
-    def _plan(self, entry: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftPlan:
-        waves = tuple(self._wave(wave, by_id, by_name) for wave in entry.entries("waves"))
-        return DraftPlan(entry, entry.text("planName"), waves)
-
-    def _wave(self, entry: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftWave:
-        references = tuple(self._references(entry, by_id, by_name))
-        groups = [reference.group for reference in references if reference.group is not None]
-        retry = entry.entry("retry")
-        return DraftWave(
-            entry,
-            entry.get("waveNumber", int),
-            entry.text("waveName"),
-            references,
-            entry.items("dependsOnWaves"),
-            tuple(
-                self._check(check, phase, position, groups)
-                for phase in CHECK_LISTS
-                for position, check in enumerate(entry.entries(phase), start=1)
-            ),
-            tuple(self._of_groups("subnets", item, groups) for item in retry.items("subnetIds")) if retry else (),
-        )
-
-    def _check(self, entry: ShapeEntry, phase: str, position: int, groups: list[DraftGroup]) -> DraftCheck:
-        written = entry.text("accountId")
-        account = None
-        if written is not None:
-            account = self._resolved("accounts", written, entry.place("accountId"), account=None, region=None)
-
-        servers = tuple(self._of_groups("sourceServers", item, groups) for item in entry.items("servers"))
-        return DraftCheck(entry, phase, position, account, servers)
-
-    def _of_groups(self, kind: Kind, item: Item, groups: list[DraftGroup]) -> Name:
-        """What a wave's item stands for: as its groups' accounts and regions bind it, the first that does."""
-        found = [
-            self._resolved(kind, item.value, item.at, account=group.account, region=group.region) for group in groups
-        ]
-        bound = (name for name in found if name.bound_at is not None)
-        return next(bound, Name(item.value, item.value, item.at))
-
-    def _references(
-        self, wave: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]
-    ) -> Iterator[DraftGroupReference]:
-        for spelling in SPELLINGS:
-            written = wave.text(spelling)
-            items = wave.items(spelling) if written is None else (Item(written, wave.place(spelling)),)
-            for item in items:
-                name = self._resolved("protectionGroups", item.value, item.at, account=None, region=None)
-                named = by_name.get(name.real.casefold())
-                identified = by_id.get(name.real)
-                group = named or identified if spelling in BY_NAME else identified or named
-                yield DraftGroupReference(spelling, name, group)

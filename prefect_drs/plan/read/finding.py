@@ -1,7 +1,7 @@
-"""What a check has to say before it has a line number, and how its sentences name things.
+"""Findings without line numbers, and the wording that their messages share.
 
 In: places in a document as paths of keys and indexes. Out: `PlanFinding`, which `prefect_drs.plan.read.load` turns
-into a `Fault` with file and line. What a file holds is quoted before it is shown: a fault is always one printable line.
+into a `Fault` with file and line. Content of a file is quoted in messages: a fault is always one printable line.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from prefect_drs.core.errors import Severity
 
 Place = tuple[str | int, ...]
-"""Where something stands in a document: keys and indexes from the top."""
+"""A position in a document: keys and indexes from the top."""
 
 QUOTED_AT_MOST = 80
 FINDINGS_AT_MOST = 10_000
-"""Where a check of a file's shape gives up: a file with more is no manifest, and no person reads on."""
+"""A check of a file's shape stops after this many: a file with more is no manifest."""
 LISTED_AT_MOST = 12
 
 
@@ -31,7 +31,7 @@ class PlanFinding:
         code: stable, upper snake case.
         message: what is wrong and the remedy, one line.
         severity: ERROR refuses the file.
-        first: where the other half of the trouble stands; its line is added to the message.
+        first: the place of the other value involved; its line is added to the message.
         in_bindings: both places are in the bindings file, not in the manifest.
     """
 
@@ -44,7 +44,7 @@ class PlanFinding:
 
 
 def warning(at: Place, code: str, message: str, first: Place | None = None) -> PlanFinding:
-    """A finding that is only told."""
+    """A finding that does not refuse the file."""
     return PlanFinding(at, code, message, Severity.WARNING, first)
 
 

@@ -1,8 +1,8 @@
-"""JSON text to plain values, with a line for every place that is asked for.
+"""JSON text to plain values, with lines for the places that faults need.
 
-In: text. Out: values and a finding for what JSON does not allow. The standard library's decoder does the reading; lines
-are looked up afterwards, by one pass over the tokens, only where there is something to tell. Never recursive here, and
-whatever the decoder raises on hostile text becomes a finding.
+In: text. Out: values, and a fault for what JSON does not allow. The standard library's decoder reads; lines are looked
+up afterwards by one pass over the tokens, only where there are faults. Nothing here is recursive, and whatever the
+decoder raises on hostile text becomes a fault.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 _NOT_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 DIGITS_AT_MOST = 18
 FAULTS_AT_MOST = 1_000
-"""How many faults of one text are told."""
+"""Faults of one text that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TextFault:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the decoder met that JSON leaves undefined or forbids, to be looked for line by line."""
+    """Whether the decoder met what JSON leaves undefined or forbids; its lines are found afterwards."""
 
     duplicate: bool = False
     not_number: bool = False
@@ -121,7 +121,7 @@ def duplicate_key(key: str, line: int, first: int) -> TextFault:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or object that the pass is in; `keys` are an object's, with their lines."""
+    """A list or object that is open at this token; `keys`: an object's keys, with their lines."""
 
     place: Place
     keys: dict[str, int] | None
@@ -133,7 +133,7 @@ def _members(text: str, inner: Collection[Place] | None = None) -> Iterator[tupl
     """Every list item and object member of a JSON text in turn: place, line, and the line its key was first at.
 
     Args:
-        text: what the decoder has taken.
+        text: text that the decoder has accepted.
         inner: the lists and objects to look into; all where None.
     """
     stack: list[_Open] = []
@@ -173,7 +173,7 @@ def _members(text: str, inner: Collection[Place] | None = None) -> Iterator[tupl
 
 
 def _end(text: str, position: int) -> int:
-    """Where the list or object ends that `position` is in."""
+    """The end of the list or object that `position` is in."""
     depth = 1
     while depth:
         token = _BRACKET.search(text, position)

@@ -1,7 +1,7 @@
-"""From a manifest file to a checked `Manifest`, with every fault of the file at once.
+"""From a manifest file to a checked `Manifest`, with all faults of the file at once.
 
-In: a path (or values that never were a file), and bindings. Out: a `Reading`, or the manifest alone. Never reaches AWS,
-Prefect or the network, and whatever the file holds, what comes out is faults with lines, never another exception.
+In: a path (or the values of a file), and bindings. Out: a `Reading`, or the manifest alone. Never reaches AWS, Prefect
+or the network; whatever the file holds, the result is faults with lines, never another exception.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from prefect_drs.core.errors import Fault, FaultyInputError, Severity
 from prefect_drs.plan.model import Manifest
 from prefect_drs.plan.read.bindings import Bindings, read_bindings
 from prefect_drs.plan.read.document import Document, GivenValues, read_document
-from prefect_drs.plan.read.draft import Draft, Drafting
+from prefect_drs.plan.read.draft import Draft
+from prefect_drs.plan.read.drafting import Drafting
 from prefect_drs.plan.read.fields import MANIFEST
 from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, PlanFinding, quote
 from prefect_drs.plan.read.shape import NotUnderstoodError
 from prefect_drs.plan.rules import RULES, UNRESOLVED_CODES
 
 FAULTS_AT_MOST = 1_000
-"""How many faults of one file are told; a file with more is the wrong file."""
+"""Faults of one file that are listed; a file with more is the wrong file."""
 
 LOG = logging.getLogger("prefect_drs.plan")
 
@@ -51,7 +52,7 @@ class Reading:
 
     @property
     def warnings(self) -> tuple[Fault, ...]:
-        """The faults that are only told."""
+        """The faults that do not refuse the file."""
         return tuple(fault for fault in self.faults if fault.severity is Severity.WARNING)
 
     def strictly(self) -> Reading:
@@ -60,11 +61,11 @@ class Reading:
             return self
         return Reading(None, tuple(replace(fault, severity=Severity.ERROR) for fault in self.faults))
 
-    def accepted(self, tell: Callable[[Fault], object] | None = None, *, strict: bool = False) -> Manifest:
+    def accepted(self, on_warning: Callable[[Fault], object] | None = None, *, strict: bool = False) -> Manifest:
         """The manifest.
 
         Args:
-            tell: called with each warning, also where a fault refuses the file; by default it goes to the log.
+            on_warning: called with each warning, also where a fault refuses the file; by default it goes to the log.
             strict: a warning refuses the file too.
 
         Raises:
@@ -72,7 +73,7 @@ class Reading:
         """
         reading = self.strictly() if strict else self
         for warning in reading.warnings:
-            (tell or LOG.warning)(warning)
+            (on_warning or LOG.warning)(warning)
         if reading.manifest is None:
             raise FaultyInputError(reading.faults)
         return reading.manifest
@@ -102,20 +103,20 @@ def check_manifest(
     Args:
         path: a JSON or YAML file.
         bindings: a bindings file, or the bindings themselves.
-        rehearsal: leave names that nothing resolves (groups, servers, subnets, security groups, accounts) as they are
-            written: for showing a plan, and for making an estate that has them.
+        rehearsal: accept names that no binding resolves (groups, servers, subnets, security groups, accounts) as
+            written: to show a plan, and to seed an estate that has them.
     """
     return _check(read_document(path), bindings, rehearsal=rehearsal)
 
 
 def check_values(value: object, bindings: BindingsSource | None = None, *, rehearsal: bool = False) -> Reading:
-    """Check a manifest that is no file but JSON values; the same rules. Raises nothing, whatever they are.
+    """Check a manifest given as JSON values, by the same rules. Raises nothing, whatever they are.
 
     A fault has, for its path, the place where it is found: `groups.NAME.launchConfig.subnetId`,
     `plans.NAME.waves[2].dependsOnWaves[0]`.
 
     Args:
-        value: what the file would hold.
+        value: the content of a file.
         bindings: as in `check_manifest`.
         rehearsal: as in `check_manifest`.
     """
@@ -129,7 +130,9 @@ def _check(document: Document, bindings: BindingsSource | None, *, rehearsal: bo
         draft, findings = _examine(document.value, bound)
         if rehearsal:
             findings = [f for f in findings if f.code not in UNRESOLVED_CODES]
-        if bound_document is None:  # bindings from Python have no lines; their faults are told where the file begins
+        if (
+            bound_document is None
+        ):  # bindings from Python have no lines; their faults are reported at the start of the file
             findings = [PlanFinding((), f.code, f.message, f.severity) if f.in_bindings else f for f in findings]
         findings = _first(findings)
         faults += document.faults_of(f for f in findings if not f.in_bindings)
@@ -157,16 +160,16 @@ def _refused(faults: tuple[Fault, ...]) -> bool:
 
 
 def _first(findings: list[PlanFinding]) -> list[PlanFinding]:
-    """The findings that are told: the first thousand faults and the first thousand warnings, and how many more."""
-    told: list[PlanFinding] = []
+    """The first thousand faults and the first thousand warnings, and how many more there are."""
+    listed: list[PlanFinding] = []
     for severity in Severity:
         every = [f for f in findings if f.severity is severity]
-        told += every[:FAULTS_AT_MOST]
+        listed += every[:FAULTS_AT_MOST]
         more = len(every) - FAULTS_AT_MOST
         if more > 0:
             message = f"{more} {severity}s or more are not shown; mend these first"
-            told.append(PlanFinding((), "TOO_MANY_FAULTS", message, severity))
-    return told
+            listed.append(PlanFinding((), "TOO_MANY_FAULTS", message, severity))
+    return listed
 
 
 def _examine(value: object, bindings: Bindings) -> tuple[Draft | None, list[PlanFinding]]:
@@ -189,7 +192,7 @@ def _by_rules(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def _build(draft: Draft, document: Document) -> tuple[Manifest | None, tuple[Fault, ...]]:
-    """The model of a draft that keeps all rules; what the model refuses all the same is a fault like any other."""
+    """The model of a draft without faults; a value that only the model refuses is a fault like any other."""
     try:
         return draft.manifest(), ()
     except ValidationError as error:

@@ -24,7 +24,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One text or number of a list, and where it stands."""
+    """One text or number of a list, and its place."""
 
     value: Any
     at: Place
@@ -32,13 +32,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ShapeEntry:
-    """An object of the file: its understood fields, and where it stands."""
+    """An object of the file: the fields that could be read, and its place."""
 
     at: Place
     values: Mapping[str, Any]
 
     def place(self, name: str) -> Place:
-        """Where that field stands."""
+        """The place of that field."""
         return (*self.at, name)
 
     def get(self, name: str, kind: type[T]) -> T | None:
@@ -64,7 +64,7 @@ class ShapeEntry:
 
 
 class NotUnderstoodError(Exception):
-    """A value is not of its field's kind; the finding is already noted."""
+    """A value is not of its field's kind; the finding is already recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,11 @@ class Shape:
     """An object's fields, and those that are refused with the reason.
 
     Args:
-        what: the object's name in sentences, such as `a wave`.
+        what: the object's name in messages, such as `a wave`.
         fields: by name.
         refused: fields that AWS has but a plan may not set, each with the reason and remedy.
-        synonyms: what people write for one of the fields, such as `gate`.
-        elsewhere: fields of other objects, each with what it is a field of. Without effect here, so not ignored.
+        synonyms: other words that people write for a field, such as `gate`.
+        elsewhere: fields of other objects, each with its object. They have no effect here, so they are faults.
     """
 
     what: str
@@ -262,13 +262,13 @@ def one_or_list(
     return read
 
 
-def told_apart(
+def by_type(
     what: str, shapes: Mapping[str, Shape], elsewhere: Mapping[str, str] | None = None
 ) -> Callable[[Any, Place, list[PlanFinding]], ShapeEntry]:
     """An object whose `type` says which of the shapes it has.
 
     Args:
-        what: the object's name in sentences.
+        what: the object's name in messages.
         shapes: by type.
         elsewhere: types that exist but not here, each with the reason and remedy.
     """

@@ -1,7 +1,7 @@
-"""Whether an unknown field is a known one misspelt: then it must not be ignored, for a gate or a wave's order is lost.
+"""Misspelt fields: an unknown field that is similar to a known one must not be ignored, or a gate could be lost.
 
-In: a name as written, and the fields that there are. Out: the field that is meant, or None for a foreign name, such as
-one that another tool put there.
+In: a name as written, and the known fields. Out: the field that is meant, or None for a foreign name, such as one that
+another tool wrote.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Iterable
 SHORT_AT_MOST = 5
 """Characters of a short name, in which one wrong letter weighs more."""
 CLOSE, CLOSE_IF_SHORT = 0.85, 0.75
-"""How alike names must be, by `difflib.SequenceMatcher.ratio`: one or two wrong letters in ten."""
+"""How similar names must be, by `difflib.SequenceMatcher.ratio`: one or two wrong letters in ten."""
 LONGEST = 80
 """Characters of a name that is compared at all."""
 KINDS = frozenset({"second", "id", "name", "number"})
 FOREIGN = ("_", "$", "#", "/", "x-", "X-")
-"""How a name begins that is no field on purpose: comments, references, extensions."""
+"""Prefixes of names that are deliberately no fields: comments, references, extensions."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 

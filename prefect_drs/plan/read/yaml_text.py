@@ -1,8 +1,8 @@
 """YAML text to plain values, with a line for every place.
 
-In: text. Out: dicts, lists and scalars of YAML 1.2's core schema, and a finding for what a plan may not use. Built from
-the parser's events without recursion: an alias is the very value it names (never a copy), so that a file of aliases to
-aliases costs what it is long, and is refused where it stands for more than a plan can be. Times stay text.
+In: text. Out: dicts, lists and scalars of YAML 1.2's core schema, and a fault for what a plan may not use. Built from
+the parser's events without recursion. An alias is the value it names, not a copy: a file of aliases to aliases takes no
+more memory than its text, and is refused where it expands to more than a plan can be. Times stay text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from prefect_drs.plan.read.json_text import DIGITS_AT_MOST, FAULTS_AT_MOST, Text
 
 DEPTH_AT_MOST = 100
 EXPANDED_AT_MOST = 2_000_000
-"""Values that a file may stand for once its aliases are followed; the largest account's plan has some 100,000."""
+"""Values that a file may expand to once its aliases are followed; the largest account's plan has some 100,000."""
 
 _WHOLE = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -47,7 +47,7 @@ _PLAIN_TAGS = frozenset(
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or sequence that is being read, and how much it stands for so far."""
+    """A mapping or sequence that is being read, and the size it has expanded to so far."""
 
     value: dict[str, Any] | list[Any]
     anchor: str | None
@@ -61,7 +61,7 @@ class _Open:
 
 
 class YamlDocument:
-    """One YAML text, read.
+    """The content of one YAML text.
 
     Attributes:
         value: its value, None where there is none.
@@ -127,7 +127,7 @@ class YamlDocument:
             return self._place(self._scalar(event, line), line, event.anchor, (1, 0))
         elif isinstance(event, AliasEvent):
             if event.anchor not in self._anchors:
-                self._refuse(line, "INVALID_YAML", f"*{event.anchor} names nothing that stands (whole) before it")
+                self._refuse(line, "INVALID_YAML", f"*{event.anchor} names nothing that is complete before it")
                 return False
             value = self._anchors[event.anchor]
             return self._place(value, line, None, self._weights.get(id(value), (1, 0)))
@@ -181,13 +181,13 @@ class YamlDocument:
         top.depth = max(top.depth, depth + 1)
         if top.size > EXPANDED_AT_MOST or top.depth > DEPTH_AT_MOST:
             self._refuse(
-                line, "TOO_LARGE", "the aliases of this file stand for more than a plan can hold; write it out"
+                line, "TOO_LARGE", "the aliases of this file expand to more than a plan can hold; write it out"
             )
             return False
         return True
 
     def _member(self, top: _Open, value: Any) -> None:
-        assert isinstance(top.value, dict)  # noqa: S101 - _place has told lists apart
+        assert isinstance(top.value, dict)  # noqa: S101 - _place handles lists
         assert isinstance(top.lines, dict)  # noqa: S101
         key, top.key = top.key or "", None
         if top.merges and isinstance(value, dict | list):

@@ -1,6 +1,6 @@
-"""The rules that a manifest must keep, offline: each a function with a name, all of them in `RULES`.
+"""The offline rules of a manifest: each a function with a name, all of them in `RULES`.
 
-In: a `Draft`. Out: findings. A rule looks at what is there, whatever else is wrong, and reads neither files nor AWS.
+In: a `Draft`. Out: findings. A rule checks what the draft has, whatever else is wrong, and reads neither files nor AWS.
 What needs an account (does the subnet exist, is the address free) is the preflight's.
 """
 

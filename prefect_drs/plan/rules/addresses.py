@@ -1,4 +1,4 @@
-"""Rules for static private addresses, as far as they can be told without the account."""
+"""Rules for static private addresses that need no account."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def addresses_have_a_subnet(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def addresses_exclude_copy_private_ip(draft: Draft) -> Iterator[PlanFinding]:
-    """A server with a static address does not ask for a copy of the source's address as well."""
+    """A server with a static address does not copy the source's address as well."""
     for _, entry, settings, _ in _holders(draft):
         if settings.entry.get("copyPrivateIp", bool):
             yield PlanFinding(

@@ -1,4 +1,4 @@
-"""Rules for health checks and hooks: names, places, variables, patterns and whom they are made for."""
+"""Rules for health checks and hooks: names, accounts and regions, variables, patterns and servers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def checks_are_of_schema_1_1(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def check_names_are_unique(draft: Draft) -> Iterator[PlanFinding]:
-    """No two checks of a list are called the same in the report; case does not count."""
+    """No two checks of a list have the same name in the report; case does not count."""
     first: dict[tuple[int, str, str], Place] = {}
     for wave, check in _checks(draft):
         key, at = (id(wave), check.phase, check.label.casefold()), check.entry.place("name")
@@ -83,7 +83,7 @@ def check_places_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def hooks_have_one_place(draft: Draft) -> Iterator[PlanFinding]:
-    """A hook that calls a service says where, unless its wave is in one account and region."""
+    """A hook that calls an AWS service has an account and region, unless its wave is in one only."""
     for wave, check in _checks(draft):
         if check.phase == HEALTH or check.kind not in PLACED_TYPES:
             continue
@@ -100,7 +100,7 @@ def hooks_have_one_place(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def checks_have_what_their_phase_needs(draft: Draft) -> Iterator[PlanFinding]:
-    """A command hook names its instances; a health check's are the wave's own, each in its own place."""
+    """A command hook names its instances; a health check runs on those of the wave, each in its account and region."""
     for wave, check in _checks(draft):
         what = f"{check.label} of {wave.label}"
         if check.phase != HEALTH:
@@ -224,7 +224,7 @@ def _url_problem(url: str) -> str:
 
 
 def variables_are_known(draft: Draft) -> Iterator[PlanFinding]:
-    """What stands in braces is a variable that is known where it stands; a shell's own braces are left alone."""
+    """A text in braces is a variable that is known there; a shell's own braces are left alone."""
     for wave, check in _checks(draft):
         known = WAVE_VARIABLES + (SERVER_VARIABLES if check.phase == HEALTH else ())
         for place, text, strict in _texts(check):

@@ -29,7 +29,7 @@ ACCOUNT_ID = re.compile(r"[0-9]{12}")
 INSTANCE_PROFILE_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 """IAM shape instanceProfileNameType."""
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
-"""The form common to all members of the EC2 enum InstanceType; whether one is offered is asked of the zone."""
+"""The form common to all members of the EC2 enum InstanceType; whether a zone offers it is checked at preflight."""
 
 TAG_KEY_AT_MOST = 128
 TAG_VALUE_AT_MOST = 256

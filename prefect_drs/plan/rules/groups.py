@@ -1,4 +1,4 @@
-"""Rules for protection groups: their names, where they are, and which servers they hold."""
+"""Rules for protection groups: names, accounts and regions, and servers."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def servers_come_from_ids_or_tags(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def _misread(values: object) -> bool:
-    """Whether the servers were given, but not in a form that could be understood: that is told already."""
+    """Whether the servers were given, but in a form that could not be read: that is a fault already."""
     return isinstance(values, dict) and any(
         name in values and values[name] is None for name in ("sourceServerIds", "serverSelectionTags")
     )
@@ -126,7 +126,7 @@ def source_server_ids_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
 def a_server_is_in_one_group_once(draft: Draft) -> Iterator[PlanFinding]:
     """A server is launched by one group.
 
-    A real id is one server wherever it stands; a placeholder is one server for each account and region.
+    A real id is one server wherever it is written; a placeholder is one server for each account and region.
     """
     first: dict[object, tuple[Place, str]] = {}
     for group in draft.groups:
@@ -155,8 +155,8 @@ def tags_of_a_selection_are_possible(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def selections_do_not_overlap(draft: Draft) -> Iterator[PlanFinding]:
-    """No two groups of an account and region select by tags of which one set holds the other: whoever carries the
-    larger set is in both. Sets that only may meet in one server are looked at when the plan runs.
+    """No two groups of an account and region select by tags of which one set contains the other: a server with the
+    larger set would be in both. Whether other sets meet in one server is checked when the plan runs.
     """
     selecting = [group for group in draft.groups if group.selection_tags]
     for index, group in enumerate(selecting):

@@ -62,7 +62,7 @@ def instance_profiles_are_names(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def tags_are_possible(draft: Draft) -> Iterator[PlanFinding]:
-    """Launch tags keep AWS's limits: 50 of them, no `aws:` prefix, key and value lengths."""
+    """Launch tags are within AWS's limits: 50 of them, no `aws:` prefix, key and value lengths."""
     for group in draft.groups:
         for settings in group.settings():
             tags: dict[str, str] = settings.entry.values.get("tags") or {}
@@ -78,7 +78,7 @@ def tags_are_possible(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def group_defaults_leave_nothing_unsaid(draft: Draft) -> Iterator[PlanFinding]:
-    """A server that uses its group's defaults has no settings of its own, or they would be passed over."""
+    """A server that uses its group's defaults has no settings of its own, or they would be ignored."""
     for group in draft.groups:
         for entry in group.entries:
             if entry.uses_group_defaults and entry.settings and entry.settings.entry.values:

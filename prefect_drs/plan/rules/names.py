@@ -35,7 +35,7 @@ def schema_version_is_known(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def metadata_agrees(draft: Draft) -> Iterator[PlanFinding]:
-    """A field that stands at the top and under `metadata` has the same value in both."""
+    """A field that is given at the top and under `metadata` has the same value in both."""
     if draft.metadata is None:
         return
     for field in METADATA_FIELDS:

@@ -29,7 +29,7 @@ def plan_names_are_unique(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def plan_and_wave_names_are_short(draft: Draft) -> Iterator[PlanFinding]:
-    """A plan's or wave's name has at most 500 characters: it stands in tables, mails and the names of runs."""
+    """A plan's or wave's name has at most 500 characters: it is shown in tables, mails and the names of runs."""
     for plan in draft.plans:
         named = [("plan", "planName", plan.entry), *(("wave", "waveName", wave.entry) for wave in plan.waves)]
         for what, field, entry in named:
@@ -43,7 +43,7 @@ def plan_and_wave_names_are_short(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def plans_have_waves(draft: Draft) -> Iterator[PlanFinding]:
-    """A plan has a wave; a manifest without a plan is only told of."""
+    """A plan has a wave; a manifest without a plan is a warning."""
     if draft.entry.values.get("recoveryPlans") == ():
         yield warning(
             draft.entry.place("recoveryPlans"),
@@ -149,7 +149,7 @@ def group_references_resolve(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def group_references_agree(draft: Draft) -> Iterator[PlanFinding]:
-    """Where a wave names its groups in several spellings, one of them holds all that the others do."""
+    """Where a wave names its groups in several fields, one of them has all that the others have."""
     for plan in draft.plans:
         for wave in plan.waves:
             meant: dict[str, set[str]] = defaultdict(set)
@@ -206,7 +206,7 @@ def dependencies_exist(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def dependencies_have_no_cycle(draft: Draft) -> Iterator[PlanFinding]:
-    """No waves wait for each other in a ring; each ring is named edge by edge."""
+    """No waves wait for each other in a cycle; each cycle is named edge by edge."""
     for plan in draft.plans:
         yield from _rings(plan)
 
@@ -234,7 +234,7 @@ def _rings(plan: DraftPlan) -> Iterator[PlanFinding]:
 
 
 def groups_are_used(draft: Draft) -> Iterator[PlanFinding]:
-    """A group that no wave names is never recovered; told, once all names resolve."""
+    """A group that no wave names is never recovered: a warning, once all names resolve."""
     references = [reference for plan in draft.plans for wave in plan.waves for reference in wave.references]
     if not references or any(reference.group is None for reference in references):
         return
@@ -253,7 +253,7 @@ def _unused(group: DraftGroup) -> PlanFinding:
 
 
 def failure_policies_agree(draft: Draft) -> Iterator[PlanFinding]:
-    """`minHealthy` is for a wave that goes on without some of its servers, and is given in one way."""
+    """`minHealthy` or `minHealthyPercent`, not both, and only with `onServerFailure: continue`."""
     for plan in draft.plans:
         for wave in plan.waves:
             given = [name for name in ("minHealthy", "minHealthyPercent") if wave.entry.values.get(name) is not None]
@@ -285,7 +285,7 @@ def lags_are_durations(draft: Draft) -> Iterator[PlanFinding]:
 
 
 def retries_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
-    """What a retry falls back on are EC2 subnet ids, once bindings have been applied, and instance types."""
+    """A retry names EC2 subnet ids, once bindings have been applied, and instance types."""
     for plan in draft.plans:
         for wave in plan.waves:
             for name in wave.retry_subnets:

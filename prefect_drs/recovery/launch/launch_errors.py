@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from prefect_drs.aws.drs import describe_source_servers, find_snapshot, oldest_snapshot
+from prefect_drs.aws.drs import describe_source_servers
 from prefect_drs.aws.errors import (
     ConflictError,
     CredentialsError,
@@ -27,6 +27,7 @@ from prefect_drs.aws.errors import (
 )
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.aws.snapshots import find_snapshot, oldest_snapshot
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError, PrefectDrsError
 

@@ -1,7 +1,7 @@
 """The rules of the preflight: each a function with a name and a code, all of them in `RULES`.
 
-In: a `PreflightInput`, read before. Out: findings, all at once. A rule makes no call; what could not be read is a
-finding of its own. `docs/preflight.md` is the same list for people.
+In: a `PreflightInput`. Out: the findings of all rules. A rule makes no call; what could not be read is a finding of its
+own. `docs/preflight.md` is the same list for people.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from prefect_drs.runbook.preflight_input import PreflightInput
 from prefect_drs.runbook.rules import (
     access,
     activity,
+    capacity,
     instance_types,
     keys,
     membership,
     plan,
     replication,
-    room,
     settings,
 )
 from prefect_drs.runbook.rules.rule import PreflightRule
 
 RULES: tuple[PreflightRule, ...] = (
-    # the accounts could be looked at
+    # access to the accounts
     access.everything_could_be_read,
     access.roles_may_do_what_is_needed,
     access.iam_could_be_asked,
-    # who is in the plan
+    # members of the groups, and what the plan names
     membership.servers_exist,
     membership.selections_find_servers,
     membership.a_server_is_in_one_group,
@@ -37,16 +37,16 @@ RULES: tuple[PreflightRule, ...] = (
     plan.snapshots_exist,
     plan.exclusions_keep_the_policy,
     plan.waves_have_servers,
-    # what there is to launch from
+    # replication and snapshots
     replication.servers_replicate,
     replication.there_is_a_point_in_time,
     replication.all_points_in_time_were_looked_at,
     replication.lags_are_within_the_maximum,
     replication.lags_are_known,
-    # what else goes on
+    # other jobs, other executions, quotas of DRS
     activity.servers_are_in_no_active_job,
     activity.servers_are_in_no_other_execution,
-    activity.recovery_instances_are_told,
+    activity.recovery_instances_are_reported,
     activity.waves_fit_beside_what_runs,
     activity.accounts_have_room,
     # launch settings
@@ -67,15 +67,15 @@ RULES: tuple[PreflightRule, ...] = (
     settings.retried_subnets_can_be_used,
     instance_types.instance_types_fit,
     instance_types.retried_types_fit,
-    # what the account can hold
-    room.subnets_have_room,
-    room.vcpu_quotas_suffice,
-    room.vcpu_quotas_could_be_read,
+    # capacity and keys of the account
+    capacity.subnets_have_room,
+    capacity.vcpu_quotas_suffice,
+    capacity.vcpu_quotas_could_be_read,
     keys.keys_can_be_used,
     keys.keys_could_be_read,
 )
 
 
-def preflight(situation: PreflightInput) -> tuple[RunbookFinding, ...]:
-    """What all rules find, in the order of the rules."""
-    return tuple(finding for each in RULES for finding in each(situation))
+def findings_of(preflight: PreflightInput) -> tuple[RunbookFinding, ...]:
+    """The findings of all rules, in the order of the rules."""
+    return tuple(finding for each in RULES for finding in each(preflight))

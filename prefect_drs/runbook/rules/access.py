@@ -1,4 +1,4 @@
-"""Whether the accounts could be looked at, and what the roles in them lack."""
+"""Access to the accounts, and missing permissions of the roles in them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from prefect_drs.runbook.rules.rule import Observation, rule
     what="something could not be read: network, credentials, role, region, DRS not initialised",
     remedy="the message names account, region, call and remedy",
 )
-def everything_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
-    """What could not be read refuses: there is no silence in preflight."""
-    for unread in situation.unread:
+def everything_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
+    """Everything that the preflight needs could be read."""
+    for unread in preflight.unread:
         yield Observation(unread.message, unread.location, unread.source_server_id)
-    for location, facts in sorted(situation.facts.items()):
+    for location, facts in sorted(preflight.facts.items()):
         for failure in facts.failures:
             yield Observation(f"{location}: {failure.message}", location)
 
@@ -29,34 +29,34 @@ def everything_could_be_read(situation: PreflightInput) -> Iterator[Observation]
     "where a policy allows an action on some only, and these are the right ones, waive it",
     waivable=True,
 )
-def roles_may_do_what_is_needed(situation: PreflightInput) -> Iterator[Observation]:
-    """Who works in an account may do all that the plan needs there."""
-    for standing in situation.standings:
-        if standing.denied and standing.principal is not None:
+def roles_may_do_what_is_needed(preflight: PreflightInput) -> Iterator[Observation]:
+    """The role (or user) that works in an account has the permissions that the plan needs."""
+    for check in preflight.permissions:
+        if check.denied and check.principal is not None:
             yield Observation(
-                f"{standing.principal.policy_source} in account {standing.location.account_id} lacks "
-                f"{len(standing.denied)} permission(s): {', '.join(standing.denied)}; allow them in its policies "
+                f"{check.principal.policy_source} in account {check.location.account_id} lacks "
+                f"{len(check.denied)} permission(s): {', '.join(check.denied)}; allow them in its policies "
                 "(docs/permissions.md)",
-                standing.location,
+                check.location,
             )
 
 
 @rule(
     "IAM_UNCHECKED",
-    what="IAM could not be asked, or does not say: permissions or instance profiles are not checked",
+    what="IAM could not be read: permissions or instance profiles are not checked",
     remedy="allow `iam:SimulatePrincipalPolicy`, `iam:GetRole`, `iam:GetInstanceProfile` and "
     "`iam:ListInstanceProfiles`; where IAM itself is down, waive it",
     waivable=True,
 )
-def iam_could_be_asked(situation: PreflightInput) -> Iterator[Observation]:
-    """Permissions and instance profiles could be looked at."""
-    for standing in situation.standings:
-        if standing.failure:
+def iam_could_be_asked(preflight: PreflightInput) -> Iterator[Observation]:
+    """Permissions and instance profiles could be read."""
+    for check in preflight.permissions:
+        if check.failure:
             yield Observation(
-                f"account {standing.location.account_id}: permissions are not checked: {standing.failure}",
-                standing.location,
+                f"account {check.location.account_id}: permissions are not checked: {check.failure}",
+                check.location,
             )
-    for location, facts in sorted(situation.facts.items()):
+    for location, facts in sorted(preflight.facts.items()):
         if facts.iam_failure is not None:
             yield Observation(
                 f"account {location.account_id}: instance profiles are not checked: {facts.iam_failure.message}",

@@ -1,4 +1,4 @@
-"""What else goes on in the accounts: other jobs, other executions, former instances, quotas and capacity."""
+"""Other activity in the accounts: jobs, executions, former recovery instances, and the quotas of DRS."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from prefect_drs.runbook.rules.rule import Observation, rule
 
 @rule(
     "SERVER_IN_ACTIVE_JOB",
-    what="another DRS job, whoever started it, has the server",
+    what="the server is in another DRS job, whoever started it",
     remedy="wait until that job has ended",
 )
-def servers_are_in_no_active_job(situation: PreflightInput) -> Iterator[Observation]:
+def servers_are_in_no_active_job(preflight: PreflightInput) -> Iterator[Observation]:
     """DRS takes a server in one active job at a time (ConflictException otherwise), whoever started it."""
     busy = {
         server.source_server_id: job
-        for jobs in situation.jobs.values()
+        for jobs in preflight.jobs.values()
         for job in jobs
         if job.active
         for server in job.servers
     }
-    for _, server in situation.launched():
+    for _, server in preflight.launched():
         if job := busy.get(server.source_server_id):
             yield Observation(
                 f"{named(server)} is in job {job.job_id} ({job.type}, {job.status}), which is not over; "
@@ -38,14 +38,14 @@ def servers_are_in_no_active_job(situation: PreflightInput) -> Iterator[Observat
 
 @rule(
     "SERVER_IN_OTHER_EXECUTION",
-    what="another execution that has not ended, such as one that waits at a gate, holds the server",
+    what="another execution that has not ended, such as one that waits at a gate, has the server",
     remedy="let it end, or cancel it: `prefect-drs cancel EXECUTION`",
     waivable=True,
 )
-def servers_are_in_no_other_execution(situation: PreflightInput) -> Iterator[Observation]:
-    """A server is in one execution at a time; what another has launched must not be replaced under its hands."""
-    holders = {server: other for other in situation.others for server in other.source_server_ids}
-    for _, server in situation.launched():
+def servers_are_in_no_other_execution(preflight: PreflightInput) -> Iterator[Observation]:
+    """A server is in one execution at a time: what another one has launched must not be replaced."""
+    holders = {server: other for other in preflight.others for server in other.source_server_ids}
+    for _, server in preflight.launched():
         if other := holders.get(server.source_server_id):
             yield Observation(
                 f"{named(server)} is in execution {other.execution_id} of {other.plan_name}, which has not ended; "
@@ -62,9 +62,9 @@ def servers_are_in_no_other_execution(situation: PreflightInput) -> Iterator[Obs
     remedy="nothing, or keep what is on it first",
     severity=FindingSeverity.INFO,
 )
-def recovery_instances_are_told(situation: PreflightInput) -> Iterator[Observation]:
-    """What a launch replaces, a person should know."""
-    for _, server in situation.launched():
+def recovery_instances_are_reported(preflight: PreflightInput) -> Iterator[Observation]:
+    """Reports the recovery instances that the launch replaces."""
+    for _, server in preflight.launched():
         if server.recovery_instance_id:
             yield Observation(
                 f"{named(server)} has recovery instance {server.recovery_instance_id}; this launch replaces it",
@@ -75,25 +75,25 @@ def recovery_instances_are_told(situation: PreflightInput) -> Iterator[Observati
 
 @rule(
     "JOBS_MUST_WAIT",
-    what=f"with the jobs that run already, a wave does not fit into DRS's {CONCURRENT_JOBS} jobs and "
+    what=f"beside the jobs that run already, a wave exceeds DRS's {CONCURRENT_JOBS} jobs and "
     f"{SERVERS_IN_JOBS} servers at once",
-    remedy="nothing: what does not fit is started as soon as there is room; it only takes longer",
+    remedy="nothing: the rest starts as soon as the quota allows; it only takes longer",
     severity=FindingSeverity.INFO,
 )
-def waves_fit_beside_what_runs(situation: PreflightInput) -> Iterator[Observation]:
-    """Jobs are at most 100 servers, so every wave can be carried out some time; told is which has to wait."""
-    for wave in situation.waves:
+def waves_fit_beside_what_runs(preflight: PreflightInput) -> Iterator[Observation]:
+    """Reports the waves that must wait. A job has at most 100 servers, so every wave can run at some time."""
+    for wave in preflight.waves:
         wanted: dict[Location, list[int]] = {}
         for location, size in wave.jobs:
             wanted.setdefault(location, []).append(size)
         for location, sizes in sorted(wanted.items()):
-            running = [job for job in situation.jobs.get(location, ()) if job.active]
-            held = sum(len(job.servers) for job in running)
-            if len(running) + len(sizes) > CONCURRENT_JOBS or held + sum(sizes) > SERVERS_IN_JOBS:
+            running = [job for job in preflight.jobs.get(location, ()) if job.active]
+            in_jobs = sum(len(job.servers) for job in running)
+            if len(running) + len(sizes) > CONCURRENT_JOBS or in_jobs + sum(sizes) > SERVERS_IN_JOBS:
                 yield Observation(
                     f"{location}: wave {wave.wave_number} launches {sum(sizes)} servers in {len(sizes)} job(s), and "
-                    f"{len(running)} other job(s) with {held} servers run there; DRS takes {CONCURRENT_JOBS} jobs and "
-                    f"{SERVERS_IN_JOBS} servers at once, so part of the wave waits for room",
+                    f"{len(running)} other job(s) with {in_jobs} servers run there; DRS takes {CONCURRENT_JOBS} jobs "
+                    f"and {SERVERS_IN_JOBS} servers at once, so part of the wave waits for room",
                     location,
                 )
 
@@ -102,13 +102,13 @@ def waves_fit_beside_what_runs(situation: PreflightInput) -> Iterator[Observatio
     "CAPACITY",
     what="an account and region is near a quota of DRS: 300 replicating servers (INFO from 240, WARNING from 250, "
     "CRITICAL from 280; a staging account's count there) or 4,000 source servers (from 80, 90 and 100 %)",
-    remedy="replicate further servers in a staging account; have the 4,000 raised",
+    remedy="replicate further servers in a staging account; request a higher quota than 4,000",
     severity=FindingSeverity.INFO,
 )
-def accounts_have_room(situation: PreflightInput) -> Iterator[Observation]:
-    """How near the quotas on servers are, wherever the plan looks."""
+def accounts_have_room(preflight: PreflightInput) -> Iterator[Observation]:
+    """Reports how near the quotas on servers are, in every account and region of the plan."""
     extended: dict[Location, int] = {}
-    for location, servers in sorted(situation.servers.items()):
+    for location, servers in sorted(preflight.servers.items()):
         capacity = count_capacity(location, servers)
         for usage in capacity.usages:
             if usage.level is not CapacityLevel.OK:
@@ -117,7 +117,7 @@ def accounts_have_room(situation: PreflightInput) -> Iterator[Observation]:
                 )
         for staging, count in capacity.extended.items():
             there = Location(staging, location.region)
-            if there not in situation.servers:  # else it was counted itself
+            if there not in preflight.servers:  # else it was counted itself
                 extended[there] = extended.get(there, 0) + count
     for location, count in sorted(extended.items()):
         quota = count_capacity(location, ()).usages[0].quota

@@ -1,4 +1,4 @@
-"""Whether servers can run as the instance types that they are launched as: their own, and those of retries."""
+"""Whether servers can run as their instance types, and as those of retries."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _WHY = (
 
 @rule(
     "INSTANCE_TYPE_INCOMPATIBLE",
-    what=f"the instance type, the plan's or the launch template's, {_WHY}. The boot mode is known of a server that has "
-    "a recovery instance; DRS itself does not tell it",
+    what=f"the instance type, the plan's or the launch template's, {_WHY}. The boot mode is known only for a server"
+    " that has a recovery instance: DRS itself does not report it",
     remedy="another instance type, such as one of the server's architecture",
 )
-def instance_types_fit(situation: PreflightInput) -> Iterator[Observation]:
+def instance_types_fit(preflight: PreflightInput) -> Iterator[Observation]:
     """EC2 refuses an instance type that does not fit the machine image (`RunInstances`, InvalidParameterValue)."""
-    for landing, facts in situation.landed:
-        if landing.source is not None:
-            machine = machine_of(landing.source, facts.types, landing.boot_mode)
-            for problem in checks.instance_type_fits(landing.settings, facts, machine):
-                yield observed(landing, problem)
+    for preview, facts in preflight.checkable:
+        if preview.source is not None:
+            machine = machine_of(preview.source, facts.types, preview.boot_mode)
+            for problem in checks.instance_type_fits(preview.settings, facts, machine):
+                yield observed(preview, problem)
 
 
 @rule(
@@ -36,20 +36,20 @@ def instance_types_fit(situation: PreflightInput) -> Iterator[Observation]:
     what=f"an instance type of `retry.instanceTypes` {_WHY}",
     remedy="another instance type, or leave it out",
 )
-def retried_types_fit(situation: PreflightInput) -> Iterator[Observation]:
-    """Every server of a wave can run as each type that a retry falls back on."""
+def retried_types_fit(preflight: PreflightInput) -> Iterator[Observation]:
+    """Every server of a wave can run as each instance type of its retry."""
     affected: dict[tuple[int, str, str, str], list[LaunchPreview]] = {}
-    for landing, facts in situation.landed:
-        if landing.source is None or not landing.wave.retry.instance_types:
+    for preview, facts in preflight.checkable:
+        if preview.source is None or not preview.wave.retry.instance_types:
             continue
-        machine = machine_of(landing.source, facts.types, landing.boot_mode)
-        for instance_type in landing.wave.retry.instance_types:
+        machine = machine_of(preview.source, facts.types, preview.boot_mode)
+        for instance_type in preview.wave.retry.instance_types:
             for problem in checks.type_misfit(instance_type, facts, machine):
-                key = (landing.wave.wave_number, str(landing.server.location), instance_type, problem.message)
-                affected.setdefault(key, []).append(landing)
-    for (number, _, instance_type, message), landings in affected.items():
-        first = landings[0]
-        more = f" and {len(landings) - 1} more" if len(landings) > 1 else ""
+                key = (preview.wave.wave_number, str(preview.server.location), instance_type, problem.message)
+                affected.setdefault(key, []).append(preview)
+    for (number, _, instance_type, message), previews in affected.items():
+        first = previews[0]
+        more = f" and {len(previews) - 1} more" if len(previews) > 1 else ""
         yield Observation(
             f"wave {number} ({first.wave.wave_name}), for {named(first.server)}{more}: retry.instanceTypes "
             f"{instance_type}: {message}",

@@ -1,4 +1,4 @@
-"""Who is in the plan: every group has its servers, and a server is in one group."""
+"""The members of the plan's groups: every group has its servers, and a server is in one group."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from prefect_drs.runbook.preflight_input import Membership, PreflightInput
 from prefect_drs.runbook.rules.rule import Observation, rule
 
 
-def _planned(situation: PreflightInput) -> Iterator[Membership]:
-    return (each for each in situation.memberships if each.group.group_name in situation.planned and each.read)
+def _planned(preflight: PreflightInput) -> Iterator[Membership]:
+    return (each for each in preflight.memberships if each.group.group_name in preflight.planned and each.read)
 
 
 @rule(
@@ -17,15 +17,15 @@ def _planned(situation: PreflightInput) -> Iterator[Membership]:
     what="DRS has no source server of that id in the group's account and region",
     remedy="correct the id, the group's account and region, or the bindings",
 )
-def servers_exist(situation: PreflightInput) -> Iterator[Observation]:
+def servers_exist(preflight: PreflightInput) -> Iterator[Observation]:
     """Every server that a group names is a source server of its account and region."""
-    for each in _planned(situation):
+    for each in _planned(preflight):
         found = {server.source_server_id for server in each.servers}
         found |= {exclusion.server.source_server_id for exclusion in each.excluded}
         for missing in (wanted for wanted in each.group.source_server_ids if wanted not in found):
             yield Observation(
                 f"group {each.group.group_name}: DRS has no source server {missing} in {each.location} "
-                f"({len(situation.servers.get(each.location, ()))} there); check its id, account and region",
+                f"({len(preflight.servers.get(each.location, ()))} there); check its id, account and region",
                 each.location,
                 missing,
             )
@@ -36,9 +36,9 @@ def servers_exist(situation: PreflightInput) -> Iterator[Observation]:
     what="no source server carries all tags of a group's selection",
     remedy="tag the servers in DRS (or run tag sync), or change `serverSelectionTags`",
 )
-def selections_find_servers(situation: PreflightInput) -> Iterator[Observation]:
+def selections_find_servers(preflight: PreflightInput) -> Iterator[Observation]:
     """A selection by tags finds a server."""
-    for each in _planned(situation):
+    for each in _planned(preflight):
         if each.group.server_selection_tags and not each.servers and not each.excluded:
             tags = ", ".join(f"{key}={value}" for key, value in each.group.server_selection_tags.items())
             yield Observation(
@@ -53,15 +53,15 @@ def selections_find_servers(situation: PreflightInput) -> Iterator[Observation]:
     what="two groups of the manifest, by their tags or ids, hold a server of the plan",
     remedy="a server is launched once, by one group: add a tag that tells the groups apart, or take it out of one",
 )
-def a_server_is_in_one_group(situation: PreflightInput) -> Iterator[Observation]:
+def a_server_is_in_one_group(preflight: PreflightInput) -> Iterator[Observation]:
     """A server that the plan launches is in one group of the manifest."""
     holders: dict[str, list[Membership]] = {}
-    for each in situation.memberships:
+    for each in preflight.memberships:
         for server in each.servers:
             holders.setdefault(server.source_server_id, []).append(each)
     waves: dict[str, list[int]] = {}
     names: dict[str, str] = {}
-    for wave, launched in situation.launched():
+    for wave, launched in preflight.launched():
         waves.setdefault(launched.source_server_id, []).append(wave.wave_number)
         names[launched.source_server_id] = launched.name
     for server_id, groups in holders.items():

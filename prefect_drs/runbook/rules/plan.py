@@ -1,4 +1,4 @@
-"""What was found while the plan was resolved: hooks, checks and snapshots that cannot be had here and now."""
+"""Errors found while the plan was resolved: hooks, checks, snapshots and exclusions that are impossible now."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from prefect_drs.runbook.preflight_input import PreflightInput
 from prefect_drs.runbook.rules.rule import Observation, PreflightRule, rule
 
 
-def _complaints(code: str, name: str, *, what: str, remedy: str, waivable: bool = False) -> PreflightRule:
-    def look(situation: PreflightInput) -> Iterator[Observation]:
-        for complaint in situation.complaints:
-            if complaint.code == code:
-                yield Observation(complaint.message, complaint.location, complaint.source_server_id)
+def _resolution_errors(code: str, name: str, *, what: str, remedy: str, waivable: bool = False) -> PreflightRule:
+    def look(preflight: PreflightInput) -> Iterator[Observation]:
+        for error in preflight.resolution_errors:
+            if error.code == code:
+                yield Observation(error.message, error.location, error.source_server_id)
 
     look.__name__ = name
     return rule(code, what=what, remedy=remedy, waivable=waivable)(look)
 
 
-hooks_have_a_place = _complaints(
+hooks_have_a_place = _resolution_errors(
     "HOOK_WITHOUT_PLACE",
     "hooks_have_a_place",
     what="a hook could run in several accounts or regions",
     remedy="give it `accountId` and `region`",
 )
-checks_name_servers_of_the_wave = _complaints(
+checks_name_servers_of_the_wave = _resolution_errors(
     "CHECK_NAMES_NO_SERVER",
     "checks_name_servers_of_the_wave",
     what="a health check is of a server that the wave does not have",
     remedy="correct its `servers`",
 )
-checks_are_installed = _complaints(
+checks_are_installed = _resolution_errors(
     "CHECK_NOT_INSTALLED",
     "checks_are_installed",
     what="the package of a `python` check is not installed here",
     remedy="install it where the flow runs",
 )
-snapshots_are_of_servers_of_the_plan = _complaints(
+snapshots_are_of_servers_of_the_plan = _resolution_errors(
     "SNAPSHOT_NAMES_NO_SERVER",
     "snapshots_are_of_servers_of_the_plan",
-    what="`--snapshot` is for a server that the plan does not have, or whose name two servers bear",
+    what="`--snapshot` is for a server that the plan does not have, or whose name two servers have",
     remedy="name a server of the plan, by its id where a name is not enough",
 )
-snapshots_exist = _complaints(
+snapshots_exist = _resolution_errors(
     "SNAPSHOT_NOT_FOUND",
     "snapshots_exist",
-    what="the snapshot that `--snapshot` asks for is not there; it may have expired",
+    what="the snapshot of `--snapshot` does not exist; it may have expired",
     remedy="choose one of `aws drs describe-recovery-snapshots`",
 )
-exclusions_keep_the_policy = _complaints(
+exclusions_keep_the_policy = _resolution_errors(
     "EXCLUSION_AGAINST_POLICY",
     "exclusions_keep_the_policy",
     what="`--exclude` leaves a wave with fewer servers than its policy demands: all of them with "
@@ -63,15 +63,15 @@ exclusions_keep_the_policy = _complaints(
 @rule(
     "WAVE_EMPTY",
     what="`--exclude` leaves out every server of a wave: nothing is launched in it",
-    remedy="nothing: its gate and hooks are carried out all the same, and the waves that wait for it go on",
+    remedy="nothing: its gate and hooks still run, and the waves that depend on it go on",
     severity=FindingSeverity.INFO,
 )
-def waves_have_servers(situation: PreflightInput) -> Iterator[Observation]:
-    """A wave that has nothing to launch is told."""
-    for wave in situation.waves:
+def waves_have_servers(preflight: PreflightInput) -> Iterator[Observation]:
+    """Reports a wave that has nothing to launch."""
+    for wave in preflight.waves:
         if wave.excluded and not wave.servers:
             names = ", ".join(f"{each.name} ({each.source_server_id})" for each in wave.excluded)
             yield Observation(
                 f"wave {wave.wave_number} ({wave.wave_name}) launches nothing: {names} left out; its gate and hooks "
-                "are carried out, and the waves that wait for it go on",
+                "still run, and the waves that depend on it go on",
             )

@@ -1,4 +1,4 @@
-"""What a preflight rule is: a named function over a `PreflightInput`, with its code, what it asks and the remedy.
+"""A preflight rule: a named function over a `PreflightInput`, with a code, its condition and the remedy.
 
 In: functions that yield `Observation`s. Out: `PreflightRule`s, which turn them into `RunbookFinding`s. A rule makes no
 call.
@@ -16,7 +16,7 @@ from prefect_drs.runbook.preflight_input import PreflightInput
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a rule found: the sentence, where, of which server, and which other execution is concerned."""
+    """What a rule found: the message, the location, the server, and another execution that it concerns."""
 
     message: str
     location: Location | None = None
@@ -34,10 +34,10 @@ class PreflightRule:
     Args:
         name: the function's.
         code: of its findings; stable, upper snake case.
-        what: when it finds something, for the table in the documentation.
+        what: the condition, for the table in the documentation.
         remedy: what to do then, likewise.
         severity: ERROR or INFO.
-        waivable: whether a person may let it pass: DRS itself would carry such a launch out.
+        waivable: whether a person may accept it, because DRS itself would carry out the launch.
         look: the function.
     """
 
@@ -49,9 +49,9 @@ class PreflightRule:
     waivable: bool
     look: Look
 
-    def __call__(self, situation: PreflightInput) -> Iterator[RunbookFinding]:
+    def __call__(self, preflight: PreflightInput) -> Iterator[RunbookFinding]:
         """Its findings."""
-        for seen in self.look(situation):
+        for seen in self.look(preflight):
             yield RunbookFinding(
                 code=self.code,
                 severity=self.severity,

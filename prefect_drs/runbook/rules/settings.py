@@ -1,4 +1,4 @@
-"""Launch settings against the account: the checks of `launch_settings`, server by server, and what servers share."""
+"""Launch settings against the account: the checks of `launch_settings` for each server, and rules across servers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from prefect_drs.runbook.preflight_input import LaunchPreview, PreflightInput, n
 from prefect_drs.runbook.rules.rule import Observation, PreflightRule, rule
 
 
-def observed(landing: LaunchPreview, problem: Problem) -> Observation:
+def observed(preview: LaunchPreview, problem: Problem) -> Observation:
     """A problem of a server's setting, with where its value comes from."""
-    server = landing.server
+    server = preview.server
     found = server.effective.get(problem.setting)
     origin = f" (from the {found.origin})" if found else ""
     return Observation(
@@ -24,11 +24,11 @@ def observed(landing: LaunchPreview, problem: Problem) -> Observation:
 
 
 def _of_each_server(code: str, check: checks.Check, *, what: str, remedy: str) -> PreflightRule:
-    """The rule that puts one check to every server."""
+    """A rule that runs one check for every server."""
 
-    def look(situation: PreflightInput) -> Iterator[Observation]:
-        for landing, facts in situation.landed:
-            yield from (observed(landing, problem) for problem in check(landing.settings, facts))
+    def look(preflight: PreflightInput) -> Iterator[Observation]:
+        for preview, facts in preflight.checkable:
+            yield from (observed(preview, problem) for problem in check(preview.settings, facts))
 
     look.__name__ = check.__name__
     return rule(code, what=what, remedy=remedy)(look)
@@ -62,13 +62,13 @@ address_is_in_the_subnet = _of_each_server(
     "ADDRESS_OUTSIDE_SUBNET",
     checks.address_is_in_the_subnet,
     what="a static address outside the subnet's block",
-    remedy="choose one of the range that is named, or another subnet",
+    remedy="choose one of the range in the message, or another subnet",
 )
 address_is_not_reserved = _of_each_server(
     "ADDRESS_RESERVED",
     checks.address_is_not_reserved,
-    what="a static address that AWS keeps: the subnet's first four and its last",
-    remedy="choose one of the range that is named",
+    what="a static address that AWS reserves: the subnet's first four and its last",
+    remedy="choose one of the range in the message",
 )
 address_excludes_a_copy = _of_each_server(
     "ADDRESS_AND_COPY",
@@ -79,8 +79,8 @@ address_excludes_a_copy = _of_each_server(
 instance_type_is_offered = _of_each_server(
     "INSTANCE_TYPE_NOT_OFFERED",
     checks.instance_type_is_offered,
-    what="the instance type is not on offer in the subnet's zone (without a subnet: in the region)",
-    remedy="another instance type, or a subnet in one of the zones that are named",
+    what="the instance type is not offered in the subnet's zone (without a subnet: in the region)",
+    remedy="another instance type, or a subnet in one of the zones in the message",
 )
 instance_profile_exists = _of_each_server(
     "INSTANCE_PROFILE_NOT_FOUND",
@@ -92,37 +92,38 @@ instance_profile_exists = _of_each_server(
 
 @rule(
     "ADDRESS_IN_USE",
-    what="a network interface holds the static address now; in a recovery, one of the server's own former recovery "
+    what="a network interface has the static address now; in a recovery, one of the server's own former recovery "
     "instance does not count, since it is replaced",
-    remedy="free the address or choose another; where a former drill holds it: `prefect-drs terminate EXECUTION`",
+    remedy="free the address or choose another; where an instance of a former drill has it: `prefect-drs terminate "
+    "EXECUTION`",
 )
-def addresses_are_free(situation: PreflightInput) -> Iterator[Observation]:
-    """A static address is free when the server lands."""
-    for landing, facts in situation.landed:
-        former = landing.server.recovery_instance_id
-        replaced = former if situation.mode == "recovery" else None
-        for problem in checks.address_is_free(landing.settings, facts, replaced_instance_id=replaced):
-            seen = observed(landing, problem)
+def addresses_are_free(preflight: PreflightInput) -> Iterator[Observation]:
+    """A static address is free when the server is launched."""
+    for preview, facts in preflight.checkable:
+        former = preview.server.recovery_instance_id
+        replaced = former if preflight.mode == "recovery" else None
+        for problem in checks.address_is_free(preview.settings, facts, replaced_instance_id=replaced):
+            seen = observed(preview, problem)
             if former is not None and former in problem.message:
-                told = f"{seen.message}: terminate the former drill, which left it: prefect-drs terminate EXECUTION"
-                seen = Observation(told, seen.location, seen.source_server_id)
+                message = f"{seen.message}: terminate the former drill, which left it: prefect-drs terminate EXECUTION"
+                seen = Observation(message, seen.location, seen.source_server_id)
             yield seen
 
 
 @rule(
     "DUPLICATE_ADDRESS",
-    what="one static address for two servers that land in the same VPC, in whichever groups and waves",
+    what="one static address for two servers that are launched into the same VPC, in any groups and waves",
     remedy="give each its own",
 )
-def addresses_are_given_once(situation: PreflightInput) -> Iterator[Observation]:
-    """No two servers of a runbook land on one address of a VPC."""
+def addresses_are_given_once(preflight: PreflightInput) -> Iterator[Observation]:
+    """No two servers of a runbook get the same address of a VPC."""
     first: dict[tuple[Location, str, str], LaunchPreview] = {}
-    for landing, facts in situation.landed:
-        settings, server = landing.settings, landing.server
+    for preview, facts in preflight.checkable:
+        settings, server = preview.settings, preview.server
         subnet = facts.subnets.get(settings.subnet_id or "")
         if subnet is None or settings.static_private_ip is None:
             continue
-        other = first.setdefault((server.location, subnet.vpc_id, settings.static_private_ip), landing)
+        other = first.setdefault((server.location, subnet.vpc_id, settings.static_private_ip), preview)
         if other.server.source_server_id != server.source_server_id:
             yield Observation(
                 f"{named(server)}: staticPrivateIp {settings.static_private_ip} is given to {named(other.server)} "
@@ -135,57 +136,57 @@ def addresses_are_given_once(situation: PreflightInput) -> Iterator[Observation]
 @rule(
     "TEMPLATE_NOT_FOUND",
     what="the server's EC2 launch template does not exist",
-    remedy="have DRS make one (DRS console: the server's launch settings)",
+    remedy="let DRS create one (DRS console: the server's launch settings)",
 )
-def templates_exist(situation: PreflightInput) -> Iterator[Observation]:
-    """There is a template to launch from."""
-    for landing in situation.landings:
-        if not landing.template_exists and not landing.into_instance:
+def templates_exist(preflight: PreflightInput) -> Iterator[Observation]:
+    """Every server has a launch template."""
+    for preview in preflight.previews:
+        if not preview.template_exists and not preview.into_instance:
             yield Observation(
-                f"{named(landing.server)}: its launch template {landing.template_id or '(DRS names none)'} does not "
+                f"{named(preview.server)}: its launch template {preview.template_id or '(DRS names none)'} does not "
                 "exist; have DRS make one (DRS console: the server's launch settings)",
-                landing.server.location,
-                landing.server.source_server_id,
+                preview.server.location,
+                preview.server.source_server_id,
             )
 
 
 @rule(
     "TEMPLATE_NOT_WRITABLE",
-    what="the launch template attaches an existing network interface, or names security groups by name, and the plan "
-    "asks for a network of its own",
-    remedy="take it out of the template, or the settings out of the plan",
+    what="the launch template attaches an existing network interface, or names security groups by name, and the "
+    "plan has network settings",
+    remedy="remove it from the template, or the settings from the plan",
 )
-def templates_take_the_settings(situation: PreflightInput) -> Iterator[Observation]:
-    """What the plan changes can be written into the launch template."""
-    for landing in situation.landings:
-        if landing.unwritable:
+def templates_take_the_settings(preflight: PreflightInput) -> Iterator[Observation]:
+    """The plan's changes can be written into the launch template."""
+    for preview in preflight.previews:
+        if preview.unwritable:
             yield Observation(
-                f"{named(landing.server)}: {landing.unwritable}",
-                landing.server.location,
-                landing.server.source_server_id,
+                f"{named(preview.server)}: {preview.unwritable}",
+                preview.server.location,
+                preview.server.source_server_id,
             )
 
 
 @rule(
     "RETRY_TYPE_NOT_OFFERED",
-    what="an instance type of `retry.instanceTypes` is not on offer in the zone of a server's subnet",
+    what="an instance type of `retry.instanceTypes` is not offered in the zone of a server's subnet",
     remedy="another instance type, or leave it out",
 )
-def retried_types_are_offered(situation: PreflightInput) -> Iterator[Observation]:
-    """What a retry falls back on would be launched in the server's own subnet."""
-    told: set[tuple[int, Location, str, str | None]] = set()
-    for landing, facts in situation.landed:
-        subnet = facts.subnets.get(landing.settings.subnet_id or "")
-        for instance_type in landing.wave.retry.instance_types:
-            key = (landing.wave.wave_number, landing.server.location, instance_type, subnet.zone if subnet else None)
-            if key in told:
+def retried_types_are_offered(preflight: PreflightInput) -> Iterator[Observation]:
+    """The instance types of a retry are offered in the zone of the server's own subnet."""
+    reported: set[tuple[int, Location, str, str | None]] = set()
+    for preview, facts in preflight.checkable:
+        subnet = facts.subnets.get(preview.settings.subnet_id or "")
+        for instance_type in preview.wave.retry.instance_types:
+            key = (preview.wave.wave_number, preview.server.location, instance_type, subnet.zone if subnet else None)
+            if key in reported:
                 continue
             for problem in checks.type_problem(instance_type, subnet, facts):
-                told.add(key)
+                reported.add(key)
                 yield Observation(
-                    f"wave {landing.wave.wave_number} ({landing.wave.wave_name}), for {named(landing.server)} and "
+                    f"wave {preview.wave.wave_number} ({preview.wave.wave_name}), for {named(preview.server)} and "
                     f"others like it: retry.instanceTypes {instance_type}: {problem.message}",
-                    landing.server.location,
+                    preview.server.location,
                 )
 
 
@@ -195,26 +196,26 @@ def retried_types_are_offered(situation: PreflightInput) -> Iterator[Observation
     "groups, or its zone does not offer the instance type",
     remedy="another subnet, or leave it out; a server with a static address is never moved and does not count",
 )
-def retried_subnets_can_be_used(situation: PreflightInput) -> Iterator[Observation]:
-    """A server without a static address could be launched in each of the subnets that a retry falls back on."""
-    told: set[tuple[int, Location, str, str]] = set()
-    for landing, facts in situation.landed:
-        if landing.settings.static_private_ip:
+def retried_subnets_can_be_used(preflight: PreflightInput) -> Iterator[Observation]:
+    """A server without a static address can be launched in each subnet of a retry."""
+    reported: set[tuple[int, Location, str, str]] = set()
+    for preview, facts in preflight.checkable:
+        if preview.settings.static_private_ip:
             continue
-        for subnet_id in landing.wave.retry.subnet_ids:
-            moved = landing.settings.model_copy(update={"subnet_id": subnet_id})
+        for subnet_id in preview.wave.retry.subnet_ids:
+            moved = preview.settings.model_copy(update={"subnet_id": subnet_id})
             for check in (
                 checks.subnet_exists,
                 checks.security_groups_are_of_the_vpc,
                 checks.instance_type_is_offered,
             ):
                 for problem in check(moved, facts):
-                    key = (landing.wave.wave_number, landing.server.location, subnet_id, problem.message)
-                    if key not in told:
-                        told.add(key)
+                    key = (preview.wave.wave_number, preview.server.location, subnet_id, problem.message)
+                    if key not in reported:
+                        reported.add(key)
                         yield Observation(
-                            f"wave {landing.wave.wave_number} ({landing.wave.wave_name}), for {named(landing.server)} "
+                            f"wave {preview.wave.wave_number} ({preview.wave.wave_name}), for {named(preview.server)} "
                             f"and others like it: retry.subnetIds {subnet_id}: {problem.setting} {problem.value}: "
                             f"{problem.message}",
-                            landing.server.location,
+                            preview.server.location,
                         )

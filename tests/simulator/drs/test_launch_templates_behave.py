@@ -8,7 +8,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from prefect_drs.aws.launch_configuration import KEPT_VERSIONS, apply_changes, read_launch_states
+from prefect_drs.aws.launch_configuration import read_launch_states
+from prefect_drs.aws.launch_writing import KEPT_VERSIONS, apply_changes
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import LaunchSettings
 

@@ -1,10 +1,10 @@
-"""Whether there is room for what is launched: free addresses of subnets, and the quotas on vCPUs.
+"""Capacity for the launches: free addresses of subnets, and quotas on vCPUs.
 
-Counted is all that will be launched: servers of all groups and waves, and those that other executions have still to
-launch. A recovery ends the former recovery instance of a server before it launches the new one (the job log has
-CLEANUP_END before LAUNCH_START, `JobLogEvent` in the DRS model), so what that instance holds comes free, but not before
-the wave of its server. What a drill left stays: it is never counted as coming free. What a retry would take (another
-subnet, another type) is not counted either.
+All launches count: servers of all groups and waves, and those that other executions have still to launch. A recovery
+terminates the former recovery instance of a server before it launches the new one (the job log has CLEANUP_END before
+LAUNCH_START, `JobLogEvent` in the DRS model), so the addresses and vCPUs of that instance become free in the wave of
+its server. Instances of a former drill are not terminated and never count as free. Subnets and types of retries do not
+count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prefect_drs.runbook.rules.rule import Observation, rule
 
 @dataclass(slots=True)
 class _Demand:
-    """How much of something is taken, wave by wave, and who takes it."""
+    """The demand for addresses or vCPUs, by wave, and its sources."""
 
     needed: Counter[int] = field(default_factory=Counter)
     freed: Counter[int] = field(default_factory=Counter)
@@ -33,7 +33,7 @@ class _Demand:
     pending: int = 0
 
     def peak(self, order: Iterable[int]) -> int:
-        """The most that is taken at any time, beside what is taken now. In each wave, what comes free does so first."""
+        """The highest demand at any time, beside what is in use now. In each wave, what becomes free does so first."""
         level = self.pending
         most = level if self.pending else 0
         for number in order:
@@ -41,8 +41,8 @@ class _Demand:
             most = max(most, level)
         return most
 
-    def told(self) -> str:
-        """Who takes it, in words."""
+    def sources(self) -> str:
+        """Its sources, in words."""
         waves = ", ".join(f"{count} in wave {number}" for number, count in sorted(self.servers.items()))
         text = f"{self.servers.total()} server(s) of this plan ({waves})"
         if self.others:
@@ -53,14 +53,14 @@ class _Demand:
         return text
 
 
-def _order(situation: PreflightInput) -> list[int]:
-    return [wave.wave_number for wave in situation.waves]
+def _order(preflight: PreflightInput) -> list[int]:
+    return [wave.wave_number for wave in preflight.waves]
 
 
-def _pending(situation: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
-    """What other executions have still to launch, but for servers that this plan launches as well."""
-    own = {server.source_server_id for _, server in situation.launched()}
-    for other in situation.others:
+def _pending(preflight: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
+    """What other executions have still to launch, without servers that this plan launches as well."""
+    own = {server.source_server_id for _, server in preflight.launched()}
+    for other in preflight.others:
         for launch in other.pending:
             if launch.source_server_id not in own:
                 yield other.execution_id, launch
@@ -71,17 +71,18 @@ def _pending(situation: PreflightInput) -> Iterator[tuple[str, PendingLaunch]]:
 
 @rule(
     "SUBNET_FREE_ADDRESSES",
-    what="a subnet has fewer free addresses than servers land in it: those of all groups and waves, and those that "
-    "other executions have still to launch there; without a subnet, the default VPC's subnets together. In a recovery, "
-    "the addresses of former recovery instances that are replaced count as free",
-    remedy="use a larger subnet, or free addresses in it; what a former drill left: `prefect-drs terminate EXECUTION`",
+    what="a subnet has fewer free addresses than servers are launched into it: those of all groups and waves, and "
+    "those that other executions have still to launch there; without a subnet, the default VPC's subnets "
+    "together. In a recovery, the addresses of former recovery instances that are replaced count as free",
+    remedy="use a larger subnet, or free addresses in it; instances of a former drill: `prefect-drs terminate "
+    "EXECUTION`",
     waivable=True,
 )
-def subnets_have_room(situation: PreflightInput) -> Iterator[Observation]:
-    """Every server finds a free address in the subnet that it lands in (`AvailableIpAddressCount`)."""
-    order = _order(situation)
-    for location, demands in sorted(_address_demands(situation).items()):
-        facts = situation.facts[location]
+def subnets_have_room(preflight: PreflightInput) -> Iterator[Observation]:
+    """Every subnet has a free address for each server launched into it (`AvailableIpAddressCount`)."""
+    order = _order(preflight)
+    for location, demands in sorted(_address_demands(preflight).items()):
+        facts = preflight.facts[location]
         named = {subnet_id: demand for subnet_id, demand in demands.items() if subnet_id is not None}
         for subnet_id, demand in sorted(named.items()):
             subnet = facts.subnets.get(subnet_id)
@@ -91,7 +92,7 @@ def subnets_have_room(situation: PreflightInput) -> Iterator[Observation]:
             if peak > subnet.free_addresses:
                 yield Observation(
                     f"{location}: subnet {subnet_id} ({subnet.block}, {subnet.zone}) has {subnet.free_addresses} free "
-                    f"address(es), but {peak} are needed for {demand.told()}; use a larger subnet or free addresses "
+                    f"address(es), but {peak} are needed for {demand.sources()}; use a larger subnet or free addresses "
                     "in it (what a former drill left: prefect-drs terminate EXECUTION)",
                     location,
                 )
@@ -102,10 +103,10 @@ def subnets_have_room(situation: PreflightInput) -> Iterator[Observation]:
 def _default_subnets_have_room(
     location: Location, facts: AccountFacts, demand: _Demand, named: Mapping[str, _Demand], order: list[int]
 ) -> Iterator[Observation]:
-    """EC2 chooses among the default subnets, so only what all of them cannot hold is certain to fail."""
+    """EC2 chooses among the default subnets, so a launch is certain to fail only where all of them are full."""
     if not facts.default_subnets:
         yield Observation(
-            f"{location}: there is no default VPC, and no subnet is given for {demand.told()}; give them a subnetId",
+            f"{location}: there is no default VPC, and no subnet is given for {demand.sources()}; give them a subnetId",
             location,
         )
         return
@@ -119,27 +120,27 @@ def _default_subnets_have_room(
     if peak > free:
         yield Observation(
             f"{location}: the default VPC's subnets have {free} free address(es) together, but {peak} are needed for "
-            f"{demand.told()}; give them a subnetId of a larger subnet, or free addresses",
+            f"{demand.sources()}; give them a subnetId of a larger subnet, or free addresses",
             location,
         )
 
 
-def _address_demands(situation: PreflightInput) -> dict[Location, dict[str | None, _Demand]]:
+def _address_demands(preflight: PreflightInput) -> dict[Location, dict[str | None, _Demand]]:
     demands: dict[Location, dict[str | None, _Demand]] = defaultdict(lambda: defaultdict(_Demand))
-    for landing, _ in situation.landed:
-        there = demands[landing.server.location]
-        number = landing.wave.wave_number
-        for subnet_id, count in landing.addresses:
+    for preview, _ in preflight.checkable:
+        there = demands[preview.server.location]
+        number = preview.wave.wave_number
+        for subnet_id, count in preview.addresses:
             there[subnet_id].needed[number] += count
-        for subnet_id in {subnet_id for subnet_id, _ in landing.addresses}:
+        for subnet_id in {subnet_id for subnet_id, _ in preview.addresses}:
             there[subnet_id].servers[number] += 1
-    for landing, facts in situation.landed:
-        there = demands[landing.server.location]
+    for preview, facts in preflight.checkable:
+        there = demands[preview.server.location]
         default = {subnet.subnet_id for subnet in facts.default_subnets}
-        for subnet_id in _replaced_addresses(situation, landing):
+        for subnet_id in _replaced_addresses(preflight, preview):
             by_default = subnet_id not in there and subnet_id in default
-            there[None if by_default else subnet_id].freed[landing.wave.wave_number] += 1
-    for execution_id, launch in _pending(situation):
+            there[None if by_default else subnet_id].freed[preview.wave.wave_number] += 1
+    for execution_id, launch in _pending(preflight):
         if launch.location in demands:
             demand = demands[launch.location][launch.subnet_id]
             demand.pending += 1
@@ -147,9 +148,9 @@ def _address_demands(situation: PreflightInput) -> dict[Location, dict[str | Non
     return demands
 
 
-def _replaced_addresses(situation: PreflightInput, landing: LaunchPreview) -> tuple[str, ...]:
-    occupancy = situation.occupancies.get(landing.server.location, Occupancy())
-    replaced = occupancy.instances.get(landing.replaces or "")
+def _replaced_addresses(preflight: PreflightInput, preview: LaunchPreview) -> tuple[str, ...]:
+    occupancy = preflight.occupancies.get(preview.server.location, Occupancy())
+    replaced = occupancy.instances.get(preview.replaces or "")
     return replaced.subnet_ids if replaced is not None else ()
 
 
@@ -165,11 +166,11 @@ def _replaced_addresses(situation: PreflightInput, landing: LaunchPreview) -> tu
     "waive it",
     waivable=True,
 )
-def vcpu_quotas_suffice(situation: PreflightInput) -> Iterator[Observation]:
-    """EC2 lets all run at once that the plan launches, beside what runs already."""
-    order = _order(situation)
-    for location, demands in sorted(_vcpu_demands(situation).items()):
-        occupancy, types = situation.occupancies[location], situation.facts[location].types
+def vcpu_quotas_suffice(preflight: PreflightInput) -> Iterator[Observation]:
+    """The quotas suffice for all launches of the plan, beside the instances that run already."""
+    order = _order(preflight)
+    for location, demands in sorted(_vcpu_demands(preflight).items()):
+        occupancy, types = preflight.occupancies[location], preflight.facts[location].types
         used = _used(occupancy, types)
         for counted in QUOTA_CLASSES:
             quota, demand = occupancy.quotas.get(counted.code), demands.get(counted.code)
@@ -179,22 +180,21 @@ def vcpu_quotas_suffice(situation: PreflightInput) -> Iterator[Observation]:
             if used[counted.code] + peak > quota:
                 yield Observation(
                     f"{location}: quota {counted.code}, {counted.name}, is {quota:.0f} vCPUs; instances that run use "
-                    f"{used[counted.code]}, and {peak} more are needed for {demand.told()}; have the quota raised in "
-                    "Service Quotas, use smaller types, or end instances",
+                    f"{used[counted.code]}, and {peak} more are needed for {demand.sources()}; have the quota raised "
+                    "in Service Quotas, use smaller types, or end instances",
                     location,
                 )
 
 
 @rule(
     "VCPU_QUOTA_UNCHECKED",
-    what="EC2's quotas on vCPUs, or the instances that run, could not be read: whether what is launched fits is not "
-    "checked",
+    what="EC2's quotas on vCPUs, or the instances that run, could not be read: whether the launches fit is not checked",
     remedy="allow `servicequotas:GetServiceQuota` and `ec2:DescribeInstances`, see [permissions.md](permissions.md)",
     severity=FindingSeverity.INFO,
 )
-def vcpu_quotas_could_be_read(situation: PreflightInput) -> Iterator[Observation]:
-    """What the quotas are is known."""
-    for location, occupancy in sorted(situation.occupancies.items()):
+def vcpu_quotas_could_be_read(preflight: PreflightInput) -> Iterator[Observation]:
+    """The quotas could be read."""
+    for location, occupancy in sorted(preflight.occupancies.items()):
         for failure in occupancy.failures:
             yield Observation(f"{location}: vCPU quotas are not checked: {failure.message}", location)
 
@@ -209,28 +209,28 @@ def _used(occupancy: Occupancy, types: Mapping[str, InstanceType]) -> Counter[st
     return used
 
 
-def _vcpu_demands(situation: PreflightInput) -> dict[Location, dict[str, _Demand]]:
+def _vcpu_demands(preflight: PreflightInput) -> dict[Location, dict[str, _Demand]]:
     demands: dict[Location, dict[str, _Demand]] = defaultdict(lambda: defaultdict(_Demand))
-    for landing, facts in situation.landed:
-        location, number = landing.server.location, landing.wave.wave_number
-        occupancy = situation.occupancies.get(location)
+    for preview, facts in preflight.checkable:
+        location, number = preview.server.location, preview.wave.wave_number
+        occupancy = preflight.occupancies.get(location)
         if occupancy is None or occupancy.failures:
             continue
-        counted, known = quota_class(landing.launched_type), facts.types.get(landing.launched_type)
-        stopped = landing.settings.launch_disposition == "STOPPED"
-        if counted is not None and known is not None and not stopped and not landing.on_dedicated_host:
+        counted, known = quota_class(preview.launched_type), facts.types.get(preview.launched_type)
+        stopped = preview.settings.launch_disposition == "STOPPED"
+        if counted is not None and known is not None and not stopped and not preview.on_dedicated_host:
             demands[location][counted.code].needed[number] += known.vcpus
             demands[location][counted.code].servers[number] += 1
-        replaced = occupancy.instances.get(landing.replaces or "")
+        replaced = occupancy.instances.get(preview.replaces or "")
         if replaced is not None and replaced.uses_quota and replaced.instance_type in facts.types:
             counted = quota_class(replaced.instance_type)
             if counted is not None:
                 demands[location][counted.code].freed[number] += facts.types[replaced.instance_type].vcpus
-    for execution_id, launch in _pending(situation):
+    for execution_id, launch in _pending(preflight):
         counted = quota_class(launch.instance_type)
         if launch.location not in demands or counted is None:
             continue
-        known = situation.facts[launch.location].types.get(launch.instance_type)
+        known = preflight.facts[launch.location].types.get(launch.instance_type)
         if known is not None and counted.code in demands[launch.location]:
             demands[launch.location][counted.code].pending += known.vcpus
             demands[launch.location][counted.code].others[execution_id] += 1

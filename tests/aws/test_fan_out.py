@@ -9,7 +9,7 @@ import pytest
 
 from prefect_drs.aws.drs import describe_source_servers
 from prefect_drs.aws.errors import CredentialsError, DrsNotInitializedError, RegionNotEnabledError
-from prefect_drs.aws.fan_out import survey
+from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import AwsError
@@ -27,7 +27,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def ask(*locations: Location) -> dict[Location, Any]:
     sessions = Sessions()
-    return survey(locations, lambda location: describe_source_servers(sessions, location))
+    return fan_out(locations, lambda location: describe_source_servers(sessions, location))
 
 
 def unknown_credentials(region: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_what_is_no_failure_of_aws_is_raised(sandbox: Sandbox) -> None:
         raise ZeroDivisionError(location)
 
     with pytest.raises(ZeroDivisionError):
-        survey([HERE, THERE], broken)
+        fan_out([HERE, THERE], broken)
 
 
 def test_every_failure_carries_its_remedy_for_programs(sandbox: Sandbox) -> None:
