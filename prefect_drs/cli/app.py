@@ -21,7 +21,7 @@ from typing import NamedTuple
 from cyclopts import App, CycloptsError, Group
 from cyclopts.exceptions import UnknownCommandError
 
-from prefect_drs.cli.output import tell
+from prefect_drs.cli.output import print_stderr
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.plan.read.finding import did_you_mean
 
@@ -164,7 +164,7 @@ def _trace(debug: bool) -> None:
 
 
 def _tell(message: str) -> None:
-    tell(f"prefect-drs: {_without_passwords(message)}")
+    print_stderr(f"prefect-drs: {_without_passwords(message)}")
 
 
 def _without_passwords(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say, say_json
+from prefect_drs.cli.output import print_json, print_stdout
 
 if TYPE_CHECKING:
     from prefect_drs.recovery.ports import Decision
@@ -55,7 +55,7 @@ def _answer(execution: str, decision: Decision, answer: Answer) -> None:
     require_prefect()
     name = getpass.getuser() if answer.by is None else answer.by
     gate = answer_gate(execution, answer.wave, decision, by=name, comment=answer.comment)
-    say(f"{decision.value.lower()} by {name}: {gate}")
+    print_stdout(f"{decision.value.lower()} by {name}: {gate}")
 
 
 def status(
@@ -88,13 +88,13 @@ def status(
     if execution is not None:
         report = as_it_stands(read_report(execution))
         if json:
-            say_json(report.to_json())
+            print_json(report.to_json())
         else:
             console().print(report_view(report))
         return
     reports = [as_it_stands(report) for report in list_reports()]
     if json:
-        say_json("[" + ",".join(report.to_json() for report in reports) + "]")
+        print_json("[" + ",".join(report.to_json() for report in reports) + "]")
     elif reports:
         console().print(executions_view(reports))
     else:
@@ -138,7 +138,7 @@ def resume(
         refuse_cancelled(execution)
     ended = None if take_over else end_pause(execution, by=user)
     if ended is not None and ended.outcome is ControlStatus.CONFIRMED:
-        say(ended.message)
+        print_stdout(ended.message)
         return 0
     return carry_out(
         lambda screen: compile_resume(execution, observers=(screen.observe,), on_waiting=screen.tell_gate),
@@ -175,7 +175,7 @@ def cancel(
 
     require_prefect()
     outcome = cancel_execution(execution, by=by or getpass.getuser(), reason=reason, observers=(event_printer(),))
-    say(outcome.message)
+    print_stdout(outcome.message)
 
 
 def pause(execution: str, /, *, by: str | None = None) -> None:
@@ -192,4 +192,4 @@ def pause(execution: str, /, *, by: str | None = None) -> None:
     from prefect_drs.operations.control import pause_execution
 
     require_prefect()
-    say(pause_execution(execution, by=by or getpass.getuser()).message)
+    print_stdout(pause_execution(execution, by=by or getpass.getuser()).message)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import read_manifest
-from prefect_drs.cli.output import say, say_json
+from prefect_drs.cli.output import print_json, print_stdout
 
 if TYPE_CHECKING:
     from prefect_drs.plan import Manifest
@@ -50,11 +50,11 @@ def diff(
 
     difference = compare(_side(old, old_bindings or bindings), _side(new, bindings))
     if format == "json":
-        say_json(jsonlib.dumps(difference_json(difference), indent=2, ensure_ascii=False))
+        print_json(jsonlib.dumps(difference_json(difference), indent=2, ensure_ascii=False))
     elif format == "markdown":
-        say(markdown(difference), end="")
+        print_stdout(markdown(difference), end="")
     else:
-        say(text(difference))
+        print_stdout(text(difference))
     return 0
 
 

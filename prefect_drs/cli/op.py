@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say_json
+from prefect_drs.cli.output import print_json
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 
 
@@ -42,9 +42,9 @@ def op(
     try:
         answer = invoke(name, given)
     except PrefectDrsError as error:
-        say_json(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
+        print_json(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
         raise
-    say_json(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
+    print_json(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
     return 0
 
 

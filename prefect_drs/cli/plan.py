@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import read_manifest
-from prefect_drs.cli.output import say, say_json, tell
+from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 
 if TYPE_CHECKING:
     from prefect_drs.plan import Manifest, ProtectionGroup, RecoveryPlan
@@ -54,11 +54,11 @@ def validate(
         print(jsonlib.dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=True))
     else:
         for fault in faults:
-            say(fault)
+            print_stdout(fault)
     errors = sum(fault.severity is Severity.ERROR for fault in faults)
     sys.stdout.flush()
     said = f"{_count(errors, 'fault')}, {_count(len(faults) - errors, 'warning')} in {_count(len(files), 'file')}"
-    tell(said)
+    print_stderr(said)
     return 1 if errors else 0
 
 
@@ -91,9 +91,9 @@ def show(
     chosen = manifest.plan(plan)
     graph = WaveGraph.of(chosen)
     if format == "mermaid":
-        say(graph.mermaid(), end="")
+        print_stdout(graph.mermaid(), end="")
     elif format == "json":
-        say_json(jsonlib.dumps(_as_json(manifest, chosen, graph), indent=2, ensure_ascii=False))
+        print_json(jsonlib.dumps(_as_json(manifest, chosen, graph), indent=2, ensure_ascii=False))
     else:
         _print_table(manifest, chosen, graph)
     return 0

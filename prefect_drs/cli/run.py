@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import Strict, read_manifest
-from prefect_drs.cli.output import say_json
+from prefect_drs.cli.output import print_json
 from prefect_drs.core.errors import RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from prefect_drs.aws.sessions import Sessions
     from prefect_drs.cli.screen import Screen
     from prefect_drs.report.model import RecoveryReport
-    from prefect_drs.runbook import OtherExecution
 
 Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
 Plan = Annotated[str | None, Parameter(help="The plan's name; may be left out where the manifest has one.")]
@@ -68,29 +66,20 @@ def runbook(
     Exit code 5 where the accounts do not allow it; each reason is printed.
     """
     from prefect_drs.cli.console import console
-    from prefect_drs.core.clock import configured_clock
     from prefect_drs.core.errors import PreflightRefusedError
+    from prefect_drs.operations.dry_run import dry_run
     from prefect_drs.report.terminal import runbook_view
-    from prefect_drs.runbook import resolve, runbook_json
+    from prefect_drs.runbook import runbook_json
     from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
     manifest = read_manifest(file, bindings, plan=plan, strict=strict)
-    chosen, points, left_out = manifest.plan(plan), Points.parse(at, snapshots), parse_exclusions(exclude)
-    resolved = resolve(
-        manifest,
-        chosen,
-        mode=mode,
-        sessions=_sessions(),
-        clock=configured_clock(),
-        points=points,
-        waivers=parse_waivers(waivers),
-        exclude=left_out,
-        others=_others(),
-    )
+    chosen, points, excluded = manifest.plan(plan), Points.parse(at, snapshots), parse_exclusions(exclude)
+    accepted = parse_waivers(waivers)
+    resolved = dry_run(manifest, chosen, mode=mode, points=points, waivers=accepted, exclude=excluded)
     if json:
-        say_json(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
+        print_json(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
         console().print(runbook_view(resolved))
     return PreflightRefusedError.exit_code if resolved.refusals else 0
@@ -137,24 +126,6 @@ def recover(
     return _run(
         file, plan, bindings, "recovery", at, snapshots, waivers, exclude, approve=yes_really, strict=strict, json=json
     )
-
-
-def _sessions() -> Sessions:
-    """The way into every account: by the saved TargetAccount blocks, where a Prefect API is configured."""
-    from prefect.settings import PREFECT_API_URL
-
-    from prefect_drs.orchestration.blocks import open_sessions
-
-    return open_sessions(None if PREFECT_API_URL.value() else ())
-
-
-def _others() -> tuple[OtherExecution, ...]:
-    """The executions that have not ended, where a Prefect API is configured."""
-    from prefect.settings import PREFECT_API_URL
-
-    from prefect_drs.orchestration.executions.claims import others_than
-
-    return others_than(None) if PREFECT_API_URL.value() else ()
 
 
 def _run(
@@ -248,6 +219,6 @@ def _print_report(report: RecoveryReport, *, json: bool) -> None:
     from prefect_drs.report.terminal import report_view
 
     if json:
-        say_json(report.to_json())
+        print_json(report.to_json())
     else:
         console().print(report_view(report))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say_json, tell
+from prefect_drs.cli.output import print_json, print_stderr
 
 if TYPE_CHECKING:
     from prefect_drs.tag_sync import TagSyncResult
@@ -55,11 +55,11 @@ def tag_sync(
     except CancelledRun as cancelled:
         raise TagSyncBusyError(str(cancelled)) from None
     if json:
-        say_json(result.to_json())
+        print_json(result.to_json())
     else:
         _print(result)
     for line in result.errors:
-        tell(f"prefect-drs: {line}")
+        print_stderr(f"prefect-drs: {line}")
     return int(result.exit_code)
 
 

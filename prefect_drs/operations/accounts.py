@@ -23,8 +23,9 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.invoke import invalid_request
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.invocation import invalid_request
+from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId, RegionState, region_state
 from prefect_drs.orchestration.blocks import (
     TargetAccount,
@@ -66,13 +67,13 @@ class AccountNotSavedError(PrefectDrsError):
     exit_code = 2
 
 
-class CurrentAccount(AnswerModel):
+class CurrentAccount(FrozenModel):
     """The account of the caller's own credentials."""
 
     account_id: str
 
 
-class AccountFields(RequestModel):
+class AccountFields(FrozenModel):
     """What is said of an account besides its id; see the fields of `TargetAccount`."""
 
     account_name: str | None = None
@@ -96,13 +97,13 @@ class UpdateAccount(AccountFields):
     account_id: AccountId
 
 
-class NamedAccount(RequestModel):
+class NamedAccount(FrozenModel):
     """One account."""
 
     account_id: AccountId
 
 
-class StagingView(AnswerModel):
+class StagingView(FrozenModel):
     """A staging account as it is saved."""
 
     account_id: str
@@ -112,7 +113,7 @@ class StagingView(AnswerModel):
     own_external_id: bool
 
 
-class AccountView(AnswerModel):
+class AccountView(FrozenModel):
     """A target account as it is saved. `block`: the name of its block; no regions: every region of DRS."""
 
     account_id: str
@@ -126,13 +127,13 @@ class AccountView(AnswerModel):
     staging_accounts: tuple[StagingView, ...]
 
 
-class Accounts(AnswerModel):
+class Accounts(FrozenModel):
     """The saved target accounts, by id."""
 
     accounts: tuple[AccountView, ...]
 
 
-class CheckedAccount(AnswerModel):
+class CheckedAccount(FrozenModel):
     """An account, and how DRS answered in each of its regions; `usable_regions` are those where it did."""
 
     account: AccountView
@@ -140,7 +141,7 @@ class CheckedAccount(AnswerModel):
     regions: tuple[RegionState, ...]
 
 
-class DeletedAccount(AnswerModel):
+class DeletedAccount(FrozenModel):
     """What was deleted."""
 
     account_id: str
@@ -150,8 +151,11 @@ class DeletedAccount(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
-def get_current_account_id(context: Context, request: Nothing) -> CurrentAccount:
-    """The account of the caller's own credentials (`GetCallerIdentity`).
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
+def get_current_account_id(context: Context, request: EmptyRequest) -> CurrentAccount:
+    """Return the account of the caller's own credentials.
+
+    Calls `GetCallerIdentity`.
 
     Raises:
         AwsError: there are no credentials, or STS could not be reached.
@@ -159,14 +163,21 @@ def get_current_account_id(context: Context, request: Nothing) -> CurrentAccount
     return CurrentAccount(account_id=context.sessions.caller_account_id)
 
 
-def get_target_accounts(context: Context, request: Nothing) -> Accounts:
-    """The saved target accounts. The caller's own account needs no block, and is here where it has one."""
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
+def get_target_accounts(context: Context, request: EmptyRequest) -> Accounts:
+    """List the saved target accounts.
+
+    The caller's own account needs no block; it is listed if it has one.
+    """
     views = [account_view(name, account) for name, account in saved_target_accounts().items()]
     return Accounts(accounts=tuple(sorted(views, key=lambda view: view.account_id)))
 
 
+@operation(kind=OperationKind.DATA, permission="register_accounts")
 def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
-    """Enter an account in each of its regions side by side, and save it where DRS answers in at least one.
+    """Save an account once DRS answers in at least one of its regions.
+
+    All regions are asked in parallel.
 
     Raises:
         AccountExistsError: it is saved already.
@@ -183,8 +194,9 @@ def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
     return _checked(name, account, answers)
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def update_target_account(context: Context, request: UpdateAccount) -> CheckedAccount:
-    """Change a saved account; it is entered as in `add_target_account` before the change is saved.
+    """Change a saved account once DRS answers in at least one of its regions.
 
     Raises:
         AccountNotSavedError: it is not saved.
@@ -201,8 +213,11 @@ def update_target_account(context: Context, request: UpdateAccount) -> CheckedAc
     return _checked(name, account, answers)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def validate_target_account(context: Context, request: NamedAccount) -> CheckedAccount:
-    """Enter a saved account in each of its regions, and tell how DRS answered; nothing is saved.
+    """Report how DRS answers in each region of a saved account.
+
+    Saves nothing.
 
     Raises:
         AccountNotSavedError: it is not saved.
@@ -211,8 +226,9 @@ def validate_target_account(context: Context, request: NamedAccount) -> CheckedA
     return _checked(name, account, enter(account.sessions(session_name=SESSION_NAME), account.account_id))
 
 
+@operation(kind=OperationKind.DATA, permission="delete_accounts")
 def delete_target_account(context: Context, request: NamedAccount) -> DeletedAccount:
-    """Forget an account; nothing in AWS is changed.
+    """Delete a saved account; nothing in AWS changes.
 
     Raises:
         AccountNotSavedError: it is not saved.

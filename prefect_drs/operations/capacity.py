@@ -23,7 +23,8 @@ from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.models import FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import (
     AccountId,
     RegionState,
@@ -36,33 +37,33 @@ from prefect_drs.operations.scope import (
 Readings = Mapping[Location, RegionCapacity | AwsError]
 
 
-class CapacityRequest(RequestModel):
+class CapacityRequest(FrozenModel):
     """An account (by default all that are known, or the caller's own) and a region (by default all)."""
 
     account_id: AccountId | None = None
     region: str | None = None
 
 
-class AccountRequest(RequestModel):
+class AccountRequest(FrozenModel):
     """An account; by default the caller's own, or all where the operation says so."""
 
     account_id: AccountId | None = None
 
 
-class RegionRequest(RequestModel):
+class RegionRequest(FrozenModel):
     """A region."""
 
     region: str
 
 
-class AccountRegionRequest(RequestModel):
+class AccountRegionRequest(FrozenModel):
     """A region of an account; by default of the caller's own."""
 
     account_id: AccountId | None = None
     region: str
 
 
-class QuotaUse(AnswerModel):
+class QuotaUse(FrozenModel):
     """Servers against a quota."""
 
     used: int
@@ -83,7 +84,7 @@ class RegionCapacityAnswer(RegionState):
     replication_states: dict[str, int] = Field(default_factory=dict)
 
 
-class CapacityAnswer(AnswerModel):
+class CapacityAnswer(FrozenModel):
     """Several account-regions; those without any server and without trouble are left out of `regions`.
 
     `level` is the most pressing one; `complete` is false where a place could not be read.
@@ -96,7 +97,7 @@ class CapacityAnswer(AnswerModel):
     regions: tuple[RegionCapacityAnswer, ...]
 
 
-class CombinedRegion(AnswerModel):
+class CombinedRegion(FrozenModel):
     """A region of a target account together with its staging accounts.
 
     `replicating_servers`: of all these accounts, against the sum of their 300s; `source_servers`: of the target
@@ -109,7 +110,7 @@ class CombinedRegion(AnswerModel):
     accounts: tuple[RegionCapacityAnswer, ...]
 
 
-class CombinedAccount(AnswerModel):
+class CombinedAccount(FrozenModel):
     """A target account with its staging accounts, region by region."""
 
     account_id: str
@@ -119,13 +120,13 @@ class CombinedAccount(AnswerModel):
     regions: tuple[CombinedRegion, ...]
 
 
-class CombinedCapacity(AnswerModel):
+class CombinedCapacity(FrozenModel):
     """Target accounts with their staging accounts."""
 
     accounts: tuple[CombinedAccount, ...]
 
 
-class Conflict(AnswerModel):
+class Conflict(FrozenModel):
     """A quota that is used by 80 % or more: INFO, WARNING from 90 %, CRITICAL from 100 %."""
 
     severity: CapacityLevel
@@ -138,7 +139,7 @@ class Conflict(AnswerModel):
     message: str
 
 
-class Conflicts(AnswerModel):
+class Conflicts(FrozenModel):
     """The conflicts, the most pressing first, and the places that could not be checked."""
 
     conflicts: tuple[Conflict, ...]
@@ -148,8 +149,9 @@ class Conflicts(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_account_capacity(context: Context, request: AccountRegionRequest) -> RegionCapacityAnswer:
-    """The capacity of one account-region.
+    """Count servers against the quotas of DRS in one account and region.
 
     Raises:
         AwsError: it could not be read; that DRS is not initialised or the region not enabled is an answer.
@@ -161,22 +163,28 @@ def get_drs_account_capacity(context: Context, request: AccountRegionRequest) ->
     return region_capacity(location, answer)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_account_capacity_all_regions(context: Context, request: AccountRequest) -> CapacityAnswer:
-    """The capacity of one account in all its regions."""
+    """Count servers against the quotas of DRS in all regions of one account."""
     account_id = request.account_id or context.sessions.caller_account_id
     return _capacity(_read(context, locations_within(context, [account_id])))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_regional_capacity(context: Context, request: RegionRequest) -> CapacityAnswer:
-    """The capacity of one region in all accounts that are known and their staging accounts."""
+    """Count servers against the quotas of DRS in one region of all known accounts.
+
+    Staging accounts are included.
+    """
     accounts = accounts_within(context, None)
     staging = [way.account_id for access in context.sessions.accounts for way in access.staging_accounts]
     locations = locations_within(context, sorted({*accounts, *staging}), request.region)
     return _capacity(_read(context, locations))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_combined_capacity(context: Context, request: AccountRequest) -> CombinedCapacity:
-    """The capacity of target accounts together with that of their staging accounts, region by region.
+    """Count servers of target accounts together with their staging accounts, by region.
 
     Of a staging account that could not be read, the servers it replicates for the target are counted.
     """
@@ -191,8 +199,9 @@ def get_combined_capacity(context: Context, request: AccountRequest) -> Combined
     return CombinedCapacity(accounts=tuple(found))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_capacity_conflicts(context: Context, request: CapacityRequest) -> Conflicts:
-    """Quotas that are used by 80 % or more, in all accounts and regions that are asked for."""
+    """List quotas of DRS that are used by 80 % or more, and what could not be checked."""
     readings = _read(context, locations_within(context, accounts_within(context, request.account_id), request.region))
     conflicts = [
         Conflict(

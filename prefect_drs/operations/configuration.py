@@ -20,7 +20,8 @@ from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
 from prefect_drs.operations.groups import reading
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.plan import Bindings, check_values
 from prefect_drs.plan.export import export_group, export_plan
 from prefect_drs.plan.model import Manifest
@@ -28,7 +29,7 @@ from prefect_drs.plan.model import Manifest
 NOTHING_IMPORTED = "nothing was imported"
 
 
-class ImportRequest(RequestModel):
+class ImportRequest(FrozenModel):
     """A manifest to store.
 
     Args:
@@ -53,7 +54,7 @@ class Action(enum.StrEnum):
     REFUSE = "REFUSE"
 
 
-class ImportedItem(AnswerModel):
+class ImportedItem(FrozenModel):
     """A group or plan of an import. `id` and `version`: what it has afterwards; null where it is not known yet."""
 
     name: str
@@ -62,7 +63,7 @@ class ImportedItem(AnswerModel):
     version: int | None
 
 
-class ImportAnswer(AnswerModel):
+class ImportAnswer(FrozenModel):
     """What an import did, or, in a dry run, would do.
 
     Args:
@@ -84,8 +85,9 @@ class ImportAnswer(AnswerModel):
     history_error: str | None = None
 
 
+@operation(kind=OperationKind.DATA, permission="import_configuration")
 def import_configuration(context: Context, request: ImportRequest) -> ImportAnswer:
-    """Store the groups and plans of a manifest, all of them or none.
+    """Store a manifest's groups and plans, all or none; or report what that would do.
 
     Raises:
         EstateRefusedError: unless it is a dry run: the manifest has faults, something of its name is there already, or
@@ -125,8 +127,9 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
     )
 
 
-def export_configuration(context: Context, request: Nothing) -> dict[str, JsonValue]:
-    """All that is stored as a manifest: a plan file's content, which can be imported again."""
+@operation(kind=OperationKind.QUERY, permission="export_configuration")
+def export_configuration(context: Context, request: EmptyRequest) -> dict[str, JsonValue]:
+    """Return all that is stored as a manifest, which can be imported again."""
     values = read_estate().manifest()
     version = values.pop("schemaVersion")
     return {"schemaVersion": version, "exportedAt": context.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), **values}

@@ -19,11 +19,12 @@ from prefect_drs.aws.catalogue import (
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import partition_of
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.models import FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId
 
 
-class PlaceRequest(RequestModel):
+class PlaceRequest(FrozenModel):
     """A region of an account; by default of the caller's own."""
 
     region: str
@@ -42,32 +43,33 @@ class TypesRequest(PlaceRequest):
     availability_zone: str | None = None
 
 
-class Subnets(AnswerModel):
+class Subnets(FrozenModel):
     """Subnets."""
 
     subnets: tuple[OfferedSubnet, ...]
 
 
-class SecurityGroups(AnswerModel):
+class SecurityGroups(FrozenModel):
     """Security groups."""
 
     security_groups: tuple[OfferedSecurityGroup, ...]
 
 
-class InstanceTypes(AnswerModel):
+class InstanceTypes(FrozenModel):
     """Instance types."""
 
     instance_types: tuple[OfferedInstanceType, ...]
 
 
-class InstanceProfiles(AnswerModel):
+class InstanceProfiles(FrozenModel):
     """Instance profiles."""
 
     instance_profiles: tuple[OfferedInstanceProfile, ...]
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_ec2_subnets(context: Context, request: VpcRequest) -> Subnets:
-    """The subnets, each with its free addresses.
+    """List the subnets of an account and region with their free addresses.
 
     Raises:
         UsageError: botocore knows no such region.
@@ -77,8 +79,9 @@ def get_ec2_subnets(context: Context, request: VpcRequest) -> Subnets:
     return Subnets(subnets=found)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_ec2_security_groups(context: Context, request: VpcRequest) -> SecurityGroups:
-    """The security groups.
+    """List the security groups of an account and region.
 
     Raises:
         UsageError: botocore knows no such region.
@@ -88,8 +91,9 @@ def get_ec2_security_groups(context: Context, request: VpcRequest) -> SecurityGr
     return SecurityGroups(security_groups=found)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_ec2_instance_types(context: Context, request: TypesRequest) -> InstanceTypes:
-    """The instance types on offer, each with the zones that offer it.
+    """List the instance types on offer in an account and region, with their zones.
 
     Raises:
         UsageError: botocore knows no such region.
@@ -99,8 +103,9 @@ def get_ec2_instance_types(context: Context, request: TypesRequest) -> InstanceT
     return InstanceTypes(instance_types=found)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_ec2_instance_profiles(context: Context, request: PlaceRequest) -> InstanceProfiles:
-    """The instance profiles of the account.
+    """List the instance profiles of an account.
 
     Raises:
         UsageError: botocore knows no such region.

@@ -14,11 +14,12 @@ from prefect_drs.aws.staging import Extension, ExtensionState, extend_source_ser
 from prefect_drs.core.errors import AwsError
 from prefect_drs.operations.accounts import AccountNotSavedError, saved_account
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.models import FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 
 
-class ExtendRequest(RequestModel):
+class ExtendRequest(FrozenModel):
     """Which servers to extend: of one staging account or all, in one region or all; `dry_run` only tells."""
 
     target_account_id: AccountId
@@ -27,7 +28,7 @@ class ExtendRequest(RequestModel):
     dry_run: bool = False
 
 
-class ExtensionAnswer(AnswerModel):
+class ExtensionAnswer(FrozenModel):
     """What became of one server of a staging account."""
 
     staging_account_id: str
@@ -46,7 +47,7 @@ class ExtensionPlace(RegionState):
     staging_account_id: str
 
 
-class Extended(AnswerModel):
+class Extended(FrozenModel):
     """What became of all servers; `unchecked`: places whose servers could not be read."""
 
     target_account_id: str
@@ -56,9 +57,12 @@ class Extended(AnswerModel):
     unchecked: tuple[ExtensionPlace, ...]
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def sync_extended_source_servers(context: Context, request: ExtendRequest) -> Extended:
-    """Extend the servers of staging accounts that are not extended yet (`CreateExtendedSourceServer`), side by side in
-    all regions. Safe to do again: what is extended is not in the list of what can be.
+    """Extend the servers of staging accounts that are not extended yet.
+
+    Calls `CreateExtendedSourceServer`, in all regions in parallel. Safe to repeat: DRS does not list extended servers
+    as extensible.
 
     Raises:
         AccountNotSavedError: the target account is not saved, or that staging account not with it.

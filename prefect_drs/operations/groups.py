@@ -22,7 +22,8 @@ from prefect_drs.estate.rules import sound
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.plan.model import ProtectionGroup
 
 Mode = Literal["explicit", "tags"]
@@ -33,7 +34,7 @@ WORDS = {"name": "groupName", "launchConfiguration": "launchConfig"}
 SELECTIONS = {"explicit": "sourceServerIds", "tags": "serverSelectionTags"}
 
 
-class GroupFields(RequestModel):
+class GroupFields(FrozenModel):
     """A group as operations write it. Values are checked by the manifest's rules, which name all faults at once."""
 
     description: JsonValue = None
@@ -93,7 +94,7 @@ class UpdateGroup(GroupFields):
         return self
 
 
-class GroupReference(RequestModel):
+class GroupReference(FrozenModel):
     """A group, by its id or name."""
 
     group_id: str
@@ -105,7 +106,7 @@ class DeleteGroup(GroupReference):
     version: Version | None = None
 
 
-class Selection(RequestModel):
+class Selection(FrozenModel):
     """Tags, all of which a server must carry, in a region of an account (the caller's own where none is given)."""
 
     region: str
@@ -113,7 +114,7 @@ class Selection(RequestModel):
     server_selection_tags: Annotated[dict[str, str], Field(min_length=1)]
 
 
-class GroupAnswer(AnswerModel):
+class GroupAnswer(FrozenModel):
     """A stored group. `source_server_ids`: who belongs to it now; null, with the reason, where nobody could tell."""
 
     group_id: str
@@ -137,13 +138,13 @@ class GroupAnswer(AnswerModel):
     history_error: str | None = None
 
 
-class GroupsAnswer(AnswerModel):
+class GroupsAnswer(FrozenModel):
     """All stored groups, by name."""
 
     protection_groups: tuple[GroupAnswer, ...]
 
 
-class MatchingServer(AnswerModel):
+class MatchingServer(FrozenModel):
     """A server that a selection holds. `protection_groups`: the stored groups that hold it already."""
 
     source_server_id: str
@@ -154,7 +155,7 @@ class MatchingServer(AnswerModel):
     protection_groups: tuple[str, ...]
 
 
-class SelectionAnswer(AnswerModel):
+class SelectionAnswer(FrozenModel):
     """Who a selection holds now."""
 
     region: str
@@ -164,7 +165,7 @@ class SelectionAnswer(AnswerModel):
     server_count: int
 
 
-class DeletedAnswer(AnswerModel):
+class DeletedAnswer(FrozenModel):
     """What was deleted."""
 
     id: str
@@ -172,8 +173,9 @@ class DeletedAnswer(AnswerModel):
     deleted: bool = True
 
 
+@operation(kind=OperationKind.DATA, permission="create_protection_groups")
 def create_protection_group(context: Context, request: CreateGroup) -> GroupAnswer:
-    """Store a new protection group.
+    """Store a protection group: servers by ids or by tags, and their launch settings.
 
     Raises:
         EstateRefusedError: ALREADY_EXISTS, SERVER_CONFLICT (with both groups' names), or VALIDATION_ERROR; all faults.
@@ -185,8 +187,9 @@ def create_protection_group(context: Context, request: CreateGroup) -> GroupAnsw
     return _answer_of(change, readings)
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnswer:
-    """Change a stored protection group.
+    """Change a stored protection group, from the version that was read.
 
     Raises:
         EstateRefusedError: as `create_protection_group`; NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
@@ -204,6 +207,7 @@ def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnsw
     return _answer_of(change, readings).model_copy(update={"history_error": history_error})
 
 
+@operation(kind=OperationKind.DATA, permission="delete_protection_groups")
 def delete_protection_group(context: Context, request: DeleteGroup) -> DeletedAnswer:
     """Delete a stored protection group that no plan names.
 
@@ -230,8 +234,9 @@ def change_stored(context: Context, edit: Editing, what: str, readings: Readings
     )
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_protection_group(context: Context, request: GroupReference) -> GroupAnswer:
-    """A stored protection group, and which servers belong to it now.
+    """Return a stored protection group with its current servers.
 
     Raises:
         NotStoredError: there is none of that id or name.
@@ -240,14 +245,16 @@ def get_protection_group(context: Context, request: GroupReference) -> GroupAnsw
     return _answer(estate.find(DocumentKind.GROUP, request.group_id), estate, reading(context))
 
 
-def list_protection_groups(context: Context, request: Nothing) -> GroupsAnswer:
-    """All stored protection groups, and which servers belong to each now."""
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
+def list_protection_groups(context: Context, request: EmptyRequest) -> GroupsAnswer:
+    """List all stored protection groups with their current servers."""
     estate, readings = read_estate(), reading(context)
     return GroupsAnswer(protection_groups=tuple(_answer(group, estate, readings) for group in estate.groups))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def resolve_protection_group_tags(context: Context, request: Selection) -> SelectionAnswer:
-    """Which servers carry all of these tags now, and which stored groups hold them already.
+    """List the servers that have all of these tags, and the stored groups they belong to.
 
     Raises:
         AwsError: DRS refused or could not be reached.

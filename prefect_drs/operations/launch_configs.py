@@ -33,7 +33,8 @@ from prefect_drs.operations.group_settings import (
     recorded,
 )
 from prefect_drs.operations.groups import Version, reading
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.models import FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.storage.settings_history import SettingsHistoryEntry
 from prefect_drs.plan.effective import EffectiveValue
 
@@ -41,14 +42,14 @@ ADDRESS_WORDS = ("ADDRESS", "SUBNET", "STATIC_IP")
 """What the codes of faults that concern an address have in them."""
 
 
-class ServerReference(RequestModel):
+class ServerReference(FrozenModel):
     """A server of a stored group; the group by its id or name, the server by its DRS id."""
 
     group_id: str
     server_id: str
 
 
-class ServerSettings(RequestModel):
+class ServerSettings(FrozenModel):
     """Settings of one server, laid over those it has: a value that is given takes their place, null takes it away.
 
     Args:
@@ -81,7 +82,7 @@ class DeleteServer(ServerReference):
     version: Version | None = None
 
 
-class UpdateServers(RequestModel):
+class UpdateServers(FrozenModel):
     """New settings of many servers of a group, all or nothing."""
 
     group_id: str
@@ -96,7 +97,7 @@ class TryAddress(ServerReference):
     subnet_id: str | None = None
 
 
-class SettingDifference(AnswerModel):
+class SettingDifference(FrozenModel):
     """A setting whose value in the account (`actual`) is not what the group says (`wanted`)."""
 
     part: str
@@ -110,7 +111,7 @@ class SettingDifference(AnswerModel):
         return cls(part=change.part, field=change.field, actual=change.before, wanted=change.after)
 
 
-class TemplateVersion(AnswerModel):
+class TemplateVersion(FrozenModel):
     """The launch template's default version: what the account launches from, and since when."""
 
     template_id: str
@@ -131,7 +132,7 @@ class TemplateVersion(AnswerModel):
         )
 
 
-class ServerConfig(AnswerModel):
+class ServerConfig(FrozenModel):
     """A server's launch settings.
 
     Args:
@@ -158,7 +159,7 @@ class ServerConfig(AnswerModel):
     history_error: str | None = None
 
 
-class ServerConfigs(AnswerModel):
+class ServerConfigs(FrozenModel):
     """Servers' launch settings, after a change."""
 
     servers: tuple[ServerConfig, ...]
@@ -166,7 +167,7 @@ class ServerConfigs(AnswerModel):
     history_error: str | None = None
 
 
-class TriedAddress(AnswerModel):
+class TriedAddress(FrozenModel):
     """Whether the server could have the address, and all that speaks against it."""
 
     valid: bool
@@ -176,8 +177,11 @@ class TriedAddress(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_server_launch_config(context: Context, request: ServerReference) -> ServerConfig:
-    """A server's launch settings, each value with its origin, and how they stand to the account.
+    """Return a server's launch settings, each value with its origin.
+
+    Includes the differences from the account's current settings.
 
     Raises:
         NotStoredError: no such group, or the server does not belong to it.
@@ -189,8 +193,9 @@ def get_server_launch_config(context: Context, request: ServerReference) -> Serv
     return config
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def update_server_launch_config(context: Context, request: UpdateServer) -> ServerConfig:
-    """Change one server's own settings in its stored group.
+    """Change one server's own launch settings in its stored group.
 
     Raises:
         EstateRefusedError: NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION, or VALIDATION_ERROR with every fault.
@@ -202,8 +207,9 @@ def update_server_launch_config(context: Context, request: UpdateServer) -> Serv
     return answer.servers[0].model_copy(update={"history_error": answer.history_error})
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def delete_server_launch_config(context: Context, request: DeleteServer) -> ServerConfig:
-    """Take one server's own settings away, so that it has those of its group.
+    """Delete one server's own launch settings, so that its group's apply.
 
     Raises:
         EstateRefusedError: NOT_FOUND (also where it has none), VERSION_MISMATCH, ACTIVE_EXECUTION.
@@ -223,8 +229,11 @@ def delete_server_launch_config(context: Context, request: DeleteServer) -> Serv
     return answer.servers[0].model_copy(update={"history_error": answer.history_error})
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def bulk_update_server_configs(context: Context, request: UpdateServers) -> ServerConfigs:
-    """Change many servers' own settings in their stored group, all or nothing; every fault of all of them is told.
+    """Change many servers' own launch settings, all or nothing.
+
+    Reports every fault of all of them.
 
     Raises:
         EstateRefusedError: as `update_server_launch_config`; a server or a static address twice among the faults.
@@ -235,9 +244,12 @@ def bulk_update_server_configs(context: Context, request: UpdateServers) -> Serv
     )
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def validate_static_ip(context: Context, request: TryAddress) -> TriedAddress:
-    """Whether a server could have a static address: IPv4 and private, in the subnet, not reserved, not in use, given to
-    nobody else in the stored estate. Nothing is stored.
+    """Check whether a server could have a static address, and list all faults.
+
+    The address must be IPv4 and private, in the subnet, not reserved, not in use, and assigned to no other server of
+    the stored estate. Stores nothing.
 
     Raises:
         NotStoredError: no such group, or the server does not belong to it.

@@ -35,7 +35,8 @@ from prefect_drs.operations.group_settings import (
 )
 from prefect_drs.operations.groups import GroupReference, reading
 from prefect_drs.operations.launch_configs import ServerReference, SettingDifference, TemplateVersion
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.models import FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import active_reports
 from prefect_drs.orchestration.storage.settings_history import ChangedSetting, SettingsHistoryEntry, read_history
@@ -53,7 +54,7 @@ class GroupState(enum.StrEnum):
     FAILED = "FAILED"
 
 
-class ApplyRequest(RequestModel):
+class ApplyRequest(FrozenModel):
     """A stored group, some of its servers where they are given, and whether to tell only."""
 
     group_id: str
@@ -61,7 +62,7 @@ class ApplyRequest(RequestModel):
     dry_run: bool = False
 
 
-class SyncRequest(RequestModel):
+class SyncRequest(FrozenModel):
     """Stored groups by id or name; by default all. `dry_run` only tells."""
 
     group_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
@@ -74,7 +75,7 @@ class HistoryRequest(ServerReference):
     limit: Annotated[int, Field(ge=1, le=HISTORY_AT_MOST)] = 50
 
 
-class ServerSync(AnswerModel):
+class ServerSync(FrozenModel):
     """One server: what differs, or was written; `template`: the version that its account launches from."""
 
     server_id: str
@@ -86,7 +87,7 @@ class ServerSync(AnswerModel):
     message: str | None
 
 
-class GroupSync(AnswerModel):
+class GroupSync(FrozenModel):
     """One group. `error`: why none of it could be looked at or written; `history_error`: as in other answers."""
 
     group_id: str
@@ -99,7 +100,7 @@ class GroupSync(AnswerModel):
     history_error: str | None = None
 
 
-class SyncAnswer(AnswerModel):
+class SyncAnswer(FrozenModel):
     """Several groups."""
 
     dry_run: bool
@@ -107,7 +108,7 @@ class SyncAnswer(AnswerModel):
     groups: tuple[GroupSync, ...]
 
 
-class HistoryEntry(AnswerModel):
+class HistoryEntry(FrozenModel):
     """What was done to a server: by whom, as claimed, in which operation or execution, from what to what."""
 
     timestamp: datetime
@@ -117,7 +118,7 @@ class HistoryEntry(AnswerModel):
     changes: tuple[dict[str, JsonValue], ...]
 
 
-class HistoryAnswer(AnswerModel):
+class HistoryAnswer(FrozenModel):
     """A server's history, the newest first."""
 
     group_id: str
@@ -128,8 +129,9 @@ class HistoryAnswer(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def apply_launch_configs(context: Context, request: ApplyRequest) -> GroupSync:
-    """Bring the launch settings of one group, or of some of its servers, to its account.
+    """Write a stored group's launch settings to its account, only what differs.
 
     Raises:
         EstateRefusedError: NOT_FOUND, or ACTIVE_EXECUTION.
@@ -143,8 +145,11 @@ def apply_launch_configs(context: Context, request: ApplyRequest) -> GroupSync:
     return _synced(context, group, request.server_ids, dry_run=request.dry_run, action="apply_launch_configs")
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def sync_launch_configs(context: Context, request: SyncRequest) -> SyncAnswer:
-    """Bring the launch settings of stored groups to their accounts; a group that fails ends no other.
+    """Write the launch settings of several stored groups, or all, to their accounts.
+
+    A group that fails does not stop the others.
 
     Raises:
         NotStoredError: a group that is named is not there.
@@ -161,9 +166,11 @@ def sync_launch_configs(context: Context, request: SyncRequest) -> SyncAnswer:
     )
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_launch_config_status(context: Context, request: GroupReference) -> GroupSync:
-    """How far the account has drifted from a group's settings: server by server, from what to what, and since which
-    version of its launch template. Writes nothing.
+    """Report how an account has drifted from a stored group's launch settings.
+
+    Server by server: from what to what, and since which version of its launch template. Writes nothing.
 
     Raises:
         NotStoredError: there is no such group.
@@ -174,8 +181,11 @@ def get_launch_config_status(context: Context, request: GroupReference) -> Group
     return _group_sync(group, _with_missing(group, compare(context.sessions, group, wanted)))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_server_config_history(context: Context, request: HistoryRequest) -> HistoryAnswer:
-    """Who changed a server's launch settings when, from what to what: operations and executions alike.
+    """List who changed a server's launch settings, when, and from what to what.
+
+    Operations and executions alike.
 
     Raises:
         NotStoredError: there is no such group.

@@ -13,21 +13,22 @@ from prefect_drs.flows import inventory as inventory_flow
 from prefect_drs.inventory import Inventory
 from prefect_drs.inventory.model import InventoryCapacity, InventoryRecoveryInstance, InventoryServer, InventoryTotals
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId
 from prefect_drs.orchestration.scheduled import deployments
 from prefect_drs.orchestration.scheduled.deployments import TagSyncStatus, TagSyncTrigger, TagSyncUpdate
 from prefect_drs.orchestration.scheduled.inventory import InventoryIncompleteError, last_inventory
 
 
-class TagFilters(RequestModel):
+class TagFilters(FrozenModel):
     """Patterns of tag keys: those that are carried over, and those that are not; None leaves them as they are."""
 
     include: list[str] | None = None
     exclude: list[str] | None = None
 
 
-class TagSyncSettingsRequest(RequestModel):
+class TagSyncSettingsRequest(FrozenModel):
     """Settings to change; what is left out stays as it is. `schedule`: every how many hours, 1 to 24."""
 
     enabled: bool | None = None
@@ -40,7 +41,7 @@ class TagSyncSettingsRequest(RequestModel):
     regions: list[str] | None = None
 
 
-class InventoryRequest(RequestModel):
+class InventoryRequest(FrozenModel):
     """What to show of the inventory; all of it by default."""
 
     account_id: AccountId | None = None
@@ -48,7 +49,7 @@ class InventoryRequest(RequestModel):
     replication_state: str | None = None
 
 
-class InventoryAnswer(AnswerModel):
+class InventoryAnswer(FrozenModel):
     """An inventory, or the part of it that was asked for.
 
     `totals` are of the whole; `complete` is false where an account-region did not answer when it was taken.
@@ -64,8 +65,9 @@ class InventoryAnswer(AnswerModel):
     totals: InventoryTotals
 
 
-def get_tag_sync_settings(context: Context, request: Nothing) -> dict[str, Any]:
-    """The settings of tag sync.
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
+def get_tag_sync_settings(context: Context, request: EmptyRequest) -> dict[str, Any]:
+    """Return the settings of tag sync.
 
     Raises:
         UsageError: what is saved is no longer valid.
@@ -73,8 +75,9 @@ def get_tag_sync_settings(context: Context, request: Nothing) -> dict[str, Any]:
     return deployments.get_tag_sync_settings()
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def update_tag_sync_settings(context: Context, request: TagSyncSettingsRequest) -> TagSyncUpdate:
-    """Change settings of tag sync; a change starts one synchronisation by the new ones at once.
+    """Change settings of tag sync; a change starts one synchronisation at once.
 
     Raises:
         UsageError: a setting that cannot be, with its reason; nothing is changed then.
@@ -92,8 +95,9 @@ def update_tag_sync_settings(context: Context, request: TagSyncSettingsRequest) 
     )
 
 
-def trigger_tag_sync(context: Context, request: Nothing) -> TagSyncTrigger:
-    """Have the deployment synchronise now, unless it is at it.
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
+def trigger_tag_sync(context: Context, request: EmptyRequest) -> TagSyncTrigger:
+    """Start tag sync's deployment now, unless it is running.
 
     Raises:
         UsageError: there is no deployment.
@@ -101,8 +105,9 @@ def trigger_tag_sync(context: Context, request: Nothing) -> TagSyncTrigger:
     return deployments.trigger_tag_sync()
 
 
-def get_tag_sync_status(context: Context, request: Nothing) -> TagSyncStatus:
-    """The last synchronisation, the next one, and what is to be done.
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
+def get_tag_sync_status(context: Context, request: EmptyRequest) -> TagSyncStatus:
+    """Return the last tag sync, the next one, and its pending changes.
 
     Raises:
         UsageError: the saved settings are no longer valid.
@@ -110,8 +115,9 @@ def get_tag_sync_status(context: Context, request: Nothing) -> TagSyncStatus:
     return deployments.get_tag_sync_status()
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_source_server_inventory(context: Context, request: InventoryRequest) -> InventoryAnswer:
-    """What the last inventory of everything holds.
+    """Return the last inventory and its age.
 
     Raises:
         NoInventoryError: none was taken yet.
@@ -120,8 +126,11 @@ def get_source_server_inventory(context: Context, request: InventoryRequest) -> 
     return _answer(last.inventory, last.age.total_seconds(), request)
 
 
-def sync_source_server_inventory(context: Context, request: Nothing) -> InventoryAnswer:
-    """Take an inventory of everything now, as a run of the flow `inventory`; it names places that did not answer.
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
+def sync_source_server_inventory(context: Context, request: EmptyRequest) -> InventoryAnswer:
+    """Take an inventory of all accounts and regions now.
+
+    Runs the flow `inventory`; the answer names the account-regions that did not answer.
 
     Raises:
         AwsError: the caller's own account could not be read.

@@ -16,14 +16,14 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel
+from prefect_drs.operations.models import FrozenModel
 from prefect_drs.orchestration.blocks import ACCOUNT_ID
 
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
 """An AWS account id in a request: 12 digits, as text."""
 
 
-class RegionState(AnswerModel):
+class RegionState(FrozenModel):
     """How an account-region answered: `OK`, or the code of the failure with its reason and remedy."""
 
     account_id: str

@@ -31,24 +31,25 @@ from prefect_drs.operations.accounts import (
 )
 from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.models import FrozenModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
 
 
-class TargetRequest(RequestModel):
+class TargetRequest(FrozenModel):
     """A target account."""
 
     target_account_id: AccountId
 
 
-class TargetsRequest(RequestModel):
+class TargetsRequest(FrozenModel):
     """A target account; by default every saved one."""
 
     target_account_id: AccountId | None = None
 
 
-class StagingRequest(RequestModel):
+class StagingRequest(FrozenModel):
     """A staging account of a target account."""
 
     target_account_id: AccountId
@@ -76,14 +77,14 @@ class ValidateStaging(StagingEntry):
     region: str | None = None
 
 
-class StagingAccounts(AnswerModel):
+class StagingAccounts(FrozenModel):
     """The staging accounts that are saved for a target account."""
 
     target_account_id: str
     staging_accounts: tuple[StagingView, ...]
 
 
-class StagingRegion(AnswerModel):
+class StagingRegion(FrozenModel):
     """A region of a staging account: what it says itself, and whether the target account may extend from it.
 
     `usable` where both answer. `extensible_servers`: not extended yet.
@@ -96,7 +97,7 @@ class StagingRegion(AnswerModel):
     extensible_servers: int | None
 
 
-class ValidatedStaging(AnswerModel):
+class ValidatedStaging(FrozenModel):
     """A staging account, region by region; `valid` where it can be used in at least one."""
 
     target_account_id: str
@@ -106,7 +107,7 @@ class ValidatedStaging(AnswerModel):
     regions: tuple[StagingRegion, ...]
 
 
-class DiscoveredStaging(AnswerModel):
+class DiscoveredStaging(FrozenModel):
     """A staging account that servers are extended from: in which regions, and whether it is saved."""
 
     account_id: str
@@ -114,7 +115,7 @@ class DiscoveredStaging(AnswerModel):
     saved: bool
 
 
-class DiscoveredAccount(AnswerModel):
+class DiscoveredAccount(FrozenModel):
     """What DRS knows of a target account's staging accounts; `unchecked`: regions that could not be asked."""
 
     target_account_id: str
@@ -122,13 +123,13 @@ class DiscoveredAccount(AnswerModel):
     unchecked: tuple[RegionState, ...]
 
 
-class Discovered(AnswerModel):
+class Discovered(FrozenModel):
     """What was discovered, account by account."""
 
     accounts: tuple[DiscoveredAccount, ...]
 
 
-class SyncedAccount(AnswerModel):
+class SyncedAccount(FrozenModel):
     """What became of a target account's list: added to it, and on it though no server is extended from there."""
 
     target_account_id: str
@@ -137,7 +138,7 @@ class SyncedAccount(AnswerModel):
     unchecked: tuple[RegionState, ...]
 
 
-class SyncedStaging(AnswerModel):
+class SyncedStaging(FrozenModel):
     """What became of the lists, account by account."""
 
     accounts: tuple[SyncedAccount, ...]
@@ -146,8 +147,9 @@ class SyncedStaging(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_staging_accounts(context: Context, request: TargetRequest) -> StagingAccounts:
-    """The staging accounts that are saved for a target account.
+    """List the saved staging accounts of a target account.
 
     Raises:
         AccountNotSavedError: the target account is not saved.
@@ -155,8 +157,9 @@ def get_staging_accounts(context: Context, request: TargetRequest) -> StagingAcc
     return _saved(*saved_account(request.target_account_id))
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def add_staging_account(context: Context, request: AddStaging) -> ValidatedStaging:
-    """Validate a staging account, and save it with its target account where it can be used in at least one region.
+    """Save a staging account once it can be used in at least one region.
 
     Raises:
         AccountNotSavedError: the target account is not saved.
@@ -179,8 +182,9 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
     return found
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def remove_staging_account(context: Context, request: StagingRequest) -> StagingAccounts:
-    """Forget a staging account of a target account; extended servers stay as they are.
+    """Delete a saved staging account; extended servers stay.
 
     Raises:
         AccountNotSavedError: the target account is not saved, or that staging account not with it.
@@ -204,8 +208,9 @@ def remove_staging_account(context: Context, request: StagingRequest) -> Staging
     return _saved(name, account)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def validate_staging_account(context: Context, request: ValidateStaging) -> ValidatedStaging:
-    """Whether a staging account can be entered, how full it is, and whether it trusts the target account; by region.
+    """Report whether a staging account can be used: access, capacity and trust, by region.
 
     Raises:
         InvalidRequestError: a value that AWS would refuse.
@@ -219,8 +224,11 @@ def validate_staging_account(context: Context, request: ValidateStaging) -> Vali
     return _validated(account.sessions(session_name=SESSION_NAME), request, request.region)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def discover_staging_accounts(context: Context, request: TargetsRequest) -> Discovered:
-    """Ask DRS in every region which staging accounts servers are extended from (`ListStagingAccounts`).
+    """List the staging accounts that DRS knows, in every region.
+
+    Calls `ListStagingAccounts`.
 
     Raises:
         AccountNotSavedError: a named target account is not saved.
@@ -228,8 +236,9 @@ def discover_staging_accounts(context: Context, request: TargetsRequest) -> Disc
     return Discovered(accounts=tuple(_discovered(context, account) for account in _targets(request)))
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def sync_staging_accounts(context: Context, request: TargetsRequest) -> SyncedStaging:
-    """Save the staging accounts that DRS knows and that are not saved yet; none is taken away.
+    """Save the staging accounts that DRS knows and that are not saved yet; delete none.
 
     Raises:
         AccountNotSavedError: a named target account is not saved.

@@ -13,7 +13,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import RequestModel, operation
+from prefect_drs.operations.models import FrozenModel
+from prefect_drs.operations.registry import find_operation
 from prefect_drs.plan.read.finding import did_you_mean
 
 BODY_KEYS = ("body", "queryParams", "parameters")
@@ -83,7 +84,7 @@ def invoke(name: str, body: Mapping[str, Any] | None = None, *, context: Context
         InvalidRequestError: the body has faults; all of them are told.
         PrefectDrsError: what the operation itself raises.
     """
-    chosen = operation(name)
+    chosen = find_operation(name)
     request = _checked(name, chosen.request, body or {})
     answer = chosen.function(context or Context(), request)
     if isinstance(answer, BaseModel):
@@ -91,7 +92,7 @@ def invoke(name: str, body: Mapping[str, Any] | None = None, *, context: Context
     return _ANY.dump_python(answer, mode="json", by_alias=True)
 
 
-def _checked(name: str, model: type[RequestModel], body: Mapping[str, Any]) -> RequestModel:
+def _checked(name: str, model: type[FrozenModel], body: Mapping[str, Any]) -> FrozenModel:
     try:
         return model.model_validate(dict(body))
     except ValidationError as error:
