@@ -1,4 +1,4 @@
-"""How commands read a plan: every warning is shown on stderr, whatever the command does with the plan."""
+"""How commands read a plan: every warning goes to stderr."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`terminate`: the recovery instances that one execution launched, looked at, confirmed, and terminated.
+"""`terminate`: list the recovery instances that one execution launched, ask for confirmation, and terminate them.
 
-What would be terminated and the question go to stderr, the result to stdout. A recovery's instances may be what
-production runs on: `--yes` is not enough for them, and at a terminal the plan's name must be typed.
+The list and the question go to stderr, the result to stdout. Production may run on a recovery's instances: `--yes` is
+not enough for them, and at a terminal the plan's name must be typed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def terminate(
     by: str | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
-    """Terminate the recovery instances that an execution launched; what others launched is left alone.
+    """Terminate the recovery instances that an execution launched, and no others.
 
-    The execution must be over. Calling it twice is harmless. Afterwards the execution cannot be resumed.
+    The execution must have ended. Safe to repeat. Afterwards the execution cannot be resumed.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ def terminate(
     yes
         Do not ask. Enough for a drill.
     yes_really
-        Do not ask, although it was a recovery: production may run on these instances.
+        Do not ask, even for a recovery: production may run on these instances.
     skip_failback
-        Leave instances that fail back alone and terminate the others; without it, one that does refuses all.
+        Skip instances that fail back; without it, one such instance refuses the whole command.
     by
-        Who terminates; by default the user of this machine. It goes into the journal.
+        Who terminates; by default the user of this machine. The journal records it.
     json
-        Print what became of each instance as JSON.
+        Print the outcome of each instance as JSON.
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.termination import terminate_execution
@@ -76,10 +76,10 @@ def terminate(
 
 
 def confirmed(found: Found, *, yes: bool, yes_really: bool) -> bool:
-    """Whether a person wants it, after having seen what would go.
+    """Whether a person confirms the termination, by an option or after having seen the instances.
 
     Raises:
-        UsageError: nobody can be asked.
+        UsageError: there is no terminal to ask at, or the option is not enough.
     """
     report, count = found.report, len(found.standing)
     recovery = report.mode == "recovery"
@@ -89,16 +89,16 @@ def confirmed(found: Found, *, yes: bool, yes_really: bool) -> bool:
     what = f"{count} recovery instance(s) of the {report.mode} {report.plan_name} (execution {report.execution_id})"
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         why = "production may run on them, --yes is not enough" if yes else "there is no terminal to ask at"
-        raise UsageError(f"this would terminate {what}; {why}: say {flag}")
+        raise UsageError(f"this would terminate {what}; {why}: use {flag}")
     for target in found.standing[:SHOWN]:
         print_stderr(f"  {target.name}  {target.recovery_instance_id}  {target.location}")
     if count > SHOWN:
         print_stderr(f"  and {count - SHOWN} more")
-    print_stderr(f"terminates {what}; they and their disks are gone for good.")
+    print_stderr(f"terminates {what}; they and their disks are deleted for good.")
     if recovery:
-        print_stderr(f"Production may run on them. Type the plan's name ({report.plan_name}) to go on: ", end="")
+        print_stderr(f"Production may run on them. Type the plan's name ({report.plan_name}) to continue: ", end="")
         return _answer() == " ".join(report.plan_name.split())
-    print_stderr("Type yes to go on: ", end="")
+    print_stderr("Type yes to continue: ", end="")
     return _answer() == "yes"
 
 

@@ -1,8 +1,8 @@
-"""Target accounts: who they are, how they are entered, and whether that works.
+"""Target accounts: their saved settings, and whether DRS can be used in them.
 
-In: what a caller says of an account. Out: the account as it is saved, and how each of its regions answered. An account
-is saved when DRS answers in at least one of its regions; all others are told with reason and remedy. An ExternalId
-goes into the block and never into an answer.
+In: an account's settings. Out: the account as it is saved, and how DRS answered in each of its regions. An account is
+saved if DRS answers in at least one of its regions; the others are reported with reason and remedy. An ExternalId is
+stored in the block and never returned.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import AwsError, PrefectDrsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invocation import invalid_request
-from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.models import EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId, RegionState, region_state
 from prefect_drs.orchestration.blocks import (
@@ -55,13 +56,13 @@ class AccountInUseError(PrefectDrsError):
 
 
 class AccountsBusyError(PrefectDrsError):
-    """Others change the saved accounts all the time."""
+    """Other processes held the lock of the saved accounts for too long."""
 
     code = "CONFLICT_ERROR"
 
 
 class AccountNotSavedError(PrefectDrsError):
-    """No such account is saved."""
+    """The account is not saved."""
 
     code = "NOT_FOUND"
     exit_code = 2
@@ -74,7 +75,7 @@ class CurrentAccount(FrozenModel):
 
 
 class AccountFields(FrozenModel):
-    """What is said of an account besides its id; see the fields of `TargetAccount`."""
+    """The settings of an account besides its id; see the fields of `TargetAccount`."""
 
     account_name: str | None = None
     regions: tuple[str, ...] | None = None
@@ -92,7 +93,7 @@ class AddAccount(AccountFields):
 
 
 class UpdateAccount(AccountFields):
-    """A saved account's new values; what is left out stays, null clears."""
+    """A saved account's new values; omitted fields stay, null clears."""
 
     account_id: AccountId
 
@@ -142,7 +143,7 @@ class CheckedAccount(FrozenModel):
 
 
 class DeletedAccount(FrozenModel):
-    """What was deleted."""
+    """The deleted account."""
 
     account_id: str
     block: str
@@ -206,7 +207,7 @@ def update_target_account(context: Context, request: UpdateAccount) -> CheckedAc
     given = _given(request)
     _, former = saved_account(request.account_id)
     answers = _usable(changed(former, "update_target_account", given), force=request.force)
-    with one_writer():  # what somebody else changed meanwhile stays
+    with one_writer():  # changes that others made meanwhile stay
         name, former = saved_account(request.account_id)
         account = changed(former, "update_target_account", given)
         save_target_account(account, name, overwrite=True)
@@ -252,18 +253,18 @@ def delete_target_account(context: Context, request: NamedAccount) -> DeletedAcc
 
 @contextmanager
 def one_writer() -> Iterator[None]:
-    """Keep other writers of accounts out for the time of the block, in whichever process they are.
+    """Hold the lock of the saved accounts within the block, against writers in any process.
 
     Raises:
-        AccountsBusyError: others held it all the time.
+        AccountsBusyError: other processes held it for too long.
     """
-    busy = AccountsBusyError("the saved accounts are being changed by others all the time; try again")
+    busy = AccountsBusyError("other processes are changing the saved accounts; try again")
     with hold("prefect-drs-accounts", PATIENCE, busy):
         yield
 
 
 def find_account(account_id: str) -> tuple[str, TargetAccount] | None:
-    """The name of the block of that account and the block; None where it is not saved."""
+    """The name of the block of that account and the block; None if it is not saved."""
     saved = saved_target_accounts().items()
     return next(((name, account) for name, account in saved if account.account_id == account_id), None)
 
@@ -285,19 +286,19 @@ def saved_account(account_id: str) -> tuple[str, TargetAccount]:
     """
     found = find_account(account_id)
     if found is None:
-        there = ", ".join(sorted(one.account_id for one in saved_target_accounts().values())) or "none"
+        saved = ", ".join(sorted(one.account_id for one in saved_target_accounts().values())) or "none"
         raise AccountNotSavedError(
-            f"account {account_id} is not saved; saved are: {there}; add it with add_target_account",
+            f"account {account_id} is not saved; saved are: {saved}; add it with add_target_account",
             account_id=account_id,
         )
     return found
 
 
 def changed(account: TargetAccount, operation: str, values: Mapping[str, Any]) -> TargetAccount:
-    """The block with other values; those that are not given stay.
+    """The block with new values; omitted ones stay.
 
     Raises:
-        InvalidRequestError: the values do not fit.
+        InvalidRequestError: the values are not valid.
     """
     former = {field: getattr(account, field) for field in TargetAccount.model_fields}
     return block_of(operation, {**former, **values})
@@ -329,7 +330,7 @@ def account_view(name: str, account: TargetAccount) -> AccountView:
 
 
 def _given(request: AccountFields) -> dict[str, Any]:
-    """The values of the block that a request names; no regions stand for all."""
+    """The block's values that a request sets; no regions means all."""
     given = {name: getattr(request, name) for name in request.model_fields_set - {"account_id", "force"}}
     if "regions" in given:
         given["regions"] = list(given["regions"] or ())
@@ -340,7 +341,7 @@ def block_of(operation: str, values: Mapping[str, Any]) -> TargetAccount:
     """A block of those values, not saved.
 
     Raises:
-        InvalidRequestError: the values do not fit; `operation` is named.
+        InvalidRequestError: the values are not valid; names `operation`.
     """
     try:
         return TargetAccount(**values)
@@ -353,7 +354,7 @@ def block_of(operation: str, values: Mapping[str, Any]) -> TargetAccount:
 
 
 def enter(sessions: Sessions, account_id: str) -> dict[Location, AwsError | None]:
-    """Enter an account in each of its regions and ask DRS for one source server; None where it answered.
+    """Ask DRS for one source server in each region of an account; None for a region that answered.
 
     Raises:
         AwsError: the caller's own identity could not be read.
@@ -376,10 +377,10 @@ def _checked(name: str, account: TargetAccount, answers: Mapping[Location, AwsEr
 
 
 def _usable(account: TargetAccount, *, force: bool) -> dict[Location, AwsError | None]:
-    """How each region answered; at least one with DRS, unless that is not asked for.
+    """How each region answered; at least one of them with DRS, unless `force` is set.
 
     Raises:
-        AwsError: none did.
+        AwsError: no region answered.
     """
     answers = enter(account.sessions(session_name=SESSION_NAME), account.account_id)
     failures = [answer for answer in answers.values() if answer is not None]
@@ -389,14 +390,14 @@ def _usable(account: TargetAccount, *, force: bool) -> dict[Location, AwsError |
 
 
 def _unusable(account_id: str, answers: Mapping[Location, AwsError | None], failures: Sequence[AwsError]) -> AwsError:
-    """The error of the kind that most regions gave, with how each of them answered."""
+    """The most frequent error of the regions, with the answer of each region."""
     counts = Counter(type(failure) for failure in failures)
     kind, _ = counts.most_common(1)[0]
     example = next(failure for failure in failures if type(failure) is kind)
-    told = ", ".join(f"{kind.code} in {count}" for kind, count in counts.most_common())
+    counted = ", ".join(f"{kind.code} in {count}" for kind, count in counts.most_common())
     return kind(
-        f"account {account_id} was not saved, since DRS can be used in none of its {len(answers)} regions ({told}): "
-        f"{example.message}; or save it all the same with force",
+        f"account {account_id} was not saved, since DRS can be used in none of its {len(answers)} regions ({counted}): "
+        f"{example.message}; or save it anyway with force",
         aws_code=example.aws_code,
         account_id=account_id,
         remedy=example.details.get("remedy"),

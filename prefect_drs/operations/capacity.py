@@ -1,7 +1,7 @@
-"""How full DRS is in the accounts: the operations on capacity.
+"""Capacity of DRS: the operations that count servers against quotas.
 
-In: accounts and regions. Out: counts against the quotas, place by place. A place that could not be read is told as
-such, and what it leaves out of a total is never passed off as nothing: `complete` is false then.
+In: accounts and regions. Out: counts against the quotas, by account and region. A location that could not be read is
+reported, and a total without it has `complete` false.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from prefect_drs.aws.capacity import (
 from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import FrozenModel
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import (
     AccountId,
@@ -45,7 +45,7 @@ class CapacityRequest(FrozenModel):
 
 
 class AccountRequest(FrozenModel):
-    """An account; by default the caller's own, or all where the operation says so."""
+    """An account; by default the caller's own, or all if the operation says so."""
 
     account_id: AccountId | None = None
 
@@ -74,7 +74,7 @@ class QuotaUse(FrozenModel):
 
 
 class RegionCapacityAnswer(RegionState):
-    """An account-region: how it answered, and its counts; null where they could not be read."""
+    """An account-region: how it answered, and its counts; null if they could not be read."""
 
     level: CapacityLevel | None
     replicating_servers: QuotaUse | None = None
@@ -85,9 +85,9 @@ class RegionCapacityAnswer(RegionState):
 
 
 class CapacityAnswer(FrozenModel):
-    """Several account-regions; those without any server and without trouble are left out of `regions`.
+    """Several account-regions; those without servers and without errors are left out of `regions`.
 
-    `level` is the most pressing one; `complete` is false where a place could not be read.
+    `level` is the highest one; `complete` is false if a location could not be read.
     """
 
     level: CapacityLevel
@@ -140,7 +140,7 @@ class Conflict(FrozenModel):
 
 
 class Conflicts(FrozenModel):
-    """The conflicts, the most pressing first, and the places that could not be checked."""
+    """The conflicts, the highest level first, and the locations that could not be checked."""
 
     conflicts: tuple[Conflict, ...]
     unchecked: tuple[RegionState, ...]
@@ -186,7 +186,7 @@ def get_drs_regional_capacity(context: Context, request: RegionRequest) -> Capac
 def get_combined_capacity(context: Context, request: AccountRequest) -> CombinedCapacity:
     """Count servers of target accounts together with their staging accounts, by region.
 
-    Of a staging account that could not be read, the servers it replicates for the target are counted.
+    Of a staging account that could not be read, only the servers that it replicates for the target are counted.
     """
     saved = {access.account_id: access for access in context.sessions.accounts}
     found = []
@@ -240,17 +240,17 @@ def _unknown(answer: RegionCapacity | AwsError) -> bool:
     return isinstance(answer, AwsError) and not has_no_servers(answer)
 
 
-def _telling(answer: RegionCapacity | AwsError) -> bool:
-    """Whether there is something to say of a place: it holds servers, or could not be read."""
+def _reportable(answer: RegionCapacity | AwsError) -> bool:
+    """Whether a location is worth reporting: it has servers, or could not be read."""
     return answer.source_servers > 0 if isinstance(answer, RegionCapacity) else _unknown(answer)
 
 
-def _most_pressing(levels: Iterable[CapacityLevel]) -> CapacityLevel:
+def _highest(levels: Iterable[CapacityLevel]) -> CapacityLevel:
     return max(levels, key=list(CapacityLevel).index, default=CapacityLevel.OK)
 
 
 def _level(capacities: Iterable[RegionCapacity]) -> CapacityLevel:
-    return _most_pressing(usage.level for capacity in capacities for usage in capacity.usages)
+    return _highest(usage.level for capacity in capacities for usage in capacity.usages)
 
 
 def _capacity(readings: Readings) -> CapacityAnswer:
@@ -260,7 +260,7 @@ def _capacity(readings: Readings) -> CapacityAnswer:
         complete=not any(map(_unknown, readings.values())),
         source_servers=sum(capacity.source_servers for capacity in known),
         replicating_servers=sum(capacity.replicating for capacity in known),
-        regions=tuple(region_capacity(place, answer) for place, answer in readings.items() if _telling(answer)),
+        regions=tuple(region_capacity(place, answer) for place, answer in readings.items() if _reportable(answer)),
     )
 
 
@@ -296,13 +296,13 @@ def _combined(account_id: str, staging: tuple[str, ...], readings: Readings) -> 
     regions = []
     for region in dict.fromkeys(place.region for place in readings):
         here = {account: readings[Location(account, region)] for account in (account_id, *staging)}
-        if any(map(_telling, here.values())):
+        if any(map(_reportable, here.values())):
             regions.append(_combined_region(Location(account_id, region), here))
     return CombinedAccount(
         account_id=account_id,
         staging_account_ids=staging,
         complete=not any(map(_unknown, readings.values())),
-        level=_most_pressing(use.level for one in regions for use in (one.replicating_servers, one.source_servers)),
+        level=_highest(use.level for one in regions for use in (one.replicating_servers, one.source_servers)),
         regions=tuple(regions),
     )
 
@@ -326,7 +326,7 @@ def _combined_region(target: Location, here: Mapping[str, RegionCapacity | AwsEr
             limit=limit,
             available=sum(use.available for account, use in uses.items() if not _unknown(here[account])),
             percent_used=round(100 * used / limit, 1),
-            level=_most_pressing(use.level for use in uses.values()),  # none lends to another
+            level=_highest(use.level for use in uses.values()),  # accounts share no quota
         ),
         source_servers=_use(QuotaUsage(SOURCE_SERVERS, capacity.source_servers)),
         accounts=tuple(region_capacity(Location(account, target.region), answer) for account, answer in here.items()),

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from prefect_drs.core.errors import Fault
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import EstateChange, change_estate, rehearse_change
 from prefect_drs.estate.errors import fault_json, refused
 from prefect_drs.estate.model import DocumentKind, Edit, Estate, EstateEdit, Stored, Upsert
@@ -20,7 +21,7 @@ from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
 from prefect_drs.operations.groups import reading
-from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.models import EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.plan import Bindings, check_values
 from prefect_drs.plan.export import export_group, export_plan

@@ -1,7 +1,6 @@
-"""What can be launched into: subnets, security groups, instance types and instance profiles of an account-region.
+"""Choices for launch settings: subnets, security groups, instance types and instance profiles of an account-region.
 
-In: a region, and an account (the caller's own where none is named). Out: what EC2 and IAM list there, for choosing
-launch settings.
+In: a region, and an account (by default the caller's own). Out: what EC2 and IAM list there.
 """
 
 from __future__ import annotations
@@ -18,27 +17,27 @@ from prefect_drs.aws.catalogue import (
 )
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import partition_of
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import FrozenModel
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId
 
 
-class PlaceRequest(FrozenModel):
+class LocationRequest(FrozenModel):
     """A region of an account; by default of the caller's own."""
 
     region: str
     account_id: AccountId | None = None
 
 
-class VpcRequest(PlaceRequest):
-    """The same, or one VPC of it."""
+class VpcRequest(LocationRequest):
+    """A region of an account, or one VPC of it."""
 
     vpc_id: str | None = None
 
 
-class TypesRequest(PlaceRequest):
-    """The same, or one zone of it."""
+class TypesRequest(LocationRequest):
+    """A region of an account, or one zone of it."""
 
     availability_zone: str | None = None
 
@@ -75,7 +74,7 @@ def get_ec2_subnets(context: Context, request: VpcRequest) -> Subnets:
         UsageError: botocore knows no such region.
         AwsError: EC2 could not be read.
     """
-    found = list_subnets(context.sessions, _place(context, request), request.vpc_id)
+    found = list_subnets(context.sessions, _location(context, request), request.vpc_id)
     return Subnets(subnets=found)
 
 
@@ -87,7 +86,7 @@ def get_ec2_security_groups(context: Context, request: VpcRequest) -> SecurityGr
         UsageError: botocore knows no such region.
         AwsError: EC2 could not be read.
     """
-    found = list_security_groups(context.sessions, _place(context, request), request.vpc_id)
+    found = list_security_groups(context.sessions, _location(context, request), request.vpc_id)
     return SecurityGroups(security_groups=found)
 
 
@@ -99,22 +98,22 @@ def get_ec2_instance_types(context: Context, request: TypesRequest) -> InstanceT
         UsageError: botocore knows no such region.
         AwsError: EC2 could not be read.
     """
-    found = list_instance_types(context.sessions, _place(context, request), request.availability_zone)
+    found = list_instance_types(context.sessions, _location(context, request), request.availability_zone)
     return InstanceTypes(instance_types=found)
 
 
 @operation(kind=OperationKind.QUERY, permission="view_protection_groups")
-def get_ec2_instance_profiles(context: Context, request: PlaceRequest) -> InstanceProfiles:
+def get_ec2_instance_profiles(context: Context, request: LocationRequest) -> InstanceProfiles:
     """List the instance profiles of an account.
 
     Raises:
         UsageError: botocore knows no such region.
         AwsError: IAM could not be read.
     """
-    found = list_instance_profiles(context.sessions, _place(context, request))
+    found = list_instance_profiles(context.sessions, _location(context, request))
     return InstanceProfiles(instance_profiles=found)
 
 
-def _place(context: Context, request: PlaceRequest) -> Location:
+def _location(context: Context, request: LocationRequest) -> Location:
     partition_of(request.region)
     return Location(request.account_id or context.sessions.caller_account_id, request.region)

@@ -12,9 +12,9 @@ from prefect_drs.aws.fan_out import survey
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.staging import Extension, ExtensionState, extend_source_servers
 from prefect_drs.core.errors import AwsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.accounts import AccountNotSavedError, saved_account
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import FrozenModel
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 

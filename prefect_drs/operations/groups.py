@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from prefect_drs.core.errors import AwsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import Editing, EstateChange, change_estate
 from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import Delete, DocumentKind, Estate, Stored, Upsert
@@ -22,7 +23,7 @@ from prefect_drs.estate.rules import sound
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
-from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.models import EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.plan.model import ProtectionGroup
 

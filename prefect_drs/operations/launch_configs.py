@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue, model_validator
 from prefect_drs.aws.launch_configuration import LaunchState, SettingChange
 from prefect_drs.aws.launch_sync import Compared, compare_settings
 from prefect_drs.core.errors import Fault
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import EstateChange, change_estate, rehearse_change
 from prefect_drs.estate.errors import fault_json, refused
 from prefect_drs.estate.model import DocumentKind, Estate, Upsert
@@ -33,7 +34,6 @@ from prefect_drs.operations.group_settings import (
     recorded,
 )
 from prefect_drs.operations.groups import Version, reading
-from prefect_drs.operations.models import FrozenModel
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.storage.settings_history import SettingsHistoryEntry
 from prefect_drs.plan.effective import EffectiveValue

@@ -18,6 +18,7 @@ from pydantic import Field, JsonValue
 
 from prefect_drs.aws.launch_sync import Compared, SyncState, write_settings
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.errors import EstateRefusedError, refused
 from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit
 from prefect_drs.estate.overlap import Readings
@@ -35,7 +36,6 @@ from prefect_drs.operations.group_settings import (
 )
 from prefect_drs.operations.groups import GroupReference, reading
 from prefect_drs.operations.launch_configs import ServerReference, SettingDifference, TemplateVersion
-from prefect_drs.operations.models import FrozenModel
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import active_reports

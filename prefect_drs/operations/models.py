@@ -1,15 +1,8 @@
-"""The base of the operations' requests and answers, and the empty request."""
+"""The empty request; the base of all requests and answers is `prefect_drs.core.models.FrozenModel`."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
-
-class FrozenModel(BaseModel):
-    """A value: frozen, without unknown fields, camelCase in JSON, snake_case in Python."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+from prefect_drs.core.models import FrozenModel
 
 
 class EmptyRequest(FrozenModel):

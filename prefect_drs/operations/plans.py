@@ -13,13 +13,14 @@ from typing import Any
 
 from pydantic import ConfigDict, JsonValue, model_validator
 
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import EstateChange
 from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import DocumentKind, Estate, Stored, Upsert
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.groups import DeletedAnswer, Version, change_stored, delete
-from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.models import EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from prefect_drs.core.errors import PrefectDrsError
 
 if TYPE_CHECKING:
-    from prefect_drs.operations.models import FrozenModel
+    from prefect_drs.core.models import FrozenModel
 
 INDEX = Path(__file__).with_name("index.json")
 

@@ -1,7 +1,7 @@
-"""What runs on a schedule: the operations on tag sync and on the inventory.
+"""The operations on tag sync and on the inventory, which run on a schedule.
 
-In: settings, or filters. Out: the settings and the status of tag sync; what the last inventory of everything holds, and
-how old it is. Nothing here reads or writes DRS itself but `sync_source_server_inventory`, which takes an inventory now.
+In: settings, or filters. Out: the settings and the status of tag sync; the last inventory and its age. Only
+`sync_source_server_inventory` reads DRS; it takes an inventory now.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.flows import inventory as inventory_flow
 from prefect_drs.inventory import Inventory
 from prefect_drs.inventory.model import InventoryCapacity, InventoryRecoveryInstance, InventoryServer, InventoryTotals
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import EmptyRequest, FrozenModel
+from prefect_drs.operations.models import EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId
 from prefect_drs.orchestration.scheduled import deployments
@@ -22,14 +23,14 @@ from prefect_drs.orchestration.scheduled.inventory import InventoryIncompleteErr
 
 
 class TagFilters(FrozenModel):
-    """Patterns of tag keys: those that are carried over, and those that are not; None leaves them as they are."""
+    """Patterns of tag keys to copy, and of those not to copy; None leaves them unchanged."""
 
     include: list[str] | None = None
     exclude: list[str] | None = None
 
 
 class TagSyncSettingsRequest(FrozenModel):
-    """Settings to change; what is left out stays as it is. `schedule`: every how many hours, 1 to 24."""
+    """Settings to change; omitted fields stay unchanged. `schedule`: every how many hours, 1 to 24."""
 
     enabled: bool | None = None
     schedule: int | None = None
@@ -42,7 +43,7 @@ class TagSyncSettingsRequest(FrozenModel):
 
 
 class InventoryRequest(FrozenModel):
-    """What to show of the inventory; all of it by default."""
+    """Filters of the inventory; by default all of it."""
 
     account_id: AccountId | None = None
     region: str | None = None
@@ -50,9 +51,9 @@ class InventoryRequest(FrozenModel):
 
 
 class InventoryAnswer(FrozenModel):
-    """An inventory, or the part of it that was asked for.
+    """An inventory, or the requested part of it.
 
-    `totals` are of the whole; `complete` is false where an account-region did not answer when it was taken.
+    `totals` are of the whole; `complete` is false if an account-region did not answer when it was taken.
     """
 
     taken_at: datetime
@@ -70,7 +71,7 @@ def get_tag_sync_settings(context: Context, request: EmptyRequest) -> dict[str, 
     """Return the settings of tag sync.
 
     Raises:
-        UsageError: what is saved is no longer valid.
+        UsageError: the saved settings are no longer valid.
     """
     return deployments.get_tag_sync_settings()
 
@@ -80,7 +81,7 @@ def update_tag_sync_settings(context: Context, request: TagSyncSettingsRequest) 
     """Change settings of tag sync; a change starts one synchronisation at once.
 
     Raises:
-        UsageError: a setting that cannot be, with its reason; nothing is changed then.
+        UsageError: a setting is not valid, with the reason; nothing is changed.
     """
     return deployments.update_tag_sync_settings(
         enabled=request.enabled,
@@ -142,14 +143,14 @@ def sync_source_server_inventory(context: Context, request: EmptyRequest) -> Inv
     return _answer(taken, 0.0, InventoryRequest())
 
 
-def _answer(inventory: Inventory, age_seconds: float, asked: InventoryRequest) -> InventoryAnswer:
-    def here(thing: InventoryServer | InventoryRecoveryInstance | InventoryCapacity) -> bool:
-        return asked.account_id in {None, thing.account_id} and asked.region in {None, thing.region}
+def _answer(inventory: Inventory, age_seconds: float, request: InventoryRequest) -> InventoryAnswer:
+    def matches(thing: InventoryServer | InventoryRecoveryInstance | InventoryCapacity) -> bool:
+        return request.account_id in {None, thing.account_id} and request.region in {None, thing.region}
 
     servers = tuple(
         server
         for server in inventory.servers
-        if here(server) and asked.replication_state in {None, server.replication_state}
+        if matches(server) and request.replication_state in {None, server.replication_state}
     )
     shown = {server.source_server_id for server in servers}
     return InventoryAnswer(
@@ -161,8 +162,8 @@ def _answer(inventory: Inventory, age_seconds: float, asked: InventoryRequest) -
         recovery_instances=tuple(
             instance
             for instance in inventory.recovery_instances
-            if here(instance) and (asked.replication_state is None or instance.source_server_id in shown)
+            if matches(instance) and (request.replication_state is None or instance.source_server_id in shown)
         ),
-        capacity=tuple(filter(here, inventory.capacity)),
+        capacity=tuple(filter(matches, inventory.capacity)),
         totals=inventory.totals,
     )

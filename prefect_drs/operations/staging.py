@@ -17,6 +17,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.staging import list_extensible_source_servers, list_staging_accounts
 from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.accounts import (
     SESSION_NAME,
     AccountExistsError,
@@ -31,7 +32,6 @@ from prefect_drs.operations.accounts import (
 )
 from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import FrozenModel
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
@@ -173,7 +173,7 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
     if not found.valid and not request.force:
         raise UsageError(
             f"staging account {request.staging_account_id} was not saved, since {request.target_account_id} can use it "
-            f"in none of {len(found.regions)} regions: {_why_not(found)}; or save it all the same with force",
+            f"in none of {len(found.regions)} regions: {_why_not(found)}; or save it anyway with force",
             regions=[region.model_dump(mode="json", by_alias=True) for region in found.regions],
         )
     with one_writer():

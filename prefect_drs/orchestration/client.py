@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
@@ -41,6 +42,13 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
     """
     with _unreachable_told(), get_client(sync_client=True) as client:
         yield client
+
+
+@contextmanager
+def shared_client() -> Iterator[None]:
+    """Let every `prefect_client` within the block be one client: one connection, and one request for a CSRF token."""
+    with SyncClientContext.get_or_create():
+        yield
 
 
 @contextmanager
