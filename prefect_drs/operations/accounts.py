@@ -8,13 +8,10 @@ stored in the block and never returned.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import SecretStr
 
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.fan_out import survey
@@ -24,9 +21,16 @@ from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.invocation import invalid_request
 from prefect_drs.operations.models import EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.operations.saved_accounts import (
+    AccountExistsError,
+    block_of,
+    changed,
+    find_account,
+    one_writer,
+    saved_account,
+)
 from prefect_drs.operations.scope import AccountId, RegionState, region_state
 from prefect_drs.orchestration.blocks import (
     TargetAccount,
@@ -34,18 +38,9 @@ from prefect_drs.orchestration.blocks import (
     save_target_account,
     saved_target_accounts,
 )
-from prefect_drs.orchestration.executions.lease import hold
 from prefect_drs.plan.read.finding import listed
 
 SESSION_NAME = "prefect-drs-validate"
-PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s
-
-
-class AccountExistsError(PrefectDrsError):
-    """The account is saved already."""
-
-    code = "ALREADY_EXISTS"
-    exit_code = 1
 
 
 class AccountInUseError(PrefectDrsError):
@@ -53,19 +48,6 @@ class AccountInUseError(PrefectDrsError):
 
     code = "IN_USE"
     exit_code = 1
-
-
-class AccountsBusyError(PrefectDrsError):
-    """Other processes held the lock of the saved accounts for too long."""
-
-    code = "CONFLICT_ERROR"
-
-
-class AccountNotSavedError(PrefectDrsError):
-    """The account is not saved."""
-
-    code = "NOT_FOUND"
-    exit_code = 2
 
 
 class CurrentAccount(FrozenModel):
@@ -178,7 +160,7 @@ def get_target_accounts(context: Context, request: EmptyRequest) -> Accounts:
 def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
     """Save an account once DRS answers in at least one of its regions.
 
-    All regions are asked in parallel.
+    The regions are read in parallel.
 
     Raises:
         AccountExistsError: it is saved already.
@@ -251,24 +233,6 @@ def delete_target_account(context: Context, request: NamedAccount) -> DeletedAcc
 # ---- saved accounts ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def one_writer() -> Iterator[None]:
-    """Hold the lock of the saved accounts within the block, against writers in any process.
-
-    Raises:
-        AccountsBusyError: other processes held it for too long.
-    """
-    busy = AccountsBusyError("other processes are changing the saved accounts; try again")
-    with hold("prefect-drs-accounts", PATIENCE, busy):
-        yield
-
-
-def find_account(account_id: str) -> tuple[str, TargetAccount] | None:
-    """The name of the block of that account and the block; None if it is not saved."""
-    saved = saved_target_accounts().items()
-    return next(((name, account) for name, account in saved if account.account_id == account_id), None)
-
-
 def _refuse_saved(account_id: str) -> None:
     if (found := find_account(account_id)) is not None:
         raise AccountExistsError(
@@ -276,32 +240,6 @@ def _refuse_saved(account_id: str) -> None:
             account_id=account_id,
             block=found[0],
         )
-
-
-def saved_account(account_id: str) -> tuple[str, TargetAccount]:
-    """The name of the block of that account, and the block.
-
-    Raises:
-        AccountNotSavedError: it is not saved.
-    """
-    found = find_account(account_id)
-    if found is None:
-        saved = ", ".join(sorted(one.account_id for one in saved_target_accounts().values())) or "none"
-        raise AccountNotSavedError(
-            f"account {account_id} is not saved; saved are: {saved}; add it with add_target_account",
-            account_id=account_id,
-        )
-    return found
-
-
-def changed(account: TargetAccount, operation: str, values: Mapping[str, Any]) -> TargetAccount:
-    """The block with new values; omitted ones stay.
-
-    Raises:
-        InvalidRequestError: the values are not valid.
-    """
-    former = {field: getattr(account, field) for field in TargetAccount.model_fields}
-    return block_of(operation, {**former, **values})
 
 
 def account_view(name: str, account: TargetAccount) -> AccountView:
@@ -337,19 +275,6 @@ def _given(request: AccountFields) -> dict[str, Any]:
     return given
 
 
-def block_of(operation: str, values: Mapping[str, Any]) -> TargetAccount:
-    """A block of those values, not saved.
-
-    Raises:
-        InvalidRequestError: the values are not valid; names `operation`.
-    """
-    try:
-        return TargetAccount(**values)
-    except ValidationError as error:
-        refusal = invalid_request(operation, TargetAccount, error, spelled=to_camel)
-    raise refusal  # outside the handler: pydantic's error holds the values that were given
-
-
 # ---- entering ----------------------------------------------------------------------------------------------------
 
 
@@ -364,15 +289,15 @@ def enter(sessions: Sessions, account_id: str) -> dict[Location, AwsError | None
         with aws_call("DescribeSourceServers", location.account_id, location.region):
             sessions.client("drs", **location._asdict()).describe_source_servers(maxResults=1)
 
-    places = (Location(account_id, region) for region in sessions.regions(account_id))
-    return survey(places, ask, workers=sessions.workers)
+    locations = (Location(account_id, region) for region in sessions.regions(account_id))
+    return survey(locations, ask, workers=sessions.workers)
 
 
 def _checked(name: str, account: TargetAccount, answers: Mapping[Location, AwsError | None]) -> CheckedAccount:
     return CheckedAccount(
         account=account_view(name, account),
-        usable_regions=tuple(place.region for place, answer in answers.items() if answer is None),
-        regions=tuple(region_state(place, answer) for place, answer in answers.items()),
+        usable_regions=tuple(location.region for location, answer in answers.items() if answer is None),
+        regions=tuple(region_state(location, answer) for location, answer in answers.items()),
     )
 
 
@@ -401,5 +326,5 @@ def _unusable(account_id: str, answers: Mapping[Location, AwsError | None], fail
         aws_code=example.aws_code,
         account_id=account_id,
         remedy=example.details.get("remedy"),
-        regions=[region_state(place, answer).model_dump(by_alias=True) for place, answer in answers.items()],
+        regions=[region_state(location, answer).model_dump(by_alias=True) for location, answer in answers.items()],
     )

@@ -219,7 +219,7 @@ def get_drs_capacity_conflicts(context: Context, request: CapacityRequest) -> Co
     order = list(CapacityLevel)
     return Conflicts(
         conflicts=tuple(sorted(conflicts, key=lambda one: (-order.index(one.severity), one.account_id, one.region))),
-        unchecked=tuple(region_state(place, answer) for place, answer in readings.items() if _unknown(answer)),
+        unchecked=tuple(region_state(location, answer) for location, answer in readings.items() if _unknown(answer)),
     )
 
 
@@ -260,7 +260,7 @@ def _capacity(readings: Readings) -> CapacityAnswer:
         complete=not any(map(_unknown, readings.values())),
         source_servers=sum(capacity.source_servers for capacity in known),
         replicating_servers=sum(capacity.replicating for capacity in known),
-        regions=tuple(region_capacity(place, answer) for place, answer in readings.items() if _reportable(answer)),
+        regions=tuple(region_capacity(where, answer) for where, answer in readings.items() if _reportable(answer)),
     )
 
 
@@ -294,7 +294,7 @@ def _use(usage: QuotaUsage) -> QuotaUse:
 
 def _combined(account_id: str, staging: tuple[str, ...], readings: Readings) -> CombinedAccount:
     regions = []
-    for region in dict.fromkeys(place.region for place in readings):
+    for region in dict.fromkeys(location.region for location in readings):
         here = {account: readings[Location(account, region)] for account in (account_id, *staging)}
         if any(map(_reportable, here.values())):
             regions.append(_combined_region(Location(account_id, region), here))

@@ -73,7 +73,7 @@ class ImportAnswer(FrozenModel):
         protection_groups: what becomes of each group; empty where the manifest could not be understood.
         recovery_plans: likewise.
         faults: what refuses it; always empty but in a dry run.
-        warnings: what is told of the manifest.
+        warnings: warnings about the manifest.
         history_error: why the history of launch settings could not be written, where it was not.
     """
 
@@ -114,8 +114,10 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
                 yield Upsert(kind, definition, there.id if there is not None else None)
 
     readings = reading(context)
-    asked: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": readings}
-    change = rehearse_change(edit, **asked) if request.dry_run else change_estate(edit, **asked, what=NOTHING_IMPORTED)
+    origin: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": readings}
+    change = (
+        rehearse_change(edit, **origin) if request.dry_run else change_estate(edit, **origin, what=NOTHING_IMPORTED)
+    )
     items = {kind: tuple(_items(kind, manifest, change, request.overwrite_existing)) for kind in DocumentKind}
     return ImportAnswer(
         dry_run=request.dry_run,

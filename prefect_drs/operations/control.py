@@ -42,7 +42,7 @@ class ControlStatus(enum.StrEnum):
 
     CONFIRMED = "CONFIRMED"  # recorded in the journal: in force from here on
     ENDED = "ENDED"  # no process carried the execution; it was finalized here
-    STORED = "STORED"  # whoever carries the execution next handles it before launching anything
+    STORED = "STORED"  # the next process that carries the execution handles it before launching anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +142,11 @@ def end_pause(execution_id: str, *, by: str) -> ControlOutcome | None:
     Raises:
         UsageError: no such execution.
     """
-    held = is_held(execution_id)
-    if not held and not _is_paused(execution_id):
+    is_carried = is_held(execution_id)
+    if not is_carried and not _is_paused(execution_id):
         return None
     request = submit(execution_id, ControlAction.RESUME, by=by)
-    if held and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
+    if is_carried and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
         return ControlOutcome(
             ControlStatus.CONFIRMED,
             f"execution {execution_id} continues in the process that carries it; it is not paused",

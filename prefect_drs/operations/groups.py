@@ -64,7 +64,7 @@ class GroupFields(FrozenModel):
         values = {**(former or {}), **{WORDS.get(field, field): value for field, value in given.items()}}
         for field, other in (("sourceServerIds", "serverSelectionTags"), ("serverSelectionTags", "sourceServerIds")):
             if given.get(field) and other not in given:
-                values.pop(other, None)  # a selection takes the place of the former one
+                values.pop(other, None)  # a selection replaces the former one
         return {field: value for field, value in values.items() if value is not None}
 
 
@@ -76,7 +76,7 @@ class CreateGroup(GroupFields):
 
 
 class UpdateGroup(GroupFields):
-    """Changes to a group: what is given takes the place of what was there, null takes it away.
+    """Changes to a group: given fields replace the former ones, null removes a field.
 
     Args:
         group_id: the group's id, or its name.
@@ -116,7 +116,7 @@ class Selection(FrozenModel):
 
 
 class GroupAnswer(FrozenModel):
-    """A stored group. `source_server_ids`: who belongs to it now; null, with the reason, where nobody could tell."""
+    """A stored group. `source_server_ids`: its current servers; null, with the reason, if they could not be read."""
 
     group_id: str
     name: str
@@ -240,7 +240,7 @@ def get_protection_group(context: Context, request: GroupReference) -> GroupAnsw
     """Return a stored protection group with its current servers.
 
     Raises:
-        NotStoredError: there is none of that id or name.
+        NotStoredError: no group has that id or name.
     """
     estate = read_estate()
     return _answer(estate.find(DocumentKind.GROUP, request.group_id), estate, reading(context))

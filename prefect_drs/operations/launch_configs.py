@@ -1,19 +1,17 @@
-"""Launch settings of single servers in stored groups: shown, changed, many at once, and an address tried.
+"""Launch settings of single servers in stored groups: read, changed, changed in bulk, and static addresses checked.
 
-In: a group, servers of it, settings in the manifest's words. Out: a server's effective settings, each value with its
-origin, beside what the account holds. A change is examined by the rules of a manifest and by the preflight's checks on
-the account; every fault is told at once, and nothing is stored where there is one. Nothing here writes to AWS.
+In: a group, its servers, settings in the manifest's form. Out: a server's effective settings, each value with its
+origin, and the account's current settings. A change is checked by the rules of a manifest and by the preflight's checks
+of the account; all faults are reported at once, and nothing is stored if there is one. Nothing here writes to AWS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, model_validator
 
-from prefect_drs.aws.launch_configuration import LaunchState, SettingChange
 from prefect_drs.aws.launch_sync import Compared, compare_settings
 from prefect_drs.core.errors import Fault
 from prefect_drs.core.models import FrozenModel
@@ -34,9 +32,14 @@ from prefect_drs.operations.group_settings import (
     recorded,
 )
 from prefect_drs.operations.groups import Version, reading
+from prefect_drs.operations.launch_config_answers import (
+    ServerConfig,
+    ServerConfigs,
+    SettingDifference,
+    TemplateVersion,
+)
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.storage.settings_history import SettingsHistoryEntry
-from prefect_drs.plan.effective import EffectiveValue
 
 ADDRESS_WORDS = ("ADDRESS", "SUBNET", "STATIC_IP")
 """What the codes of faults that concern an address have in them."""
@@ -50,7 +53,7 @@ class ServerReference(FrozenModel):
 
 
 class ServerSettings(FrozenModel):
-    """Settings of one server, laid over those it has: a value that is given takes their place, null takes it away.
+    """Settings of one server: given values replace those it has, null removes a value.
 
     Args:
         server_id: its DRS id.
@@ -97,78 +100,8 @@ class TryAddress(ServerReference):
     subnet_id: str | None = None
 
 
-class SettingDifference(FrozenModel):
-    """A setting whose value in the account (`actual`) is not what the group says (`wanted`)."""
-
-    part: str
-    field: str
-    actual: JsonValue
-    wanted: JsonValue
-
-    @classmethod
-    def of(cls, change: SettingChange) -> SettingDifference:
-        """From what a sync would change."""
-        return cls(part=change.part, field=change.field, actual=change.before, wanted=change.after)
-
-
-class TemplateVersion(FrozenModel):
-    """The launch template's default version: what the account launches from, and since when."""
-
-    template_id: str
-    version: int
-    created_at: datetime | None
-    created_by: str | None
-
-    @classmethod
-    def of(cls, state: LaunchState | None) -> TemplateVersion | None:
-        """Of a state; None where there is no template."""
-        if state is None or not state.template_exists:
-            return None
-        return cls(
-            template_id=state.template_id,
-            version=state.default_version,
-            created_at=state.version_at,
-            created_by=state.version_by,
-        )
-
-
-class ServerConfig(FrozenModel):
-    """A server's launch settings.
-
-    Args:
-        effective: all that it would be launched with, by the manifest's words, each with its origin.
-        own: its own settings within the group, as they are stored; null where it has none.
-        in_sync: whether the account holds what the group says.
-        differences: what it does not.
-        version: the group's.
-        history_error: why the change is not in the history, where that could not be written.
-    """
-
-    group_id: str
-    group_name: str
-    version: int
-    server_id: str
-    name: str
-    account_id: str
-    region: str
-    effective: dict[str, EffectiveValue]
-    own: dict[str, JsonValue] | None
-    in_sync: bool
-    differences: tuple[SettingDifference, ...]
-    template: TemplateVersion | None
-    history_error: str | None = None
-
-
-class ServerConfigs(FrozenModel):
-    """Servers' launch settings, after a change."""
-
-    servers: tuple[ServerConfig, ...]
-    version: int
-    history_error: str | None = None
-
-
 class TriedAddress(FrozenModel):
-    """Whether the server could have the address, and all that speaks against it."""
+    """Whether the server could have the address, and all faults."""
 
     valid: bool
     faults: tuple[dict[str, JsonValue], ...]
@@ -262,8 +195,8 @@ def validate_static_ip(context: Context, request: TryAddress) -> TriedAddress:
         settings["subnetId"] = request.subnet_id
     tried = ServerSettings(server_id=request.server_id, launch_template=settings, use_group_defaults=False)
     _, faults = _examined(context, request.group_id, [tried], None, readings)
-    told = [fault for fault in faults if any(word in fault.code for word in ADDRESS_WORDS)]
-    return TriedAddress(valid=not told, faults=tuple(fault_json(fault) for fault in told))
+    concerned = [fault for fault in faults if any(word in fault.code for word in ADDRESS_WORDS)]
+    return TriedAddress(valid=not concerned, faults=tuple(fault_json(fault) for fault in concerned))
 
 
 # ---- changing ----------------------------------------------------------------------------------------------------

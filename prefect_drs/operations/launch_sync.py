@@ -35,7 +35,8 @@ from prefect_drs.operations.group_settings import (
     recorded,
 )
 from prefect_drs.operations.groups import GroupReference, reading
-from prefect_drs.operations.launch_configs import ServerReference, SettingDifference, TemplateVersion
+from prefect_drs.operations.launch_config_answers import SettingDifference, TemplateVersion
+from prefect_drs.operations.launch_configs import ServerReference
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import active_reports
@@ -46,7 +47,7 @@ REFUSED_BY_THE_ACCOUNT = "SETTINGS_NOT_ALLOWED"
 
 
 class GroupState(enum.StrEnum):
-    """How a group's account stands to its settings, the least pressing first."""
+    """How a group's account compares with its settings, the best state first."""
 
     IN_SYNC = "IN_SYNC"
     WRITTEN = "WRITTEN"
@@ -63,7 +64,7 @@ class ApplyRequest(FrozenModel):
 
 
 class SyncRequest(FrozenModel):
-    """Stored groups by id or name; by default all. `dry_run` only tells."""
+    """Stored groups by id or name; by default all. `dry_run` only reports."""
 
     group_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     dry_run: bool = False
@@ -161,7 +162,7 @@ def sync_launch_configs(context: Context, request: SyncRequest) -> SyncAnswer:
     groups = tuple(_sync(context, estate, readings, each, dry_run=request.dry_run) for each in dict.fromkeys(chosen))
     return SyncAnswer(
         dry_run=request.dry_run,
-        status=_most_pressing(group.status for group in groups),
+        status=_worst(group.status for group in groups),
         groups=groups,
     )
 
@@ -264,9 +265,9 @@ def _changed(one: Compared) -> tuple[ChangedSetting, ...]:
     )
 
 
-def _not_allowed(group: GroupServers, server_id: str, told: Iterable[str]) -> PrefectDrsError:
+def _not_allowed(group: GroupServers, server_id: str, problems: Iterable[str]) -> PrefectDrsError:
     return EstateRefusedError(
-        f"{group.servers[server_id].name} ({server_id}) in {group.location} was not written: {'; '.join(told)}",
+        f"{group.servers[server_id].name} ({server_id}) in {group.location} was not written: {'; '.join(problems)}",
         reason=REFUSED_BY_THE_ACCOUNT,
     )
 
@@ -306,7 +307,7 @@ def _group_sync(group: GroupServers, compared: Mapping[str, Compared]) -> GroupS
     return GroupSync(
         group_id=group.stored.id,
         group_name=group.stored.name,
-        status=_most_pressing(GroupState(state) for state in states),
+        status=_worst(GroupState(state) for state in states),
         counts={state: states[state] for state in SyncState},
         servers=tuple(_server_sync(group, one) for _, one in sorted(compared.items())),
     )
@@ -325,5 +326,5 @@ def _server_sync(group: GroupServers, one: Compared) -> ServerSync:
     )
 
 
-def _most_pressing(states: Iterable[GroupState]) -> GroupState:
+def _worst(states: Iterable[GroupState]) -> GroupState:
     return max(states, key=list(GroupState).index, default=GroupState.IN_SYNC)

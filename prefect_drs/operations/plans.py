@@ -50,7 +50,7 @@ class CreatePlan(PlanFields):
 
 
 class UpdatePlan(PlanFields):
-    """Changes to a plan: what is given takes the place of what was there, null takes it away.
+    """Changes to a plan: given fields replace the former ones, null removes a field.
 
     Args:
         plan_id: the plan's id, or its name.
@@ -147,7 +147,7 @@ def get_recovery_plan(context: Context, request: PlanReference) -> PlanAnswer:
     """Return a stored recovery plan.
 
     Raises:
-        NotStoredError: there is none of that id or name.
+        NotStoredError: no plan has that id or name.
     """
     estate = read_estate()
     return _answer(estate.find(DocumentKind.PLAN, request.plan_id), estate)

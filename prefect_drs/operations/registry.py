@@ -128,7 +128,7 @@ def find_operation(name: str) -> Operation:
     """The operation of that name.
 
     Raises:
-        InvalidOperationError: there is none.
+        InvalidOperationError: there is no such operation.
     """
     for known in read_index():
         if known.name == name:

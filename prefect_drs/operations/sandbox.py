@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own: started, found again, asked, stopped.
+"""The sandbox as a process of its own: start it, find it, send it requests, stop it.
 
 In: the options of a start. Out: a `RunningSandbox` on 127.0.0.1 that outlives the process which started it. It is found
 again by its state file in `PREFECT_DRS_HOME` (`~/.prefect-drs` where that is not set) and answers on its control

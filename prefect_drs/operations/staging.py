@@ -18,21 +18,19 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.staging import list_extensible_source_servers, list_staging_accounts
 from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.operations.accounts import (
-    SESSION_NAME,
+from prefect_drs.operations.accounts import SESSION_NAME, StagingView, account_view
+from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.operations.saved_accounts import (
     AccountExistsError,
     AccountNotSavedError,
-    StagingView,
-    account_view,
     block_of,
     changed,
     find_account,
     one_writer,
     saved_account,
 )
-from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
-from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
 
@@ -191,18 +189,18 @@ def remove_staging_account(context: Context, request: StagingRequest) -> Staging
     """
     with one_writer():
         name, account = saved_account(request.target_account_id)
-        kept = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
-        if len(kept) == len(account.staging_accounts):
-            there = ", ".join(one.account_id for one in kept) or "none"
+        remaining = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
+        if len(remaining) == len(account.staging_accounts):
+            saved = ", ".join(one.account_id for one in remaining) or "none"
             raise AccountNotSavedError(
                 f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; "
-                f"saved are: {there}",
+                f"saved are: {saved}",
                 target_account_id=request.target_account_id,
                 staging_account_id=request.staging_account_id,
             )
         external_ids = _external_ids(account)
         external_ids.pop(request.staging_account_id, None)
-        values = {"staging_accounts": kept, "staging_external_ids": external_ids or None}
+        values = {"staging_accounts": remaining, "staging_external_ids": external_ids or None}
         account = changed(account, "remove_staging_account", values)
         save_target_account(account, name, overwrite=True)
     return _saved(name, account)
@@ -311,12 +309,12 @@ def _validated(sessions: Sessions, request: StagingEntry, region: str | None) ->
     regions = [region] if region else sessions.regions(target)
     full = survey(
         [Location(staging, each) for each in regions],
-        lambda place: read_capacity(sessions, place),
+        lambda location: read_capacity(sessions, location),
         workers=sessions.workers,
     )
     trust = survey(
         [Location(target, each) for each in regions],
-        lambda place: list_extensible_source_servers(sessions, place, staging),
+        lambda location: list_extensible_source_servers(sessions, location, staging),
         workers=sessions.workers,
     )
     found = tuple(
@@ -356,13 +354,13 @@ def _discovered(context: Context, account: TargetAccount) -> DiscoveredAccount:
     account_id = account.account_id
     found = survey(
         [Location(account_id, region) for region in context.sessions.regions(account_id)],
-        lambda place: list_staging_accounts(context.sessions, place),
+        lambda location: list_staging_accounts(context.sessions, location),
         workers=context.sessions.workers,
     )
     regions: dict[str, list[str]] = {}
-    for place, answer in found.items():
+    for location, answer in found.items():
         for staging in () if isinstance(answer, AwsError) else answer:
-            regions.setdefault(staging, []).append(place.region)
+            regions.setdefault(staging, []).append(location.region)
     saved = {staging.account_id for staging in account.staging_accounts}
     return DiscoveredAccount(
         target_account_id=account_id,
@@ -371,8 +369,8 @@ def _discovered(context: Context, account: TargetAccount) -> DiscoveredAccount:
             for staging, there in sorted(regions.items())
         ),
         unchecked=tuple(
-            region_state(place, answer)
-            for place, answer in found.items()
+            region_state(location, answer)
+            for location, answer in found.items()
             if isinstance(answer, AwsError) and not has_no_servers(answer)
         ),
     )

@@ -1,7 +1,7 @@
 """Terminate the recovery instances that one execution launched, once a caller has confirmed it.
 
 In: an execution, who terminates, and a callback that confirms what was found. Out: a `TerminationResult`. Each event is
-written to the journal before it is observed. Prints nothing; asks nobody by itself.
+written to the journal before it is observed. Prints nothing.
 
 Must never: terminate anything without the callback's consent, or while a process carries the execution.
 """
