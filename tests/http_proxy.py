@@ -31,12 +31,13 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """The proxy: its address, its faults, and the requests that came."""
+    """The proxy: its address, its faults, the requests that came, and the size of their answers."""
 
     upstream: str
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, int]] = field(default_factory=list)
+    received: int = 0  # bytes of all answers
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def plant(self, method: str, effect: Literal["refuse", "lose", "cut"], **fault: Any) -> Fault:
@@ -76,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         upstream.request(self.command, self.path, body, headers | {"Host": urlsplit(self.proxy.upstream).netloc})
         answer = upstream.getresponse()
         content = answer.read()
+        self.proxy.received += len(content)
         upstream.close()
         kept = {name: value for name, value in answer.getheaders() if name.lower() not in hop | {"content-length"}}
         if fault is not None and fault.effect == "lose":

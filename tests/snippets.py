@@ -262,7 +262,7 @@ def check_data(snippet: Snippet, path: Path) -> None:
     if "recoveryPlans" in keys:
         assert not check_manifest(path).faults, f"{snippet}: {check_manifest(path).faults}"
     elif path.name == "accounts.yaml":
-        from prefect_drs.cli.sandbox import read_accounts
+        from prefect_drs.operations.sandbox_seeding import read_accounts
         from prefect_drs.simulator.estate_model import Circumstances
 
         for told in read_accounts(path).values():

@@ -8,7 +8,7 @@ import re
 from prefect import flow, get_run_logger
 
 from prefect_drs.aws.errors import aws_call
-from prefect_drs.cli.terminate import terminate
+from prefect_drs.operations.termination import terminate_execution
 from prefect_drs.orchestration.blocks import open_sessions
 
 SERVER_ARN = re.compile(r"arn:[\w-]+:drs:(?P<region>[\w-]+):(?P<account>\d{12}):source-server/(?P<server>s-\w+)")
@@ -21,7 +21,10 @@ def tidy_up(execution_id: str) -> None:
     Args:
         execution_id: the execution, as the event's payload has it.
     """
-    if terminate(execution_id, yes=True, by="tidy-up"):
+    result = terminate_execution(execution_id, by="tidy-up", confirm=lambda found: found.report.mode == "drill")
+    if result is None:
+        raise RuntimeError(f"{execution_id} is a recovery: production may run on its instances; none was terminated")
+    if result.left:
         raise RuntimeError(f"not all drill instances of {execution_id} are gone; run prefect-drs terminate again")
 
 

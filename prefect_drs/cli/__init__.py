@@ -1,4 +1,4 @@
-"""The command line, `prefect-drs`: thin faces over the package's functions; each command imports what it needs."""
+"""The command line, `prefect-drs`: parse and print; each command imports what it needs."""
 
 from prefect_drs.cli.app import main
 

@@ -1,10 +1,9 @@
-"""The one way the command line prints tables: as wide as the terminal, and wide where there is none.
+"""The one way the command line prints tables: as wide as the terminal, or 200 columns where there is none.
 
-In a pipe or a log nobody can drag a window wider, and rich would take 80 columns: cells would fold in the middle of a
-word. So what is no terminal gets room for every cell on one line.
+In a pipe or a log rich would take 80 columns and fold cells in the middle of a word.
 
-Text is text: a name that looks like rich markup, an emoji code or a terminal's control sequence is shown as written,
-with U+FFFD in the place of what cannot be shown.
+Names are printed literally: rich markup, emoji codes and terminal control sequences in them are shown as written, with
+U+FFFD for what cannot be shown.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Commands that steer an execution which runs elsewhere; anything that reaches the same Prefect API can call them.
+"""Commands that control an execution from any machine that reaches the same Prefect API.
 
-In come an execution and what is to happen to it, out goes one line on stdout that says what was done.
+In: an execution and a control request or an answer to a gate. Out: one line on stdout that says what was done.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say, say_json
+from prefect_drs.cli.output import print_json, print_stdout
 
 if TYPE_CHECKING:
     from prefect_drs.recovery.ports import Decision
-    from prefect_drs.report.model import RecoveryReport
 
 
 Execution = Annotated[str, Parameter(help="The execution's id, as `prefect-drs status` shows it.")]
@@ -24,14 +23,14 @@ Execution = Annotated[str, Parameter(help="The execution's id, as `prefect-drs s
 @Parameter(name="*")  # its fields are options of the command, without a prefix
 @dataclass(frozen=True)
 class Answer:
-    """What a person says at a gate."""
+    """A person's answer at a gate."""
 
-    wave: Annotated[int, Parameter(help="Number of the wave behind the gate.")]
+    wave: Annotated[int, Parameter(help="Number of the wave that waits at the gate.")]
     by: Annotated[
         str | None,
-        Parameter(help="Who decides; by default the user of this machine. It goes into the report."),
+        Parameter(help="Who decides; by default the user of this machine. The report shows it."),
     ] = None
-    comment: Annotated[str, Parameter(allow_leading_hyphen=True, help="Why; it goes into the report.")] = ""
+    comment: Annotated[str, Parameter(allow_leading_hyphen=True, help="Why; the report shows it.")] = ""
 
 
 def approve(execution: Execution, /, *, answer: Answer) -> None:
@@ -51,11 +50,13 @@ def reject(execution: Execution, /, *, answer: Answer) -> None:
 def _answer(execution: str, decision: Decision, answer: Answer) -> None:
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.orchestration.approvals.gate import answer_gate
+    from prefect_drs.orchestration.client import shared_client
 
     require_prefect()
     name = getpass.getuser() if answer.by is None else answer.by
-    gate = answer_gate(execution, answer.wave, decision, by=name, comment=answer.comment)
-    say(f"{decision.value.lower()} by {name}: {gate}")
+    with shared_client():
+        gate = answer_gate(execution, answer.wave, decision, by=name, comment=answer.comment)
+    print_stdout(f"{decision.value.lower()} by {name}: {gate}")
 
 
 def status(
@@ -69,34 +70,26 @@ def status(
     Parameters
     ----------
     execution
-        The execution's id; the latest executions where left out.
+        The execution's id; without it the latest executions.
     json
         Print the RecoveryReport (or a list of them) as JSON.
     """
     from prefect_drs.cli.console import console
     from prefect_drs.cli.prefect_api import require_prefect
-    from prefect_drs.orchestration.executions.reports import list_reports, read_report
-    from prefect_drs.orchestration.flow.finalize import finalize_cancelled
+    from prefect_drs.operations.status import execution_report, latest_executions, latest_reports
     from prefect_drs.report.terminal import executions_view, report_view
 
     require_prefect()
-
-    def as_it_stands(report: RecoveryReport) -> RecoveryReport:
-        """The report; one that nobody ended although its run was cancelled in Prefect is ended now."""
-        return report if report.ended_at else finalize_cancelled(report.execution_id) or report
-
     if execution is not None:
-        report = as_it_stands(read_report(execution))
+        report = execution_report(execution)
         if json:
-            say_json(report.to_json())
+            print_json(report.to_json())
         else:
             console().print(report_view(report))
-        return
-    reports = [as_it_stands(report) for report in list_reports()]
-    if json:
-        say_json("[" + ",".join(report.to_json() for report in reports) + "]")
-    elif reports:
-        console().print(executions_view(reports))
+    elif json:
+        print_json("[" + ",".join(report.to_json() for report in latest_reports()) + "]")
+    elif executions := latest_executions():
+        console().print(executions_view(executions))
     else:
         print("no execution is known to this Prefect API; start one with `prefect-drs drill FILE`")
 
@@ -110,18 +103,18 @@ def resume(
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
-    """Go on with an execution that was paused or interrupted; one that had ended is tried again where it failed.
+    """Resume an execution that was paused or interrupted; one that has ended is retried where it failed.
 
     Parameters
     ----------
     execution
         The execution's id, as `prefect-drs status` shows it.
     take_over
-        Do not wait until another process's hold lapses (up to 75 s after it died); fence it instead.
+        Do not wait until another process's lease expires (up to 75 s after it died); fence it instead.
     despite_cancel
-        Go on although somebody cancelled the execution; it goes into the journal that you did.
+        Resume although somebody cancelled the execution; the journal records that you did.
     yes
-        Approve every gate that is still to come, in your name.
+        Approve every gate that is still ahead, in your name.
     json
         Print the RecoveryReport as the last thing on stdout.
     """
@@ -133,12 +126,12 @@ def resume(
 
     require_prefect()
     user = getpass.getuser()
-    read_report(execution)  # says so where there is no such execution
+    read_report(execution)  # refuses an unknown execution
     if not despite_cancel:
         refuse_cancelled(execution)
     ended = None if take_over else end_pause(execution, by=user)
     if ended is not None and ended.outcome is ControlStatus.CONFIRMED:
-        say(ended.message)
+        print_stdout(ended.message)
         return 0
     return carry_out(
         lambda screen: compile_resume(execution, observers=(screen.observe,), on_waiting=screen.tell_gate),
@@ -156,18 +149,18 @@ def cancel(
     by: str | None = None,
     reason: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
 ) -> None:
-    """Launch nothing more; what DRS runs already is followed to its end, and open gates are closed.
+    """Launch nothing more; running DRS jobs are followed to their end, and open gates are closed.
 
-    Where no process carries the execution, this one brings it to its end.
+    If no process carries the execution, this one finalizes it.
 
     Parameters
     ----------
     execution
         The execution's id, as `prefect-drs status` shows it.
     by
-        Who cancels; by default the user of this machine. It goes into the report.
+        Who cancels; by default the user of this machine. The report shows it.
     reason
-        Why; it goes into the report.
+        Why; the report shows it.
     """
     from prefect_drs.cli.console import event_printer
     from prefect_drs.cli.prefect_api import require_prefect
@@ -175,11 +168,11 @@ def cancel(
 
     require_prefect()
     outcome = cancel_execution(execution, by=by or getpass.getuser(), reason=reason, observers=(event_printer(),))
-    say(outcome.message)
+    print_stdout(outcome.message)
 
 
 def pause(execution: str, /, *, by: str | None = None) -> None:
-    """Launch nothing more for now; what runs goes on. `prefect-drs resume` ends it.
+    """Launch nothing more for now; running jobs continue. `prefect-drs resume` ends the pause.
 
     Parameters
     ----------
@@ -192,4 +185,4 @@ def pause(execution: str, /, *, by: str | None = None) -> None:
     from prefect_drs.operations.control import pause_execution
 
     require_prefect()
-    say(pause_execution(execution, by=by or getpass.getuser()).message)
+    print_stdout(pause_execution(execution, by=by or getpass.getuser()).message)

@@ -1,7 +1,7 @@
-"""`diff`: what a change of a plan file does, for who reviews it. Offline, but for a side that is `estate:`.
+"""`diff`: what a change of a plan file does, for its reviewer. Offline, except for a side that is `estate:`.
 
-In: two manifests. Out: words, Markdown or JSON on stdout; warnings on stderr. A difference is no failure: the exit code
-is 0 either way.
+In: two manifests. Out: text, Markdown or JSON on stdout; warnings on stderr. A difference is not an error: the exit
+code is 0 either way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import read_manifest
-from prefect_drs.cli.output import say, say_json
+from prefect_drs.cli.output import print_json, print_stdout
 
 if TYPE_CHECKING:
     from prefect_drs.plan import Manifest
@@ -28,33 +28,33 @@ def diff(
     old_bindings: str | None = None,
     format: Annotated[Literal["text", "markdown", "json"], Parameter(name=["--format", "-f"])] = "text",
 ) -> int:
-    """Tell what a change does to the waves, the servers, their launch settings and the forecast.
+    """Print what a change does to the waves, the servers, their launch settings and the forecast.
 
-    The forecast goes by defaults, so that the same two files always give the same words. Names that no binding resolves
-    are compared as they are written.
+    The forecast uses default durations, so that the same two files always give the same output. Names that no binding
+    resolves are compared as they are written.
 
     Parameters
     ----------
     old
-        A manifest as it was: a file, `estate:` for what is stored, or /dev/null for nothing at all.
+        The old manifest: a file, `estate:` for the stored estate, or /dev/null for an empty one.
     new
-        The manifest as it is to be, likewise.
+        The new manifest, likewise.
     bindings
-        A file that maps names to real ids, of both sides.
+        A file that maps the names of both sides to real ids.
     old_bindings
-        Another such file for the old side.
+        Another such file, for the old side alone.
     format
-        Words for a terminal, Markdown for a pull request, or JSON.
+        Text for a terminal, Markdown for a pull request, or JSON.
     """
     from prefect_drs.diff import compare, difference_json, markdown, text
 
     difference = compare(_side(old, old_bindings or bindings), _side(new, bindings))
     if format == "json":
-        say_json(jsonlib.dumps(difference_json(difference), indent=2, ensure_ascii=False))
+        print_json(jsonlib.dumps(difference_json(difference), indent=2, ensure_ascii=False))
     elif format == "markdown":
-        say(markdown(difference), end="")
+        print_stdout(markdown(difference), end="")
     else:
-        say(text(difference))
+        print_stdout(text(difference))
     return 0
 
 

@@ -42,7 +42,7 @@ def forecast_view(result: Forecast, plan: RecoveryPlan) -> RenderableType:
         Text(f"bounded by     {BOUND[result.bounded_by]}  ({parts})"),
         "",
         _timeline(result, plan),
-        Text("█ start to end, P50   ░ to the end, P90   red: on the critical path of most courses", style="dim"),
+        Text("█ start to end, P50   ░ to the end, P90   red: on the critical path of most simulated runs", style="dim"),
     )
 
 
@@ -67,7 +67,7 @@ def _timeline(result: Forecast, plan: RecoveryPlan) -> Table:
 
 
 def bar(wave: WaveForecast, whole: float) -> Text:
-    """A wave's bar on a line of `BAR` cells that stands for `whole` seconds; never shorter than a cell."""
+    """A wave's bar on a line of `BAR` cells for `whole` seconds; at least one cell long."""
 
     def cell(seconds: float) -> int:
         return min(BAR, round(seconds / whole * BAR))

@@ -1,4 +1,4 @@
-"""How commands read a plan: every warning is shown on stderr, whatever the command does with the plan."""
+"""How commands read a plan: every warning goes to stderr."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import tell
+from prefect_drs.cli.output import print_stderr
 
 if TYPE_CHECKING:
     from prefect_drs.plan import Manifest
@@ -31,4 +31,4 @@ def read_manifest(
     """
     from prefect_drs.estate.source import open_manifest
 
-    return open_manifest(source, bindings, plan=plan, strict=strict, rehearsal=rehearsal, tell=tell)
+    return open_manifest(source, bindings, plan=plan, strict=strict, rehearsal=rehearsal, tell=print_stderr)

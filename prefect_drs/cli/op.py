@@ -1,6 +1,6 @@
-"""`op`: one operation, its body in JSON, its answer in JSON on stdout; a failure's body too, with the exit code.
+"""`op`: run one operation; its body and its answer are JSON, and so is its error.
 
-In: an operation's name and its body. Out: JSON values on stdout.
+In: an operation's name and its body. Out: JSON values on stdout; an error's message on stderr too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say_json
+from prefect_drs.cli.output import print_json
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 
 
@@ -23,7 +23,7 @@ def op(
     body: Annotated[str, Parameter(allow_leading_hyphen=True)] = "{}",
     list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
 ) -> int:
-    """Carry out one operation and print its answer as JSON.
+    """Run one operation and print its answer as JSON.
 
     Parameters
     ----------
@@ -32,24 +32,24 @@ def op(
     body
         Its parameters: JSON, `@FILE`, or `-` for standard input.
     list_
-        List the operations and what each does.
+        List the operations with their kind and help.
     """
     if name is None or list_:
         return _list(name, list_)
-    given = _body(body)
+    parameters = _body(body)
     from prefect_drs.operations import error_body, invoke
 
     try:
-        answer = invoke(name, given)
+        answer = invoke(name, parameters)
     except PrefectDrsError as error:
-        say_json(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
+        print_json(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
         raise
-    say_json(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
+    print_json(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
     return 0
 
 
-def _list(name: str | None, listed: bool) -> int:
-    if name is None and not listed:
+def _list(name: str | None, requested: bool) -> int:
+    if name is None and not requested:
         raise UsageError("name an operation; `prefect-drs op --list` shows all")
     from prefect_drs.operations import OPERATIONS
 

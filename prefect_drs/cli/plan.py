@@ -1,6 +1,6 @@
-"""`validate` and `show`: manifests looked at offline. Neither needs Prefect, AWS or a network, but for `show estate:`.
+"""`validate` and `show`: read manifests offline. Neither needs Prefect, AWS or a network, except for `show estate:`.
 
-Faults and plans go to stdout, what is said about them to stderr.
+Faults and plans go to stdout, the count of faults and warnings to stderr.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import read_manifest
-from prefect_drs.cli.output import say, say_json, tell
+from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 
 if TYPE_CHECKING:
     from prefect_drs.plan import Manifest, ProtectionGroup, RecoveryPlan
@@ -54,11 +54,11 @@ def validate(
         print(jsonlib.dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=True))
     else:
         for fault in faults:
-            say(fault)
+            print_stdout(fault)
     errors = sum(fault.severity is Severity.ERROR for fault in faults)
     sys.stdout.flush()
-    said = f"{_count(errors, 'fault')}, {_count(len(faults) - errors, 'warning')} in {_count(len(files), 'file')}"
-    tell(said)
+    counts = f"{_count(errors, 'fault')}, {_count(len(faults) - errors, 'warning')} in {_count(len(files), 'file')}"
+    print_stderr(counts)
     return 1 if errors else 0
 
 
@@ -77,9 +77,9 @@ def show(
     Parameters
     ----------
     file
-        A manifest, JSON or YAML; `estate:` is what is stored.
+        A manifest, JSON or YAML; `estate:` is the stored estate.
     plan
-        The plan's name; may be left out where the manifest has one.
+        The plan's name; optional if the manifest has one plan.
     bindings
         A file that maps the manifest's names to real ids.
     format
@@ -91,9 +91,9 @@ def show(
     chosen = manifest.plan(plan)
     graph = WaveGraph.of(chosen)
     if format == "mermaid":
-        say(graph.mermaid(), end="")
+        print_stdout(graph.mermaid(), end="")
     elif format == "json":
-        say_json(jsonlib.dumps(_as_json(manifest, chosen, graph), indent=2, ensure_ascii=False))
+        print_json(jsonlib.dumps(_as_json(manifest, chosen, graph), indent=2, ensure_ascii=False))
     else:
         _print_table(manifest, chosen, graph)
     return 0
@@ -104,13 +104,13 @@ def _count(number: int, noun: str) -> str:
 
 
 def _groups(manifest: Manifest, names: tuple[str, ...]) -> list[ProtectionGroup | None]:
-    """The groups of those names; None for one that nothing resolves."""
-    there = {group.group_name: group for group in manifest.protection_groups}
-    return [there.get(name) for name in names]
+    """The groups of those names; None for a name that no binding resolves."""
+    groups = {group.group_name: group for group in manifest.protection_groups}
+    return [groups.get(name) for name in names]
 
 
 def _servers(groups: list[ProtectionGroup | None]) -> str:
-    """How many servers, as far as the file tells: groups by tags, and groups that nothing resolves, have no number."""
+    """The number of servers that the file names; groups by tags and unresolved groups have no number."""
     known = sum(len(group.source_server_ids) for group in groups if group)
     parts = [str(known)] if known else []
     parts += [

@@ -1,4 +1,4 @@
-"""What a command does before it asks Prefect anything: it makes sure that an API answers."""
+"""The check before a command's first Prefect request: an API answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def require_prefect() -> None:
-    """Refuse an API that does not answer; where none is configured, start Prefect's own, with its progress on stderr.
+    """Refuse an API that does not answer; if none is configured, start a temporary server, with progress on stderr.
 
     Raises:
         PrefectDrsError: see `prefect_drs.orchestration.client.require_prefect`.

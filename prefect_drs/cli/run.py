@@ -1,4 +1,4 @@
-"""`runbook`, `drill` and `recover`: a plan looked at against the accounts, or carried out here and now.
+"""`runbook`, `drill` and `recover`: compare a plan with the accounts, or run it in this process.
 
 Progress goes to stderr, the result to stdout; the report is the last thing on stdout, so that `--json` can be piped.
 """
@@ -17,19 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from prefect_drs.cli.manifests import Strict, read_manifest
-from prefect_drs.cli.output import say_json
+from prefect_drs.cli.output import print_json
 from prefect_drs.core.errors import RecoveryNotCompletedError, UsageError
 
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from prefect_drs.aws.sessions import Sessions
     from prefect_drs.cli.screen import Screen
     from prefect_drs.report.model import RecoveryReport
-    from prefect_drs.runbook import OtherExecution
 
 Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
-Plan = Annotated[str | None, Parameter(help="The plan's name; may be left out where the manifest has one.")]
+Plan = Annotated[str | None, Parameter(help="The plan's name; optional if the manifest has one plan.")]
 At = Annotated[
     str,
     Parameter(help="`latest`, or a time with its zone: launch from the newest snapshot that is not after it."),
@@ -40,11 +38,11 @@ Snapshots = Annotated[
 ]
 Waivers = Annotated[
     list[str] | None,
-    Parameter(name="--waive", negative="", help="CODE=REASON: let that finding pass, and say why; repeatable."),
+    Parameter(name="--waive", negative="", help="CODE=REASON: waive that finding, with the reason; repeatable."),
 ]
 Exclusions = Annotated[
     list[str] | None,
-    Parameter(name="--exclude", negative="", help="SERVER=REASON: leave that server out, and say why; repeatable."),
+    Parameter(name="--exclude", negative="", help="SERVER=REASON: leave that server out, with the reason; repeatable."),
 ]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 
@@ -65,32 +63,23 @@ def runbook(
 ) -> int:
     """Read the accounts and print exactly what a run would do; change nothing.
 
-    Exit code 5 where the accounts do not allow it; each reason is printed.
+    Exit code 5 if the preflight refuses a run; every reason is printed.
     """
     from prefect_drs.cli.console import console
-    from prefect_drs.core.clock import configured_clock
     from prefect_drs.core.errors import PreflightRefusedError
+    from prefect_drs.operations.dry_run import dry_run
     from prefect_drs.report.terminal import runbook_view
-    from prefect_drs.runbook import resolve, runbook_json
+    from prefect_drs.runbook import runbook_json
     from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
     manifest = read_manifest(file, bindings, plan=plan, strict=strict)
-    chosen, points, left_out = manifest.plan(plan), Points.parse(at, snapshots), parse_exclusions(exclude)
-    resolved = resolve(
-        manifest,
-        chosen,
-        mode=mode,
-        sessions=_sessions(),
-        clock=configured_clock(),
-        points=points,
-        waivers=parse_waivers(waivers),
-        exclude=left_out,
-        others=_others(),
-    )
+    chosen, points, excluded = manifest.plan(plan), Points.parse(at, snapshots), parse_exclusions(exclude)
+    accepted = parse_waivers(waivers)
+    resolved = dry_run(manifest, chosen, mode=mode, points=points, waivers=accepted, exclude=excluded)
     if json:
-        say_json(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
+        print_json(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
         console().print(runbook_view(resolved))
     return PreflightRefusedError.exit_code if resolved.refusals else 0
@@ -110,7 +99,7 @@ def drill(
     strict: Strict = False,
     json: Json = False,
 ) -> int:
-    """Launch drill instances, wave by wave; what runs in production is not touched."""
+    """Launch drill instances, wave by wave; production is not touched."""
     return _run(file, plan, bindings, "drill", at, snapshots, waivers, exclude, approve=yes, strict=strict, json=json)
 
 
@@ -131,30 +120,12 @@ def recover(
     strict: Strict = False,
     json: Json = False,
 ) -> int:
-    """Launch recovery instances, wave by wave; former recovery instances are replaced."""
+    """Launch recovery instances, wave by wave; earlier recovery instances are replaced."""
     if yes and not yes_really:
-        raise UsageError("recover launches for real: approve its gates one by one, or say --yes-really")
+        raise UsageError("recover launches recovery instances: approve its gates one by one, or use --yes-really")
     return _run(
         file, plan, bindings, "recovery", at, snapshots, waivers, exclude, approve=yes_really, strict=strict, json=json
     )
-
-
-def _sessions() -> Sessions:
-    """The way into every account: by the saved TargetAccount blocks, where a Prefect API is configured."""
-    from prefect.settings import PREFECT_API_URL
-
-    from prefect_drs.orchestration.blocks import open_sessions
-
-    return open_sessions(None if PREFECT_API_URL.value() else ())
-
-
-def _others() -> tuple[OtherExecution, ...]:
-    """The executions that have not ended, where a Prefect API is configured."""
-    from prefect.settings import PREFECT_API_URL
-
-    from prefect_drs.orchestration.executions.claims import others_than
-
-    return others_than(None) if PREFECT_API_URL.value() else ()
 
 
 def _run(
@@ -171,14 +142,14 @@ def _run(
     strict: bool,
     json: bool,
 ) -> int:
-    # A file's faults are told before Prefect is even imported.
+    # Faults of a file are reported before Prefect is imported.
     manifest = read_manifest(file, bindings, plan=plan, strict=strict)
     manifest.plan(plan)
     from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
-    points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
+    points, accepted, excluded = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
     from prefect_drs.orchestration.flow.compile import compile_plan
 
     return carry_out(
@@ -188,13 +159,13 @@ def _run(
         at=at,
         snapshots=dict(points.snapshots),
         waivers=accepted,
-        exclude=left_out,
+        exclude=excluded,
         approved_by=getpass.getuser() if approve else None,
     )
 
 
 def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: bool, **parameters: object) -> int:
-    """Run a flow here and now with progress on stderr, print its report, and answer with its exit code."""
+    """Run a flow in this process with progress on stderr, print its report, and return its exit code."""
     from prefect.exceptions import TerminationSignal
 
     from prefect_drs.cli.app import TerminatedError
@@ -222,10 +193,10 @@ def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: 
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: its flow run Crashed, its lease free, a word on how to go on.
+    """Let SIGTERM end the run as Ctrl-C does: the flow run is Crashed, the lease free, and the user told how to resume.
 
-    While a flow runs, SIGTERM is Prefect's: it lets the flow end and then sends the signal once more, to whoever had it
-    before (`capture_sigterm` in prefect.utilities.engine).
+    While a flow runs, Prefect handles SIGTERM: it ends the flow and then sends the signal again, to the earlier handler
+    (`capture_sigterm` in prefect.utilities.engine).
     """
     from prefect_drs.cli.app import TerminatedError
 
@@ -234,7 +205,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
     try:
         former = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not in the main thread: signals are somebody else's
+    except ValueError:  # only the main thread may install signal handlers
         yield
         return
     try:
@@ -248,6 +219,6 @@ def _print_report(report: RecoveryReport, *, json: bool) -> None:
     from prefect_drs.report.terminal import report_view
 
     if json:
-        say_json(report.to_json())
+        print_json(report.to_json())
     else:
         console().print(report_view(report))

@@ -1,4 +1,4 @@
-"""What `sandbox seed` shows: what was guessed, for a person to check, and what was made.
+"""The output of `sandbox seed`: guesses for a person to check, and what was created.
 
 In: the answer of the sandbox's seed endpoint. Out: tables on stdout, remarks on stderr.
 """
@@ -15,17 +15,17 @@ from prefect_drs.cli.console import console
 
 
 def show_seeded(seeded: dict[str, Any], bindings: Path) -> None:
-    """Print guesses, what was made, remarks, and what to do next."""
+    """Print guesses, what was created, and remarks."""
     screen = console()
     if seeded["guesses"]:
         table = Table(title="Guessed: please check", title_justify="left", title_style="bold")
-        for column in ("the waves say", "taken for", "by", "because"):
+        for column in ("reference", "group", "certainty", "evidence"):
             table.add_column(column, overflow="fold")
         for guess in seeded["guesses"]:
             group = Text(guess["groupName"]) if guess["groupName"] else Text("nothing", "red")
             table.add_row(guess["reference"], group, guess["certainty"], guess["evidence"])
         screen.print(table)
-    table = Table(title="Made", title_justify="left", title_style="bold")
+    table = Table(title="Created", title_justify="left", title_style="bold")
     for column in ("account", "region"):
         table.add_column(column)
     for column in ("VPCs", "subnets", "security groups", "source servers", "new things"):

@@ -1,8 +1,8 @@
-"""What a person sees on stderr while a plan runs: a live table on a terminal, a line an event elsewhere.
+"""Progress on stderr while a plan runs: a live table on a terminal, otherwise one line per event.
 
-In: the events and gates of the running execution, from any of its threads. Out: text on stderr; stdout is the report's
-alone. Prefect's own console lines are held back, for they tell the same a second time and errors with their tracebacks;
-they stay in the run's log in the UI, and `PREFECT_LOGGING_LEVEL=DEBUG` brings them back.
+In: the events and gates of the running execution, from any of its threads. Out: text on stderr; stdout has the report
+only. Prefect's own console lines are suppressed, since they repeat the events and show errors with tracebacks; they
+stay in the run's log in the UI, and `PREFECT_LOGGING_LEVEL=DEBUG` shows them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Stderr, for the time of a run.
+    """Progress of a run on stderr.
 
     Args:
-        live: draw a table that changes, instead of lines.
+        live: draw a live table instead of lines.
     """
 
     def __init__(self, *, live: bool) -> None:
@@ -43,54 +43,54 @@ class Screen:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show it for the time of a run."""
+        """Show the progress within the block."""
         quiet_prefect()
         with self._live or nullcontext():
             yield
 
     def observe(self, event: Event) -> None:
-        """Take an event in and show it."""
+        """Show an event."""
         with self._lock:
             self._fold.apply(event)
             if self._live:
                 self._live.update(live_view(self._fold.report()), refresh=True)
             elif line := event.text:
-                self._say(f"{event.at:%H:%M:%S} {line}")
+                self._print(f"{event.at:%H:%M:%S} {line}")
             if isinstance(event, ExecutionStarted) and (link := ui_link(event.execution_id)):
-                self._say(f"in the Prefect UI: {link}")
+                self._print(f"in the Prefect UI: {link}")
 
     def tell_gate(self, gate: PendingGate) -> None:
-        """Say where and how a gate is answered, once its form is open."""
+        """Print where and how to answer a gate, once its form is open."""
         where = (
             f"  {gate.link}\n" if gate.link else "  (this Prefect API has no UI: `prefect server start` gives one)\n"
         )
         api = "" if PREFECT_API_URL.value() else "with PREFECT_API_URL as this process has it, "
-        told = Text.assemble(
+        text = Text.assemble(
             (f"wave {gate.wave_number} {gate.wave_name} waits for approval", "bold yellow"),
             f", in the Prefect UI:\n{where}"
             f"or {api}by: prefect-drs approve {gate.execution_id} --wave {gate.wave_number}",
         )
-        self._console.print(told, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
 
     def tell_interrupted(self) -> None:
-        """What goes on in AWS although this process stops."""
+        """Print which DRS jobs continue although this process stops, and how to resume."""
         if not self._fold.started:
             return
         report = self._fold.report()
         running = [job.job_id for wave in report.waves for job in wave.jobs if job.ended_at is None]
         if running:
-            self._say(f"stopped here; DRS goes on with {', '.join(running)}")
-        self._say(f"go on with: prefect-drs resume {report.execution_id}")
+            self._print(f"this process stopped; DRS continues {', '.join(running)}")
+        self._print(f"resume with: prefect-drs resume {report.execution_id}")
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)
 
 
-def _is_for_a_person(record: logging.LogRecord) -> bool:
-    """Warnings of Prefect are; what it says of states and errors, the events and the command's last line say better."""
-    if record.name.startswith("botocore"):  # what it says of a role that is refused, the error says better
+def _is_shown(record: logging.LogRecord) -> bool:
+    """Whether a log record is shown: warnings only; events and the command's last line report states and errors."""
+    if record.name.startswith("botocore"):  # the command's own error explains a refused role
         return False
-    if record.name.endswith("Worker"):  # what its threads still have to send when this process ends
+    if record.name.endswith("Worker"):  # its threads may still have to send data when this process ends
         return record.levelno > logging.WARNING
     return record.levelno == logging.WARNING or (
         record.levelno > logging.WARNING and not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
@@ -98,9 +98,9 @@ def _is_for_a_person(record: logging.LogRecord) -> bool:
 
 
 def quiet_prefect() -> None:
-    """Hold its console lines back from now on, past the run's end: its threads speak until the process ends."""
+    """Suppress Prefect's console lines until the process ends: its threads log after the run's end too."""
     if logging.getLogger("prefect").isEnabledFor(logging.DEBUG):
         return
     for handler in logging.getLogger().handlers:
         if isinstance(handler, PrefectConsoleHandler):
-            handler.addFilter(_is_for_a_person)
+            handler.addFilter(_is_shown)

@@ -1,4 +1,4 @@
-"""`setup`: make a Prefect server ready for prefect-drs. One line on stdout for each thing that was looked after."""
+"""`setup`: prepare a Prefect server for prefect-drs. One line on stdout per block type, schedule and block."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cyclopts import Parameter
 
 
 def setup(*, sample: Annotated[bool, Parameter(name="--sample", negative="")] = False) -> None:
-    """Register the block types and restore the schedules of stored settings; again and again, if you like.
+    """Register the block types and restore the schedules of stored settings. Safe to repeat.
 
     Parameters
     ----------
     sample
-        Save the sandbox's account as the block `sandbox` too; AWS_ENDPOINT_URL says where the sandbox is.
+        Save the sandbox's account as the block `sandbox` too; AWS_ENDPOINT_URL is the sandbox's address.
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.setup import set_up

@@ -1,7 +1,7 @@
-"""`tag-sync`: one synchronisation of EC2 tags onto DRS source servers, here and now, by the saved settings.
+"""`tag-sync`: copy EC2 tags to DRS source servers once, in this process, with the saved settings.
 
-What changed, or of a dry run would change, goes to stdout; what failed and what to do about it to stderr. It runs as a
-flow, so that the Prefect UI has it too, and not beside another synchronisation.
+Changes, or those that a dry run would make, go to stdout; failures and their remedies go to stderr. It runs as a flow,
+so that the Prefect UI shows it, and never while another synchronisation runs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say_json, tell
+from prefect_drs.cli.output import print_json, print_stderr
 
 if TYPE_CHECKING:
     from prefect_drs.tag_sync import TagSyncResult
@@ -21,7 +21,7 @@ SHOWN = 200  # changes on a terminal; --json has all
 def tag_sync(
     *,
     regions: Annotated[
-        list[str] | None, Parameter(name="--region", negative="", help="Only there; repeatable.")
+        list[str] | None, Parameter(name="--region", negative="", help="Only this region; repeatable.")
     ] = None,
     accounts: Annotated[
         list[str] | None, Parameter(name="--account", negative="", help="Only this account; repeatable.")
@@ -29,15 +29,15 @@ def tag_sync(
     dry_run: Annotated[bool, Parameter(name="--dry-run", negative="")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
-    """Carry tags of EC2 instances over to the source servers that replicate them; write only what differs.
+    """Copy tags of EC2 instances to the source servers that replicate them; write only what differs.
 
-    Exit code 3 where an account, a region or a server could not be synchronised (the rest is), 4 where another
+    Exit code 3 if an account, a region or a server could not be synchronised (the others are), 4 if another
     synchronisation is running.
 
     Parameters
     ----------
     dry_run
-        Tell what would change, and write nothing.
+        Print what would change, and write nothing.
     """
     from prefect.exceptions import CancelledRun
 
@@ -55,11 +55,11 @@ def tag_sync(
     except CancelledRun as cancelled:
         raise TagSyncBusyError(str(cancelled)) from None
     if json:
-        say_json(result.to_json())
+        print_json(result.to_json())
     else:
         _print(result)
     for line in result.errors:
-        tell(f"prefect-drs: {line}")
+        print_stderr(f"prefect-drs: {line}")
     return int(result.exit_code)
 
 
@@ -83,7 +83,7 @@ def _print(result: TagSyncResult) -> None:
     verb = "would be" if result.dry_run else "were"
     print(
         f"{result.servers_processed} servers in {len(result.regions)} region(s) of {len(result.accounts)} account(s): "
-        f"{result.tags_synchronized} tags {verb} written, {result.tags_removed} taken away, copyTags switched on for "
+        f"{result.tags_synchronized} tags {verb} written, {result.tags_removed} removed, copyTags switched on for "
         f"{result.copy_tags_switched_on}; {sum(result.calls.values())} calls to AWS, {result.writes} of them writing",
         flush=True,
     )

@@ -1,7 +1,7 @@
-"""`terminate`: the recovery instances that one execution launched, looked at, confirmed, and terminated.
+"""`terminate`: list the recovery instances that one execution launched, ask for confirmation, and terminate them.
 
-What would be terminated and the question go to stderr, the result to stdout. A recovery's instances may be what
-production runs on: `--yes` is not enough for them, and at a terminal the plan's name must be typed.
+The list and the question go to stderr, the result to stdout. Production may run on a recovery's instances: `--yes` is
+not enough for them, and at a terminal the plan's name must be typed.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 import getpass
 import json as jsonlib
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import say, say_json, tell
+from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 from prefect_drs.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from prefect_drs.execution.events import Event
     from prefect_drs.recovery.instances import Found
     from prefect_drs.recovery.termination import TerminationResult
 
@@ -36,9 +34,9 @@ def terminate(
     by: str | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
-    """Terminate the recovery instances that an execution launched; what others launched is left alone.
+    """Terminate the recovery instances that an execution launched, and no others.
 
-    The execution must be over. Calling it twice is harmless. Afterwards the execution cannot be resumed.
+    The execution must have ended. Safe to repeat. Afterwards the execution cannot be resumed.
 
     Parameters
     ----------
@@ -47,69 +45,40 @@ def terminate(
     yes
         Do not ask. Enough for a drill.
     yes_really
-        Do not ask, although it was a recovery: production may run on these instances.
+        Do not ask, even for a recovery: production may run on these instances.
     skip_failback
-        Leave instances that fail back alone and terminate the others; without it, one that does refuses all.
+        Skip instances that fail back; without it, one such instance refuses the whole command.
     by
-        Who terminates; by default the user of this machine. It goes into the journal.
+        Who terminates; by default the user of this machine. The journal records it.
     json
-        Print what became of each instance as JSON.
+        Print the outcome of each instance as JSON.
     """
     from prefect_drs.cli.prefect_api import require_prefect
-    from prefect_drs.cli.run import _sessions
-    from prefect_drs.core.clock import configured_clock
-    from prefect_drs.execution.view import report_of
-    from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
-    from prefect_drs.orchestration.executions.reports import read_report
-    from prefect_drs.orchestration.flow.finalize import finalize_cancelled
-    from prefect_drs.orchestration.storage.journal_storage import open_journal
-    from prefect_drs.recovery import termination
-    from prefect_drs.recovery.instances import find_instances
+    from prefect_drs.operations.termination import terminate_execution
 
     require_prefect()
-    journal = open_journal(execution)
-    if not journal.read():
-        read_report(execution)  # says so where there is no such execution
-    finalize_cancelled(execution)
-    with execution_lease(execution):
-        events = journal.read()
-        report = report_of(events) if events else read_report(execution)
-        found = find_instances(report, _sessions(), skip_failback=skip_failback)
-        if found.standing and not _confirmed(found, yes=yes, yes_really=yes_really):
-            tell("nothing was terminated")
-            return DECLINED
-        result = termination.terminate(
-            found,
-            _sessions(),
-            configured_clock(),
-            _recorder(journal.append if events else None),
-            by=by or getpass.getuser(),
-            unanswered=termination.unanswered_in(events),
-        )
-    forget_lease(execution)
+    result = terminate_execution(
+        execution,
+        by=by or getpass.getuser(),
+        confirm=lambda found: confirmed(found, yes=yes, yes_really=yes_really),
+        skip_failback=skip_failback,
+        observe=lambda event: print_stderr(f"{event.at:%H:%M:%S} {event.text}"),
+    )
+    if result is None:
+        print_stderr("nothing was terminated")
+        return DECLINED
     if json:
-        say_json(jsonlib.dumps(result.to_json(), indent=2, ensure_ascii=False))
+        print_json(jsonlib.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
         _print(result)
     return result.exit_code
 
 
-def _recorder(append: Callable[[tuple[Event, ...]], None] | None) -> Callable[[Event], None]:
-    """Keeps events in the journal, where it is readable here, and tells them on stderr."""
-
-    def record(event: Event) -> None:
-        if append is not None:
-            append((event,))
-        tell(f"{event.at:%H:%M:%S} {event.text}")
-
-    return record
-
-
-def _confirmed(found: Found, *, yes: bool, yes_really: bool) -> bool:
-    """Whether a person wants it, after having seen what would go.
+def confirmed(found: Found, *, yes: bool, yes_really: bool) -> bool:
+    """Whether a person confirms the termination, by an option or after having seen the instances.
 
     Raises:
-        UsageError: nobody can be asked.
+        UsageError: there is no terminal to ask at, or the option is not enough.
     """
     report, count = found.report, len(found.standing)
     recovery = report.mode == "recovery"
@@ -119,16 +88,16 @@ def _confirmed(found: Found, *, yes: bool, yes_really: bool) -> bool:
     what = f"{count} recovery instance(s) of the {report.mode} {report.plan_name} (execution {report.execution_id})"
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         why = "production may run on them, --yes is not enough" if yes else "there is no terminal to ask at"
-        raise UsageError(f"this would terminate {what}; {why}: say {flag}")
+        raise UsageError(f"this would terminate {what}; {why}: use {flag}")
     for target in found.standing[:SHOWN]:
-        tell(f"  {target.name}  {target.recovery_instance_id}  {target.location}")
+        print_stderr(f"  {target.name}  {target.recovery_instance_id}  {target.location}")
     if count > SHOWN:
-        tell(f"  and {count - SHOWN} more")
-    tell(f"terminates {what}; they and their disks are gone for good.")
+        print_stderr(f"  and {count - SHOWN} more")
+    print_stderr(f"terminates {what}; they and their disks are deleted for good.")
     if recovery:
-        tell(f"Production may run on them. Type the plan's name ({report.plan_name}) to go on: ", end="")
+        print_stderr(f"Production may run on them. Type the plan's name ({report.plan_name}) to continue: ", end="")
         return _answer() == " ".join(report.plan_name.split())
-    tell("Type yes to go on: ", end="")
+    print_stderr("Type yes to continue: ", end="")
     return _answer() == "yes"
 
 
@@ -165,8 +134,8 @@ def _print(result: TerminationResult) -> None:
     console().print(table)
     for left in result.found.left_alone:
         launched = f"job {left.job_id}" if left.job_id else "another job"
-        say(f"left alone: {left.recovery_instance_id} of {left.source_server_id}, launched by {launched}")
+        print_stdout(f"left alone: {left.recovery_instance_id} of {left.source_server_id}, launched by {launched}")
     for target in result.found.failing_back:
-        say(f"left alone: {target.recovery_instance_id} of {target.name}, which fails back")
+        print_stdout(f"left alone: {target.recovery_instance_id} of {target.name}, which fails back")
     gone = len(result.instances) - len(result.left)
-    say(f"{gone} of {len(result.instances)} recovery instance(s) are gone")
+    print_stdout(f"{gone} of {len(result.instances)} recovery instance(s) are gone")

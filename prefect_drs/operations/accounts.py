@@ -1,30 +1,36 @@
-"""Target accounts: who they are, how they are entered, and whether that works.
+"""Target accounts: their saved settings, and whether DRS can be used in them.
 
-In: what a caller says of an account. Out: the account as it is saved, and how each of its regions answered. An account
-is saved when DRS answers in at least one of its regions; all others are told with reason and remedy. An ExternalId
-goes into the block and never into an answer.
+In: an account's settings. Out: the account as it is saved, and how DRS answered in each of its regions. An account is
+saved if DRS answers in at least one of its regions; the others are reported with reason and remedy. An ExternalId is
+stored in the block and never returned.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import SecretStr
 
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import AwsError, PrefectDrsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.invoke import invalid_request
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.operations.saved_accounts import (
+    AccountExistsError,
+    block_of,
+    changed,
+    find_account,
+    one_writer,
+    saved_account,
+)
 from prefect_drs.operations.scope import AccountId, RegionState, region_state
 from prefect_drs.orchestration.blocks import (
     TargetAccount,
@@ -32,18 +38,9 @@ from prefect_drs.orchestration.blocks import (
     save_target_account,
     saved_target_accounts,
 )
-from prefect_drs.orchestration.executions.lease import hold
 from prefect_drs.plan.read.finding import listed
 
 SESSION_NAME = "prefect-drs-validate"
-PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s
-
-
-class AccountExistsError(PrefectDrsError):
-    """The account is saved already."""
-
-    code = "ALREADY_EXISTS"
-    exit_code = 1
 
 
 class AccountInUseError(PrefectDrsError):
@@ -53,27 +50,14 @@ class AccountInUseError(PrefectDrsError):
     exit_code = 1
 
 
-class AccountsBusyError(PrefectDrsError):
-    """Others change the saved accounts all the time."""
-
-    code = "CONFLICT_ERROR"
-
-
-class AccountNotSavedError(PrefectDrsError):
-    """No such account is saved."""
-
-    code = "NOT_FOUND"
-    exit_code = 2
-
-
-class CurrentAccount(AnswerModel):
+class CurrentAccount(FrozenModel):
     """The account of the caller's own credentials."""
 
     account_id: str
 
 
-class AccountFields(RequestModel):
-    """What is said of an account besides its id; see the fields of `TargetAccount`."""
+class AccountFields(FrozenModel):
+    """The settings of an account besides its id; see the fields of `TargetAccount`."""
 
     account_name: str | None = None
     regions: tuple[str, ...] | None = None
@@ -91,18 +75,18 @@ class AddAccount(AccountFields):
 
 
 class UpdateAccount(AccountFields):
-    """A saved account's new values; what is left out stays, null clears."""
+    """A saved account's new values; omitted fields stay, null clears."""
 
     account_id: AccountId
 
 
-class NamedAccount(RequestModel):
+class NamedAccount(FrozenModel):
     """One account."""
 
     account_id: AccountId
 
 
-class StagingView(AnswerModel):
+class StagingView(FrozenModel):
     """A staging account as it is saved."""
 
     account_id: str
@@ -112,7 +96,7 @@ class StagingView(AnswerModel):
     own_external_id: bool
 
 
-class AccountView(AnswerModel):
+class AccountView(FrozenModel):
     """A target account as it is saved. `block`: the name of its block; no regions: every region of DRS."""
 
     account_id: str
@@ -126,13 +110,13 @@ class AccountView(AnswerModel):
     staging_accounts: tuple[StagingView, ...]
 
 
-class Accounts(AnswerModel):
+class Accounts(FrozenModel):
     """The saved target accounts, by id."""
 
     accounts: tuple[AccountView, ...]
 
 
-class CheckedAccount(AnswerModel):
+class CheckedAccount(FrozenModel):
     """An account, and how DRS answered in each of its regions; `usable_regions` are those where it did."""
 
     account: AccountView
@@ -140,8 +124,8 @@ class CheckedAccount(AnswerModel):
     regions: tuple[RegionState, ...]
 
 
-class DeletedAccount(AnswerModel):
-    """What was deleted."""
+class DeletedAccount(FrozenModel):
+    """The deleted account."""
 
     account_id: str
     block: str
@@ -150,8 +134,11 @@ class DeletedAccount(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
-def get_current_account_id(context: Context, request: Nothing) -> CurrentAccount:
-    """The account of the caller's own credentials (`GetCallerIdentity`).
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
+def get_current_account_id(context: Context, request: EmptyRequest) -> CurrentAccount:
+    """Return the account of the caller's own credentials.
+
+    Calls `GetCallerIdentity`.
 
     Raises:
         AwsError: there are no credentials, or STS could not be reached.
@@ -159,14 +146,21 @@ def get_current_account_id(context: Context, request: Nothing) -> CurrentAccount
     return CurrentAccount(account_id=context.sessions.caller_account_id)
 
 
-def get_target_accounts(context: Context, request: Nothing) -> Accounts:
-    """The saved target accounts. The caller's own account needs no block, and is here where it has one."""
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
+def get_target_accounts(context: Context, request: EmptyRequest) -> Accounts:
+    """List the saved target accounts.
+
+    The caller's own account needs no block; it is listed if it has one.
+    """
     views = [account_view(name, account) for name, account in saved_target_accounts().items()]
     return Accounts(accounts=tuple(sorted(views, key=lambda view: view.account_id)))
 
 
+@operation(kind=OperationKind.DATA, permission="register_accounts")
 def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
-    """Enter an account in each of its regions side by side, and save it where DRS answers in at least one.
+    """Save an account once DRS answers in at least one of its regions.
+
+    The regions are read in parallel.
 
     Raises:
         AccountExistsError: it is saved already.
@@ -183,8 +177,9 @@ def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
     return _checked(name, account, answers)
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def update_target_account(context: Context, request: UpdateAccount) -> CheckedAccount:
-    """Change a saved account; it is entered as in `add_target_account` before the change is saved.
+    """Change a saved account once DRS answers in at least one of its regions.
 
     Raises:
         AccountNotSavedError: it is not saved.
@@ -194,15 +189,18 @@ def update_target_account(context: Context, request: UpdateAccount) -> CheckedAc
     given = _given(request)
     _, former = saved_account(request.account_id)
     answers = _usable(changed(former, "update_target_account", given), force=request.force)
-    with one_writer():  # what somebody else changed meanwhile stays
+    with one_writer():  # changes that others made meanwhile stay
         name, former = saved_account(request.account_id)
         account = changed(former, "update_target_account", given)
         save_target_account(account, name, overwrite=True)
     return _checked(name, account, answers)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def validate_target_account(context: Context, request: NamedAccount) -> CheckedAccount:
-    """Enter a saved account in each of its regions, and tell how DRS answered; nothing is saved.
+    """Report how DRS answers in each region of a saved account.
+
+    Saves nothing.
 
     Raises:
         AccountNotSavedError: it is not saved.
@@ -211,8 +209,9 @@ def validate_target_account(context: Context, request: NamedAccount) -> CheckedA
     return _checked(name, account, enter(account.sessions(session_name=SESSION_NAME), account.account_id))
 
 
+@operation(kind=OperationKind.DATA, permission="delete_accounts")
 def delete_target_account(context: Context, request: NamedAccount) -> DeletedAccount:
-    """Forget an account; nothing in AWS is changed.
+    """Delete a saved account; nothing in AWS changes.
 
     Raises:
         AccountNotSavedError: it is not saved.
@@ -234,24 +233,6 @@ def delete_target_account(context: Context, request: NamedAccount) -> DeletedAcc
 # ---- saved accounts ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def one_writer() -> Iterator[None]:
-    """Keep other writers of accounts out for the time of the block, in whichever process they are.
-
-    Raises:
-        AccountsBusyError: others held it all the time.
-    """
-    busy = AccountsBusyError("the saved accounts are being changed by others all the time; try again")
-    with hold("prefect-drs-accounts", PATIENCE, busy):
-        yield
-
-
-def find_account(account_id: str) -> tuple[str, TargetAccount] | None:
-    """The name of the block of that account and the block; None where it is not saved."""
-    saved = saved_target_accounts().items()
-    return next(((name, account) for name, account in saved if account.account_id == account_id), None)
-
-
 def _refuse_saved(account_id: str) -> None:
     if (found := find_account(account_id)) is not None:
         raise AccountExistsError(
@@ -259,32 +240,6 @@ def _refuse_saved(account_id: str) -> None:
             account_id=account_id,
             block=found[0],
         )
-
-
-def saved_account(account_id: str) -> tuple[str, TargetAccount]:
-    """The name of the block of that account, and the block.
-
-    Raises:
-        AccountNotSavedError: it is not saved.
-    """
-    found = find_account(account_id)
-    if found is None:
-        there = ", ".join(sorted(one.account_id for one in saved_target_accounts().values())) or "none"
-        raise AccountNotSavedError(
-            f"account {account_id} is not saved; saved are: {there}; add it with add_target_account",
-            account_id=account_id,
-        )
-    return found
-
-
-def changed(account: TargetAccount, operation: str, values: Mapping[str, Any]) -> TargetAccount:
-    """The block with other values; those that are not given stay.
-
-    Raises:
-        InvalidRequestError: the values do not fit.
-    """
-    former = {field: getattr(account, field) for field in TargetAccount.model_fields}
-    return block_of(operation, {**former, **values})
 
 
 def account_view(name: str, account: TargetAccount) -> AccountView:
@@ -313,31 +268,18 @@ def account_view(name: str, account: TargetAccount) -> AccountView:
 
 
 def _given(request: AccountFields) -> dict[str, Any]:
-    """The values of the block that a request names; no regions stand for all."""
+    """The block's values that a request sets; no regions means all."""
     given = {name: getattr(request, name) for name in request.model_fields_set - {"account_id", "force"}}
     if "regions" in given:
         given["regions"] = list(given["regions"] or ())
     return given
 
 
-def block_of(operation: str, values: Mapping[str, Any]) -> TargetAccount:
-    """A block of those values, not saved.
-
-    Raises:
-        InvalidRequestError: the values do not fit; `operation` is named.
-    """
-    try:
-        return TargetAccount(**values)
-    except ValidationError as error:
-        refusal = invalid_request(operation, TargetAccount, error, spelled=to_camel)
-    raise refusal  # outside the handler: pydantic's error holds the values that were given
-
-
 # ---- entering ----------------------------------------------------------------------------------------------------
 
 
 def enter(sessions: Sessions, account_id: str) -> dict[Location, AwsError | None]:
-    """Enter an account in each of its regions and ask DRS for one source server; None where it answered.
+    """Ask DRS for one source server in each region of an account; None for a region that answered.
 
     Raises:
         AwsError: the caller's own identity could not be read.
@@ -347,23 +289,23 @@ def enter(sessions: Sessions, account_id: str) -> dict[Location, AwsError | None
         with aws_call("DescribeSourceServers", location.account_id, location.region):
             sessions.client("drs", **location._asdict()).describe_source_servers(maxResults=1)
 
-    places = (Location(account_id, region) for region in sessions.regions(account_id))
-    return fan_out(places, ask, workers=sessions.workers)
+    locations = (Location(account_id, region) for region in sessions.regions(account_id))
+    return fan_out(locations, ask, workers=sessions.workers)
 
 
 def _checked(name: str, account: TargetAccount, answers: Mapping[Location, AwsError | None]) -> CheckedAccount:
     return CheckedAccount(
         account=account_view(name, account),
-        usable_regions=tuple(place.region for place, answer in answers.items() if answer is None),
-        regions=tuple(region_state(place, answer) for place, answer in answers.items()),
+        usable_regions=tuple(location.region for location, answer in answers.items() if answer is None),
+        regions=tuple(region_state(location, answer) for location, answer in answers.items()),
     )
 
 
 def _usable(account: TargetAccount, *, force: bool) -> dict[Location, AwsError | None]:
-    """How each region answered; at least one with DRS, unless that is not asked for.
+    """How each region answered; at least one of them with DRS, unless `force` is set.
 
     Raises:
-        AwsError: none did.
+        AwsError: no region answered.
     """
     answers = enter(account.sessions(session_name=SESSION_NAME), account.account_id)
     failures = [answer for answer in answers.values() if answer is not None]
@@ -373,16 +315,16 @@ def _usable(account: TargetAccount, *, force: bool) -> dict[Location, AwsError |
 
 
 def _unusable(account_id: str, answers: Mapping[Location, AwsError | None], failures: Sequence[AwsError]) -> AwsError:
-    """The error of the kind that most regions gave, with how each of them answered."""
+    """The most frequent error of the regions, with the answer of each region."""
     counts = Counter(type(failure) for failure in failures)
     kind, _ = counts.most_common(1)[0]
     example = next(failure for failure in failures if type(failure) is kind)
-    told = ", ".join(f"{kind.code} in {count}" for kind, count in counts.most_common())
+    counted = ", ".join(f"{kind.code} in {count}" for kind, count in counts.most_common())
     return kind(
-        f"account {account_id} was not saved, since DRS can be used in none of its {len(answers)} regions ({told}): "
-        f"{example.message}; or save it all the same with force",
+        f"account {account_id} was not saved, since DRS can be used in none of its {len(answers)} regions ({counted}): "
+        f"{example.message}; or save it anyway with force",
         aws_code=example.aws_code,
         account_id=account_id,
         remedy=example.details.get("remedy"),
-        regions=[region_state(place, answer).model_dump(by_alias=True) for place, answer in answers.items()],
+        regions=[region_state(location, answer).model_dump(by_alias=True) for location, answer in answers.items()],
     )

@@ -1,7 +1,7 @@
-"""How full DRS is in the accounts: the operations on capacity.
+"""Capacity of DRS: the operations that count servers against quotas.
 
-In: accounts and regions. Out: counts against the quotas, place by place. A place that could not be read is told as
-such, and what it leaves out of a total is never passed off as nothing: `complete` is false then.
+In: accounts and regions. Out: counts against the quotas, by account and region. A location that could not be read is
+reported, and a total without it has `complete` false.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from prefect_drs.aws.capacity import (
 from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import (
     AccountId,
     RegionState,
@@ -36,33 +37,33 @@ from prefect_drs.operations.scope import (
 Readings = Mapping[Location, RegionCapacity | AwsError]
 
 
-class CapacityRequest(RequestModel):
+class CapacityRequest(FrozenModel):
     """An account (by default all that are known, or the caller's own) and a region (by default all)."""
 
     account_id: AccountId | None = None
     region: str | None = None
 
 
-class AccountRequest(RequestModel):
-    """An account; by default the caller's own, or all where the operation says so."""
+class AccountRequest(FrozenModel):
+    """An account; by default the caller's own, or all if the operation says so."""
 
     account_id: AccountId | None = None
 
 
-class RegionRequest(RequestModel):
+class RegionRequest(FrozenModel):
     """A region."""
 
     region: str
 
 
-class AccountRegionRequest(RequestModel):
+class AccountRegionRequest(FrozenModel):
     """A region of an account; by default of the caller's own."""
 
     account_id: AccountId | None = None
     region: str
 
 
-class QuotaUse(AnswerModel):
+class QuotaUse(FrozenModel):
     """Servers against a quota."""
 
     used: int
@@ -73,7 +74,7 @@ class QuotaUse(AnswerModel):
 
 
 class RegionCapacityAnswer(RegionState):
-    """An account-region: how it answered, and its counts; null where they could not be read."""
+    """An account-region: how it answered, and its counts; null if they could not be read."""
 
     level: CapacityLevel | None
     replicating_servers: QuotaUse | None = None
@@ -83,10 +84,10 @@ class RegionCapacityAnswer(RegionState):
     replication_states: dict[str, int] = Field(default_factory=dict)
 
 
-class CapacityAnswer(AnswerModel):
-    """Several account-regions; those without any server and without trouble are left out of `regions`.
+class CapacityAnswer(FrozenModel):
+    """Several account-regions; those without servers and without errors are left out of `regions`.
 
-    `level` is the most pressing one; `complete` is false where a place could not be read.
+    `level` is the highest one; `complete` is false if a location could not be read.
     """
 
     level: CapacityLevel
@@ -96,7 +97,7 @@ class CapacityAnswer(AnswerModel):
     regions: tuple[RegionCapacityAnswer, ...]
 
 
-class CombinedRegion(AnswerModel):
+class CombinedRegion(FrozenModel):
     """A region of a target account together with its staging accounts.
 
     `replicating_servers`: of all these accounts, against the sum of their 300s; `source_servers`: of the target
@@ -109,7 +110,7 @@ class CombinedRegion(AnswerModel):
     accounts: tuple[RegionCapacityAnswer, ...]
 
 
-class CombinedAccount(AnswerModel):
+class CombinedAccount(FrozenModel):
     """A target account with its staging accounts, region by region."""
 
     account_id: str
@@ -119,13 +120,13 @@ class CombinedAccount(AnswerModel):
     regions: tuple[CombinedRegion, ...]
 
 
-class CombinedCapacity(AnswerModel):
+class CombinedCapacity(FrozenModel):
     """Target accounts with their staging accounts."""
 
     accounts: tuple[CombinedAccount, ...]
 
 
-class Conflict(AnswerModel):
+class Conflict(FrozenModel):
     """A quota that is used by 80 % or more: INFO, WARNING from 90 %, CRITICAL from 100 %."""
 
     severity: CapacityLevel
@@ -138,8 +139,8 @@ class Conflict(AnswerModel):
     message: str
 
 
-class Conflicts(AnswerModel):
-    """The conflicts, the most pressing first, and the places that could not be checked."""
+class Conflicts(FrozenModel):
+    """The conflicts, the highest level first, and the locations that could not be checked."""
 
     conflicts: tuple[Conflict, ...]
     unchecked: tuple[RegionState, ...]
@@ -148,8 +149,9 @@ class Conflicts(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_account_capacity(context: Context, request: AccountRegionRequest) -> RegionCapacityAnswer:
-    """The capacity of one account-region.
+    """Count servers against the quotas of DRS in one account and region.
 
     Raises:
         AwsError: it could not be read; that DRS is not initialised or the region not enabled is an answer.
@@ -161,24 +163,30 @@ def get_drs_account_capacity(context: Context, request: AccountRegionRequest) ->
     return region_capacity(location, answer)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_account_capacity_all_regions(context: Context, request: AccountRequest) -> CapacityAnswer:
-    """The capacity of one account in all its regions."""
+    """Count servers against the quotas of DRS in all regions of one account."""
     account_id = request.account_id or context.sessions.caller_account_id
     return _capacity(_read(context, locations_within(context, [account_id])))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_regional_capacity(context: Context, request: RegionRequest) -> CapacityAnswer:
-    """The capacity of one region in all accounts that are known and their staging accounts."""
+    """Count servers against the quotas of DRS in one region of all known accounts.
+
+    Staging accounts are included.
+    """
     accounts = accounts_within(context, None)
     staging = [way.account_id for access in context.sessions.accounts for way in access.staging_accounts]
     locations = locations_within(context, sorted({*accounts, *staging}), request.region)
     return _capacity(_read(context, locations))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_combined_capacity(context: Context, request: AccountRequest) -> CombinedCapacity:
-    """The capacity of target accounts together with that of their staging accounts, region by region.
+    """Count servers of target accounts together with their staging accounts, by region.
 
-    Of a staging account that could not be read, the servers it replicates for the target are counted.
+    Of a staging account that could not be read, only the servers that it replicates for the target are counted.
     """
     saved = {access.account_id: access for access in context.sessions.accounts}
     found = []
@@ -191,8 +199,9 @@ def get_combined_capacity(context: Context, request: AccountRequest) -> Combined
     return CombinedCapacity(accounts=tuple(found))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_capacity_conflicts(context: Context, request: CapacityRequest) -> Conflicts:
-    """Quotas that are used by 80 % or more, in all accounts and regions that are asked for."""
+    """List quotas of DRS that are used by 80 % or more, and what could not be checked."""
     readings = _read(context, locations_within(context, accounts_within(context, request.account_id), request.region))
     conflicts = [
         Conflict(
@@ -210,7 +219,7 @@ def get_drs_capacity_conflicts(context: Context, request: CapacityRequest) -> Co
     order = list(CapacityLevel)
     return Conflicts(
         conflicts=tuple(sorted(conflicts, key=lambda one: (-order.index(one.severity), one.account_id, one.region))),
-        unchecked=tuple(region_state(place, answer) for place, answer in readings.items() if _unknown(answer)),
+        unchecked=tuple(region_state(location, answer) for location, answer in readings.items() if _unknown(answer)),
     )
 
 
@@ -231,17 +240,17 @@ def _unknown(answer: RegionCapacity | AwsError) -> bool:
     return isinstance(answer, AwsError) and not has_no_servers(answer)
 
 
-def _telling(answer: RegionCapacity | AwsError) -> bool:
-    """Whether there is something to say of a place: it holds servers, or could not be read."""
+def _reportable(answer: RegionCapacity | AwsError) -> bool:
+    """Whether a location is worth reporting: it has servers, or could not be read."""
     return answer.source_servers > 0 if isinstance(answer, RegionCapacity) else _unknown(answer)
 
 
-def _most_pressing(levels: Iterable[CapacityLevel]) -> CapacityLevel:
+def _highest(levels: Iterable[CapacityLevel]) -> CapacityLevel:
     return max(levels, key=list(CapacityLevel).index, default=CapacityLevel.OK)
 
 
 def _level(capacities: Iterable[RegionCapacity]) -> CapacityLevel:
-    return _most_pressing(usage.level for capacity in capacities for usage in capacity.usages)
+    return _highest(usage.level for capacity in capacities for usage in capacity.usages)
 
 
 def _capacity(readings: Readings) -> CapacityAnswer:
@@ -251,7 +260,7 @@ def _capacity(readings: Readings) -> CapacityAnswer:
         complete=not any(map(_unknown, readings.values())),
         source_servers=sum(capacity.source_servers for capacity in known),
         replicating_servers=sum(capacity.replicating for capacity in known),
-        regions=tuple(region_capacity(place, answer) for place, answer in readings.items() if _telling(answer)),
+        regions=tuple(region_capacity(where, answer) for where, answer in readings.items() if _reportable(answer)),
     )
 
 
@@ -285,15 +294,15 @@ def _use(usage: QuotaUsage) -> QuotaUse:
 
 def _combined(account_id: str, staging: tuple[str, ...], readings: Readings) -> CombinedAccount:
     regions = []
-    for region in dict.fromkeys(place.region for place in readings):
+    for region in dict.fromkeys(location.region for location in readings):
         here = {account: readings[Location(account, region)] for account in (account_id, *staging)}
-        if any(map(_telling, here.values())):
+        if any(map(_reportable, here.values())):
             regions.append(_combined_region(Location(account_id, region), here))
     return CombinedAccount(
         account_id=account_id,
         staging_account_ids=staging,
         complete=not any(map(_unknown, readings.values())),
-        level=_most_pressing(use.level for one in regions for use in (one.replicating_servers, one.source_servers)),
+        level=_highest(use.level for one in regions for use in (one.replicating_servers, one.source_servers)),
         regions=tuple(regions),
     )
 
@@ -317,7 +326,7 @@ def _combined_region(target: Location, here: Mapping[str, RegionCapacity | AwsEr
             limit=limit,
             available=sum(use.available for account, use in uses.items() if not _unknown(here[account])),
             percent_used=round(100 * used / limit, 1),
-            level=_most_pressing(use.level for use in uses.values()),  # none lends to another
+            level=_highest(use.level for use in uses.values()),  # accounts share no quota
         ),
         source_servers=_use(QuotaUsage(SOURCE_SERVERS, capacity.source_servers)),
         accounts=tuple(region_capacity(Location(account, target.region), answer) for account, answer in here.items()),

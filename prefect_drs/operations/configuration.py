@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from prefect_drs.core.errors import Fault
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import EstateChange, change_estate, rehearse_change
 from prefect_drs.estate.errors import fault_json, refused
 from prefect_drs.estate.model import DocumentKind, Edit, Estate, EstateEdit, Stored, Upsert
@@ -20,7 +21,8 @@ from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
 from prefect_drs.operations.groups import reading
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.plan import Bindings, check_values
 from prefect_drs.plan.export import export_group, export_plan
 from prefect_drs.plan.model import Manifest
@@ -28,7 +30,7 @@ from prefect_drs.plan.model import Manifest
 NOTHING_IMPORTED = "nothing was imported"
 
 
-class ImportRequest(RequestModel):
+class ImportRequest(FrozenModel):
     """A manifest to store.
 
     Args:
@@ -53,7 +55,7 @@ class Action(enum.StrEnum):
     REFUSE = "REFUSE"
 
 
-class ImportedItem(AnswerModel):
+class ImportedItem(FrozenModel):
     """A group or plan of an import. `id` and `version`: what it has afterwards; null where it is not known yet."""
 
     name: str
@@ -62,7 +64,7 @@ class ImportedItem(AnswerModel):
     version: int | None
 
 
-class ImportAnswer(AnswerModel):
+class ImportAnswer(FrozenModel):
     """What an import did, or, in a dry run, would do.
 
     Args:
@@ -71,7 +73,7 @@ class ImportAnswer(AnswerModel):
         protection_groups: what becomes of each group; empty where the manifest could not be understood.
         recovery_plans: likewise.
         faults: what refuses it; always empty but in a dry run.
-        warnings: what is told of the manifest.
+        warnings: warnings about the manifest.
         history_error: why the history of launch settings could not be written, where it was not.
     """
 
@@ -84,8 +86,9 @@ class ImportAnswer(AnswerModel):
     history_error: str | None = None
 
 
+@operation(kind=OperationKind.DATA, permission="import_configuration")
 def import_configuration(context: Context, request: ImportRequest) -> ImportAnswer:
-    """Store the groups and plans of a manifest, all of them or none.
+    """Store a manifest's groups and plans, all or none; or report what that would do.
 
     Raises:
         EstateRefusedError: unless it is a dry run: the manifest has faults, something of its name is there already, or
@@ -111,8 +114,10 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
                 yield Upsert(kind, definition, there.id if there is not None else None)
 
     readings = reading(context)
-    asked: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": readings}
-    change = rehearse_change(edit, **asked) if request.dry_run else change_estate(edit, **asked, what=NOTHING_IMPORTED)
+    origin: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": readings}
+    change = (
+        rehearse_change(edit, **origin) if request.dry_run else change_estate(edit, **origin, what=NOTHING_IMPORTED)
+    )
     items = {kind: tuple(_items(kind, manifest, change, request.overwrite_existing)) for kind in DocumentKind}
     return ImportAnswer(
         dry_run=request.dry_run,
@@ -125,8 +130,9 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
     )
 
 
-def export_configuration(context: Context, request: Nothing) -> dict[str, JsonValue]:
-    """All that is stored as a manifest: a plan file's content, which can be imported again."""
+@operation(kind=OperationKind.QUERY, permission="export_configuration")
+def export_configuration(context: Context, request: EmptyRequest) -> dict[str, JsonValue]:
+    """Return all that is stored as a manifest, which can be imported again."""
     values = read_estate().manifest()
     version = values.pop("schemaVersion")
     return {"schemaVersion": version, "exportedAt": context.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), **values}

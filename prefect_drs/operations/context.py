@@ -1,7 +1,7 @@
-"""What every operation may use: the way into the accounts, the time, and who calls.
+"""What every operation may use: sessions for the accounts, the clock, and the caller's name.
 
-In: nothing, or what a face knows of its caller. Out: a `Context`. Sessions are opened when an operation first asks for
-them, so that one that needs no AWS makes no call; a changed account block is seen by the next context.
+In: nothing, or what an interface knows of its caller. Out: a `Context`. Sessions are opened when an operation first
+needs them, so that an operation without AWS makes no call; the next context sees a changed account block.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import getpass
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from prefect.settings import PREFECT_API_URL
+
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, configured_clock
 from prefect_drs.orchestration.blocks import open_sessions
@@ -17,11 +19,11 @@ from prefect_drs.orchestration.blocks import open_sessions
 
 @dataclass(frozen=True)
 class Context:
-    """The surroundings of one operation.
+    """The context of one operation.
 
     Args:
         caller: who calls; goes into histories and reports.
-        clock: the time.
+        clock: the clock.
     """
 
     caller: str = field(default_factory=getpass.getuser)
@@ -29,9 +31,18 @@ class Context:
 
     @cached_property
     def sessions(self) -> Sessions:
-        """The way into every account that is saved as a block, and the caller's own.
+        """Sessions for every account that is saved as a block, and for the caller's own.
 
         Raises:
             UsageError: the saved blocks contradict each other.
         """
         return open_sessions(session_name="prefect-drs-op")
+
+
+def configured_sessions() -> Sessions:
+    """Sessions for every account: by the saved TargetAccount blocks where a Prefect API is configured.
+
+    Raises:
+        UsageError: the saved blocks contradict each other.
+    """
+    return open_sessions(None if PREFECT_API_URL.value() else ())

@@ -1,8 +1,8 @@
-"""Pause, resume and cancel an execution, and tell whether that has taken effect.
+"""Pause, resume and cancel an execution, and report whether the request has taken effect.
 
-In: an execution, who asks, and why. Out: a `ControlOutcome`. The request was confirmed by the process that carries the
-execution; or no process carries it, and it was ended here; or the request is stored, and the next process that carries
-the execution handles it. Prints nothing.
+In: an execution, who requests it, and why. Out: a `ControlOutcome`: the process that carries the execution confirmed
+the request; or no process carries it, and it was finalized here; or the request is stored, and the next process that
+carries the execution handles it. Prints nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prefect.client.orchestration import SyncPrefectClient
+
 from prefect_drs.core.errors import UsageError
 from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
-from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.client import prefect_client, shared_client
 from prefect_drs.orchestration.executions.control_requests import (
     PrefectRequests,
     require_execution,
@@ -36,16 +38,16 @@ CONFIRM_SECONDS = 15.0  # a process reads its requests every 3 s; one that launc
 
 
 class ControlStatus(enum.StrEnum):
-    """What became of a request by now."""
+    """The state of a request."""
 
-    CONFIRMED = "CONFIRMED"  # in the journal: from here on it holds
-    ENDED = "ENDED"  # no process carried the execution; it was brought to its end here
-    STORED = "STORED"  # whoever carries the execution next handles it before launching anything
+    CONFIRMED = "CONFIRMED"  # recorded in the journal: in force from here on
+    ENDED = "ENDED"  # no process carried the execution; it was finalized here
+    STORED = "STORED"  # the next process that carries the execution handles it before launching anything
 
 
 @dataclass(frozen=True, slots=True)
 class ControlOutcome:
-    """What became of a request, and the sentence for a person. `report`: of an execution that was ended here."""
+    """The state of a request, and the message for a person. `report`: of an execution that was finalized here."""
 
     outcome: ControlStatus
     message: str
@@ -55,13 +57,13 @@ class ControlOutcome:
 def cancel_execution(
     execution_id: str, *, by: str, reason: str = "", observers: Sequence[Callable[[Event], None]] = ()
 ) -> ControlOutcome:
-    """Launch nothing more; what DRS runs already is followed to its end.
+    """Launch nothing more; running DRS jobs are followed to their end.
 
     Args:
         execution_id: the execution.
         by: who cancels.
         reason: why.
-        observers: called with every event where the execution is brought to its end here.
+        observers: called with every event if the execution is finalized here.
 
     Raises:
         UsageError: no such execution, or it has ended.
@@ -72,30 +74,30 @@ def cancel_execution(
         if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
             return ControlOutcome(
                 ControlStatus.CONFIRMED,
-                f"execution {execution_id} is cancelled: nothing more is launched, what DRS runs already is followed "
-                f"to its end; see prefect-drs status {execution_id}",
+                f"execution {execution_id} is cancelled: nothing more is launched, running DRS jobs are followed to "
+                f"their end; see prefect-drs status {execution_id}",
             )
-        _require_active(execution_id)  # it may have ended while it was waited for
+        _require_active(execution_id)  # it may have ended meanwhile
         return ControlOutcome(
             ControlStatus.STORED,
             f"the cancel of execution {execution_id} is stored, but its process has not confirmed it within "
             f"{CONFIRM_SECONDS:.0f} s: it may be dead or stuck; whoever carries the execution next launches nothing. "
-            f"To bring it to its end once its lease has lapsed (75 s after it died): prefect-drs cancel {execution_id}",
+            f"To finalize it once its lease has expired (75 s after it died): prefect-drs cancel {execution_id}",
         )
     if _waits_for_worker(execution_id):
         return ControlOutcome(
             ControlStatus.STORED,
-            f"no process carries execution {execution_id} now; the cancel is stored, and the worker that goes on with "
-            f"it brings it to its end; see prefect-drs status {execution_id}",
+            f"no process carries execution {execution_id} now; the cancel is stored, and the worker that resumes it "
+            f"finalizes it; see prefect-drs status {execution_id}",
         )
     report = finalize_cancelled(execution_id, follow_jobs=True, observers=observers)
     if report is not None:
         return ControlOutcome(
             ControlStatus.ENDED,
-            f"no process carried execution {execution_id}; it was brought to its end here: {report.status}",
+            f"no process carried execution {execution_id}; it was finalized here: {report.status}",
             report,
         )
-    where = "" if open_journal(execution_id).read() else " (it has not begun, or its journal is on another machine)"
+    where = "" if open_journal(execution_id).read() else " (it has not started, or its journal is on another machine)"
     return ControlOutcome(
         ControlStatus.STORED,
         f"no process carries execution {execution_id}{where}; the cancel is stored, and whoever carries the execution "
@@ -104,85 +106,92 @@ def cancel_execution(
 
 
 def pause_execution(execution_id: str, *, by: str) -> ControlOutcome:
-    """Launch nothing more for now; what runs goes on.
+    """Launch nothing more for now; running jobs continue.
 
     Raises:
         UsageError: no such execution, or it has ended.
     """
-    _require_active(execution_id)
-    request = submit(execution_id, ControlAction.PAUSE, by=by)
-    go_on = f"go on with: prefect-drs resume {execution_id}"
-    if not is_held(execution_id):
+    with shared_client():
+        _require_active(execution_id)
+        request = submit(execution_id, ControlAction.PAUSE, by=by)
+        is_carried = is_held(execution_id)
+    resume = f"resume with: prefect-drs resume {execution_id}"
+    if not is_carried:
         return ControlOutcome(
             ControlStatus.STORED,
             f"no process carries execution {execution_id}; the pause is stored, and whoever carries it next launches "
-            f"nothing until it is resumed; {go_on}",
+            f"nothing until it is resumed; {resume}",
         )
     if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
-        return ControlOutcome(ControlStatus.CONFIRMED, f"execution {execution_id} is paused; {go_on}")
+        return ControlOutcome(ControlStatus.CONFIRMED, f"execution {execution_id} is paused; {resume}")
     _require_active(execution_id)
     return ControlOutcome(
         ControlStatus.STORED,
         f"the pause of execution {execution_id} is stored, but its process has not confirmed it within "
         f"{CONFIRM_SECONDS:.0f} s: it may be dead or stuck; whoever carries the execution next launches "
-        f"nothing; {go_on}",
+        f"nothing; {resume}",
     )
 
 
 def end_pause(execution_id: str, *, by: str) -> ControlOutcome | None:
-    """End a pause: at once where a process carries the execution, else for the process that carries it next.
+    """End a pause: at once if a process carries the execution, otherwise for the process that carries it next.
 
     Returns:
-        None where no process carries the execution and nobody paused it: there is nothing to end.
+        None if no process carries the execution and it is not paused: there is nothing to end.
 
     Raises:
         UsageError: no such execution.
     """
-    held = is_held(execution_id)
-    if not held and not _is_paused(execution_id):
+    is_carried = is_held(execution_id)
+    if not is_carried and not _is_paused(execution_id):
         return None
     request = submit(execution_id, ControlAction.RESUME, by=by)
-    if held and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
+    if is_carried and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
         return ControlOutcome(
             ControlStatus.CONFIRMED,
-            f"execution {execution_id} goes on in the process that carries it; it is not paused",
+            f"execution {execution_id} continues in the process that carries it; it is not paused",
         )
     return ControlOutcome(ControlStatus.STORED, f"the pause of execution {execution_id} is over")
 
 
 def _is_paused(execution_id: str) -> bool:
-    """Whether the journal, or a pause that nobody has handled yet, keeps the execution from launching."""
-    standing = state_of(open_journal(execution_id).read())
-    if standing is None:
+    """Whether the execution is paused by its journal, or by a request that no process has handled yet."""
+    state = state_of(open_journal(execution_id).read())
+    if state is None:
         return False
-    paused = standing.paused
-    for request in PrefectRequests(execution_id).pending(standing.handled):
+    paused = state.paused
+    for request in PrefectRequests(execution_id).pending(state.handled):
         if isinstance(request, ControlRequest) and request.action is not ControlAction.CANCEL:
             paused = request.action is ControlAction.PAUSE
     return paused
 
 
 def _require_active(execution_id: str) -> None:
-    """Refuse to steer what has ended.
+    """Refuse to control an execution that has ended.
 
     Raises:
-        UsageError: no such execution, it has ended, or it never began.
+        UsageError: no such execution, it has ended, or it never started.
     """
     with prefect_client() as client:
         require_execution(client, execution_id)
         report = find_report(execution_id)
-        if report is not None and report.ended_at is not None:
+        if report is None:
+            _require_started(client, execution_id)
+        elif report.ended_at is not None:
             raise UsageError(
                 f"execution {execution_id} has ended: {report.status} at {report.ended_at:%Y-%m-%d %H:%M:%S} UTC"
             )
-        states = [run.state for run in all_flow_runs_of(client, execution_id)]
-    if report is None and all(state is not None and state.is_final() for state in states):
-        told = "; ".join(str(state.name) for state in states if state is not None)
-        raise UsageError(f"execution {execution_id} has ended before it launched anything: its flow run is {told}")
+
+
+def _require_started(client: SyncPrefectClient, execution_id: str) -> None:
+    states = [run.state for run in all_flow_runs_of(client, execution_id)]
+    if all(state is not None and state.is_final() for state in states):
+        names = "; ".join(str(state.name) for state in states if state is not None)
+        raise UsageError(f"execution {execution_id} has ended before it launched anything: its flow run is {names}")
 
 
 def _waits_for_worker(execution_id: str) -> bool:
-    """Whether a flow run of the execution is Suspended, or scheduled to go on."""
+    """Whether a flow run of the execution is Suspended, or scheduled to resume."""
     with prefect_client() as client:
         runs = all_flow_runs_of(client, execution_id)
     return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)

@@ -1,7 +1,6 @@
-"""What can be launched into: subnets, security groups, instance types and instance profiles of an account-region.
+"""Choices for launch settings: subnets, security groups, instance types and instance profiles of an account-region.
 
-In: a region, and an account (the caller's own where none is named). Out: what EC2 and IAM list there, for choosing
-launch settings.
+In: a region, and an account (by default the caller's own). Out: what EC2 and IAM list there.
 """
 
 from __future__ import annotations
@@ -18,98 +17,103 @@ from prefect_drs.aws.catalogue import (
 )
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import partition_of
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId
 
 
-class PlaceRequest(RequestModel):
+class LocationRequest(FrozenModel):
     """A region of an account; by default of the caller's own."""
 
     region: str
     account_id: AccountId | None = None
 
 
-class VpcRequest(PlaceRequest):
-    """The same, or one VPC of it."""
+class VpcRequest(LocationRequest):
+    """A region of an account, or one VPC of it."""
 
     vpc_id: str | None = None
 
 
-class TypesRequest(PlaceRequest):
-    """The same, or one zone of it."""
+class TypesRequest(LocationRequest):
+    """A region of an account, or one zone of it."""
 
     availability_zone: str | None = None
 
 
-class Subnets(AnswerModel):
+class Subnets(FrozenModel):
     """Subnets."""
 
     subnets: tuple[OfferedSubnet, ...]
 
 
-class SecurityGroups(AnswerModel):
+class SecurityGroups(FrozenModel):
     """Security groups."""
 
     security_groups: tuple[OfferedSecurityGroup, ...]
 
 
-class InstanceTypes(AnswerModel):
+class InstanceTypes(FrozenModel):
     """Instance types."""
 
     instance_types: tuple[OfferedInstanceType, ...]
 
 
-class InstanceProfiles(AnswerModel):
+class InstanceProfiles(FrozenModel):
     """Instance profiles."""
 
     instance_profiles: tuple[OfferedInstanceProfile, ...]
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_ec2_subnets(context: Context, request: VpcRequest) -> Subnets:
-    """The subnets, each with its free addresses.
+    """List the subnets of an account and region with their free addresses.
 
     Raises:
         UsageError: botocore knows no such region.
         AwsError: EC2 could not be read.
     """
-    found = list_subnets(context.sessions, _place(context, request), request.vpc_id)
+    found = list_subnets(context.sessions, _location(context, request), request.vpc_id)
     return Subnets(subnets=found)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_ec2_security_groups(context: Context, request: VpcRequest) -> SecurityGroups:
-    """The security groups.
+    """List the security groups of an account and region.
 
     Raises:
         UsageError: botocore knows no such region.
         AwsError: EC2 could not be read.
     """
-    found = list_security_groups(context.sessions, _place(context, request), request.vpc_id)
+    found = list_security_groups(context.sessions, _location(context, request), request.vpc_id)
     return SecurityGroups(security_groups=found)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_ec2_instance_types(context: Context, request: TypesRequest) -> InstanceTypes:
-    """The instance types on offer, each with the zones that offer it.
+    """List the instance types on offer in an account and region, with their zones.
 
     Raises:
         UsageError: botocore knows no such region.
         AwsError: EC2 could not be read.
     """
-    found = list_instance_types(context.sessions, _place(context, request), request.availability_zone)
+    found = list_instance_types(context.sessions, _location(context, request), request.availability_zone)
     return InstanceTypes(instance_types=found)
 
 
-def get_ec2_instance_profiles(context: Context, request: PlaceRequest) -> InstanceProfiles:
-    """The instance profiles of the account.
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
+def get_ec2_instance_profiles(context: Context, request: LocationRequest) -> InstanceProfiles:
+    """List the instance profiles of an account.
 
     Raises:
         UsageError: botocore knows no such region.
         AwsError: IAM could not be read.
     """
-    found = list_instance_profiles(context.sessions, _place(context, request))
+    found = list_instance_profiles(context.sessions, _location(context, request))
     return InstanceProfiles(instance_profiles=found)
 
 
-def _place(context: Context, request: PlaceRequest) -> Location:
+def _location(context: Context, request: LocationRequest) -> Location:
     partition_of(request.region)
     return Location(request.account_id or context.sessions.caller_account_id, request.region)

@@ -12,14 +12,15 @@ from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.staging import Extension, ExtensionState, extend_source_servers
 from prefect_drs.core.errors import AwsError
-from prefect_drs.operations.accounts import AccountNotSavedError, saved_account
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.operations.saved_accounts import AccountNotSavedError, saved_account
 from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 
 
-class ExtendRequest(RequestModel):
-    """Which servers to extend: of one staging account or all, in one region or all; `dry_run` only tells."""
+class ExtendRequest(FrozenModel):
+    """Which servers to extend: of one staging account or all, in one region or all; `dry_run` only reports."""
 
     target_account_id: AccountId
     staging_account_id: AccountId | None = None
@@ -27,7 +28,7 @@ class ExtendRequest(RequestModel):
     dry_run: bool = False
 
 
-class ExtensionAnswer(AnswerModel):
+class ExtensionAnswer(FrozenModel):
     """What became of one server of a staging account."""
 
     staging_account_id: str
@@ -46,8 +47,8 @@ class ExtensionPlace(RegionState):
     staging_account_id: str
 
 
-class Extended(AnswerModel):
-    """What became of all servers; `unchecked`: places whose servers could not be read."""
+class Extended(FrozenModel):
+    """The result for all servers; `unchecked`: account-regions whose servers could not be read."""
 
     target_account_id: str
     dry_run: bool
@@ -56,9 +57,12 @@ class Extended(AnswerModel):
     unchecked: tuple[ExtensionPlace, ...]
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def sync_extended_source_servers(context: Context, request: ExtendRequest) -> Extended:
-    """Extend the servers of staging accounts that are not extended yet (`CreateExtendedSourceServer`), side by side in
-    all regions. Safe to do again: what is extended is not in the list of what can be.
+    """Extend the servers of staging accounts that are not extended yet.
+
+    Calls `CreateExtendedSourceServer`, in all regions in parallel. Safe to repeat: DRS does not list extended servers
+    as extensible.
 
     Raises:
         AccountNotSavedError: the target account is not saved, or that staging account not with it.
@@ -84,11 +88,11 @@ def sync_extended_source_servers(context: Context, request: ExtendRequest) -> Ex
             partial(extend_source_servers, context.sessions, staging_account_id=staging, dry_run=request.dry_run),
             workers=context.sessions.workers,
         )
-        for place, answer in found.items():
+        for location, answer in found.items():
             if not isinstance(answer, AwsError):
-                servers.extend(_extension(staging, place, extension) for extension in answer)
+                servers.extend(_extension(staging, location, extension) for extension in answer)
             elif not has_no_servers(answer):
-                state = region_state(place, answer)
+                state = region_state(location, answer)
                 unchecked.append(ExtensionPlace(**state.model_dump(), staging_account_id=staging))
     return Extended(
         target_account_id=request.target_account_id,
@@ -99,11 +103,11 @@ def sync_extended_source_servers(context: Context, request: ExtendRequest) -> Ex
     )
 
 
-def _extension(staging: str, place: Location, extension: Extension) -> ExtensionAnswer:
+def _extension(staging: str, location: Location, extension: Extension) -> ExtensionAnswer:
     error = extension.error
     return ExtensionAnswer(
         staging_account_id=staging,
-        region=place.region,
+        region=location.region,
         arn=extension.server.arn,
         hostname=extension.server.hostname,
         state=extension.state,

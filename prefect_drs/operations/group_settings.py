@@ -151,7 +151,7 @@ def account_problems(
         if any(change.part == "ec2" for change in compared[each].changes) and (why := why_unwritable(state, settings)):
             unwritable = Problem("TEMPLATE_NOT_WRITABLE", "launchTemplate", state.template_id, why)
             found[each] = (*found.get(each, ()), unwritable)
-    return {each: told for each, told in found.items() if told}
+    return {each: problems for each, problems in found.items() if problems}
 
 
 def problem_text(problem: Problem) -> str:
@@ -163,8 +163,8 @@ def as_faults(group: GroupServers, found: Mapping[str, Iterable[Problem]]) -> li
     """The problems as faults, each with its server's place."""
     return [
         Fault(group.place(each), 0, problem.code, problem_text(problem))
-        for each, told in found.items()
-        for problem in told
+        for each, problems in found.items()
+        for problem in problems
     ]
 
 
@@ -172,7 +172,7 @@ def recorded(group: GroupServers, entries: Mapping[str, SettingsHistoryEntry]) -
     """Write what was done to the history; why not, where Prefect does not take it: what was done is done."""
     try:
         record_changes(group.location, entries)
-    except Exception as error:  # whatever it was, the change stands, and its caller must be told of it
+    except Exception as error:  # the change was made; the caller gets it with a history_error
         return f"the change was made, but its history could not be written: {error}"
     return None
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from prefect_drs.core.errors import AwsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import Editing, EstateChange, change_estate
 from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import Delete, DocumentKind, Estate, Stored, Upsert
@@ -22,7 +23,8 @@ from prefect_drs.estate.rules import sound
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.plan.model import ProtectionGroup
 
 Mode = Literal["explicit", "tags"]
@@ -33,7 +35,7 @@ WORDS = {"name": "groupName", "launchConfiguration": "launchConfig"}
 SELECTIONS = {"explicit": "sourceServerIds", "tags": "serverSelectionTags"}
 
 
-class GroupFields(RequestModel):
+class GroupFields(FrozenModel):
     """A group as operations write it. Values are checked by the manifest's rules, which name all faults at once."""
 
     description: JsonValue = None
@@ -62,7 +64,7 @@ class GroupFields(RequestModel):
         values = {**(former or {}), **{WORDS.get(field, field): value for field, value in given.items()}}
         for field, other in (("sourceServerIds", "serverSelectionTags"), ("serverSelectionTags", "sourceServerIds")):
             if given.get(field) and other not in given:
-                values.pop(other, None)  # a selection takes the place of the former one
+                values.pop(other, None)  # a selection replaces the former one
         return {field: value for field, value in values.items() if value is not None}
 
 
@@ -74,7 +76,7 @@ class CreateGroup(GroupFields):
 
 
 class UpdateGroup(GroupFields):
-    """Changes to a group: what is given takes the place of what was there, null takes it away.
+    """Changes to a group: given fields replace the former ones, null removes a field.
 
     Args:
         group_id: the group's id, or its name.
@@ -93,7 +95,7 @@ class UpdateGroup(GroupFields):
         return self
 
 
-class GroupReference(RequestModel):
+class GroupReference(FrozenModel):
     """A group, by its id or name."""
 
     group_id: str
@@ -105,7 +107,7 @@ class DeleteGroup(GroupReference):
     version: Version | None = None
 
 
-class Selection(RequestModel):
+class Selection(FrozenModel):
     """Tags, all of which a server must carry, in a region of an account (the caller's own where none is given)."""
 
     region: str
@@ -113,8 +115,8 @@ class Selection(RequestModel):
     server_selection_tags: Annotated[dict[str, str], Field(min_length=1)]
 
 
-class GroupAnswer(AnswerModel):
-    """A stored group. `source_server_ids`: who belongs to it now; null, with the reason, where nobody could tell."""
+class GroupAnswer(FrozenModel):
+    """A stored group. `source_server_ids`: its current servers; null, with the reason, if they could not be read."""
 
     group_id: str
     name: str
@@ -137,13 +139,13 @@ class GroupAnswer(AnswerModel):
     history_error: str | None = None
 
 
-class GroupsAnswer(AnswerModel):
+class GroupsAnswer(FrozenModel):
     """All stored groups, by name."""
 
     protection_groups: tuple[GroupAnswer, ...]
 
 
-class MatchingServer(AnswerModel):
+class MatchingServer(FrozenModel):
     """A server that a selection holds. `protection_groups`: the stored groups that hold it already."""
 
     source_server_id: str
@@ -154,7 +156,7 @@ class MatchingServer(AnswerModel):
     protection_groups: tuple[str, ...]
 
 
-class SelectionAnswer(AnswerModel):
+class SelectionAnswer(FrozenModel):
     """Who a selection holds now."""
 
     region: str
@@ -164,7 +166,7 @@ class SelectionAnswer(AnswerModel):
     server_count: int
 
 
-class DeletedAnswer(AnswerModel):
+class DeletedAnswer(FrozenModel):
     """What was deleted."""
 
     id: str
@@ -172,8 +174,9 @@ class DeletedAnswer(AnswerModel):
     deleted: bool = True
 
 
+@operation(kind=OperationKind.DATA, permission="create_protection_groups")
 def create_protection_group(context: Context, request: CreateGroup) -> GroupAnswer:
-    """Store a new protection group.
+    """Store a protection group: servers by ids or by tags, and their launch settings.
 
     Raises:
         EstateRefusedError: ALREADY_EXISTS, SERVER_CONFLICT (with both groups' names), or VALIDATION_ERROR; all faults.
@@ -185,8 +188,9 @@ def create_protection_group(context: Context, request: CreateGroup) -> GroupAnsw
     return _answer_of(change, readings)
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnswer:
-    """Change a stored protection group.
+    """Change a stored protection group, from the version that was read.
 
     Raises:
         EstateRefusedError: as `create_protection_group`; NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
@@ -204,6 +208,7 @@ def update_protection_group(context: Context, request: UpdateGroup) -> GroupAnsw
     return _answer_of(change, readings).model_copy(update={"history_error": history_error})
 
 
+@operation(kind=OperationKind.DATA, permission="delete_protection_groups")
 def delete_protection_group(context: Context, request: DeleteGroup) -> DeletedAnswer:
     """Delete a stored protection group that no plan names.
 
@@ -230,24 +235,27 @@ def change_stored(context: Context, edit: Editing, what: str, readings: Readings
     )
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_protection_group(context: Context, request: GroupReference) -> GroupAnswer:
-    """A stored protection group, and which servers belong to it now.
+    """Return a stored protection group with its current servers.
 
     Raises:
-        NotStoredError: there is none of that id or name.
+        NotStoredError: no group has that id or name.
     """
     estate = read_estate()
     return _answer(estate.find(DocumentKind.GROUP, request.group_id), estate, reading(context))
 
 
-def list_protection_groups(context: Context, request: Nothing) -> GroupsAnswer:
-    """All stored protection groups, and which servers belong to each now."""
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
+def list_protection_groups(context: Context, request: EmptyRequest) -> GroupsAnswer:
+    """List all stored protection groups with their current servers."""
     estate, readings = read_estate(), reading(context)
     return GroupsAnswer(protection_groups=tuple(_answer(group, estate, readings) for group in estate.groups))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def resolve_protection_group_tags(context: Context, request: Selection) -> SelectionAnswer:
-    """Which servers carry all of these tags now, and which stored groups hold them already.
+    """List the servers that have all of these tags, and the stored groups they belong to.
 
     Raises:
         AwsError: DRS refused or could not be reached.

@@ -1,21 +1,20 @@
-"""Launch settings of single servers in stored groups: shown, changed, many at once, and an address tried.
+"""Launch settings of single servers in stored groups: read, changed, changed in bulk, and static addresses checked.
 
-In: a group, servers of it, settings in the manifest's words. Out: a server's effective settings, each value with its
-origin, beside what the account holds. A change is examined by the rules of a manifest and by the preflight's checks on
-the account; every fault is told at once, and nothing is stored where there is one. Nothing here writes to AWS.
+In: a group, its servers, settings in the manifest's form. Out: a server's effective settings, each value with its
+origin, and the account's current settings. A change is checked by the rules of a manifest and by the preflight's checks
+of the account; all faults are reported at once, and nothing is stored if there is one. Nothing here writes to AWS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, model_validator
 
-from prefect_drs.aws.launch_configuration import LaunchState, SettingChange
 from prefect_drs.aws.launch_sync import Compared, compare_settings
 from prefect_drs.core.errors import Fault
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import EstateChange, change_estate, rehearse_change
 from prefect_drs.estate.errors import fault_json, refused
 from prefect_drs.estate.model import DocumentKind, Estate, Upsert
@@ -33,23 +32,28 @@ from prefect_drs.operations.group_settings import (
     recorded,
 )
 from prefect_drs.operations.groups import Version, reading
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.launch_config_answers import (
+    ServerConfig,
+    ServerConfigs,
+    SettingDifference,
+    TemplateVersion,
+)
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.storage.settings_history import SettingsHistoryEntry
-from prefect_drs.plan.effective import EffectiveValue
 
 ADDRESS_WORDS = ("ADDRESS", "SUBNET", "STATIC_IP")
 """What the codes of faults that concern an address have in them."""
 
 
-class ServerReference(RequestModel):
+class ServerReference(FrozenModel):
     """A server of a stored group; the group by its id or name, the server by its DRS id."""
 
     group_id: str
     server_id: str
 
 
-class ServerSettings(RequestModel):
-    """Settings of one server, laid over those it has: a value that is given takes their place, null takes it away.
+class ServerSettings(FrozenModel):
+    """Settings of one server: given values replace those it has, null removes a value.
 
     Args:
         server_id: its DRS id.
@@ -81,7 +85,7 @@ class DeleteServer(ServerReference):
     version: Version | None = None
 
 
-class UpdateServers(RequestModel):
+class UpdateServers(FrozenModel):
     """New settings of many servers of a group, all or nothing."""
 
     group_id: str
@@ -96,78 +100,8 @@ class TryAddress(ServerReference):
     subnet_id: str | None = None
 
 
-class SettingDifference(AnswerModel):
-    """A setting whose value in the account (`actual`) is not what the group says (`wanted`)."""
-
-    part: str
-    field: str
-    actual: JsonValue
-    wanted: JsonValue
-
-    @classmethod
-    def of(cls, change: SettingChange) -> SettingDifference:
-        """From what a sync would change."""
-        return cls(part=change.part, field=change.field, actual=change.before, wanted=change.after)
-
-
-class TemplateVersion(AnswerModel):
-    """The launch template's default version: what the account launches from, and since when."""
-
-    template_id: str
-    version: int
-    created_at: datetime | None
-    created_by: str | None
-
-    @classmethod
-    def of(cls, state: LaunchState | None) -> TemplateVersion | None:
-        """Of a state; None where there is no template."""
-        if state is None or not state.template_exists:
-            return None
-        return cls(
-            template_id=state.template_id,
-            version=state.default_version,
-            created_at=state.version_at,
-            created_by=state.version_by,
-        )
-
-
-class ServerConfig(AnswerModel):
-    """A server's launch settings.
-
-    Args:
-        effective: all that it would be launched with, by the manifest's words, each with its origin.
-        own: its own settings within the group, as they are stored; null where it has none.
-        in_sync: whether the account holds what the group says.
-        differences: what it does not.
-        version: the group's.
-        history_error: why the change is not in the history, where that could not be written.
-    """
-
-    group_id: str
-    group_name: str
-    version: int
-    server_id: str
-    name: str
-    account_id: str
-    region: str
-    effective: dict[str, EffectiveValue]
-    own: dict[str, JsonValue] | None
-    in_sync: bool
-    differences: tuple[SettingDifference, ...]
-    template: TemplateVersion | None
-    history_error: str | None = None
-
-
-class ServerConfigs(AnswerModel):
-    """Servers' launch settings, after a change."""
-
-    servers: tuple[ServerConfig, ...]
-    version: int
-    history_error: str | None = None
-
-
-class TriedAddress(AnswerModel):
-    """Whether the server could have the address, and all that speaks against it."""
+class TriedAddress(FrozenModel):
+    """Whether the server could have the address, and all faults."""
 
     valid: bool
     faults: tuple[dict[str, JsonValue], ...]
@@ -176,8 +110,11 @@ class TriedAddress(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_server_launch_config(context: Context, request: ServerReference) -> ServerConfig:
-    """A server's launch settings, each value with its origin, and how they stand to the account.
+    """Return a server's launch settings, each value with its origin.
+
+    Includes the differences from the account's current settings.
 
     Raises:
         NotStoredError: no such group, or the server does not belong to it.
@@ -189,8 +126,9 @@ def get_server_launch_config(context: Context, request: ServerReference) -> Serv
     return config
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def update_server_launch_config(context: Context, request: UpdateServer) -> ServerConfig:
-    """Change one server's own settings in its stored group.
+    """Change one server's own launch settings in its stored group.
 
     Raises:
         EstateRefusedError: NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION, or VALIDATION_ERROR with every fault.
@@ -202,8 +140,9 @@ def update_server_launch_config(context: Context, request: UpdateServer) -> Serv
     return answer.servers[0].model_copy(update={"history_error": answer.history_error})
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def delete_server_launch_config(context: Context, request: DeleteServer) -> ServerConfig:
-    """Take one server's own settings away, so that it has those of its group.
+    """Delete one server's own launch settings, so that its group's apply.
 
     Raises:
         EstateRefusedError: NOT_FOUND (also where it has none), VERSION_MISMATCH, ACTIVE_EXECUTION.
@@ -223,8 +162,11 @@ def delete_server_launch_config(context: Context, request: DeleteServer) -> Serv
     return answer.servers[0].model_copy(update={"history_error": answer.history_error})
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def bulk_update_server_configs(context: Context, request: UpdateServers) -> ServerConfigs:
-    """Change many servers' own settings in their stored group, all or nothing; every fault of all of them is told.
+    """Change many servers' own launch settings, all or nothing.
+
+    Reports every fault of all of them.
 
     Raises:
         EstateRefusedError: as `update_server_launch_config`; a server or a static address twice among the faults.
@@ -235,9 +177,12 @@ def bulk_update_server_configs(context: Context, request: UpdateServers) -> Serv
     )
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def validate_static_ip(context: Context, request: TryAddress) -> TriedAddress:
-    """Whether a server could have a static address: IPv4 and private, in the subnet, not reserved, not in use, given to
-    nobody else in the stored estate. Nothing is stored.
+    """Check whether a server could have a static address, and list all faults.
+
+    The address must be IPv4 and private, in the subnet, not reserved, not in use, and assigned to no other server of
+    the stored estate. Stores nothing.
 
     Raises:
         NotStoredError: no such group, or the server does not belong to it.
@@ -250,8 +195,8 @@ def validate_static_ip(context: Context, request: TryAddress) -> TriedAddress:
         settings["subnetId"] = request.subnet_id
     tried = ServerSettings(server_id=request.server_id, launch_template=settings, use_group_defaults=False)
     _, faults = _examined(context, request.group_id, [tried], None, readings)
-    told = [fault for fault in faults if any(word in fault.code for word in ADDRESS_WORDS)]
-    return TriedAddress(valid=not told, faults=tuple(fault_json(fault) for fault in told))
+    concerned = [fault for fault in faults if any(word in fault.code for word in ADDRESS_WORDS)]
+    return TriedAddress(valid=not concerned, faults=tuple(fault_json(fault) for fault in concerned))
 
 
 # ---- changing ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from pydantic import Field, JsonValue
 
 from prefect_drs.aws.launch_sync import Compared, SyncState, write_settings
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.errors import EstateRefusedError, refused
 from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit
 from prefect_drs.estate.overlap import Readings
@@ -34,8 +35,9 @@ from prefect_drs.operations.group_settings import (
     recorded,
 )
 from prefect_drs.operations.groups import GroupReference, reading
-from prefect_drs.operations.launch_configs import ServerReference, SettingDifference, TemplateVersion
-from prefect_drs.operations.registry import AnswerModel, RequestModel
+from prefect_drs.operations.launch_config_answers import SettingDifference, TemplateVersion
+from prefect_drs.operations.launch_configs import ServerReference
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import active_reports
 from prefect_drs.orchestration.storage.settings_history import ChangedSetting, SettingsHistoryEntry, read_history
@@ -45,7 +47,7 @@ REFUSED_BY_THE_ACCOUNT = "SETTINGS_NOT_ALLOWED"
 
 
 class GroupState(enum.StrEnum):
-    """How a group's account stands to its settings, the least pressing first."""
+    """How a group's account compares with its settings, the best state first."""
 
     IN_SYNC = "IN_SYNC"
     WRITTEN = "WRITTEN"
@@ -53,7 +55,7 @@ class GroupState(enum.StrEnum):
     FAILED = "FAILED"
 
 
-class ApplyRequest(RequestModel):
+class ApplyRequest(FrozenModel):
     """A stored group, some of its servers where they are given, and whether to tell only."""
 
     group_id: str
@@ -61,8 +63,8 @@ class ApplyRequest(RequestModel):
     dry_run: bool = False
 
 
-class SyncRequest(RequestModel):
-    """Stored groups by id or name; by default all. `dry_run` only tells."""
+class SyncRequest(FrozenModel):
+    """Stored groups by id or name; by default all. `dry_run` only reports."""
 
     group_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     dry_run: bool = False
@@ -74,7 +76,7 @@ class HistoryRequest(ServerReference):
     limit: Annotated[int, Field(ge=1, le=HISTORY_AT_MOST)] = 50
 
 
-class ServerSync(AnswerModel):
+class ServerSync(FrozenModel):
     """One server: what differs, or was written; `template`: the version that its account launches from."""
 
     server_id: str
@@ -86,7 +88,7 @@ class ServerSync(AnswerModel):
     message: str | None
 
 
-class GroupSync(AnswerModel):
+class GroupSync(FrozenModel):
     """One group. `error`: why none of it could be looked at or written; `history_error`: as in other answers."""
 
     group_id: str
@@ -99,7 +101,7 @@ class GroupSync(AnswerModel):
     history_error: str | None = None
 
 
-class SyncAnswer(AnswerModel):
+class SyncAnswer(FrozenModel):
     """Several groups."""
 
     dry_run: bool
@@ -107,7 +109,7 @@ class SyncAnswer(AnswerModel):
     groups: tuple[GroupSync, ...]
 
 
-class HistoryEntry(AnswerModel):
+class HistoryEntry(FrozenModel):
     """What was done to a server: by whom, as claimed, in which operation or execution, from what to what."""
 
     timestamp: datetime
@@ -117,7 +119,7 @@ class HistoryEntry(AnswerModel):
     changes: tuple[dict[str, JsonValue], ...]
 
 
-class HistoryAnswer(AnswerModel):
+class HistoryAnswer(FrozenModel):
     """A server's history, the newest first."""
 
     group_id: str
@@ -128,8 +130,9 @@ class HistoryAnswer(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def apply_launch_configs(context: Context, request: ApplyRequest) -> GroupSync:
-    """Bring the launch settings of one group, or of some of its servers, to its account.
+    """Write a stored group's launch settings to its account, only what differs.
 
     Raises:
         EstateRefusedError: NOT_FOUND, or ACTIVE_EXECUTION.
@@ -143,8 +146,11 @@ def apply_launch_configs(context: Context, request: ApplyRequest) -> GroupSync:
     return _synced(context, group, request.server_ids, dry_run=request.dry_run, action="apply_launch_configs")
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def sync_launch_configs(context: Context, request: SyncRequest) -> SyncAnswer:
-    """Bring the launch settings of stored groups to their accounts; a group that fails ends no other.
+    """Write the launch settings of several stored groups, or all, to their accounts.
+
+    A group that fails does not stop the others.
 
     Raises:
         NotStoredError: a group that is named is not there.
@@ -156,14 +162,16 @@ def sync_launch_configs(context: Context, request: SyncRequest) -> SyncAnswer:
     groups = tuple(_sync(context, estate, readings, each, dry_run=request.dry_run) for each in dict.fromkeys(chosen))
     return SyncAnswer(
         dry_run=request.dry_run,
-        status=_most_pressing(group.status for group in groups),
+        status=_worst(group.status for group in groups),
         groups=groups,
     )
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_launch_config_status(context: Context, request: GroupReference) -> GroupSync:
-    """How far the account has drifted from a group's settings: server by server, from what to what, and since which
-    version of its launch template. Writes nothing.
+    """Report how an account has drifted from a stored group's launch settings.
+
+    Server by server: from what to what, and since which version of its launch template. Writes nothing.
 
     Raises:
         NotStoredError: there is no such group.
@@ -174,8 +182,11 @@ def get_launch_config_status(context: Context, request: GroupReference) -> Group
     return _group_sync(group, _with_missing(group, compare(context.sessions, group, wanted)))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
 def get_server_config_history(context: Context, request: HistoryRequest) -> HistoryAnswer:
-    """Who changed a server's launch settings when, from what to what: operations and executions alike.
+    """List who changed a server's launch settings, when, and from what to what.
+
+    Operations and executions alike.
 
     Raises:
         NotStoredError: there is no such group.
@@ -254,9 +265,9 @@ def _changed(one: Compared) -> tuple[ChangedSetting, ...]:
     )
 
 
-def _not_allowed(group: GroupServers, server_id: str, told: Iterable[str]) -> PrefectDrsError:
+def _not_allowed(group: GroupServers, server_id: str, problems: Iterable[str]) -> PrefectDrsError:
     return EstateRefusedError(
-        f"{group.servers[server_id].name} ({server_id}) in {group.location} was not written: {'; '.join(told)}",
+        f"{group.servers[server_id].name} ({server_id}) in {group.location} was not written: {'; '.join(problems)}",
         reason=REFUSED_BY_THE_ACCOUNT,
     )
 
@@ -296,7 +307,7 @@ def _group_sync(group: GroupServers, compared: Mapping[str, Compared]) -> GroupS
     return GroupSync(
         group_id=group.stored.id,
         group_name=group.stored.name,
-        status=_most_pressing(GroupState(state) for state in states),
+        status=_worst(GroupState(state) for state in states),
         counts={state: states[state] for state in SyncState},
         servers=tuple(_server_sync(group, one) for _, one in sorted(compared.items())),
     )
@@ -315,5 +326,5 @@ def _server_sync(group: GroupServers, one: Compared) -> ServerSync:
     )
 
 
-def _most_pressing(states: Iterable[GroupState]) -> GroupState:
+def _worst(states: Iterable[GroupState]) -> GroupState:
     return max(states, key=list(GroupState).index, default=GroupState.IN_SYNC)

@@ -12,23 +12,22 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ConfigDict, JsonValue, model_validator
-from pydantic.alias_generators import to_camel
 
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import EstateChange
 from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import DocumentKind, Estate, Stored, Upsert
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.groups import DeletedAnswer, Version, change_stored, delete
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.registry import OperationKind, operation
 
 
-class PlanFields(RequestModel):
+class PlanFields(FrozenModel):
     """A plan as operations write it. What it may hold besides is what a manifest's plan may; the rules check it all."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="allow")
 
     description: JsonValue = None
     waves: JsonValue = None
@@ -51,7 +50,7 @@ class CreatePlan(PlanFields):
 
 
 class UpdatePlan(PlanFields):
-    """Changes to a plan: what is given takes the place of what was there, null takes it away.
+    """Changes to a plan: given fields replace the former ones, null removes a field.
 
     Args:
         plan_id: the plan's id, or its name.
@@ -70,7 +69,7 @@ class UpdatePlan(PlanFields):
         return self
 
 
-class PlanReference(RequestModel):
+class PlanReference(FrozenModel):
     """A plan, by its id or name."""
 
     plan_id: str
@@ -82,7 +81,7 @@ class DeletePlan(PlanReference):
     version: Version | None = None
 
 
-class PlanAnswer(AnswerModel):
+class PlanAnswer(FrozenModel):
     """A stored plan. `waves` are in the manifest's form, with their groups' ids and names.
 
     `definition` is the whole plan as a manifest has it.
@@ -100,14 +99,15 @@ class PlanAnswer(AnswerModel):
     warnings: tuple[dict[str, JsonValue], ...] = ()
 
 
-class PlansAnswer(AnswerModel):
+class PlansAnswer(FrozenModel):
     """All stored plans, by name."""
 
     recovery_plans: tuple[PlanAnswer, ...]
 
 
+@operation(kind=OperationKind.DATA, permission="create_recovery_plans")
 def create_recovery_plan(context: Context, request: CreatePlan) -> PlanAnswer:
-    """Store a new recovery plan.
+    """Store a recovery plan over stored groups.
 
     Raises:
         EstateRefusedError: ALREADY_EXISTS, or VALIDATION_ERROR: no wave, numbers given twice, a cycle, a dependency or
@@ -117,8 +117,9 @@ def create_recovery_plan(context: Context, request: CreatePlan) -> PlanAnswer:
     return _answer_of(change_stored(context, lambda _: edits, "the recovery plan was not created"))
 
 
+@operation(kind=OperationKind.DATA, permission="modify_recovery_plans")
 def update_recovery_plan(context: Context, request: UpdatePlan) -> PlanAnswer:
-    """Change a stored recovery plan.
+    """Change a stored recovery plan, from the version that was read.
 
     Raises:
         EstateRefusedError: as `create_recovery_plan`; NOT_FOUND, VERSION_MISMATCH, ACTIVE_EXECUTION.
@@ -131,6 +132,7 @@ def update_recovery_plan(context: Context, request: UpdatePlan) -> PlanAnswer:
     return _answer_of(change_stored(context, edit, f"recovery plan {request.plan_id!r} was not changed"))
 
 
+@operation(kind=OperationKind.DATA, permission="delete_recovery_plans")
 def delete_recovery_plan(context: Context, request: DeletePlan) -> DeletedAnswer:
     """Delete a stored recovery plan; its groups stay.
 
@@ -140,18 +142,20 @@ def delete_recovery_plan(context: Context, request: DeletePlan) -> DeletedAnswer
     return delete(context, DocumentKind.PLAN, request.plan_id, request.version)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_recovery_plans")
 def get_recovery_plan(context: Context, request: PlanReference) -> PlanAnswer:
-    """A stored recovery plan.
+    """Return a stored recovery plan.
 
     Raises:
-        NotStoredError: there is none of that id or name.
+        NotStoredError: no plan has that id or name.
     """
     estate = read_estate()
     return _answer(estate.find(DocumentKind.PLAN, request.plan_id), estate)
 
 
-def list_recovery_plans(context: Context, request: Nothing) -> PlansAnswer:
-    """All stored recovery plans."""
+@operation(kind=OperationKind.QUERY, permission="view_recovery_plans")
+def list_recovery_plans(context: Context, request: EmptyRequest) -> PlansAnswer:
+    """List all stored recovery plans."""
     estate = read_estate()
     return PlansAnswer(recovery_plans=tuple(_answer(plan, estate) for plan in estate.plans))
 

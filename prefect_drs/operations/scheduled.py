@@ -1,7 +1,7 @@
-"""What runs on a schedule: the operations on tag sync and on the inventory.
+"""The operations on tag sync and on the inventory, which run on a schedule.
 
-In: settings, or filters. Out: the settings and the status of tag sync; what the last inventory of everything holds, and
-how old it is. Nothing here reads or writes DRS itself but `sync_source_server_inventory`, which takes an inventory now.
+In: settings, or filters. Out: the settings and the status of tag sync; the last inventory and its age. Only
+`sync_source_server_inventory` reads DRS; it takes an inventory now.
 """
 
 from __future__ import annotations
@@ -9,26 +9,28 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.flows import inventory as inventory_flow
 from prefect_drs.inventory import Inventory
 from prefect_drs.inventory.model import InventoryCapacity, InventoryRecoveryInstance, InventoryServer, InventoryTotals
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, Nothing, RequestModel
+from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import AccountId
 from prefect_drs.orchestration.scheduled import deployments
 from prefect_drs.orchestration.scheduled.deployments import TagSyncStatus, TagSyncTrigger, TagSyncUpdate
 from prefect_drs.orchestration.scheduled.inventory import InventoryIncompleteError, last_inventory
 
 
-class TagFilters(RequestModel):
-    """Patterns of tag keys: those that are carried over, and those that are not; None leaves them as they are."""
+class TagFilters(FrozenModel):
+    """Patterns of tag keys to copy, and of those not to copy; None leaves them unchanged."""
 
     include: list[str] | None = None
     exclude: list[str] | None = None
 
 
-class TagSyncSettingsRequest(RequestModel):
-    """Settings to change; what is left out stays as it is. `schedule`: every how many hours, 1 to 24."""
+class TagSyncSettingsRequest(FrozenModel):
+    """Settings to change; omitted fields stay unchanged. `schedule`: every how many hours, 1 to 24."""
 
     enabled: bool | None = None
     schedule: int | None = None
@@ -40,18 +42,18 @@ class TagSyncSettingsRequest(RequestModel):
     regions: list[str] | None = None
 
 
-class InventoryRequest(RequestModel):
-    """What to show of the inventory; all of it by default."""
+class InventoryRequest(FrozenModel):
+    """Filters of the inventory; by default all of it."""
 
     account_id: AccountId | None = None
     region: str | None = None
     replication_state: str | None = None
 
 
-class InventoryAnswer(AnswerModel):
-    """An inventory, or the part of it that was asked for.
+class InventoryAnswer(FrozenModel):
+    """An inventory, or the requested part of it.
 
-    `totals` are of the whole; `complete` is false where an account-region did not answer when it was taken.
+    `totals` are of the whole; `complete` is false if an account-region did not answer when it was taken.
     """
 
     taken_at: datetime
@@ -64,20 +66,22 @@ class InventoryAnswer(AnswerModel):
     totals: InventoryTotals
 
 
-def get_tag_sync_settings(context: Context, request: Nothing) -> dict[str, Any]:
-    """The settings of tag sync.
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
+def get_tag_sync_settings(context: Context, request: EmptyRequest) -> dict[str, Any]:
+    """Return the settings of tag sync.
 
     Raises:
-        UsageError: what is saved is no longer valid.
+        UsageError: the saved settings are no longer valid.
     """
     return deployments.get_tag_sync_settings()
 
 
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
 def update_tag_sync_settings(context: Context, request: TagSyncSettingsRequest) -> TagSyncUpdate:
-    """Change settings of tag sync; a change starts one synchronisation by the new ones at once.
+    """Change settings of tag sync; a change starts one synchronisation at once.
 
     Raises:
-        UsageError: a setting that cannot be, with its reason; nothing is changed then.
+        UsageError: a setting is not valid, with the reason; nothing is changed.
     """
     return deployments.update_tag_sync_settings(
         enabled=request.enabled,
@@ -92,8 +96,9 @@ def update_tag_sync_settings(context: Context, request: TagSyncSettingsRequest) 
     )
 
 
-def trigger_tag_sync(context: Context, request: Nothing) -> TagSyncTrigger:
-    """Have the deployment synchronise now, unless it is at it.
+@operation(kind=OperationKind.DATA, permission="modify_protection_groups")
+def trigger_tag_sync(context: Context, request: EmptyRequest) -> TagSyncTrigger:
+    """Start tag sync's deployment now, unless it is running.
 
     Raises:
         UsageError: there is no deployment.
@@ -101,8 +106,9 @@ def trigger_tag_sync(context: Context, request: Nothing) -> TagSyncTrigger:
     return deployments.trigger_tag_sync()
 
 
-def get_tag_sync_status(context: Context, request: Nothing) -> TagSyncStatus:
-    """The last synchronisation, the next one, and what is to be done.
+@operation(kind=OperationKind.QUERY, permission="view_protection_groups")
+def get_tag_sync_status(context: Context, request: EmptyRequest) -> TagSyncStatus:
+    """Return the last tag sync, the next one, and its pending changes.
 
     Raises:
         UsageError: the saved settings are no longer valid.
@@ -110,8 +116,9 @@ def get_tag_sync_status(context: Context, request: Nothing) -> TagSyncStatus:
     return deployments.get_tag_sync_status()
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_source_server_inventory(context: Context, request: InventoryRequest) -> InventoryAnswer:
-    """What the last inventory of everything holds.
+    """Return the last inventory and its age.
 
     Raises:
         NoInventoryError: none was taken yet.
@@ -120,8 +127,11 @@ def get_source_server_inventory(context: Context, request: InventoryRequest) -> 
     return _answer(last.inventory, last.age.total_seconds(), request)
 
 
-def sync_source_server_inventory(context: Context, request: Nothing) -> InventoryAnswer:
-    """Take an inventory of everything now, as a run of the flow `inventory`; it names places that did not answer.
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
+def sync_source_server_inventory(context: Context, request: EmptyRequest) -> InventoryAnswer:
+    """Take an inventory of all accounts and regions now.
+
+    Runs the flow `inventory`; the answer names the account-regions that did not answer.
 
     Raises:
         AwsError: the caller's own account could not be read.
@@ -133,14 +143,14 @@ def sync_source_server_inventory(context: Context, request: Nothing) -> Inventor
     return _answer(taken, 0.0, InventoryRequest())
 
 
-def _answer(inventory: Inventory, age_seconds: float, asked: InventoryRequest) -> InventoryAnswer:
-    def here(thing: InventoryServer | InventoryRecoveryInstance | InventoryCapacity) -> bool:
-        return asked.account_id in {None, thing.account_id} and asked.region in {None, thing.region}
+def _answer(inventory: Inventory, age_seconds: float, request: InventoryRequest) -> InventoryAnswer:
+    def matches(thing: InventoryServer | InventoryRecoveryInstance | InventoryCapacity) -> bool:
+        return request.account_id in {None, thing.account_id} and request.region in {None, thing.region}
 
     servers = tuple(
         server
         for server in inventory.servers
-        if here(server) and asked.replication_state in {None, server.replication_state}
+        if matches(server) and request.replication_state in {None, server.replication_state}
     )
     shown = {server.source_server_id for server in servers}
     return InventoryAnswer(
@@ -152,8 +162,8 @@ def _answer(inventory: Inventory, age_seconds: float, asked: InventoryRequest) -
         recovery_instances=tuple(
             instance
             for instance in inventory.recovery_instances
-            if here(instance) and (asked.replication_state is None or instance.source_server_id in shown)
+            if matches(instance) and (request.replication_state is None or instance.source_server_id in shown)
         ),
-        capacity=tuple(filter(here, inventory.capacity)),
+        capacity=tuple(filter(matches, inventory.capacity)),
         totals=inventory.totals,
     )

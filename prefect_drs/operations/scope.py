@@ -1,7 +1,7 @@
-"""Which accounts and regions an operation spans: the ones it names, or all that are known.
+"""The accounts and regions of an operation: those that a request names, or all known ones.
 
-In: what a request names. Out: accounts, and `Location`s. An account that is not saved may be named too, as in a plan:
-it is entered by the role by convention.
+In: what a request names. Out: accounts, and `Location`s. A request may also name an account that is not saved, as a
+plan may: its role has the conventional name.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from prefect_drs.aws.fan_out import WITHOUT_SERVERS
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel
 from prefect_drs.orchestration.blocks import ACCOUNT_ID
 
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
 """An AWS account id in a request: 12 digits, as text."""
 
 
-class RegionState(AnswerModel):
+class RegionState(FrozenModel):
     """How an account-region answered: `OK`, or the code of the failure with its reason and remedy."""
 
     account_id: str
@@ -34,7 +34,7 @@ class RegionState(AnswerModel):
 
 
 def region_state(location: Location, answer: object) -> RegionState:
-    """How a account and region answered."""
+    """How an account-region answered."""
     if not isinstance(answer, AwsError):
         return RegionState(account_id=location.account_id, region=location.region, status="OK")
     return RegionState(
@@ -47,12 +47,12 @@ def region_state(location: Location, answer: object) -> RegionState:
 
 
 def has_no_servers(answer: object) -> bool:
-    """Whether there can be no server where that was the answer, so that it leaves a count complete."""
+    """Whether that answer means that there is no server, so that a count stays complete."""
     return isinstance(answer, WITHOUT_SERVERS)
 
 
 def accounts_within(context: Context, account_id: str | None) -> tuple[str, ...]:
-    """The account that is named, or all saved target accounts and the caller's own.
+    """The given account, or all saved target accounts and the caller's own.
 
     Raises:
         AwsError: the caller's own account could not be read.
@@ -66,10 +66,10 @@ def accounts_within(context: Context, account_id: str | None) -> tuple[str, ...]
 def locations_within(
     context: Context, accounts: Iterable[str], region: str | None = None, regions: Iterable[str] = ()
 ) -> tuple[Location, ...]:
-    """Those accounts in the region or regions that are named, or in all that each of them has.
+    """Those accounts in the given region or regions, or in all regions of each account.
 
     Raises:
-        UsageError: DRS is not in a region that is named.
+        UsageError: DRS is not available in a given region.
     """
     named = [region] if region is not None else list(regions)
     for each in named:
@@ -78,11 +78,11 @@ def locations_within(
 
 
 def check_region(region: str) -> None:
-    """Refuse a region in which DRS is not.
+    """Refuse a region without DRS.
 
     Raises:
-        UsageError: it is not there, or botocore knows no such region.
+        UsageError: DRS is not available there, or botocore knows no such region.
     """
-    there = drs_regions(partition_of(region))
-    if region not in there:
-        raise UsageError(f"DRS is not in {region}; it is in {', '.join(there) or 'no region of that partition'}")
+    available = drs_regions(partition_of(region))
+    if region not in available:
+        raise UsageError(f"DRS is not in {region}; it is in {', '.join(available) or 'no region of that partition'}")

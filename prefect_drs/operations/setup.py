@@ -1,10 +1,10 @@
-"""What a Prefect server must know before prefect-drs is used on it: block types, schedules, and a sample account.
+"""Prepare a Prefect server for prefect-drs: block types, schedules, and a sample account.
 
-In: whether a sample is wanted, and the simulated AWS that it is for. Out: a line for each thing that was looked after.
-Running it again changes nothing. It works from the wheel alone; `prefect-drs setup` and `blocks/register.py` are its
-faces.
+In: whether to save the sample, and the address of the simulated AWS for it. Out: one line per block type, schedule and
+block. Running it again changes nothing. It works from the wheel alone; `prefect-drs setup` and `blocks/register.py`
+call it.
 
-Must never: touch a document other than the sample; write a sample that leads to AWS itself.
+Must never: change a document other than the sample; write a sample that leads to AWS itself.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SANDBOX_ACCOUNT = "123456789012"  # whose account the sandbox takes any credenti
 
 
 def set_up(*, sample: bool = False, endpoint_url: str | None = None) -> tuple[str, ...]:
-    """Register the block types, restore the schedule of the stored settings, and save the sample where it is wanted.
+    """Register the block types, restore the schedule of the stored settings, and save the sample if requested.
 
-    `prefect deploy` takes away a deployment's schedule that is not in its file, and tag sync keeps its own in a block.
+    `prefect deploy` removes a schedule that is not in the deployment's file; tag sync's schedule is in a block.
 
     Args:
         sample: save the sandbox's account as the TargetAccount block `sandbox`.
         endpoint_url: the address of the simulated AWS, for the sample.
 
     Returns:
-        One line for each thing that was looked after.
+        One line per block type, schedule and block.
 
     Raises:
         UsageError: a sample without the address of a simulated AWS; nothing was done then. Or the stored settings of
@@ -58,10 +58,10 @@ def _save_sample(endpoint_url: str) -> str:
     sample = TargetAccount(account_id=SANDBOX_ACCOUNT, account_name="The sandbox", endpoint_url=endpoint_url)
     try:
         there = cast("TargetAccount", TargetAccount.load(SANDBOX_BLOCK))
-    except ValueError:  # Prefect's word for a document that does not exist
+    except ValueError:  # what Prefect raises for a document that does not exist
         sample.save(SANDBOX_BLOCK)
         return f"{block} was created"
     if there.access() == sample.access():
-        return f"{block} is as it should be"
+        return f"{block} is up to date"
     sample.save(SANDBOX_BLOCK, overwrite=True)
     return f"{block} was updated"

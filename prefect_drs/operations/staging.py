@@ -17,38 +17,37 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.staging import list_extensible_source_servers, list_staging_accounts
 from prefect_drs.core.errors import AwsError, UsageError
-from prefect_drs.operations.accounts import (
-    SESSION_NAME,
+from prefect_drs.core.models import FrozenModel
+from prefect_drs.operations.accounts import SESSION_NAME, StagingView, account_view
+from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.operations.saved_accounts import (
     AccountExistsError,
     AccountNotSavedError,
-    StagingView,
-    account_view,
     block_of,
     changed,
     find_account,
     one_writer,
     saved_account,
 )
-from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
-from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import AnswerModel, RequestModel
 from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
 from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
 
 
-class TargetRequest(RequestModel):
+class TargetRequest(FrozenModel):
     """A target account."""
 
     target_account_id: AccountId
 
 
-class TargetsRequest(RequestModel):
+class TargetsRequest(FrozenModel):
     """A target account; by default every saved one."""
 
     target_account_id: AccountId | None = None
 
 
-class StagingRequest(RequestModel):
+class StagingRequest(FrozenModel):
     """A staging account of a target account."""
 
     target_account_id: AccountId
@@ -76,14 +75,14 @@ class ValidateStaging(StagingEntry):
     region: str | None = None
 
 
-class StagingAccounts(AnswerModel):
+class StagingAccounts(FrozenModel):
     """The staging accounts that are saved for a target account."""
 
     target_account_id: str
     staging_accounts: tuple[StagingView, ...]
 
 
-class StagingRegion(AnswerModel):
+class StagingRegion(FrozenModel):
     """A region of a staging account: what it says itself, and whether the target account may extend from it.
 
     `usable` where both answer. `extensible_servers`: not extended yet.
@@ -96,7 +95,7 @@ class StagingRegion(AnswerModel):
     extensible_servers: int | None
 
 
-class ValidatedStaging(AnswerModel):
+class ValidatedStaging(FrozenModel):
     """A staging account, region by region; `valid` where it can be used in at least one."""
 
     target_account_id: str
@@ -106,7 +105,7 @@ class ValidatedStaging(AnswerModel):
     regions: tuple[StagingRegion, ...]
 
 
-class DiscoveredStaging(AnswerModel):
+class DiscoveredStaging(FrozenModel):
     """A staging account that servers are extended from: in which regions, and whether it is saved."""
 
     account_id: str
@@ -114,7 +113,7 @@ class DiscoveredStaging(AnswerModel):
     saved: bool
 
 
-class DiscoveredAccount(AnswerModel):
+class DiscoveredAccount(FrozenModel):
     """What DRS knows of a target account's staging accounts; `unchecked`: regions that could not be asked."""
 
     target_account_id: str
@@ -122,13 +121,13 @@ class DiscoveredAccount(AnswerModel):
     unchecked: tuple[RegionState, ...]
 
 
-class Discovered(AnswerModel):
+class Discovered(FrozenModel):
     """What was discovered, account by account."""
 
     accounts: tuple[DiscoveredAccount, ...]
 
 
-class SyncedAccount(AnswerModel):
+class SyncedAccount(FrozenModel):
     """What became of a target account's list: added to it, and on it though no server is extended from there."""
 
     target_account_id: str
@@ -137,7 +136,7 @@ class SyncedAccount(AnswerModel):
     unchecked: tuple[RegionState, ...]
 
 
-class SyncedStaging(AnswerModel):
+class SyncedStaging(FrozenModel):
     """What became of the lists, account by account."""
 
     accounts: tuple[SyncedAccount, ...]
@@ -146,8 +145,9 @@ class SyncedStaging(AnswerModel):
 # ---- operations --------------------------------------------------------------------------------------------------
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_staging_accounts(context: Context, request: TargetRequest) -> StagingAccounts:
-    """The staging accounts that are saved for a target account.
+    """List the saved staging accounts of a target account.
 
     Raises:
         AccountNotSavedError: the target account is not saved.
@@ -155,8 +155,9 @@ def get_staging_accounts(context: Context, request: TargetRequest) -> StagingAcc
     return _saved(*saved_account(request.target_account_id))
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def add_staging_account(context: Context, request: AddStaging) -> ValidatedStaging:
-    """Validate a staging account, and save it with its target account where it can be used in at least one region.
+    """Save a staging account once it can be used in at least one region.
 
     Raises:
         AccountNotSavedError: the target account is not saved.
@@ -170,7 +171,7 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
     if not found.valid and not request.force:
         raise UsageError(
             f"staging account {request.staging_account_id} was not saved, since {request.target_account_id} can use it "
-            f"in none of {len(found.regions)} regions: {_why_not(found)}; or save it all the same with force",
+            f"in none of {len(found.regions)} regions: {_why_not(found)}; or save it anyway with force",
             regions=[region.model_dump(mode="json", by_alias=True) for region in found.regions],
         )
     with one_writer():
@@ -179,33 +180,35 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
     return found
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def remove_staging_account(context: Context, request: StagingRequest) -> StagingAccounts:
-    """Forget a staging account of a target account; extended servers stay as they are.
+    """Delete a saved staging account; extended servers stay.
 
     Raises:
         AccountNotSavedError: the target account is not saved, or that staging account not with it.
     """
     with one_writer():
         name, account = saved_account(request.target_account_id)
-        kept = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
-        if len(kept) == len(account.staging_accounts):
-            there = ", ".join(one.account_id for one in kept) or "none"
+        remaining = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
+        if len(remaining) == len(account.staging_accounts):
+            saved = ", ".join(one.account_id for one in remaining) or "none"
             raise AccountNotSavedError(
                 f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; "
-                f"saved are: {there}",
+                f"saved are: {saved}",
                 target_account_id=request.target_account_id,
                 staging_account_id=request.staging_account_id,
             )
         external_ids = _external_ids(account)
         external_ids.pop(request.staging_account_id, None)
-        values = {"staging_accounts": kept, "staging_external_ids": external_ids or None}
+        values = {"staging_accounts": remaining, "staging_external_ids": external_ids or None}
         account = changed(account, "remove_staging_account", values)
         save_target_account(account, name, overwrite=True)
     return _saved(name, account)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def validate_staging_account(context: Context, request: ValidateStaging) -> ValidatedStaging:
-    """Whether a staging account can be entered, how full it is, and whether it trusts the target account; by region.
+    """Report whether a staging account can be used: access, capacity and trust, by region.
 
     Raises:
         InvalidRequestError: a value that AWS would refuse.
@@ -219,8 +222,11 @@ def validate_staging_account(context: Context, request: ValidateStaging) -> Vali
     return _validated(account.sessions(session_name=SESSION_NAME), request, request.region)
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
 def discover_staging_accounts(context: Context, request: TargetsRequest) -> Discovered:
-    """Ask DRS in every region which staging accounts servers are extended from (`ListStagingAccounts`).
+    """List the staging accounts that DRS knows, in every region.
+
+    Calls `ListStagingAccounts`.
 
     Raises:
         AccountNotSavedError: a named target account is not saved.
@@ -228,8 +234,9 @@ def discover_staging_accounts(context: Context, request: TargetsRequest) -> Disc
     return Discovered(accounts=tuple(_discovered(context, account) for account in _targets(request)))
 
 
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
 def sync_staging_accounts(context: Context, request: TargetsRequest) -> SyncedStaging:
-    """Save the staging accounts that DRS knows and that are not saved yet; none is taken away.
+    """Save the staging accounts that DRS knows and that are not saved yet; delete none.
 
     Raises:
         AccountNotSavedError: a named target account is not saved.
@@ -302,12 +309,12 @@ def _validated(sessions: Sessions, request: StagingEntry, region: str | None) ->
     regions = [region] if region else sessions.regions(target)
     full = fan_out(
         [Location(staging, each) for each in regions],
-        lambda place: read_capacity(sessions, place),
+        lambda location: read_capacity(sessions, location),
         workers=sessions.workers,
     )
     trust = fan_out(
         [Location(target, each) for each in regions],
-        lambda place: list_extensible_source_servers(sessions, place, staging),
+        lambda location: list_extensible_source_servers(sessions, location, staging),
         workers=sessions.workers,
     )
     found = tuple(
@@ -347,13 +354,13 @@ def _discovered(context: Context, account: TargetAccount) -> DiscoveredAccount:
     account_id = account.account_id
     found = fan_out(
         [Location(account_id, region) for region in context.sessions.regions(account_id)],
-        lambda place: list_staging_accounts(context.sessions, place),
+        lambda location: list_staging_accounts(context.sessions, location),
         workers=context.sessions.workers,
     )
     regions: dict[str, list[str]] = {}
-    for place, answer in found.items():
+    for location, answer in found.items():
         for staging in () if isinstance(answer, AwsError) else answer:
-            regions.setdefault(staging, []).append(place.region)
+            regions.setdefault(staging, []).append(location.region)
     saved = {staging.account_id for staging in account.staging_accounts}
     return DiscoveredAccount(
         target_account_id=account_id,
@@ -362,8 +369,8 @@ def _discovered(context: Context, account: TargetAccount) -> DiscoveredAccount:
             for staging, there in sorted(regions.items())
         ),
         unchecked=tuple(
-            region_state(place, answer)
-            for place, answer in found.items()
+            region_state(location, answer)
+            for location, answer in found.items()
             if isinstance(answer, AwsError) and not has_no_servers(answer)
         ),
     )

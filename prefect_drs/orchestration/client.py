@@ -7,7 +7,8 @@ before they begin with anything; everything in the package asks through `prefect
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -17,6 +18,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, t
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.temporary_server import start_temporary_server
 
+_shared: ContextVar[SyncPrefectClient | None] = ContextVar("shared Prefect client", default=None)
 QUICK_SECONDS = 5.0  # how long a launch waits for an answer of Prefect
 
 
@@ -39,8 +41,20 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
     Raises:
         PrefectUnreachableError: it cannot be reached; the message has the URL and the remedy.
     """
-    with _unreachable_told(), get_client(sync_client=True) as client:
+    shared = _shared.get()
+    with _unreachable_told(), get_client(sync_client=True) if shared is None else nullcontext(shared) as client:
         yield client
+
+
+@contextmanager
+def shared_client() -> Iterator[None]:
+    """Let every `prefect_client` within the block be one client: one connection, and one request for a CSRF token."""
+    with prefect_client() as client:
+        token = _shared.set(client)
+        try:
+            yield
+        finally:
+            _shared.reset(token)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from rich.text import Text
 from prefect_drs.plan.effective import Origin
 from prefect_drs.report.markdown import change_text, clock_time, exclusion_text, unsent_lines, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.report.text import duration
 from prefect_drs.runbook import FindingSeverity, Runbook, RunbookServer
 
@@ -169,16 +170,15 @@ def _launched_with(server: RunbookServer) -> list[str]:
     return [f"{origin}: {' '.join(words)}" for origin, words in said.items() if words]
 
 
-def executions_view(reports: Sequence[RecoveryReport]) -> Table:
-    """Executions, a row each, the newest first."""
+def executions_view(executions: Sequence[ExecutionSummary]) -> Table:
+    """Executions, a row each, in the given order."""
     table = _columns("execution", "status", "started", "launched", "plan", free="plan")
-    for report in reports:
-        servers = sum(len(wave.servers) for wave in report.waves)
+    for execution in executions:
         table.add_row(
-            report.execution_id,
-            styled(report.status),
-            f"{report.started_at:%m-%d %H:%M}",
-            f"{sum(wave.launched for wave in report.waves)}/{servers}",
-            Text(f"{report.plan_name} {report.mode}"),
+            execution.execution_id,
+            styled(execution.status),
+            f"{execution.started_at:%m-%d %H:%M}",
+            f"{execution.launched}/{execution.servers}",
+            Text(f"{execution.plan_name} {execution.mode}"),
         )
     return table

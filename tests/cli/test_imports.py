@@ -1,4 +1,4 @@
-"""What is light stays light: help, validate and show load neither Prefect nor boto3, nor does the package itself."""
+"""Commands load only what they print: none of Prefect, boto3 and the like where it is not needed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "boto3", "botocore", "moto", "fastapi")
-ASK = f"""
+NOT_FOR_HELP = (*HEAVY, "pydantic", "markdown_it", "pygments", "networkx", "ruamel", "prefect_drs.plan")
+
+
+def run_and_report(modules: tuple[str, ...]) -> str:
+    """Code that runs a command and names those of the modules that it loaded as the last line on stderr."""
+    return f"""
 import sys
 from prefect_drs.cli import main
 code = main(sys.argv[1:])
-heavy = [name for name in {HEAVY!r} if name in sys.modules]
-print("heavy:", *heavy, file=sys.stderr)
+print("heavy:", *[name for name in {modules!r} if name in sys.modules], file=sys.stderr)
 sys.exit(code)
 """
 
@@ -30,8 +34,6 @@ def heavy_after(code: str, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["--help"], 0),
-        (["--version"], 0),
         (["validate", "--help"], 0),
         (["show", "--help"], 0),
         (["validate", "examples/three-tier.json"], 1),
@@ -43,7 +45,21 @@ def heavy_after(code: str, *arguments: str) -> tuple[int, str]:
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )
 def test_a_command_that_needs_neither_prefect_nor_boto3_loads_neither(arguments: list[str], code: int) -> None:
-    assert heavy_after(ASK, *arguments) == (code, "heavy:")
+    assert heavy_after(run_and_report(HEAVY), *arguments) == (code, "heavy:")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["sandbox", "--help"], ["op", "--list"], ["op", "--help"], ["drill", "--help"]],
+    ids=" ".join,
+)
+def test_a_command_that_only_lists_loads_no_library_but_cyclopts_and_rich(arguments: list[str]) -> None:
+    assert heavy_after(run_and_report(NOT_FOR_HELP), *arguments) == (0, "heavy:")
+
+
+def test_a_sound_file_is_validated_without_networkx() -> None:
+    code = run_and_report((*HEAVY, "networkx"))
+    assert heavy_after(code, "validate", "examples/three-tier.json") == (1, "heavy:")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from prefect_drs.aws.location import Location
 from prefect_drs.cli import main
-from prefect_drs.cli.terminate import _confirmed
+from prefect_drs.cli.terminate import confirmed
 from prefect_drs.core.errors import UsageError
 from prefect_drs.orchestration.flow.compile import compile_plan
 from prefect_drs.orchestration.storage.duration_history import recorded_here
@@ -86,12 +86,12 @@ def test_at_a_terminal_a_person_is_shown_what_goes_and_asked(
     screen = Terminal()
     monkeypatch.setattr("sys.stdin", Terminal(f"{typed}\n"))
     monkeypatch.setattr("sys.stderr", screen)
-    assert _confirmed(found(mode), yes=False, yes_really=False) is goes_on
+    assert confirmed(found(mode), yes=False, yes_really=False) is goes_on
     assert "i-0123456789abcdef0" in screen.getvalue()
 
 
 def test_for_a_recovery_yes_is_not_enough() -> None:
     with pytest.raises(UsageError, match="--yes-really"):
-        _confirmed(found("recovery"), yes=True, yes_really=False)
-    assert _confirmed(found("recovery"), yes=False, yes_really=True)
-    assert _confirmed(found("drill"), yes=True, yes_really=False)
+        confirmed(found("recovery"), yes=True, yes_really=False)
+    assert confirmed(found("recovery"), yes=False, yes_really=True)
+    assert confirmed(found("drill"), yes=True, yes_really=False)

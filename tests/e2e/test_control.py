@@ -138,7 +138,7 @@ def test_a_cancel_of_an_execution_that_no_process_carries_brings_it_to_its_end(r
     cancelled = rehearsal.cli("cancel", execution_id, "--by", "Eva")
 
     assert cancelled.returncode == 0, cancelled.stderr
-    assert f"no process carried execution {execution_id}; it was brought to its end here: PARTIAL" in cancelled.stdout
+    assert f"no process carried execution {execution_id}; it was finalized here: PARTIAL" in cancelled.stdout
     status = json.loads(rehearsal.cli("status", execution_id, "--json").stdout)
     assert [wave["status"] for wave in status["waves"]] == ["COMPLETED", "CANCELLED"]
     with get_client(sync_client=True) as client:

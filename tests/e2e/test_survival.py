@@ -122,7 +122,7 @@ def test_a_drill_that_is_told_to_stop_at_a_gate_stops_and_can_be_resumed(
     assert drill.process.wait(30) == code
     assert "Traceback" not in drill.stderr
     assert drill.stderr.splitlines()[-2:] == [
-        f"go on with: prefect-drs resume {execution_id}",
+        f"resume with: prefect-drs resume {execution_id}",
         f"prefect-drs: {'interrupted' if sent is signal.SIGINT else 'terminated'}",
     ]
     assert state_name(execution_id) == "Crashed"  # not Running without a process
@@ -146,8 +146,8 @@ def test_a_drill_that_is_terminated_while_a_job_runs_says_what_goes_on_and_frees
 
     assert drill.process.wait(30) == 143
     assert drill.stderr.splitlines()[-3:] == [
-        f"stopped here; DRS goes on with {job}",
-        f"go on with: prefect-drs resume {execution_id}",
+        f"this process stopped; DRS continues {job}",
+        f"resume with: prefect-drs resume {execution_id}",
         "prefect-drs: terminated",
     ]
     assert drill.stdout == ""

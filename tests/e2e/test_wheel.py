@@ -52,7 +52,7 @@ def test_setup_registers_everything_and_again_changes_nothing(installed: Install
         "block drs-target-account/sandbox was created",
         "block drs-target-account/sandbox was updated",
     }
-    assert again == [*first[:-1], "block drs-target-account/sandbox is as it should be"]
+    assert again == [*first[:-1], "block drs-target-account/sandbox is up to date"]
     where = installed.run("python", "-c", "import prefect_drs; print(prefect_drs.__file__)")
     assert "site-packages" in where
     assert str(ROOT) not in where

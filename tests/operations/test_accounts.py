@@ -428,7 +428,7 @@ def test_the_page_on_accounts_has_the_quotas_and_operations_of_the_code() -> Non
     ours = {
         each.name
         for each in OPERATIONS
-        if each.target.split(":")[0].endswith((".accounts", ".staging", ".extended_servers", ".capacity"))
+        if each.module.endswith((".accounts", ".staging", ".extended_servers", ".capacity"))
     }
     assert [name for name in ours - {"get_target_accounts", "get_current_account_id"} if f"`{name}`" not in text] == []
     assert first_column(capacity) <= ours

@@ -9,7 +9,6 @@ import pytest
 from prefect_drs.cli import main
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations import OPERATIONS, Context, invoke, unwrap
-from prefect_drs.operations.registry import RequestModel
 
 
 @pytest.mark.parametrize("key", ["body", "queryParams", "parameters"])
@@ -50,18 +49,6 @@ def test_an_unknown_field_is_refused_before_anything_is_called():
         invoke("get_current_account_id", {"accountId": "secret-looking"})
     assert refused.value.code == "VALIDATION_ERROR"
     assert "secret-looking" not in str(refused.value)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_every_operation_of_the_table_is_there_and_typed(operation):
-    assert issubclass(operation.request, RequestModel)
-    assert operation.function.__doc__
-    assert operation.help.endswith(".")
-
-
-def test_names_are_given_once():
-    names = [operation.name for operation in OPERATIONS]
-    assert len(names) == len(set(names))
 
 
 def test_a_context_names_the_caller():

@@ -382,11 +382,7 @@ def test_the_page_on_launch_settings_has_the_operations_and_statuses_of_the_code
     from tests.test_docs import ROOT, section
 
     text = (ROOT / "docs/launch-settings.md").read_text(encoding="utf-8")
-    ours = {
-        each.name
-        for each in OPERATIONS
-        if each.target.split(":")[0].endswith((".launch_configs", ".launch_sync", ".ec2"))
-    }
+    ours = {each.name for each in OPERATIONS if each.module.endswith((".launch_configs", ".launch_sync", ".ec2"))}
     assert [name for name in ours if f"`{name}`" not in text] == []
     assert [
         state

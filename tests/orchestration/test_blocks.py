@@ -212,7 +212,7 @@ def test_registering_twice_changes_nothing(sandbox_free: None) -> None:
         text=True,
         check=True,
     )
-    assert "sandbox is as it should be" in again.stdout
+    assert "sandbox is up to date" in again.stdout
     assert _snapshot() == before
     (access,) = load_target_accounts()
     assert (access.account_id, access.endpoint_url) == ("123456789012", "http://127.0.0.1:5566")

@@ -34,6 +34,7 @@ from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.markdown import gate_summary, report_summary, server_table, wave_table
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.picture import data_url, wave_graph_svg
+from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.report.terminal import executions_view, live_view, report_view, runbook_view
 from prefect_drs.report.text import duration
 from prefect_drs.runbook import FindingSeverity, PlannedChange, Runbook, RunbookFinding, RunbookServer, RunbookWave
@@ -424,7 +425,7 @@ def test_ids_and_statuses_are_whole_on_every_width(width: int) -> None:
 
 def test_the_list_of_executions_fits_80_columns() -> None:
     report = report_of(completed()).model_copy(update={"execution_id": "90698455-0817-40ab-833b-02d8f026a2cc"})
-    text = text_of(executions_view([report]), 80)
+    text = text_of(executions_view([ExecutionSummary.of(report)]), 80)
     assert "90698455-0817-40ab-833b-02d8f026a2cc  COMPLETED  01-01 12:00  3/3" in text
 
 

@@ -8,7 +8,7 @@ twice. A lease expires 60 to 75 s after its holder died; `take_over` does not wa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.client import prefect_client
 
+LIMITS_A_PAGE = 200  # the Prefect API's own limit
 LEASE_SECONDS = 60.0  # the shortest that Prefect's API accepts
 PATIENCE = timedelta(seconds=90)  # longer than the lease of a dead holder
 
@@ -116,6 +117,21 @@ def forget_lease(execution_id: str) -> None:
             client.delete_global_concurrency_limit_by_name(limit_name(execution_id))
         except ObjectNotFound:
             return
+
+
+def held_executions(execution_ids: Iterable[str]) -> set[str]:
+    """Those of the executions whose lease a process holds now (or held less than about 75 s ago)."""
+    names = {limit_name(execution_id): execution_id for execution_id in execution_ids}
+    held: set[str] = set()
+    offset = 0
+    with prefect_client() as client:
+        while names:
+            page = client.read_global_concurrency_limits(limit=LIMITS_A_PAGE, offset=offset)
+            held |= {names[limit.name] for limit in page if limit.name in names and limit.active_slots > 0}
+            if len(page) < LIMITS_A_PAGE:
+                break
+            offset += len(page)
+    return held
 
 
 def is_held(execution_id: str) -> bool:

@@ -31,8 +31,9 @@ from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import UsageError
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, report_key
+from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, SUMMARY_KEY, report_key
 from prefect_drs.report.model import RecoveryReport
+from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.runbook import PendingLaunch
 
 RESUME_FLOW = "resume"
@@ -67,6 +68,29 @@ def find_report(execution_id: str) -> RecoveryReport | None:
 def list_reports(limit: int = 50) -> list[RecoveryReport]:
     """The reports of the latest executions, the newest first."""
     return _reports(ArtifactFilterKey(like_=f"{REPORT_KEY}%"), limit=limit)
+
+
+def list_summaries(limit: int = 50) -> list[ExecutionSummary]:
+    """The summaries of the latest executions, the newest first.
+
+    Executions of releases before 0.2 have no summary: where there may be such ones among the latest, all reports are
+    read instead.
+    """
+    artifacts = read_artifacts(ArtifactFilterKey(like_=f"{SUMMARY_KEY}%"), limit)
+    if len(artifacts) < limit and _count_artifacts(ArtifactFilterKey(like_=f"{REPORT_KEY}%")) > len(artifacts):
+        return [ExecutionSummary.of(report) for report in list_reports(limit)]
+    latest: dict[str, ExecutionSummary] = {}
+    for artifact in artifacts:
+        if isinstance(artifact.data, str):
+            summary = ExecutionSummary.model_validate_json(artifact.data)
+            latest.setdefault(summary.execution_id, summary)
+    return list(latest.values())
+
+
+def _count_artifacts(key: ArtifactFilterKey) -> int:
+    body = {"artifacts": ArtifactFilter(key=key).model_dump(mode="json", exclude_unset=True)}
+    with prefect_client() as client:
+        return int(client.request("POST", "/artifacts/count", json=body).json())
 
 
 def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:

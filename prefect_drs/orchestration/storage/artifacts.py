@@ -1,7 +1,8 @@
 """The report as Prefect artifacts: the wave graph with states, the server table, each wave's progress, and the JSON.
 
 In: events and reports of the running execution. Out: artifacts of its flow and task runs. The JSON artifact is brought
-up to date while the execution runs, which is how `status` on another machine knows. An artifact that Prefect does not
+up to date while the execution runs, which is how `status` on another machine knows; a list of executions reads the
+small summary that is published beside it. An artifact that Prefect does not
 take is logged and never holds a recovery up: of all this, the engine's own thread calls only `observe`, which sets a
 flag.
 """
@@ -18,6 +19,7 @@ from uuid import UUID
 
 import prefect.runtime.flow_run
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.logging import get_run_logger
 
@@ -29,9 +31,11 @@ from prefect_drs.recovery.engine import Engine
 from prefect_drs.report.markdown import report_summary, server_table, wave_table
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.picture import data_url, wave_graph_svg
+from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.runbook import Runbook, RunbookWave
 
 REPORT_KEY = "recovery-report-"
+SUMMARY_KEY = "recovery-summary-"
 REPORT_TYPE = "json"
 PUBLISH_EVERY = 2.0  # seconds between two versions of the JSON artifact
 
@@ -39,6 +43,11 @@ PUBLISH_EVERY = 2.0  # seconds between two versions of the JSON artifact
 def report_key(execution_id: str) -> str:
     """The key of the artifact that holds an execution's report as JSON."""
     return REPORT_KEY + prefect_key(execution_id)
+
+
+def summary_key(execution_id: str) -> str:
+    """The key of the artifact that holds an execution's summary as JSON."""
+    return SUMMARY_KEY + prefect_key(execution_id)
 
 
 def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
@@ -66,7 +75,8 @@ class ReportPublisher:
         self._fold = ReportFold()
         self._news = threading.Event()
         self._done = threading.Event()
-        self._artifact: UUID | None = None
+        self._report = _JsonArtifact()
+        self._summary = _JsonArtifact()
         context = copy_context()  # the flow run that the artifact belongs to
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="drs-report", daemon=True)
 
@@ -100,19 +110,37 @@ class ReportPublisher:
             if not self._fold.started:
                 return
             report = self._fold.report()
+        description = f"{report.mode} of {markdown_text(report.plan_name)}"
         with _never_in_the_way("the report"), prefect_client() as client:
-            if self._artifact is None:
-                flow_run_id = prefect.runtime.flow_run.get_id()
-                made = ArtifactCreate(
-                    type=REPORT_TYPE,
-                    key=report_key(report.execution_id),
-                    description=f"{report.mode} of {markdown_text(report.plan_name)}",
-                    data=report.to_json(),
-                    flow_run_id=UUID(flow_run_id) if flow_run_id else None,
-                )
-                self._artifact = client.create_artifact(made).id
-            else:
-                client.update_artifact(self._artifact, ArtifactUpdate(data=report.to_json()))
+            self._report.publish(client, report_key(report.execution_id), report.to_json(), description)
+            summary = ExecutionSummary.of(report).model_dump_json(by_alias=True)
+            self._summary.publish(client, summary_key(report.execution_id), summary, f"{description}, in short")
+
+
+class _JsonArtifact:
+    """A JSON artifact of this process's flow run: created at its first version, updated when its content changes."""
+
+    def __init__(self) -> None:
+        self._id: UUID | None = None
+        self._published = ""
+
+    def publish(self, client: SyncPrefectClient, key: str, content: str, description: str) -> None:
+        """Publish a version of the content."""
+        if content == self._published:
+            return
+        if self._id is None:
+            flow_run_id = prefect.runtime.flow_run.get_id()
+            created = ArtifactCreate(
+                type=REPORT_TYPE,
+                key=key,
+                description=description,
+                data=content,
+                flow_run_id=UUID(flow_run_id) if flow_run_id else None,
+            )
+            self._id = client.create_artifact(created).id
+        else:
+            client.update_artifact(self._id, ArtifactUpdate(data=content))
+        self._published = content
 
 
 @contextmanager

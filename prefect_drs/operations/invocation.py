@@ -1,7 +1,7 @@
-"""Carry out one operation: unwrap the event, check the body, call the function, make JSON values of the answer.
+"""Run one operation: unwrap the event, validate the body, call the function, convert the answer to JSON values.
 
-In: what a caller sent. Out: JSON values. A body's faults are told all at once, each with the field it concerns, before
-anything is called; a value that was given is never quoted, since it may be a secret.
+In: what a caller sent. Out: JSON values. All faults of a body are reported at once, each with its field, before
+anything is called; values are never quoted, since they may be secrets.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import RequestModel, operation
+from prefect_drs.operations.registry import find_operation
 from prefect_drs.plan.read.finding import did_you_mean
 
 BODY_KEYS = ("body", "queryParams", "parameters")
@@ -22,7 +23,7 @@ _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class InvalidInvocationError(PrefectDrsError):
-    """What was sent is no call of an operation."""
+    """The event is not a call of an operation."""
 
     code = "INVALID_INVOCATION"
     exit_code = 2
@@ -36,17 +37,17 @@ class InvalidRequestError(PrefectDrsError):
 
 
 class MissingParameterError(InvalidRequestError):
-    """All that is wrong with the body is what it leaves out."""
+    """The body only lacks required fields."""
 
     code = "MISSING_PARAMETER"
 
 
 def unwrap(event: object) -> tuple[str, dict[str, Any]]:
-    """The operation's name and body of an event: the body stands under `body`, `queryParams` or `parameters`, or at the
+    """The operation's name and body of an event: the body is under `body`, `queryParams` or `parameters`, or at the
     top level beside `operation`.
 
     Raises:
-        InvalidInvocationError: the event is no such object.
+        InvalidInvocationError: the event is not such an object.
     """
     if not isinstance(event, Mapping) or not isinstance(event.get("operation"), str):
         raise InvalidInvocationError(
@@ -68,7 +69,7 @@ def unwrap(event: object) -> tuple[str, dict[str, Any]]:
 
 
 def invoke(name: str, body: Mapping[str, Any] | None = None, *, context: Context | None = None) -> Any:
-    """Carry out an operation.
+    """Run an operation.
 
     Args:
         name: the operation.
@@ -80,10 +81,10 @@ def invoke(name: str, body: Mapping[str, Any] | None = None, *, context: Context
 
     Raises:
         InvalidOperationError: there is no such operation.
-        InvalidRequestError: the body has faults; all of them are told.
+        InvalidRequestError: the body has faults; all of them.
         PrefectDrsError: what the operation itself raises.
     """
-    chosen = operation(name)
+    chosen = find_operation(name)
     request = _checked(name, chosen.request, body or {})
     answer = chosen.function(context or Context(), request)
     if isinstance(answer, BaseModel):
@@ -91,7 +92,7 @@ def invoke(name: str, body: Mapping[str, Any] | None = None, *, context: Context
     return _ANY.dump_python(answer, mode="json", by_alias=True)
 
 
-def _checked(name: str, model: type[RequestModel], body: Mapping[str, Any]) -> RequestModel:
+def _checked(name: str, model: type[FrozenModel], body: Mapping[str, Any]) -> FrozenModel:
     try:
         return model.model_validate(dict(body))
     except ValidationError as error:
@@ -102,13 +103,13 @@ def _checked(name: str, model: type[RequestModel], body: Mapping[str, Any]) -> R
 def invalid_request(
     name: str, model: type[BaseModel], error: ValidationError, *, spelled: Callable[[str], str] = str
 ) -> InvalidRequestError:
-    """The refusal that tells all that pydantic found, each fault with the field it concerns and without its value.
+    """The error for all faults that pydantic found, each with its field and without its value.
 
     Args:
         name: the operation.
         model: what was validated; its fields are suggested for unknown ones.
-        error: pydantic's.
-        spelled: how a field of the model is written in a request.
+        error: the error of pydantic.
+        spelled: converts a field of the model to its name in a request.
     """
     problems = error.errors(include_url=False, include_input=False)
     known = [field.alias or key for key, field in model.model_fields.items()]
@@ -124,10 +125,10 @@ def invalid_request(
         for problem in problems
     ]
     kind = MissingParameterError if all(p["type"] == "missing" for p in problems) else InvalidRequestError
-    told = "; ".join(f"{fault['field'] or 'body'} {fault['message']}" for fault in faults)
-    return kind(f"{name}: {told}", faults=faults)
+    text = "; ".join(f"{fault['field'] or 'body'} {fault['message']}" for fault in faults)
+    return kind(f"{name}: {text}", faults=faults)
 
 
 def error_body(error: PrefectDrsError) -> dict[str, Any]:
-    """An error as callers get it: `{"error": CODE, "message": …, "details": {…}}`."""
+    """An error as JSON values: `{"error": CODE, "message": …, "details": {…}}`."""
     return {"error": error.code, "message": error.message, "details": error.details}

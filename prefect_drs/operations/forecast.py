@@ -1,0 +1,184 @@
+"""Forecast of a plan: how long a run would take, from the accounts or from the manifest alone.
+
+In: a manifest, the accounts where they can be read, and the launch times that former executions recorded. Out: a
+`PlanForecast`: timeline, RTO, critical path, what bounds it, and notes on what the forecast does not know. Changes
+nothing, prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect_drs.aws.drs import JOB_LIFETIME, describe_jobs, describe_source_servers
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.core.clock import configured_clock
+from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.forecast import Forecast, ServerTraits, SimulatedWave, waves_of, waves_of_manifest
+from prefect_drs.forecast import forecast as simulate
+from prefect_drs.forecast import forecast_json as simulation_json
+from prefect_drs.operations.context import configured_sessions
+from prefect_drs.orchestration.storage.duration_history import recorded_here
+from prefect_drs.plan.model import Manifest, RecoveryPlan
+from prefect_drs.recovery.launch.packing import JobUsage, Limits
+from prefect_drs.runbook import Runbook, resolve
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastInput:
+    """What a forecast is computed from.
+
+    Args:
+        source: `accounts` or `manifest`: where the servers are from.
+        waves: the waves with their servers.
+        traits: operating system and disk size, by source server id, where known.
+        usage: the quota usage of other jobs now, by account and region.
+        unknown_groups: groups whose servers are not known.
+        notes: what the forecast cannot know, a line each.
+    """
+
+    source: str
+    waves: tuple[SimulatedWave, ...]
+    traits: Mapping[str, ServerTraits] = field(default_factory=dict)
+    usage: Mapping[str, JobUsage] = field(default_factory=dict)
+    unknown_groups: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanForecast:
+    """The forecast of a plan.
+
+    Args:
+        plan: the plan.
+        result: the figures.
+        input: what they were computed from.
+        notes: what the forecast does not know, a line each.
+    """
+
+    plan: RecoveryPlan
+    result: Forecast
+    input: ForecastInput
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The forecast as camelCase JSON values; times in seconds from the start."""
+        data = simulation_json(self.result)
+        planned = {wave.wave_number: wave for wave in self.plan.waves}
+        for wave in data["waves"]:
+            known = planned[wave["waveNumber"]]
+            wave["waveName"] = known.wave_name
+            wave["dependsOnWaves"] = list(known.depends_on_waves)
+            wave["pauseBeforeWave"] = known.pause_before_wave
+        return {
+            "planName": self.plan.plan_name,
+            "serversFrom": self.input.source,
+            "unknownGroups": list(self.input.unknown_groups),
+            "notes": list(self.notes),
+            **data,
+        }
+
+
+def forecast_plan(
+    manifest: Manifest,
+    plan: RecoveryPlan,
+    *,
+    exclude: Mapping[str, str],
+    offline: bool,
+    samples: int,
+    seed: int,
+) -> PlanForecast:
+    """Forecast a run of a plan.
+
+    Args:
+        manifest: the manifest.
+        plan: one of its plans.
+        exclude: servers that are left out, server to reason; needs the accounts.
+        offline: use the servers that the manifest names, and do not ask AWS.
+        samples: how many runs are simulated.
+        seed: of the simulation.
+
+    Raises:
+        UsageError: options that contradict each other, or no server of the plan is known.
+    """
+    if offline and exclude:
+        raise UsageError("--exclude needs the accounts' names of servers: leave out --offline")
+    if samples < 1:
+        raise UsageError(f"Invalid --samples {samples}: use 1 or more")
+    known = input_of_manifest(manifest, plan) if offline else _input_of(manifest, plan, exclude)
+    if not any(wave.servers for wave in known.waves):
+        why = "; ".join(known.notes) or "its groups are empty"
+        raise UsageError(f"no server of {plan.plan_name} is known: {why}")
+    result = simulate(
+        known.waves, recorded=recorded_here(), traits=known.traits, usage=known.usage, samples=samples, seed=seed
+    )
+    return PlanForecast(plan, result, known, (*known.notes, *_assumptions(plan, result)))
+
+
+def input_of_manifest(manifest: Manifest, plan: RecoveryPlan, why: str = "offline") -> ForecastInput:
+    """The input from the manifest alone: the servers it names; a group selected by tags counts as empty."""
+    found = waves_of_manifest(manifest, plan)
+    notes = [f"{why}: the servers are those that the manifest names"]
+    if found.by_tags:
+        notes.append(
+            f"only the accounts know which servers have the tags of {', '.join(found.by_tags)}; they count as 0"
+        )
+    if found.unresolved:
+        names = ", ".join(found.unresolved)
+        notes.append(f"no binding resolves {names}: give --bindings; their servers count as 0")
+    unknown = tuple(dict.fromkeys((*found.by_tags, *found.unresolved)))
+    return ForecastInput("manifest", found.waves, unknown_groups=unknown, notes=tuple(notes))
+
+
+def _input_of(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) -> ForecastInput:
+    """The input from the accounts; from the manifest, with a note, if they cannot be read and nothing is excluded."""
+    sessions, clock = configured_sessions(), configured_clock()
+    try:
+        runbook = resolve(manifest, plan, mode="drill", sessions=sessions, clock=clock, exclude=exclude)
+        unread = next((finding.message for finding in runbook.findings if finding.code == "UNCHECKED"), None)
+        if unread is None:
+            return _input_of_accounts(runbook, sessions)
+    except AwsError as error:
+        unread = error.message
+    if exclude:
+        raise UsageError(
+            f"--exclude needs the accounts' names of servers, and the accounts could not be read: {unread}"
+        )
+    return input_of_manifest(manifest, plan, f"the accounts could not be read ({unread})")
+
+
+def _input_of_accounts(runbook: Runbook, sessions: Sessions) -> ForecastInput:
+    notes = [f"a run would be refused now: {finding.code}: {finding.message}" for finding in runbook.refusals]
+    traits: dict[str, ServerTraits] = {}
+    usage: dict[str, JobUsage] = {}
+    limits, since = Limits(), configured_clock().now() - JOB_LIFETIME
+    for location in runbook.locations:
+        wanted = [s.source_server_id for wave in runbook.waves for s in wave.servers if s.location == location]
+        for server in describe_source_servers(sessions, location, wanted):
+            windows = "windows" in server.os.lower() if server.os else None
+            traits[server.source_server_id] = ServerTraits(server.disk_bytes / GIB or None, windows)
+        active = [job for job in describe_jobs(sessions, location, since=since) if job.active]
+        others = JobUsage(len(active), sum(len(job.servers) for job in active))
+        if others.jobs >= limits.concurrent_jobs or others.servers >= limits.servers_in_jobs:
+            notes.append(f"{location}: other jobs use a whole quota now; the forecast starts when they have ended")
+        elif others.jobs:
+            usage[str(location)] = others
+            counted = f"{others.jobs} other job(s) with {others.servers} server(s)"
+            notes.append(f"{location}: {counted} count for the whole time")
+    return ForecastInput("accounts", waves_of(runbook), traits, usage, notes=tuple(notes))
+
+
+def _assumptions(plan: RecoveryPlan, result: Forecast) -> list[str]:
+    notes = []
+    if by_default := result.servers - result.recorded_servers:
+        notes.append(
+            f"{by_default} of {result.servers} servers have no recorded launch and get the default; drills record them"
+        )
+    if any(wave.health_checks or wave.pre_wave or wave.post_wave for wave in plan.waves):
+        notes.append("health checks and hooks count as taking no time")
+    if any(wave.pause_before_wave for wave in plan.waves):
+        notes.append("a gate counts as answered within 10 minutes (median), 19 in one case of ten")
+    return notes

@@ -1,0 +1,74 @@
+"""Terminate the recovery instances that one execution launched, once a caller has confirmed it.
+
+In: an execution, who terminates, and a callback that confirms what was found. Out: a `TerminationResult`. Each event is
+written to the journal before it is observed. Prints nothing.
+
+Must never: terminate anything without the callback's consent, or while a process carries the execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prefect_drs.core.clock import configured_clock
+from prefect_drs.execution.events import Event
+from prefect_drs.execution.view import report_of
+from prefect_drs.operations.context import configured_sessions
+from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
+from prefect_drs.orchestration.executions.reports import read_report
+from prefect_drs.orchestration.flow.finalize import finalize_cancelled
+from prefect_drs.orchestration.storage.journal_storage import open_journal
+from prefect_drs.recovery import termination
+from prefect_drs.recovery.instances import Found, find_instances
+from prefect_drs.recovery.termination import TerminationResult
+
+
+def terminate_execution(
+    execution_id: str,
+    *,
+    by: str,
+    confirm: Callable[[Found], bool],
+    skip_failback: bool = False,
+    observe: Callable[[Event], None] = lambda event: None,
+) -> TerminationResult | None:
+    """Terminate the recovery instances of an execution that has ended; what others launched is left alone.
+
+    Args:
+        execution_id: the execution.
+        by: who terminates; goes into the journal.
+        confirm: called with what was found, unless none of the instances is there any more; nothing is terminated
+            unless it returns True.
+        skip_failback: leave instances that replicate back alone, instead of refusing them all.
+        observe: called with each event after it is in the journal.
+
+    Returns:
+        What became of each instance; None where `confirm` declined.
+
+    Raises:
+        UsageError: this Prefect API knows no such execution.
+        TerminationRefusedError: the execution is not over, or an instance replicates back.
+        ExecutionBusyError: a process carries the execution.
+        AwsError: DRS refused or could not be reached.
+    """
+    journal = open_journal(execution_id)
+    if not journal.read():
+        read_report(execution_id)  # refuses an unknown execution before a lease is made for it
+    finalize_cancelled(execution_id)
+    with execution_lease(execution_id):
+        events = journal.read()
+        report = report_of(events) if events else read_report(execution_id)
+        sessions = configured_sessions()
+        found = find_instances(report, sessions, skip_failback=skip_failback)
+        if found.standing and not confirm(found):
+            return None
+
+        def record(event: Event) -> None:
+            if events:  # a journal that is on another machine is not begun here
+                journal.append((event,))
+            observe(event)
+
+        result = termination.terminate(
+            found, sessions, configured_clock(), record, by=by, unanswered=termination.unanswered_in(events)
+        )
+    forget_lease(execution_id)
+    return result
