@@ -87,9 +87,7 @@ class EngineThread:
             self._engine.changed.notify_all()
         self._on_failure()
 
-    def wait(
-        self, done: Callable[[], bool], *, every: float = 5.0, meanwhile: Callable[[], None] | None = None
-    ) -> None:
+    def wait(self, done: Callable[[], bool], *, every: float = 5.0) -> None:
         """Block until `done()`, which is called on every event and at least every `every` real seconds.
 
         Raises:
@@ -101,8 +99,6 @@ class EngineThread:
                     self._engine.changed.wait(every)
             if self._failure is not None:
                 raise self._failure
-            if meanwhile is not None:
-                meanwhile()
             if done():
                 return
 

@@ -50,7 +50,7 @@ from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaShari
 from prefect_drs.orchestration.executions.reports import current_request_id, settle_former_runs
 from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
 from prefect_drs.orchestration.settings import PrefectDrsSettings
-from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish_report, wave_progress
+from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish_report
 from prefect_drs.orchestration.storage.duration_history import expected_durations, recorded_here
 from prefect_drs.orchestration.storage.journal_storage import holder
 from prefect_drs.orchestration.storage.settings_history import SettingsRecorder
@@ -236,7 +236,7 @@ def _carry_out(
         engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected)
         engine = Engine(execution_id, runbook, ports, engine_options, start)
         with notifier.telling(engine.record):
-            aside = _drive(engine, clock, gate, gate_clock, options.gate_timeout)
+            aside = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
             if aside is None:
                 engine.finish()
         report = engine.report()
@@ -256,7 +256,12 @@ def _notifying(notifier: Notifier, on_waiting: Callable[[PendingGate], None] | N
 
 
 def _drive(
-    engine: Engine, clock: Clock, gate: Gate, gate_clock: StoppableClock, gate_timeout: timedelta
+    engine: Engine,
+    clock: Clock,
+    gate: Gate,
+    gate_clock: StoppableClock,
+    gate_timeout: timedelta,
+    publisher: ReportPublisher,
 ) -> SuspendedExecution | None:
     """Run all waves; the suspended execution where all that is left waits at gates and needs no process."""
     with (
@@ -266,7 +271,7 @@ def _drive(
         try:
             if isinstance(gate, SuspendingGate):
                 gate.attach(engine)
-            _run_waves(engine, thread, gate, gate_timeout, gate_clock)
+            _WaveTasks(engine, thread, gate, gate_timeout, gate_clock, publisher).run()
             if isinstance(gate, SuspendingGate) and gate.suspended():
                 control.read()
                 return gate.suspended()
@@ -301,48 +306,58 @@ def _suspended(aside: SuspendedExecution, requests: PrefectRequests, journal: Jo
     return pause
 
 
-def _run_waves(engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta, clock: Clock) -> None:
-    """Start a task for every wave and wait until all are over and no job runs any more."""
-    futures: dict[int, PrefectFuture[Any]] = {}
-    for wave in engine.runbook.waves:  # in topological order
-        futures[wave.wave_number] = _wave_task(wave, engine, thread, gate, gate_timeout, clock).submit(
-            wait_for=[futures[number] for number in wave.depends_on_waves]
+@dataclass(frozen=True, slots=True)
+class _WaveTasks:
+    """The tasks of all waves, and what they share."""
+
+    engine: Engine
+    thread: EngineThread
+    gate: Gate
+    gate_timeout: timedelta
+    clock: Clock
+    publisher: ReportPublisher
+
+    def run(self) -> None:
+        """Start a task for every wave, and wait until all waves are over and no job runs any more."""
+        futures: dict[int, PrefectFuture[Any]] = {}
+        for wave in self.engine.runbook.waves:  # in topological order
+            dependencies = [futures[number] for number in wave.depends_on_waves]
+            futures[wave.wave_number] = self._task(wave).submit(wait_for=dependencies)
+        wait(list(futures.values()))
+        self.thread.wait(lambda: self.engine.idle)
+
+    def _task(self, wave: RunbookWave) -> Any:
+        """The task of a wave: it passes the gate, submits the wave to the engine and waits for its end."""
+
+        @task(
+            name=wave.wave_name,
+            task_run_name=prefect_template(wave.wave_name),
+            cache_policy=NO_CACHE,
+            persist_result=False,
         )
-    wait(list(futures.values()))
-    thread.wait(lambda: engine.idle)
+        def recover_wave() -> State[Any]:
+            return self._recover(wave)
 
+        return recover_wave
 
-def _wave_task(
-    wave: RunbookWave, engine: Engine, thread: EngineThread, gate: Gate, gate_timeout: timedelta, clock: Clock
-) -> Any:
-    """The task that stands for a wave: it asks the gate, hands the wave to the engine and waits for its end."""
-    number = wave.wave_number
-
-    @task(
-        name=wave.wave_name,
-        task_run_name=prefect_template(wave.wave_name),
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
-    def recover_wave() -> State[Any]:
+    def _recover(self, wave: RunbookWave) -> State[Any]:
+        engine, number = self.engine, wave.wave_number
         try:
             begins = (
                 not engine.status(number).over
                 and not engine.cancelled
-                and pass_gate(engine, gate, number, gate_timeout, clock=clock)
+                and pass_gate(engine, self.gate, number, self.gate_timeout, clock=self.clock)
             )
-        except ExecutionSuspendedError as aside:
-            return Cancelled(name="Suspended", message=aside.message)
+        except ExecutionSuspendedError as suspended:
+            return Cancelled(name="Suspended", message=suspended.message)
         except (JournalUnavailableError, FencedError) as failure:
-            thread.abandon(failure)  # nothing can go on: let go of the waves that wait at other gates too
+            self.thread.abandon(failure)  # nothing can go on: release the waves that wait at other gates too
             raise
         if begins:
             engine.submit(number)
-            with wave_progress(engine, wave) as show:
-                thread.wait(lambda: engine.status(number).over, meanwhile=show)
+            self.publisher.track_wave(engine.runbook.plan_name, wave)
+            self.thread.wait(lambda: engine.status(number).over)
         return _task_state(engine, wave)
-
-    return recover_wave
 
 
 def _task_state(engine: Engine, wave: RunbookWave) -> State[Any]:

@@ -1,24 +1,24 @@
 """The report as Prefect artifacts: the wave graph with states, the server table, each wave's progress, and the JSON.
 
-In: events and reports of the running execution. Out: artifacts of its flow and task runs. The JSON artifact is brought
-up to date while the execution runs, which is how `status` on another machine knows; a list of executions reads the
-small summary that is published beside it. An artifact that Prefect does not
-take is logged and never holds a recovery up: of all this, the engine's own thread calls only `observe`, which sets a
-flag.
+In: events and reports of the running execution. Out: artifacts of its flow and task runs. While the execution runs, a
+thread of its own keeps the JSON artifact (which `status` on another machine reads), the summary (which a list of
+executions reads) and each wave's progress up to date. An artifact that Prefect does not accept is logged; neither the
+engine nor a wave waits for it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 from uuid import UUID
 
 import prefect.runtime.flow_run
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+import prefect.runtime.task_run
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.logging import get_run_logger
@@ -27,7 +27,6 @@ from prefect_drs.core.escaping import markdown_text, prefect_key
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.view import ReportFold
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.recovery.engine import Engine
 from prefect_drs.report.markdown import report_summary, server_table, wave_table
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.picture import data_url, wave_graph_svg
@@ -36,7 +35,7 @@ from prefect_drs.runbook import Runbook, RunbookWave
 
 REPORT_KEY = "recovery-report-"
 SUMMARY_KEY = "recovery-summary-"
-REPORT_TYPE = "json"
+JSON_TYPE = "json"
 PUBLISH_EVERY = 2.0  # seconds between two versions of the JSON artifact
 
 
@@ -68,22 +67,40 @@ def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
 
 
 class ReportPublisher:
-    """Keeps the JSON artifact of an execution up to date from a thread of its own. Use as a context manager."""
+    """Keeps an execution's artifacts up to date from a thread of its own, so that no wave waits for Prefect.
+
+    A context manager. The artifacts are the report, its summary, and the progress of each wave that `track_wave` names.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._fold = ReportFold()
         self._news = threading.Event()
         self._done = threading.Event()
-        self._report = _JsonArtifact()
-        self._summary = _JsonArtifact()
-        context = copy_context()  # the flow run that the artifact belongs to
+        self._report: _Artifact | None = None  # made once the first event names the execution
+        self._summary: _Artifact | None = None
+        self._waves: dict[int, _Artifact] = {}
+        self._flow_run_id = prefect.runtime.flow_run.get_id()
+        context = copy_context()  # logs go to the flow run
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="drs-report", daemon=True)
 
     def observe(self, event: Event) -> None:
         """Take an event in; it is published a moment later."""
         with self._lock:
             self._fold.apply(event)
+        self._news.set()
+
+    def track_wave(self, plan_name: str, wave: RunbookWave) -> None:
+        """Publish the wave's progress, in per cent of its servers LAUNCHED, as an artifact of the running task."""
+        artifact = _Artifact(
+            "progress",
+            f"{prefect_key(plan_name)}-wave-{wave.wave_number}",
+            f"{markdown_text(wave.wave_name)}: servers LAUNCHED",
+            self._flow_run_id,
+            prefect.runtime.task_run.get_id(),
+        )
+        with self._lock:
+            self._waves[wave.wave_number] = artifact
         self._news.set()
 
     def __enter__(self) -> Self:
@@ -109,63 +126,45 @@ class ReportPublisher:
         with self._lock:
             if not self._fold.started:
                 return
-            report = self._fold.report()
-        description = f"{report.mode} of {markdown_text(report.plan_name)}"
+            report, waves = self._fold.report(), dict(self._waves)
+        if self._report is None or self._summary is None:
+            about = f"{report.mode} of {markdown_text(report.plan_name)}"
+            execution_id, run_id = report.execution_id, self._flow_run_id
+            self._report = _Artifact(JSON_TYPE, report_key(execution_id), about, run_id)
+            self._summary = _Artifact(JSON_TYPE, summary_key(execution_id), f"{about}, in short", run_id)
         with _never_in_the_way("the report"), prefect_client() as client:
-            self._report.publish(client, report_key(report.execution_id), report.to_json(), description)
-            summary = ExecutionSummary.of(report).model_dump_json(by_alias=True)
-            self._summary.publish(client, summary_key(report.execution_id), summary, f"{description}, in short")
+            self._report.publish(client, report.to_json())
+            self._summary.publish(client, ExecutionSummary.of(report).model_dump_json(by_alias=True))
+            for wave in report.waves:
+                if (artifact := waves.get(wave.wave_number)) is not None:
+                    artifact.publish(client, 100.0 * wave.launched / max(1, len(wave.servers)))
 
 
-class _JsonArtifact:
-    """A JSON artifact of this process's flow run: created at its first version, updated when its content changes."""
+class _Artifact:
+    """An artifact of one key: created at its first version, updated when its content changes."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, kind: str, key: str, description: str, flow_run_id: str | None, task_run_id: str | None = None
+    ) -> None:
+        self._created = ArtifactCreate(
+            type=kind,
+            key=key,
+            description=description,
+            flow_run_id=UUID(flow_run_id) if flow_run_id else None,
+            task_run_id=UUID(task_run_id) if task_run_id else None,
+        )
         self._id: UUID | None = None
-        self._published = ""
+        self._published: str | float | None = None
 
-    def publish(self, client: SyncPrefectClient, key: str, content: str, description: str) -> None:
+    def publish(self, client: SyncPrefectClient, content: str | float) -> None:
         """Publish a version of the content."""
         if content == self._published:
             return
         if self._id is None:
-            flow_run_id = prefect.runtime.flow_run.get_id()
-            created = ArtifactCreate(
-                type=REPORT_TYPE,
-                key=key,
-                description=description,
-                data=content,
-                flow_run_id=UUID(flow_run_id) if flow_run_id else None,
-            )
-            self._id = client.create_artifact(created).id
+            self._id = client.create_artifact(self._created.model_copy(update={"data": content})).id
         else:
             client.update_artifact(self._id, ArtifactUpdate(data=content))
         self._published = content
-
-
-@contextmanager
-def wave_progress(engine: Engine, wave: RunbookWave) -> Iterator[Callable[[], None]]:
-    """A progress artifact of the wave's task: per cent of its servers LAUNCHED. Yields what brings it up to date."""
-    artifact = None
-    shown = 0.0
-    with _never_in_the_way(f"the progress of {wave.wave_name}"):
-        made = create_progress_artifact(
-            progress=0.0,
-            key=f"{prefect_key(engine.runbook.plan_name)}-wave-{wave.wave_number}",
-            description=f"{markdown_text(wave.wave_name)}: servers LAUNCHED",
-        )
-        artifact = cast("UUID", made)  # a coroutine only where it is called from one
-
-    def show() -> None:
-        nonlocal shown
-        done = 100.0 * engine.launched(wave.wave_number) / max(1, len(wave.servers))
-        if artifact is not None and done != shown:
-            with _never_in_the_way(f"the progress of {wave.wave_name}"):
-                update_progress_artifact(artifact, done)
-            shown = done
-
-    yield show
-    show()
 
 
 @contextmanager
