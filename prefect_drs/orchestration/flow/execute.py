@@ -214,7 +214,7 @@ def _carry_out(
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
 
     def on_waiting(pending: PendingGate) -> None:
-        notifier.waiting(open_gate(pending))
+        notifier.gate_opened(open_gate(pending))
         if options.on_waiting is not None:
             options.on_waiting(pending)
 
@@ -250,7 +250,7 @@ def _carry_out(
                 *options.observers,
             ),
         )
-        with notifier.telling(engine.record):
+        with notifier.running(engine.record):
             with (
                 EngineThread(engine, clock, gate_clock.stop) as thread,
                 ControlReader(engine, thread.abandon) as control,
