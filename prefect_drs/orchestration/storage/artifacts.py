@@ -1,9 +1,8 @@
 """The report as Prefect artifacts: the wave graph with states, the server table, each wave's progress, and the JSON.
 
-In: events and reports of the running execution. Out: artifacts of its flow and task runs. The JSON artifact is brought
-up to date while the execution runs, which is how `status` on another machine knows. An artifact that Prefect does not
-take is logged and never holds a recovery up: of all this, the engine's own thread calls only `observe`, which sets a
-flag.
+In: events and reports of the running execution. Out: artifacts of its flow and task runs. The JSON artifact is updated
+while the execution runs; `status` on another machine reads it. A failure to store an artifact is logged and never
+delays a recovery: the engine's thread calls only `observe`, which sets a flag.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def report_key(execution_id: str) -> str:
 
 
 def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
-    """Publish the wave graph with its states, the server table and the whole report, as they ended."""
+    """Publish the final wave graph, server table and report."""
     picture = f"![wave graph]({data_url(wave_graph_svg(report, runbook))})"
     pages = {
         "waves": f"{picture}\n\n{wave_table(report.waves)}",
@@ -50,7 +49,7 @@ def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
         "report": report_summary(report),
     }
     for name, markdown in pages.items():
-        with _never_in_the_way(f"the {name} of {report.plan_name}"):
+        with _log_failure(f"the {name} of {report.plan_name}"):
             create_markdown_artifact(
                 markdown=markdown,
                 key=f"{prefect_key(report.plan_name)}-{name}",
@@ -59,22 +58,22 @@ def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
 
 
 class ReportPublisher:
-    """Keeps the JSON artifact of an execution up to date from a thread of its own. Use as a context manager."""
+    """Updates the JSON artifact of an execution from its own thread. A context manager."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._fold = ReportFold()
-        self._news = threading.Event()
+        self._changed = threading.Event()
         self._done = threading.Event()
         self._artifact: UUID | None = None
         context = copy_context()  # the flow run that the artifact belongs to
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="drs-report", daemon=True)
 
     def observe(self, event: Event) -> None:
-        """Take an event in; it is published a moment later."""
+        """Apply an event; the thread publishes it shortly afterwards."""
         with self._lock:
             self._fold.apply(event)
-        self._news.set()
+        self._changed.set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -84,13 +83,13 @@ class ReportPublisher:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._done.set()
-        self._news.set()
+        self._changed.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._done.is_set():
-            self._news.wait()
-            self._news.clear()
+            self._changed.wait()
+            self._changed.clear()
             self._publish()
             self._done.wait(PUBLISH_EVERY)
         self._publish()
@@ -100,7 +99,7 @@ class ReportPublisher:
             if not self._fold.started:
                 return
             report = self._fold.report()
-        with _never_in_the_way("the report"), prefect_client() as client:
+        with _log_failure("the report"), prefect_client() as client:
             if self._artifact is None:
                 flow_run_id = prefect.runtime.flow_run.get_id()
                 made = ArtifactCreate(
@@ -117,22 +116,22 @@ class ReportPublisher:
 
 @contextmanager
 def wave_progress(engine: Engine, wave: RunbookWave) -> Iterator[Callable[[], None]]:
-    """A progress artifact of the wave's task: per cent of its servers LAUNCHED. Yields what brings it up to date."""
+    """A progress artifact of the wave's task: per cent of its servers LAUNCHED. Yields a function that updates it."""
     artifact = None
     shown = 0.0
-    with _never_in_the_way(f"the progress of {wave.wave_name}"):
+    with _log_failure(f"the progress of {wave.wave_name}"):
         made = create_progress_artifact(
             progress=0.0,
             key=f"{prefect_key(engine.runbook.plan_name)}-wave-{wave.wave_number}",
             description=f"{markdown_text(wave.wave_name)}: servers LAUNCHED",
         )
-        artifact = cast("UUID", made)  # a coroutine only where it is called from one
+        artifact = cast("UUID", made)  # a coroutine only if called from one
 
     def show() -> None:
         nonlocal shown
         done = 100.0 * engine.launched(wave.wave_number) / max(1, len(wave.servers))
         if artifact is not None and done != shown:
-            with _never_in_the_way(f"the progress of {wave.wave_name}"):
+            with _log_failure(f"the progress of {wave.wave_name}"):
                 update_progress_artifact(artifact, done)
             shown = done
 
@@ -141,8 +140,8 @@ def wave_progress(engine: Engine, wave: RunbookWave) -> Iterator[Callable[[], No
 
 
 @contextmanager
-def _never_in_the_way(what: str) -> Iterator[None]:
+def _log_failure(what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever keeps an artifact from being shown, the recovery goes on
-        get_run_logger().warning("Prefect did not take %s: %s", what, error)
+    except Exception as error:  # no failure of an artifact may stop the recovery
+        get_run_logger().warning("Prefect did not store %s: %s", what, error)
