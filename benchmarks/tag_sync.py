@@ -9,7 +9,7 @@ waits `--latency` seconds before it is sent, for both sides alike. AssumeRole is
 Measured, each with new sessions, as each scheduled run is a new process:
 - first: no server has its instance's tags, copyTags is off everywhere;
 - second: nothing has changed;
-- second, nothing remembered: the same where the memory of copyTags is lost, so that every launch configuration is read.
+- second, empty cache: the same with an empty cache of copyTags, so that every launch configuration is read.
 
 "One at a time" reads the servers page by page and then, server by server: its instance, its tags if they differ in one
 call, its launch configuration, copyTags if it is off. Both must leave the same tags and settings behind, read back by
@@ -40,7 +40,7 @@ from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.aws.tags import copies_tags, instance_tags, let_copy_tags, tag_server, untag_server
 from prefect_drs.core.clock import WallClock
 from prefect_drs.simulator.fleet import fleet
-from prefect_drs.tag_sync import CopyTagsMemory, TagRules, compare, synchronise
+from prefect_drs.tag_sync import CopyTagsCache, TagRules, compare, synchronise
 
 RULES = TagRules(exclude=("CostCenter",), mappings={"Environment": "DR-Environment"})
 TARGET = 10
@@ -94,7 +94,7 @@ class Bench:
         self.estate = fleet(servers, accounts=self.accounts, regions=self.regions).model_dump(
             mode="json", by_alias=True
         )
-        self.memory = CopyTagsMemory()
+        self.cache = CopyTagsCache()
         self.rows: dict[tuple[str, str], tuple[float, float, int, int]] = {}
 
     def seed(self) -> None:
@@ -106,11 +106,11 @@ class Bench:
         """New ones, as a new process has."""
         return SlowSessions(self.latency, accounts=[AccountAccess(account) for account in self.accounts])
 
-    def synchronised(self, memory: CopyTagsMemory) -> Callable[[Sessions], None]:
+    def synchronised(self, cache: CopyTagsCache) -> Callable[[Sessions], None]:
         """The sync, with what it remembers."""
 
         def work(sessions: Sessions) -> None:
-            result = synchronise(sessions, RULES, clock=WallClock(), memory=memory)
+            result = synchronise(sessions, RULES, clock=WallClock(), cache=cache)
             if result.errors:
                 raise SystemExit(f"the sync failed: {result.errors[:3]}")
 
@@ -179,10 +179,10 @@ def main() -> int:
         }
         bench = Bench(sandbox, given.servers, given.accounts, given.regions, given.latency)
         bench.seed()
-        memory = CopyTagsMemory()
-        bench.measured(SYNC, "first", bench.synchronised(memory))
-        bench.measured(SYNC, "second", bench.synchronised(memory))
-        bench.measured(SYNC, "second, nothing remembered", bench.synchronised(CopyTagsMemory()))
+        cache = CopyTagsCache()
+        bench.measured(SYNC, "first", bench.synchronised(cache))
+        bench.measured(SYNC, "second", bench.synchronised(cache))
+        bench.measured(SYNC, "second, empty cache", bench.synchronised(CopyTagsCache()))
         ours = bench.left_behind()
         bench.seed()
         bench.measured(NAIVE, "first", lambda sessions: one_at_a_time(sessions, bench.places))

@@ -1,11 +1,11 @@
-"""The deployable flows: what `prefect.yaml` names, as `prefect_drs.flows:recover`.
+"""The deployable flows, which `prefect.yaml` names as `prefect_drs.flows:recover`.
 
-In: parameters that the Prefect UI, `prefect deployment run` and the API can give. Out: the RecoveryReport, or an error
-that says which faults, findings or waves stood in the way.
+In: parameters from the Prefect UI, `prefect deployment run` or the API. Out: the RecoveryReport, or an error that lists
+the faults, findings or failed waves.
 """
 
-# No `from __future__ import annotations`: `flow.serve` pickles flows by value, and Prefect then looks in vain for what
-# their parameters' types are called.
+# No `from __future__ import annotations`: `flow.serve` pickles flows by value, and Prefect could then not resolve the
+# names of their parameters' types.
 
 from pathlib import Path
 from typing import Literal, cast
@@ -28,13 +28,13 @@ from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook.points import LATEST_WORD
 from prefect_drs.tag_sync import TagSyncResult
 
-MOST_WAVES = 1000  # a wave that waits holds a thread, where a plan runs in the deployment's own flow run
+MAX_WAVES = 1000  # a waiting wave occupies a thread, if a plan runs in the deployment's own flow run
 
 
 @flow(
     name="recover",
     flow_run_name="recover {plan} {mode}",
-    task_runner=threads_for(MOST_WAVES),
+    task_runner=threads_for(MAX_WAVES),
     persist_result=False,
 )
 def recover(
@@ -51,42 +51,42 @@ def recover(
     gates: Literal["hold", "suspend"] = "hold",
     strict: bool = False,
 ) -> RecoveryReport:
-    """Recover servers by a plan, wave by wave, with approvals in this UI.
+    """Recover the servers of a plan, wave by wave, with approvals in this UI.
 
     Args:
         manifest: the plan file, JSON or YAML, relative to the deployment's working directory; or `estate:`, the stored
             groups and plans as they are when the flow runs.
-        plan: the plan's name in it; may be left out where it has one.
-        mode: `drill` launches drill instances; `recovery` launches for real and replaces former recovery instances.
+        plan: the plan's name; optional if the manifest has one plan.
+        mode: `drill` launches drill instances; `recovery` launches for real and replaces earlier recovery instances.
         bindings: the file that maps the manifest's names to this environment's ids.
-        approved_by: approves every gate in advance, in this name. Leave empty to be asked.
-        gate_timeout_seconds: how long a gate waits before it cancels its wave; PREFECT_DRS_GATE_TIMEOUT_SECONDS
-            (a week) where left out.
+        approved_by: approves every gate in advance in this name. Leave empty to be asked.
+        gate_timeout_seconds: how long a gate waits before it cancels its wave; by default
+            PREFECT_DRS_GATE_TIMEOUT_SECONDS (a week).
         at: `latest`, or a time such as 2026-05-01T12:00:00Z: each server is launched from its newest snapshot that is
-            not after it.
-        snapshots: the snapshot ids of single servers, by source server id, name, hostname or instance id.
-        waivers: findings of the preflight that are let pass, by code, each with the reason: NOT_REPLICATING where the
+            not later.
+        snapshots: snapshot ids of single servers, by source server id, name, hostname or instance id.
+        waivers: preflight findings to ignore, by code, each with the reason; for example NOT_REPLICATING when the
             source region is down.
-        exclude: servers that are left out, each with the reason: by source server id, Name tag, hostname or instance
-            id, or by what the manifest calls them.
-        gates: `hold` keeps this process while somebody is asked; `suspend` ends it once all that is left waits for
-            people, and a worker goes on when a gate is answered. Choose that where approvals may take days.
-        strict: warnings about the manifest are faults. Without it they are in this run's log.
+        exclude: servers not to launch, each with the reason: by source server id, Name tag, hostname or instance id,
+            or by their name in the manifest.
+        gates: `hold` keeps this process running while gates wait; `suspend` ends it once every remaining wave waits
+            for approval, and a worker resumes when a gate is answered. Choose `suspend` if approvals may take days.
+        strict: treat warnings about the manifest as faults. Otherwise they go to this run's log.
 
     Raises:
         FaultyInputError: the manifest or the bindings have faults.
-        PreflightRefusedError: what the accounts hold does not allow it.
-        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
+        PreflightRefusedError: the state of the accounts does not allow the recovery.
+        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; has the report.
     """
-    if (other := run_as_placeholder()) is not None:
-        return cast("RecoveryReport", other)
+    if (placeholder := run_as_placeholder()) is not None:
+        return cast("RecoveryReport", placeholder)
     execution_id = current_execution_id()
-    if open_journal(execution_id).read():  # begun by a former process: its runbook holds, whatever became of the files
+    if open_journal(execution_id).read():  # started by an earlier process: use its runbook, not the files of today
         compiled = compile_resume(execution_id, explicit=False)
-        return _carried_out(compiled, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
+        return _run(compiled, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
     read = open_manifest(manifest, bindings, plan=plan, strict=strict, tell=get_run_logger().warning)
     compiled = compile_plan(read, plan)
-    return _carried_out(
+    return _run(
         compiled,
         gates,
         mode=mode,
@@ -102,7 +102,7 @@ def recover(
 @flow(
     name="resume-execution",
     flow_run_name="resume {execution_id}",
-    task_runner=threads_for(MOST_WAVES),
+    task_runner=threads_for(MAX_WAVES),
     persist_result=False,
 )
 def resume(
@@ -113,26 +113,26 @@ def resume(
     gate_timeout_seconds: float | None = None,
     gates: Literal["hold", "suspend"] = "hold",
 ) -> RecoveryReport:
-    """Go on with an execution that was interrupted, from where AWS and its journal stand.
+    """Resume an interrupted execution from its journal and the state of AWS.
 
     Args:
         execution_id: the execution, as `prefect-drs status` lists it.
-        take_over: do not wait for another process's lease. Use it where that process is known to be dead.
-        despite_cancel: your name, to go on although somebody cancelled the execution. Leave empty to have one that was
-            cancelled refused.
-        approved_by: approves every gate in advance, in this name. Leave empty to be asked.
-        gate_timeout_seconds: how long a gate waits before it cancels its wave; PREFECT_DRS_GATE_TIMEOUT_SECONDS
-            (a week) where left out.
+        take_over: do not wait for another process's lease. Use it if that process is known to be dead.
+        despite_cancel: your name, to resume although the execution was cancelled. If empty, a cancelled execution is
+            refused.
+        approved_by: approves every gate in advance in this name. Leave empty to be asked.
+        gate_timeout_seconds: how long a gate waits before it cancels its wave; by default
+            PREFECT_DRS_GATE_TIMEOUT_SECONDS (a week).
         gates: as in `recover`.
 
     Raises:
-        UsageError: there is no journal of that execution here, or it was cancelled.
-        ExecutionBusyError: another process carries it out.
-        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; carries the report.
+        UsageError: the journal storage has no such execution, or it was cancelled.
+        ExecutionBusyError: another process runs it.
+        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; has the report.
     """
-    if (other := run_as_placeholder()) is not None:
-        return cast("RecoveryReport", other)
-    return _carried_out(
+    if (placeholder := run_as_placeholder()) is not None:
+        return cast("RecoveryReport", placeholder)
+    return _run(
         compile_resume(execution_id),
         gates,
         approved_by=approved_by,
@@ -146,22 +146,22 @@ def resume(
 def tag_sync(
     accounts: list[str] | None = None, regions: list[str] | None = None, dry_run: bool = False
 ) -> TagSyncResult:
-    """Carry tags of EC2 instances over to the DRS source servers that replicate them, by the saved settings.
+    """Copy tags of EC2 instances to the DRS source servers that replicate them, by the saved settings.
 
     Args:
-        accounts: keep to these accounts. Leave empty for those of the settings.
-        regions: keep to these regions. Leave empty for those of the settings.
-        dry_run: tell what would change, and write nothing.
+        accounts: only these accounts. Leave empty for those of the settings.
+        regions: only these regions. Leave empty for those of the settings.
+        dry_run: report what would change, and write nothing.
 
-    Another synchronisation that is running makes this one end Cancelled, with the reason.
+    If another synchronisation is running, this one ends Cancelled with that reason.
 
     Raises:
-        TagSyncIncompleteError: account-regions or servers are not synchronised; carries the result.
+        TagSyncIncompleteError: account-regions or servers could not be synchronised; has the result.
     """
     try:
         return run_tag_sync(accounts=accounts or (), regions=regions or (), dry_run=dry_run)
     except TagSyncBusyError as busy:
-        return cast("TagSyncResult", Cancelled(message=busy.message))  # a state that is returned is how the run ends
+        return cast("TagSyncResult", Cancelled(message=busy.message))  # Prefect takes a returned state as the run's own
     finally:
         if not dry_run:
             apply_schedule(load_settings())
@@ -169,22 +169,23 @@ def tag_sync(
 
 @flow(name="inventory", persist_result=False)
 def inventory(accounts: list[str] | None = None, regions: list[str] | None = None) -> Inventory:
-    """Read what all accounts hold in DRS, for the dashboard and for `get_source_server_inventory`.
+    """Read the source servers and recovery instances of all accounts, for the dashboard and for
+    `get_source_server_inventory`.
 
     Args:
-        accounts: keep to these accounts. Leave empty for all TargetAccount blocks, or the caller's own account.
-        regions: keep to these regions. Leave empty for all in which DRS is set up.
+        accounts: only these accounts. Leave empty for all TargetAccount blocks, or the caller's own account.
+        regions: only these regions. Leave empty for all in which DRS is set up.
 
     Raises:
-        InventoryIncompleteError: account-regions did not answer; carries the inventory.
+        InventoryIncompleteError: account-regions did not answer; has the inventory.
     """
     return run_inventory(accounts=accounts or (), regions=regions or ())
 
 
-def _carried_out(compiled: Flow[..., RecoveryReport], gates: str, **parameters: object) -> RecoveryReport:
-    """Run the plan's flow as a child, or, where this run is to be suspended, in this run itself.
+def _run(compiled: Flow[..., RecoveryReport], gates: str, **parameters: object) -> RecoveryReport:
+    """Run the plan's flow as a child run; with `gates: suspend`, in this run itself.
 
-    Prefect suspends outermost runs only, and a resumed run would take its former child's end for the answer.
+    Prefect suspends only outermost runs, and a resumed run would reuse the final state of its earlier child run.
     """
     if gates == "suspend":
         return compiled.fn(gates=gates, **parameters)

@@ -1,1 +1,1 @@
-"""What every room needs: time, errors, escaping, files that only their owner can read. No AWS, no Prefect."""
+"""Shared by every room: clock, errors, base model, escaping of names, private files. No AWS, no Prefect."""

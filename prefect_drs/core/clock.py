@@ -1,7 +1,7 @@
-"""Time as something passed in: the machine's own clock in production, a stepped one under test.
+"""Clocks, passed to whatever needs the time: the machine's clock in production, a stepped clock in tests.
 
-`configured_clock` is the one the command line and flows use. Against a sandbox that runs faster than real time it
-follows the sandbox, so that a rehearsal's report tells a recovery's real hours.
+The command line and flows use `configured_clock`. With a sandbox that runs faster than real time, it returns the
+sandbox's clock, so that the report of a rehearsal shows the durations of a real recovery.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ SANDBOX_CLOCK_VARIABLE = "PREFECT_DRS_SANDBOX_CLOCK"
 
 
 class Clock(Protocol):
-    """What time it is, and a wait that can be cut short."""
+    """The current time, and an interruptible wait."""
 
     def now(self) -> datetime:
-        """The time, with zone UTC."""
+        """The current time, in UTC."""
         ...
 
     def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
-        """Come back after `seconds`, or sooner once `wake` is set."""
+        """Return after `seconds`, or earlier when `wake` is set."""
         ...
 
 
 class WallClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
-        """The time, with zone UTC."""
+        """The current time, in UTC."""
         return datetime.now(UTC)
 
     def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
-        """Come back after `seconds`, or sooner once `wake` is set."""
+        """Return after `seconds`, or earlier when `wake` is set."""
         if wake is not None:
             wake.wait(max(0.0, seconds))
         else:
@@ -45,18 +45,21 @@ class WallClock:
 
 
 class SandboxClock:
-    """A sandbox's clock, followed from another process.
+    """The clock of a sandbox that runs in another process.
 
     Args:
         real: a moment of real time, seconds since 1970.
-        simulated: what the sandbox's clock showed at that moment, seconds since 1970.
-        speed: simulated seconds a real second.
-        shortest: real seconds no wait falls below, so that high speeds do not turn polling into a storm.
+        simulated: the sandbox's time at that moment, seconds since 1970.
+        speed: simulated seconds per real second.
+        shortest: minimum of a wait in real seconds, so that high speeds do not cause request storms.
+
+    Raises:
+        UsageError: `speed` is not positive.
     """
 
     def __init__(self, real: float, simulated: float, speed: float, *, shortest: float = 0.2) -> None:
         if speed <= 0:
-            raise UsageError(f"the sandbox's clock stands still (speed {speed}): nothing would ever be launched")
+            raise UsageError(f"the sandbox's clock is stopped (speed {speed}), so no server would ever be launched")
         self._real = real
         self._simulated = simulated
         self._speed = speed
@@ -64,10 +67,10 @@ class SandboxClock:
 
     @classmethod
     def parse(cls, text: str) -> SandboxClock:
-        """From `REAL,SIMULATED,SPEED`, as `prefect-drs sandbox env` exports it.
+        """Parse `REAL,SIMULATED,SPEED`, as `prefect-drs sandbox env` exports it.
 
         Raises:
-            UsageError: another form.
+            UsageError: the text has another format, or `SPEED` is not positive.
         """
         try:
             real, simulated, speed = (float(part) for part in text.split(","))
@@ -79,12 +82,12 @@ class SandboxClock:
         return cls(real, simulated, speed)
 
     def now(self) -> datetime:
-        """The simulated time, with zone UTC."""
+        """The simulated time, in UTC."""
         seconds = self._simulated + (time.time() - self._real) * self._speed
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
 
     def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
-        """Come back after `seconds` simulated seconds, or sooner once `wake` is set."""
+        """Return after `seconds` simulated seconds, or earlier when `wake` is set."""
         real = max(self._shortest, seconds / self._speed) if seconds > 0 else 0.0
         if wake is not None:
             wake.wait(real)
@@ -93,10 +96,10 @@ class SandboxClock:
 
 
 def configured_clock() -> Clock:
-    """The machine's clock, or the sandbox's where `PREFECT_DRS_SANDBOX_CLOCK` names one.
+    """The sandbox's clock if `PREFECT_DRS_SANDBOX_CLOCK` is set, otherwise the machine's clock.
 
     Raises:
-        UsageError: the variable has another form.
+        UsageError: the variable has another format.
     """
     text = os.environ.get(SANDBOX_CLOCK_VARIABLE, "")
     return SandboxClock.parse(text) if text else WallClock()

@@ -1,14 +1,14 @@
-"""The one exception family of prefect-drs, and the Fault that bad input is told in.
+"""The exception hierarchy of prefect-drs, and `Fault`, which describes one error in the input.
 
     PrefectDrsError
-    ├── FaultyInputError      a file a person wrote has faults; all of them, each with file, line and remedy
-    ├── UsageError            a call that cannot be carried out as asked (unknown plan, unknown wave)
-    ├── AwsError              AWS refused or could not be reached; knows service, operation, account and region
-    ├── PreflightRefusedError what the accounts hold does not allow this recovery
-    └── RecoveryNotCompletedError   an execution ended FAILED, PARTIAL or CANCELLED; carries its report
+    ├── FaultyInputError      a manifest or bindings file has faults; lists all, each with file, line and remedy
+    ├── UsageError            invalid arguments: an unknown plan or wave, or options that contradict each other
+    ├── AwsError              AWS refused or could not be reached; has service, operation, account and region
+    ├── PreflightRefusedError the state of the accounts does not allow this recovery
+    └── RecoveryNotCompletedError   an execution ended FAILED, PARTIAL or CANCELLED; has its report
 
-Every error has a stable `code`, a one-line `message` that says what to do next, `details` that serialise to JSON,
-and the exit code the command line ends with. All survive pickling, since Prefect persists and ships exceptions.
+Every error has a stable `code`, a one-line `message` that says what to do next, `details` that serialise to JSON, and
+the exit code of the command line. All can be pickled, since Prefect stores and transfers exceptions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 
 class Severity(enum.StrEnum):
-    """How much a fault weighs: an ERROR refuses the file, a WARNING is only told."""
+    """The severity of a fault: the file is refused for an ERROR, and only reported for a WARNING."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -27,14 +27,14 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with what a person wrote, where it stands, and what to do about it.
+    """One error or warning in the input, with its position and remedy.
 
     Args:
-        path: the file, as the person named it; what was not given as a file has the place, such as `groups.db.region`.
-        line: the line it stands on, from 1; 0 where there is no file.
+        path: the file as the user named it; for input that is not a file, the path of the field (`groups.db.region`).
+        line: the line number from 1; 0 for input that is not a file.
         code: stable, upper snake case (`DUPLICATE_ADDRESS`).
-        message: what is wrong and the remedy, one line.
-        severity: ERROR refuses the file.
+        message: the error and its remedy, one line.
+        severity: with ERROR the file is refused.
     """
 
     path: str
@@ -50,11 +50,11 @@ class Fault:
 
 
 class PrefectDrsError(Exception):
-    """The root of the family.
+    """The base class of all errors of this package.
 
     Args:
-        message: one line for a person: what happened, where, what to do next.
-        details: JSON-serialisable facts for a program.
+        message: one line for people: what happened, where, what to do next.
+        details: JSON-serialisable values for programs.
     """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
@@ -80,7 +80,7 @@ def _rebuild(cls: type[PrefectDrsError], args: tuple[Any, ...], state: dict[str,
 
 
 class FaultyInputError(PrefectDrsError):
-    """A manifest or bindings file has faults. `faults` holds all of them, warnings too, in file order."""
+    """A manifest or bindings file has faults. `faults` contains all of them, including warnings, in file order."""
 
     code = "VALIDATION_ERROR"
     exit_code = 1
@@ -93,7 +93,7 @@ class FaultyInputError(PrefectDrsError):
 
 
 class UsageError(PrefectDrsError):
-    """The call names something that is not there, or contradicts itself."""
+    """The arguments name something that does not exist, or contradict each other."""
 
     code = "INVALID_PARAMETER"
     exit_code = 2
@@ -103,8 +103,8 @@ class AwsError(PrefectDrsError):
     """AWS refused a call or could not be reached.
 
     Args:
-        message: what was tried, where, and what to do.
-        aws_code: the service's own error code, such as `ConflictException`; empty where no answer came.
+        message: the operation, its account and region, and what to do.
+        aws_code: the service's error code, such as `ConflictException`; empty if AWS did not answer.
     """
 
     code = "DRS_SERVICE_ERROR"
@@ -115,14 +115,14 @@ class AwsError(PrefectDrsError):
 
 
 class PreflightRefusedError(PrefectDrsError):
-    """What the accounts hold does not allow this recovery; `details["findings"]` says which, where and why."""
+    """The state of the accounts does not allow this recovery; `details["findings"]` lists the findings."""
 
     code = "PREFLIGHT_REFUSED"
     exit_code = 5
 
 
 class RecoveryNotCompletedError(PrefectDrsError):
-    """An execution ended FAILED, PARTIAL or CANCELLED; `report` is the RecoveryReport with the reasons."""
+    """An execution ended FAILED, PARTIAL or CANCELLED; `report` is its RecoveryReport."""
 
     code = "EXECUTION_ERROR"
 

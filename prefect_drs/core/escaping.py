@@ -1,11 +1,11 @@
-"""Names are data: one function for each place that a name is written to.
+"""Escaping of names: one function per target format.
 
-In: a name as a person or an account gave it: of a plan, wave, group, server, account or person. Out: text that means
-this name, and nothing else, in a Prefect template, an AWS tag, Markdown, an SVG picture, a shell command, a mail's
-subject, a terminal and so on. Where the place cannot hold the name, what comes out is recognisable and safe.
+In: a name of a plan, wave, group, server, account or person, with any characters. Out: text that means this name and
+nothing else in a Prefect template, an AWS tag, Markdown, an SVG picture, a shell command, a mail subject, a terminal
+and so on. If the target format cannot represent the name, the result is recognisable and safe.
 
-No other module escapes names. A new place gets a function here, and a property test with hostile names in
-`tests/test_escaping.py`. Must never: import Prefect or boto3.
+No other module escapes names. A new target format gets a function here, and a property test with hostile names in
+`tests/core/test_escaping.py`. Must never: import Prefect or boto3.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Shown in the place of a character that cannot be shown: control codes, and codes that reorder or hide text."""
+"""Replaces unprintable characters: control codes, and codes that reorder or hide text."""
 TAG_VALUE_AT_MOST = 256
-"""DRS, shape TagValue: characters. AWS counts some in UTF-16, where most emoji are two."""
+"""Characters (DRS, shape TagValue). AWS counts UTF-16 units for some services; most emoji have two."""
 SUBJECT_AT_MOST = 99
-"""SNS, Publish: a subject is ASCII, without line breaks or control characters, and has less than 100 characters."""
+"""SNS, Publish: a subject is ASCII without line breaks or control characters, shorter than 100 characters."""
 KEY_AT_MOST = 60
-"""Characters of a key in Prefect before the digits that keep shortened names apart."""
+"""Characters of a Prefect key before the hash suffix of shortened names."""
 MERMAID_LABEL_AT_MOST = 100
 
 _BANNED_IN_FLOW_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))
@@ -34,8 +34,8 @@ _TAG_PUNCTUATION = frozenset("_.:/=+-@")
 _SSM_PUNCTUATION = _TAG_PUNCTUATION | {","}
 _MARKDOWN_ANYWHERE = re.compile(
     r"[\\`*\[\]|~$]"  # code, emphasis, links, table cells, strike-through, formulas
-    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore that is not within a word is emphasis
-    r"|(?<=\w):(?=//)|(?<=www)\.|@(?=[\w-]+\.)",  # what GitHub and Prefect turn into a link
+    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore that is not inside a word is emphasis
+    r"|(?<=\w):(?=//)|(?<=www)\.|@(?=[\w-]+\.)",  # GitHub and Prefect make links of these
     re.IGNORECASE,
 )
 _MARKDOWN_START = re.compile(r"^(\d{0,9})([-+#>=.)])")
@@ -43,11 +43,11 @@ _HASHED = re.compile(r"(^|-)[0-9a-f]{8}$")
 
 
 def one_line(text: object, at_most: int | None = None) -> str:
-    """`text` on one line, printable: white space becomes single blanks, what cannot be shown becomes U+FFFD.
+    """`text` on one line: white space becomes single blanks, unprintable characters become U+FFFD.
 
     Args:
-        text: anything; its `str` is taken.
-        at_most: characters; of a longer text the beginning and `…`.
+        text: converted by `str`.
+        at_most: maximum length in characters; a longer text is cut and ends in `…`.
     """
     line = " ".join(str(text).split())
     if not line.isprintable():
@@ -56,34 +56,34 @@ def one_line(text: object, at_most: int | None = None) -> str:
 
 
 def terminal(text: object) -> str:
-    """`text` as a terminal may get it: no codes that move the cursor, change colours or reorder text; lines stay."""
+    """`text` for a terminal: without codes that move the cursor, change colours or reorder text; keeps line breaks."""
     return "".join(c if c.isprintable() or c in "\n\t" else REPLACEMENT for c in str(text))
 
 
 def printable_json(text: str) -> str:
-    """JSON text for a terminal: the same value, every unprintable character written as its escape sequence.
+    """JSON text for a terminal: the same value, with every unprintable character as its escape sequence.
 
     Args:
-        text: JSON. Outside of its strings it holds no such character, line breaks apart.
+        text: JSON. Outside its strings, line breaks are its only unprintable characters.
     """
     return "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in text)
 
 
 def prefect_template(text: str) -> str:
-    """`text` within a `flow_run_name` or `task_run_name`, which Prefect passes to `str.format`."""
+    """`text` as part of a `flow_run_name` or `task_run_name`, which Prefect passes to `str.format`."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
 def prefect_flow_name(name: str) -> str:
-    """`name` as the name of a flow, which must not hold any of `/ % & < >` (`prefect.types.BANNED_CHARACTERS`)."""
+    """`name` as the name of a flow, which must not contain `/ % & < >` (`prefect.types.BANNED_CHARACTERS`)."""
     return name.translate(_BANNED_IN_FLOW_NAMES)
 
 
 def prefect_key(name: str) -> str:
     """`name` as the key of an artifact or the name of a block: lower-case letters, digits and dashes.
 
-    Where that loses something of the name but its case, or looks as if it had, digits of its hash keep it apart from
-    other names. Names that differ in case only have one key.
+    If the conversion loses more than the case, or the name looks like a key with a hash suffix, a hash suffix
+    distinguishes it from other names. Names that differ only in case have the same key.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
     if slug and slug == name.casefold() and len(slug) <= KEY_AT_MOST and not _HASHED.search(slug):
@@ -93,10 +93,10 @@ def prefect_key(name: str) -> str:
 
 
 def aws_tag_value(text: str) -> str:
-    """`text` as the value of an AWS tag: characters that AWS does not allow become `_`; a long one is cut, with `...`.
+    """`text` as the value of an AWS tag: characters that AWS does not allow become `_`; a longer one is cut (`...`).
 
-    Allowed everywhere are letters, digits and blanks of any language and `_ . : / = + - @`, at most 256 characters; a
-    value does not begin with `aws:` (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html).
+    All services allow letters, digits and blanks of any language and `_ . : / = + - @`, at most 256 characters; a value
+    must not begin with `aws:` (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html).
     """
     value = _only(one_line(text), _TAG_PUNCTUATION)
     if value[:4].lower() == "aws:":
@@ -118,40 +118,40 @@ def role_session_name(text: str) -> str:
 
 
 def ssm_value(text: str) -> str:
-    """`text` as part of an SSM parameter, which a document may splice into a script.
+    """`text` as part of an SSM parameter, which a document may insert into a script.
 
-    All but letters, digits, blanks and `_.:/=+-@,` becomes `_`. Quotes and `$` would end or change the command, and
-    Systems Manager replaces `{{ssm:name}}` by a parameter's value
+    Characters other than letters, digits, blanks and `_.:/=+-@,` become `_`: quotes and `$` could end or change the
+    command, and Systems Manager replaces `{{ssm:name}}` by a parameter's value
     (https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-run-command-parameters.html).
     """
     return _only(one_line(text), _SSM_PUNCTUATION)
 
 
 def url_part(text: str) -> str:
-    """`text` as part of a URL: percent-encoded, but for letters, digits and `_.-~`."""
+    """`text` as part of a URL: percent-encoded, except letters, digits and `_.-~`."""
     return quote(text, safe="")
 
 
 def markdown_text(text: object) -> str:
-    """`text` as it may stand in a Markdown paragraph, list, heading or table cell: one line, nothing of it markup."""
+    """`text` in a Markdown paragraph, list, heading or table cell: one line, with all markup escaped."""
     line = _MARKDOWN_ANYWHERE.sub(r"\\\g<0>", one_line(text))
     line = line.replace("&", "&amp;").replace("<", "&lt;")
     return _MARKDOWN_START.sub(r"\1\\\2", line)
 
 
 def markdown_paragraphs(text: str) -> str:
-    """`text` of several lines as Markdown paragraphs; each line as in `markdown_text`."""
+    """Multi-line `text` as Markdown paragraphs; each line is escaped by `markdown_text`."""
     return "\n".join(markdown_text(line) for line in text.splitlines())
 
 
 def mermaid_label(text: str) -> str:
-    """`text` as a quoted Mermaid label: all but letters, digits and plain punctuation as entity codes."""
+    """`text` as a quoted Mermaid label: letters, digits and plain punctuation, entity codes for the rest."""
     shown = one_line(text, MERMAID_LABEL_AT_MOST)
     return "".join(c if c.isalnum() or c in " -_.,:/·" else f"#{ord(c)};" for c in shown)
 
 
 def markup(text: object) -> str:
-    """`text` within XML, SVG or HTML, as content or in an attribute: one line, no character that XML refuses."""
+    """`text` in XML, SVG or HTML, as content or attribute: one line, without characters that XML forbids."""
     return html.escape(one_line(text))
 
 
@@ -161,11 +161,11 @@ def shell_word(text: str) -> str:
 
 
 def mail_subject(template: str, *names: str) -> str:
-    """One line that SNS takes as a subject, its names shortened so that the words around them stay.
+    """A subject that SNS accepts; its names are shortened, the words around them are not.
 
     Args:
-        template: the words, with `{}` in the place of each name.
-        names: what stands there.
+        template: the words, with `{}` for each name.
+        names: the names, in order.
     """
     words = [_ascii(part) for part in template.split("{}")]
     shown = _fitting([_ascii(one_line(name)) for name in names], SUBJECT_AT_MOST - sum(map(len, words)))
@@ -173,11 +173,11 @@ def mail_subject(template: str, *names: str) -> str:
 
 
 Escape = Callable[[str], str]
-"""A function of this module for one place."""
+"""A function of this module for one target format."""
 
 
 def _fitting(names: list[str], room: int) -> list[str]:
-    """The names, the longest of them shortened until all fit into `room` characters."""
+    """The names; the longest are shortened until all fit into `room` characters."""
     lengths = [len(name) for name in names]
     while names and sum(lengths) > max(room, 4 * len(names)):
         lengths[lengths.index(max(lengths))] -= 1

@@ -1,8 +1,8 @@
 """Files and folders that only their owner can read: journals, the sandbox's state and logs, bindings.
 
-In: paths and content. Out: files of mode 0600 and folders of mode 0700, whatever the process's umask is. A folder that
-is there already keeps its mode: whoever made it decided who may enter it. On Windows the modes have no effect, and the
-folder's own access list decides.
+In: paths and content. Out: files of mode 0600 and folders of mode 0700, independent of the process's umask. An existing
+folder keeps its mode: its creator decided who may enter it. On Windows these modes have no effect; the folder's access
+control list applies.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ FOLDER_MODE = 0o700
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its missing parents, each of mode 0700; those that exist are left as they are.
+    """Create a folder and its missing parents with mode 0700; existing ones are not changed.
 
     Raises:
-        OSError: one of them cannot be made, or something else has its name.
+        OSError: one of them cannot be created, or is not a folder.
     """
     if folder.is_dir():
         return
@@ -32,21 +32,21 @@ def make_folder(folder: Path) -> None:
         if not folder.is_dir():
             raise
     else:
-        folder.chmod(FOLDER_MODE)  # a umask can take bits away that the owner needs
+        folder.chmod(FOLDER_MODE)  # a umask can remove bits that the owner needs
 
 
 def create_file(path: Path) -> BinaryIO:
     """Create a file of mode 0600 and open it for writing.
 
     Raises:
-        FileExistsError: the name is taken.
+        FileExistsError: the path exists.
         OSError: it cannot be created.
     """
     return _open(path, os.O_EXCL)
 
 
 def truncate_file(path: Path) -> BinaryIO:
-    """Open a file for writing, empty and of mode 0600, whether it was there or not.
+    """Open a file for writing, empty and with mode 0600; create it if it does not exist.
 
     Raises:
         OSError: it cannot be written.
@@ -55,12 +55,12 @@ def truncate_file(path: Path) -> BinaryIO:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600, whole or not at all; its folder must exist.
+    """Write a file of mode 0600 atomically; its folder must exist.
 
-    A symbolic link is followed. What is no regular file, such as a terminal or a pipe, is written to as it is.
+    Symbolic links are followed. Special files, such as a terminal or a pipe, are written to directly.
 
     Raises:
-        OSError: it cannot be written; what was there before is unchanged.
+        OSError: it cannot be written; the former content is unchanged.
     """
     target = path.resolve()
     if target.exists() and not target.is_file():

@@ -1,8 +1,10 @@
 """The block types of the stored estate.
 
-In: definitions in the manifest's own form. Out: blocks that the Prefect UI shows and that any machine reaching the same
-API reads. They are written by operations (`prefect-drs op`), which check the rules; what is edited by hand is checked
-when it is read.
+In: definitions in the form of the manifest. Out: blocks, visible in the Prefect UI and readable through the same API.
+Operations (`prefect-drs op`) write them and check the rules; a block edited by hand is checked when it is read.
+
+Prefect's checksum of a block type covers its docstring and the descriptions of its fields: a changed word makes saved
+documents of an earlier release warn.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from prefect_drs.orchestration.blocks import TargetAccount
 _DOCUMENTATION = HttpUrl("https://docs.aws.amazon.com/drs/latest/userguide/what-is-drs.html")
 
 
-class _Kept(Block):
-    """What both kinds have."""
+class _StoredDocument(Block):
+    """The fields of both block types."""
 
     _logo_url: ClassVar[HttpUrl] = TargetAccount._logo_url
     _documentation_url: ClassVar[HttpUrl] = _DOCUMENTATION
@@ -32,7 +34,7 @@ class _Kept(Block):
     updated_by: str = Field(description="Who changed it last, as claimed.")
 
 
-class StoredProtectionGroup(_Kept):
+class StoredProtectionGroup(_StoredDocument):
     """
     A protection group: servers that are recovered together with AWS Elastic Disaster Recovery (DRS).
 
@@ -59,7 +61,7 @@ class StoredProtectionGroup(_Kept):
     _description: ClassVar[str] = "Servers that are recovered together with AWS Elastic Disaster Recovery (DRS)."
 
 
-class StoredRecoveryPlan(_Kept):
+class StoredRecoveryPlan(_StoredDocument):
     """
     A recovery plan: waves of protection groups, and what each wave waits for.
 

@@ -1,7 +1,7 @@
-"""Why a change of the stored estate is refused: one error a code of the operations, each with all faults.
+"""Errors of refused changes of the stored estate: one class for each code of the operations.
 
-In: faults, each with its place in the estate and a code of the manifest's rules or of the operations. Out: one error,
-whose `details["faults"]` holds every fault, and whose code is the weightiest of theirs.
+In: faults, each with its path in the estate and a code of the manifest's rules or of the operations. Out: one error,
+whose `details["faults"]` has every fault, and whose code is that with the highest precedence.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from prefect_drs.core.errors import Fault, PrefectDrsError
 
-TOLD_AT_MOST = 5
-"""How many faults the message holds; `details` has them all."""
+SHOWN_FAULTS = 5
+"""Maximum number of faults in the message; `details` has them all."""
 
 BY_RULE = {
     "DUPLICATE_GROUP_NAME": "ALREADY_EXISTS",
@@ -22,31 +22,31 @@ BY_RULE = {
     "SERVER_IN_TWO_GROUPS": "SERVER_CONFLICT",
     "OVERLAPPING_SELECTIONS": "SERVER_CONFLICT",
 }
-"""What the operations call a fault of the manifest's rules; every other is VALIDATION_ERROR."""
+"""The operations' code for a fault of the manifest's rules; all others are VALIDATION_ERROR."""
 
 
 class EstateRefusedError(PrefectDrsError):
-    """A change of the stored estate that is refused; nothing was written."""
+    """A change of the stored estate was refused; nothing was written."""
 
     code = "VALIDATION_ERROR"
     exit_code = 1
 
 
 class NotStoredError(EstateRefusedError):
-    """No stored group or plan has that id or name."""
+    """No stored group or plan has this id or name."""
 
     code = "NOT_FOUND"
     exit_code = 2
 
 
 class AlreadyStoredError(EstateRefusedError):
-    """A group or plan of that name is stored already; case does not count."""
+    """A group or plan of this name is already stored; names are not case-sensitive."""
 
     code = "ALREADY_EXISTS"
 
 
 class StillNamedError(EstateRefusedError):
-    """Stored plans name the group."""
+    """Stored plans refer to the group."""
 
     code = "IN_USE"
 
@@ -58,7 +58,7 @@ class ServerConflictError(EstateRefusedError):
 
 
 class VersionMismatchError(EstateRefusedError):
-    """Somebody else changed it since the caller read it."""
+    """The stored document was changed after the caller read it."""
 
     code = "VERSION_MISMATCH"
 
@@ -69,7 +69,7 @@ class UnderExecutionError(EstateRefusedError):
     code = "ACTIVE_EXECUTION"
 
 
-_WEIGHTIEST_FIRST: tuple[type[EstateRefusedError], ...] = (
+_BY_PRECEDENCE: tuple[type[EstateRefusedError], ...] = (
     UnderExecutionError,
     StillNamedError,
     AlreadyStoredError,
@@ -82,25 +82,25 @@ def refused(what: str, faults: Sequence[Fault], **details: Any) -> EstateRefused
     """The error for all of `faults`.
 
     Args:
-        what: what was asked for, the beginning of the message.
+        what: the beginning of the message.
         faults: at least one.
-        details: more for a program to read.
+        details: additional values for programs.
     """
     codes = {operation_code(fault) for fault in faults}
-    error = next(kind for kind in _WEIGHTIEST_FIRST if kind.code in codes)
-    told = [f"{fault.path}: {fault.code}: {fault.message}" for fault in faults[:TOLD_AT_MOST]]
-    more = len(faults) - len(told)
-    message = f"{what}: " + "; ".join([*told, f"and {more} more faults"] if more > 0 else told)
+    error = next(kind for kind in _BY_PRECEDENCE if kind.code in codes)
+    shown = [f"{fault.path}: {fault.code}: {fault.message}" for fault in faults[:SHOWN_FAULTS]]
+    more = len(faults) - len(shown)
+    message = f"{what}: " + "; ".join([*shown, f"and {more} more faults"] if more > 0 else shown)
     return error(message, faults=[fault_json(fault) for fault in faults], **details)
 
 
 def operation_code(fault: Fault) -> str:
-    """What the operations call a fault."""
-    known = {kind.code for kind in _WEIGHTIEST_FIRST}
+    """The operations' code for a fault."""
+    known = {kind.code for kind in _BY_PRECEDENCE}
     return fault.code if fault.code in known else BY_RULE.get(fault.code, EstateRefusedError.code)
 
 
 def fault_json(fault: Fault) -> dict[str, Any]:
-    """A fault as JSON values: its place instead of file and line."""
+    """A fault as JSON values, with its path in the estate as `place`."""
     values = asdict(fault)
     return {"place": values["path"], **{name: values[name] for name in ("code", "message", "severity")}}

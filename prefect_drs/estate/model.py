@@ -1,7 +1,7 @@
-"""The stored estate as values: groups and plans in the manifest's own form, with who changed them when.
+"""The stored estate as values: groups and plans in the form of the manifest, with the author and time of changes.
 
-In: what the blocks hold, and edits. Out: an `Estate`, or the one that the edits would make of it. Nothing here reads or
-writes anything, or judges an edit but by its version.
+In: the content of the blocks, and edits. Out: an `Estate`, or the one that results from the edits. Pure: reads and
+writes nothing, and checks only the versions of edits.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from prefect_drs.plan.read.finding import choices
 
 
 class DocumentKind(enum.StrEnum):
-    """What can be stored."""
+    """The kinds of stored documents."""
 
     GROUP = "protection group"
     PLAN = "recovery plan"
 
     @property
     def name_field(self) -> str:
-        """The field of a definition that names it."""
+        """The field of a definition that contains its name."""
         return "groupName" if self is DocumentKind.GROUP else "planName"
 
     @property
     def list_field(self) -> str:
-        """The field of a manifest that holds them."""
+        """The field of a manifest that lists definitions of this kind."""
         return "protectionGroups" if self is DocumentKind.GROUP else "recoveryPlans"
 
-    def place(self, name: str) -> str:
-        """What faults call it."""
+    def path(self, name: str) -> str:
+        """The path of a document in faults."""
         return f"{'groups' if self is DocumentKind.GROUP else 'plans'}.{name}"
 
 
@@ -46,13 +46,13 @@ class Stored:
     """A stored group or plan.
 
     Args:
-        kind: which of the two.
-        id: never changes; a group's own `groupId` where its definition has one.
+        kind: group or plan.
+        id: never changes; a group's `groupId` if its definition has one.
         definition: an item of the manifest's `protectionGroups` or `recoveryPlans`.
-        version: from 1, one more with every change.
+        version: 1 at first, incremented by every change.
         created_at: when it was first stored.
         updated_at: when it was last changed.
-        updated_by: who did that, as claimed.
+        updated_by: who changed it last, as claimed.
     """
 
     kind: DocumentKind
@@ -65,14 +65,14 @@ class Stored:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name for people."""
         name = self.definition.get(self.kind.name_field)
         return name if isinstance(name, str) else ""
 
     @property
-    def place(self) -> str:
-        """What faults call it."""
-        return self.kind.place(self.name)
+    def path(self) -> str:
+        """Its path in faults."""
+        return self.kind.path(self.name)
 
     @property
     def document(self) -> str:
@@ -82,13 +82,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """An edit: store a definition, anew or over a stored one.
+    """An edit that creates or replaces a document.
 
     Args:
-        kind: what it is.
+        kind: group or plan.
         definition: an item of the manifest's list.
-        id: of the stored one that it replaces; None stores a new one.
-        version: what the caller believes to replace; None replaces whatever is there.
+        id: id of the document to replace; None creates one.
+        version: the version that the caller read; None replaces any version.
     """
 
     kind: DocumentKind
@@ -99,7 +99,7 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """An edit: a stored group or plan is to go. `version` as in `Upsert`."""
+    """An edit that deletes a stored group or plan. `version` as in `Upsert`."""
 
     kind: DocumentKind
     id: str
@@ -111,29 +111,29 @@ Edit = Upsert | Delete
 
 @dataclass(frozen=True, slots=True)
 class EstateEdit:
-    """What an edit does: from `before` (None: it is new) to `after` (None: it goes)."""
+    """The effect of an edit: `before` is None for a new document, `after` is None for a deleted one."""
 
     before: Stored | None
     after: Stored | None
 
     @property
     def subject(self) -> Stored:
-        """What it is about."""
+        """The document after the edit, or before it if it is deleted."""
         subject = self.after or self.before
-        assert subject is not None  # noqa: S101 - one of the two is always there
+        assert subject is not None  # noqa: S101 - one of the two is always set
         return subject
 
 
 @dataclass(frozen=True)
 class Estate:
-    """All that is stored, each list by name."""
+    """All stored groups and plans, each sorted by name."""
 
     groups: tuple[Stored, ...] = ()
     plans: tuple[Stored, ...] = ()
 
     @classmethod
     def of(cls, stored: Iterable[Stored]) -> Estate:
-        """The estate of these."""
+        """The estate with these documents."""
         every = sorted(stored, key=lambda each: (each.name.casefold(), each.id))
         return cls(
             tuple(each for each in every if each.kind is DocumentKind.GROUP),
@@ -145,21 +145,21 @@ class Estate:
         return self.groups if kind is DocumentKind.GROUP else self.plans
 
     def find(self, kind: DocumentKind, reference: str) -> Stored:
-        """The one of that id or, case not counting, name.
+        """The document with this id or name; names are not case-sensitive.
 
         Raises:
-            NotStoredError: there is none; the message lists those there are.
+            NotStoredError: there is none; the message suggests existing names.
         """
         if (found := self.named(kind, reference)) is not None:
             return found
-        there = [each.name for each in self.of_kind(kind)]
-        raise NotStoredError(f"no stored {kind} has the id or name {reference!r}{choices(reference, there)}")
+        names = [each.name for each in self.of_kind(kind)]
+        raise NotStoredError(f"no stored {kind} has the id or name {reference!r}{choices(reference, names)}")
 
     def named(self, kind: DocumentKind, reference: str) -> Stored | None:
-        """The one of that id or, case not counting, name; None where there is none."""
-        there = self.of_kind(kind)
-        by_id = (each for each in there if each.id == reference)
-        return next(by_id, next((each for each in there if each.name.casefold() == reference.casefold()), None))
+        """The document with this id or name (not case-sensitive); None if there is none."""
+        documents = self.of_kind(kind)
+        by_id = (each for each in documents if each.id == reference)
+        return next(by_id, next((each for each in documents if each.name.casefold() == reference.casefold()), None))
 
     def groups_of(self, plan: Stored) -> tuple[Stored, ...]:
         """The stored groups that a plan's waves name."""
@@ -173,7 +173,7 @@ class Estate:
         )
 
     def manifest(self, plans: Sequence[Stored] | None = None) -> dict[str, Any]:
-        """The estate as a manifest's values; of it only these plans and their groups, where they are given."""
+        """The estate as the values of a manifest; with `plans`, only these plans and their groups."""
         chosen = self.plans if plans is None else tuple(plans)
         groups = (
             self.groups
@@ -187,16 +187,16 @@ class Estate:
         }
 
     def steps(self, edits: Iterable[Edit], *, by: str, at: datetime) -> tuple[EstateEdit, ...]:
-        """What the edits do. A group's new name is carried into the plans that name it.
+        """The effects of edits. If a group is renamed, the plans that refer to it are changed too.
 
         Args:
-            edits: each about something else.
+            edits: at most one for each document.
             by: who makes them.
             at: when.
 
         Raises:
-            NotStoredError: an edit is about what is not there.
-            VersionMismatchError: an edit was made from another version than the stored one.
+            NotStoredError: an edit is of a document that is not stored.
+            VersionMismatchError: an edit is based on another version than the stored one.
         """
         steps = {step.subject.id: step for step in (self._step(edit, by, at) for edit in edits)}
         for step in list(steps.values()):
@@ -214,11 +214,11 @@ class Estate:
         return tuple(steps.values())
 
     def after(self, steps: Iterable[EstateEdit]) -> Estate:
-        """The estate once the steps are taken."""
+        """The estate after the steps."""
         steps = tuple(steps)
-        gone = {step.before.id for step in steps if step.before is not None}
-        kept = [each for each in (*self.groups, *self.plans) if each.id not in gone]
-        return Estate.of([*kept, *(step.after for step in steps if step.after is not None)])
+        replaced = {step.before.id for step in steps if step.before is not None}
+        unchanged = [each for each in (*self.groups, *self.plans) if each.id not in replaced]
+        return Estate.of([*unchanged, *(step.after for step in steps if step.after is not None)])
 
     def _step(self, edit: Edit, by: str, at: datetime) -> EstateEdit:
         if edit.id is None:
@@ -228,7 +228,7 @@ class Estate:
         if edit.version is not None and edit.version != before.version:
             raise VersionMismatchError(
                 f"{edit.kind} {before.name!r} is at version {before.version}, changed by {before.updated_by} at "
-                f"{before.updated_at:%Y-%m-%dT%H:%M:%SZ}; yours was made from version {edit.version}: read it again",
+                f"{before.updated_at:%Y-%m-%dT%H:%M:%SZ}; yours is based on version {edit.version}: read it again",
                 id=before.id,
                 givenVersion=edit.version,
                 currentVersion=before.version,
@@ -249,7 +249,7 @@ def _changed(before: Stored, definition: Mapping[str, Any], by: str, at: datetim
 
 
 def _references(plan: Mapping[str, Any]) -> Iterator[str]:
-    """What a plan's waves call their groups: ids as they are, and names without case."""
+    """How a plan's waves refer to groups: ids unchanged, and names in lower case."""
     for wave in plan.get("waves") or ():
         for spelling in SPELLINGS:
             written = wave.get(spelling)

@@ -1,7 +1,7 @@
-"""Which servers belong to a group today, and groups that hold the same one: what only the accounts can tell.
+"""The current servers of groups, and servers that belong to two groups: read from the accounts.
 
-In: groups, and the way into the accounts. Out: their members, and conflicts. An account-region is read once, and only
-where a group by tags is concerned. What cannot be read raises; nothing is taken for free of conflicts unread.
+In: groups, and sessions. Out: their members, and conflicts. An account-region is read at most once, and only for a
+group that selects by tags. A failed read raises an error: groups that were not read never count as free of conflicts.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from prefect_drs.plan.read.finding import listed
 
 
 @dataclass
-class Readings:
-    """The source servers of each account-region, read when they are first asked for.
+class ServerReader:
+    """Reads the source servers of account-regions, each when it is first needed.
 
     Args:
-        open: gives the way into the accounts; called when it is first needed.
+        open: returns the sessions; called at the first read.
     """
 
     open: Callable[[], Sessions]
     _read: dict[Location, tuple[SourceServer, ...]] = field(default_factory=dict, repr=False)
 
     def location(self, group: ProtectionGroup) -> Location:
-        """Where a group is; its account may be the caller's own.
+        """The account and region of a group; by default the caller's own account.
 
         Raises:
-            AwsError: that one could not be told.
+            AwsError: the caller's account could not be determined.
         """
         return Location(group.account_id or self.open().caller_account_by([group.region]), group.region)
 
     def servers(self, location: Location) -> tuple[SourceServer, ...]:
-        """All source servers there; none where DRS was never initialised.
+        """All source servers of an account-region; none if DRS is not initialised.
 
         Raises:
             AwsError: DRS refused or could not be reached.
@@ -51,7 +51,7 @@ class Readings:
         return self._read[location]
 
     def matching(self, location: Location, tags: Mapping[str, str]) -> tuple[SourceServer, ...]:
-        """The servers there that carry all of these tags; none where there are no tags.
+        """The servers that have all of these tags; none if `tags` is empty.
 
         Raises:
             AwsError: as `servers`.
@@ -59,7 +59,7 @@ class Readings:
         return tuple(server for server in self.servers(location) if tags and tags.items() <= server.tags.items())
 
     def members(self, group: ProtectionGroup) -> tuple[str, ...]:
-        """The ids of the servers that belong to a group now. Only a group by tags asks its account; its ids are sorted.
+        """The ids of a group's current servers. Only a group that selects by tags is read; its ids are sorted.
 
         Raises:
             AwsError: as `servers`.
@@ -71,35 +71,35 @@ class Readings:
 
 
 def conflicts(
-    readings: Readings, changed: Iterable[ProtectionGroup], every: Sequence[ProtectionGroup]
+    servers: ServerReader, changed: Iterable[ProtectionGroup], every: Sequence[ProtectionGroup]
 ) -> Iterator[Fault]:
-    """Servers that a changed group and another one both hold today, where one of the two goes by tags.
+    """Servers that belong to a changed group and to another one, if at least one of them selects by tags.
 
     Args:
-        readings: the way to the servers.
-        changed: the groups to look at.
-        every: all groups; two by ids are left to the rules of the manifest.
+        servers: reads the source servers.
+        changed: the groups to check.
+        every: all groups; the rules of the manifest check two groups that select by ids.
 
     Raises:
         AwsError: an account could not be read.
     """
-    told: set[frozenset[str]] = set()
+    compared: set[frozenset[str]] = set()
     for group in changed:
         for other in every:
             pair = frozenset({group.group_name, other.group_name})
             by_tags = group.server_selection_tags or other.server_selection_tags
-            if other is group or pair in told or not by_tags or group.region != other.region:
+            if other is group or pair in compared or not by_tags or group.region != other.region:
                 continue
-            if readings.location(group) != readings.location(other):
+            if servers.location(group) != servers.location(other):
                 continue
-            told.add(pair)
-            if both := sorted(set(readings.members(group)) & set(readings.members(other))):
+            compared.add(pair)
+            if both := sorted(set(servers.members(group)) & set(servers.members(other))):
                 yield Fault(
                     f"groups.{group.group_name}",
                     0,
                     "SERVER_CONFLICT",
                     f"groups {group.group_name!r} ({_selection(group)}) and {other.group_name!r} ({_selection(other)}) "
-                    f"both hold {listed(both)} today; a server is in one group: change one selection or the tags",
+                    f"both select {listed(both)}; a server may be in one group only: change one selection or the tags",
                 )
 
 

@@ -1,6 +1,6 @@
-"""A manifest from wherever it is: a plan file, or `estate:`, the stored groups and plans.
+"""Opens a manifest: a plan file, or `estate:`, the stored groups and plans.
 
-In: what a person names on a command line or as a flow's parameter. Out: a checked `Manifest`. A file is read without
+In: a source from the command line or a flow's parameter. Out: a checked `Manifest`. Reading a file does not import
 Prefect.
 """
 
@@ -29,18 +29,18 @@ def open_manifest(
     rehearsal: bool = False,
     tell: Callable[[Fault], object] | None = None,
 ) -> Manifest:
-    """The manifest of that name, with its names resolved by `bindings`.
+    """Read and check a manifest, with its names resolved by `bindings`.
 
     Args:
         source: a JSON or YAML file, or `estate:`.
         bindings: a bindings file, or the bindings themselves.
-        plan: of the stored estate, only this plan and its groups are read: what is wrong elsewhere must not stop it.
-        strict: warnings are faults.
+        plan: read only this plan of the stored estate and its groups, so that faults of other plans do not matter.
+        strict: treat warnings as faults.
         rehearsal: as in `check_manifest`.
-        tell: called with each warning; by default it goes to the log `prefect_drs.plan`.
+        tell: called with each warning; by default they go to the log `prefect_drs.plan`.
 
     Raises:
-        FaultyInputError: with every fault.
+        FaultyInputError: the manifest has faults; the error has all of them.
         NotStoredError: the stored estate has no such plan.
     """
     return check_source(source, bindings, plan=plan, rehearsal=rehearsal).accepted(tell, strict=strict)
@@ -53,14 +53,14 @@ def check_source(
     plan: str | None = None,
     rehearsal: bool = False,
 ) -> Reading:
-    """As `prefect_drs.plan.check_manifest`, of a file or of `estate:`.
+    """Like `prefect_drs.plan.check_manifest`, for a file or `estate:`.
 
     Raises:
         NotStoredError: the stored estate has no such plan.
     """
     if os.fspath(source) != STORED:
         return check_manifest(source, bindings, rehearsal=rehearsal)
-    from prefect_drs.estate.model import DocumentKind  # noqa: PLC0415 - a file needs no Prefect
+    from prefect_drs.estate.model import DocumentKind  # noqa: PLC0415 - not needed for a file
     from prefect_drs.estate.store import read_estate  # noqa: PLC0415
 
     estate = read_estate()

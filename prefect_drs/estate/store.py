@@ -1,9 +1,9 @@
-"""Where the stored estate is: a Prefect block a group or plan, and one that a change is committed with.
+"""Storage of the estate: one Prefect block for each group or plan, and a state block that commits changes.
 
-In: steps. Out: an `Estate`. A change of several blocks happens at one moment: when its blocks stand in the state block,
-in one write. Before that moment nothing has happened; after it, whoever reads takes what stands there for done, and
-whoever writes next finishes it. So a process may die anywhere in between. Writers hold the lock, `estate_lock`; readers
-need none: they look at the state block before and after, and look again where it changed.
+In: steps. Out: an `Estate`. A change of several blocks is committed by one write, which lists the blocks in the state
+block (a write-ahead log). Before that write nothing has changed; after it, readers apply the listed blocks, and the
+next writer finishes writing them. So a process may die at any point. Writers hold the lock, `estate_lock`; readers need
+none: they read the state block before and after the documents, and repeat the read if it changed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from prefect_drs.orchestration.executions.lease import hold
 
 STATE = "state"
 LOCK = "prefect-drs-estate"
-PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s
-LOOKS_AT_MOST = 20
+PATIENCE = timedelta(seconds=120)  # the lease of a dead writer expires after at most 75 s
+MAX_READS = 20
 NOT_FOUND = 404
 
 BLOCKS: Mapping[DocumentKind, type[StoredProtectionGroup | StoredRecoveryPlan]] = {
@@ -41,21 +41,21 @@ BLOCKS: Mapping[DocumentKind, type[StoredProtectionGroup | StoredRecoveryPlan]] 
 }
 
 Documents = dict[tuple[DocumentKind, str], dict[str, Any]]
-"""What blocks hold, by kind and name."""
+"""The contents of blocks, by kind and name."""
 
-_in_this_process = threading.Lock()
-_BUSY = "the stored estate is being changed by others all the time; try again"
+_process_lock = threading.Lock()
+_BUSY = "other processes are changing the stored estate; try again"
 
 
 class EstateBusyError(PrefectDrsError):
-    """Others change the estate all the time."""
+    """Other processes are changing the estate."""
 
     code = "CONFLICT_ERROR"
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """A block to write, or, without data, to delete."""
+    """A block to write; without data, a block to delete."""
 
     kind: DocumentKind
     document: str
@@ -77,7 +77,7 @@ class _State:
 
 @dataclass(frozen=True)
 class EstateSnapshot:
-    """The estate at one moment, and what a change of it has to know of that moment."""
+    """A consistent snapshot of the estate, with the state and the blocks that `write_steps` needs."""
 
     estate: Estate
     state: _State = field(repr=False)
@@ -85,45 +85,45 @@ class EstateSnapshot:
 
 
 @contextmanager
-def one_of_this_process(patience: timedelta = PATIENCE) -> Iterator[None]:
-    """Keep other writers of this process out for the time of the block, so that they need not queue at the server.
+def process_lock(patience: timedelta = PATIENCE) -> Iterator[None]:
+    """Exclude other writers of this process for the time of the block, so that they do not queue at the server.
 
     Raises:
-        EstateBusyError: others held it all of `patience`.
+        EstateBusyError: other threads held it for longer than `patience`.
     """
-    if not _in_this_process.acquire(timeout=patience.total_seconds()):
+    if not _process_lock.acquire(timeout=patience.total_seconds()):
         raise EstateBusyError(_BUSY)
     try:
         yield
     finally:
-        _in_this_process.release()
+        _process_lock.release()
 
 
 @contextmanager
 def estate_lock(patience: timedelta = PATIENCE) -> Iterator[None]:
-    """Keep the writers of all other processes out for the time of the block; `one_of_this_process` is held.
+    """Exclude writers of all other processes for the time of the block. The caller holds `process_lock`.
 
     Raises:
-        EstateBusyError: others held it all of `patience`.
+        EstateBusyError: other processes held it for longer than `patience`.
     """
     with hold(LOCK, patience, EstateBusyError(_BUSY)):
         yield
 
 
 def read_estate() -> Estate:
-    """All that is stored, as it was at one moment.
+    """A consistent snapshot of the stored estate.
 
     Raises:
-        EstateRefusedError: a block no longer has its form.
-        EstateBusyError: it changed with every look.
+        EstateRefusedError: the content of a block is invalid.
+        EstateBusyError: the estate changed during each of `MAX_READS` reads.
     """
     with prefect_client() as client:
         return read_snapshot(client).estate
 
 
 def read_snapshot(client: SyncPrefectClient) -> EstateSnapshot:
-    """As `read_estate`, with what `write_steps` wants."""
-    for _ in range(LOOKS_AT_MOST):
+    """Like `read_estate`, with the values that `write_steps` needs."""
+    for _ in range(MAX_READS):
         state = _state(client)
         documents = {(kind, name): data for kind in DocumentKind for name, data in _documents(client, BLOCKS[kind])}
         if _state(client) == state:
@@ -133,23 +133,23 @@ def read_snapshot(client: SyncPrefectClient) -> EstateSnapshot:
                     documents[write.kind, write.document] = write.data
             stored = [_stored(kind, name, data) for (kind, name), data in documents.items()]
             return EstateSnapshot(Estate.of(stored), state, documents)
-    raise EstateBusyError("the stored estate changed with every look at it; try again")
+    raise EstateBusyError("the stored estate changed during each read; try again")
 
 
 def write_steps(client: SyncPrefectClient, before: EstateSnapshot, steps: Iterable[EstateEdit]) -> None:
-    """Write what the steps change, all or nothing; the lock is held.
+    """Write the steps atomically. The caller holds `estate_lock`.
 
     Args:
-        client: the way to the Prefect API.
-        before: what the steps were made from, read under the same lock.
-        steps: what changes.
+        client: a client of the Prefect API.
+        before: the snapshot that the steps are based on, read under the same lock.
+        steps: the changes.
 
     Raises:
-        EstateBusyError: another writer came in between all the same, because this one's lease had run out.
+        EstateBusyError: another process wrote in between, because the lease of this one had expired.
     """
     for kind in (*BLOCKS.values(), EstateState):
         kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
-    _carry_out(client, before.state.pending)  # what a dead process had committed
+    _apply(client, before.state.pending)  # committed by a process that died before it wrote them
     if _state(client) != before.state:
         raise EstateBusyError(
             "another process changed the stored estate at the same time; nothing was written: try again"
@@ -157,24 +157,24 @@ def write_steps(client: SyncPrefectClient, before: EstateSnapshot, steps: Iterab
     writes = tuple(_writes(steps, before.documents))
     sequence = before.state.sequence + 1
     _save(client, EstateState, STATE, {"sequence": sequence, "pending": [write.json() for write in writes]})
-    _carry_out(client, writes)
+    _apply(client, writes)
     _save(client, EstateState, STATE, {"sequence": sequence + 1, "pending": []})
 
 
-def _writes(steps: Iterable[EstateEdit], there: Documents) -> Iterator[_Write]:
-    """The blocks to write and those to delete, such as the former one of what got a new name."""
+def _writes(steps: Iterable[EstateEdit], current: Documents) -> Iterator[_Write]:
+    """The blocks to write and to delete; a renamed document gets a new block, and its former one is deleted."""
     steps = tuple(steps)
-    kept = {(step.after.kind, step.after.document) for step in steps if step.after is not None}
+    written = {(step.after.kind, step.after.document) for step in steps if step.after is not None}
     for step in steps:
         if step.after is not None:
             yield _Write(step.after.kind, step.after.document, _data(step.after))
-    gone = {(step.before.kind, step.before.id) for step in steps if step.before is not None}
-    for (kind, document), data in there.items():
-        if (kind, data["stored_id"]) in gone and (kind, document) not in kept:
+    changed = {(step.before.kind, step.before.id) for step in steps if step.before is not None}
+    for (kind, document), data in current.items():
+        if (kind, data["stored_id"]) in changed and (kind, document) not in written:
             yield _Write(kind, document, None)
 
 
-def _carry_out(client: SyncPrefectClient, writes: Iterable[_Write]) -> None:
+def _apply(client: SyncPrefectClient, writes: Iterable[_Write]) -> None:
     for write in writes:
         kind = BLOCKS[write.kind]
         if write.data is not None:
@@ -202,7 +202,7 @@ def _stored(kind: DocumentKind, document: str, data: Mapping[str, Any]) -> Store
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise EstateRefusedError(
-            f"block {slug}/{document} no longer has its form: {problems}; correct it or delete it"
+            f"the content of block {slug}/{document} is invalid: {problems}; correct it or delete it"
         ) from None
     return Stored(
         kind,
@@ -242,7 +242,7 @@ def _save(client: SyncPrefectClient, kind: type[Block], name: str, data: dict[st
 
 
 def _documents(client: SyncPrefectClient, kind: type[Block]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The names and contents of the saved blocks of a type; none where the type was never registered."""
+    """The names and contents of the saved blocks of a type; none if the type was never registered."""
     slug, read = kind.get_block_type_slug(), 0
     while True:
         try:

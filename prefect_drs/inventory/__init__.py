@@ -1,7 +1,7 @@
-"""Inventory: what all accounts hold in DRS, in all regions where it is set up.
+"""Inventory of DRS in all accounts and in all regions where it is set up.
 
-In: accounts, a clock. Out: an `Inventory`: source servers, recovery instances, and how full DRS is. Reads only; never
-imports Prefect.
+In: accounts, a clock. Out: an `Inventory`: source servers, recovery instances, and the usage of quotas. Read-only;
+never imports Prefect.
 """
 
 from prefect_drs.inventory.model import (

@@ -1,4 +1,4 @@
-"""The Inventory: what was there when it was taken. JSON is camelCase, times are UTC, durations ISO 8601 as in DRS."""
+"""The Inventory: a snapshot of DRS. JSON is camelCase, times are UTC, durations ISO 8601 as in DRS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prefect_drs.core.models import FrozenModel
 
 
 class InventoryServer(FrozenModel):
-    """A source server. `lag` is its RPO at that moment, None where DRS did not say."""
+    """A source server. `lag` is its replication lag (RPO) at that time; None if DRS did not report one."""
 
     account_id: str
     region: str
@@ -30,7 +30,7 @@ class InventoryServer(FrozenModel):
 
 
 class InventoryRecoveryInstance(FrozenModel):
-    """An instance that a drill or a recovery left."""
+    """An instance that a drill or a recovery launched."""
 
     account_id: str
     region: str
@@ -42,7 +42,7 @@ class InventoryRecoveryInstance(FrozenModel):
 
 
 class InventoryQuota(FrozenModel):
-    """How much of a quota of an account and region is used; `level` tells when that is worth a word."""
+    """The usage of a quota of an account and region; `level` rates it."""
 
     name: str
     used: int
@@ -53,7 +53,7 @@ class InventoryQuota(FrozenModel):
 
 
 class InventoryCapacity(FrozenModel):
-    """How full DRS is in one account and region."""
+    """The usage of all DRS quotas of one account and region."""
 
     account_id: str
     region: str
@@ -61,7 +61,7 @@ class InventoryCapacity(FrozenModel):
 
 
 class InventoryTotals(FrozenModel):
-    """All accounts and regions together; `replicating_limit` and `source_limit` are the sums of their quotas."""
+    """Totals of all accounts and regions; `replicating_limit` and `source_limit` are the sums of their quotas."""
 
     accounts: int
     regions: int
@@ -76,7 +76,7 @@ class InventoryTotals(FrozenModel):
 
 
 class Inventory(FrozenModel):
-    """Everything that answered, and what did not."""
+    """The inventory of the account-regions that answered, and a failure for each of the others."""
 
     taken_at: datetime
     servers: tuple[InventoryServer, ...]

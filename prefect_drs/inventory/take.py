@@ -1,6 +1,6 @@
-"""Take an inventory: one reading of source servers and one of recovery instances, page by page, an account-region.
+"""Take an inventory: read source servers and recovery instances of each account-region once, page by page.
 
-In: `Sessions`, accounts and regions to keep to, a clock. Out: an `Inventory`. A place that does not answer is in its
+In: `Sessions`, accounts and regions, a clock. Out: an `Inventory`. An account-region that does not answer is one of its
 failures and never counts as empty.
 """
 
@@ -35,17 +35,17 @@ def take_inventory(
     regions: Sequence[str] = (),
     workers: int = 16,
 ) -> Inventory:
-    """What all accounts hold in DRS now.
+    """Read the current inventory of all accounts.
 
     Args:
-        sessions: the way into the accounts.
-        clock: when it is taken.
-        accounts: keep to these; none is those of `sessions`, or else the caller's.
-        regions: keep to these; none is every region where DRS is set up.
-        workers: readings at a time.
+        sessions: give clients for the accounts.
+        clock: time for the inventory.
+        accounts: only these accounts; by default those of `sessions`, else the caller's own.
+        regions: only these regions; by default every region in which DRS is set up.
+        workers: maximum number of calls at a time.
 
     Raises:
-        UsageError: DRS is not in one of `regions`.
+        UsageError: DRS is not available in one of `regions`.
         AwsError: the caller's own account could not be read.
     """
     taken_at = clock.now()
@@ -57,8 +57,8 @@ def take_inventory(
     capacities = [count_capacity(place, servers) for place, servers in fleet.servers.items()]
     return Inventory(
         taken_at=taken_at,
-        servers=tuple(_server(place, server) for place, there in fleet.servers.items() for server in there),
-        recovery_instances=tuple(_instance(place, one) for place, there in instances.items() for one in there),
+        servers=tuple(_server(location, server) for location, found in fleet.servers.items() for server in found),
+        recovery_instances=tuple(_instance(location, each) for location, found in instances.items() for each in found),
         capacity=tuple(_capacity(capacity) for capacity in capacities),
         totals=_totals(capacities, instances),
         failures=(
@@ -69,10 +69,10 @@ def take_inventory(
     )
 
 
-def _server(place: Location, server: SourceServer) -> InventoryServer:
+def _server(location: Location, server: SourceServer) -> InventoryServer:
     return InventoryServer(
-        account_id=place.account_id,
-        region=place.region,
+        account_id=location.account_id,
+        region=location.region,
         source_server_id=server.source_server_id,
         name=server.name,
         hostname=server.hostname,
@@ -89,10 +89,10 @@ def _server(place: Location, server: SourceServer) -> InventoryServer:
     )
 
 
-def _instance(place: Location, instance: RecoveryInstance) -> InventoryRecoveryInstance:
+def _instance(location: Location, instance: RecoveryInstance) -> InventoryRecoveryInstance:
     return InventoryRecoveryInstance(
-        account_id=place.account_id,
-        region=place.region,
+        account_id=location.account_id,
+        region=location.region,
         recovery_instance_id=instance.recovery_instance_id,
         source_server_id=instance.source_server_id,
         job_id=instance.job_id,
@@ -127,7 +127,7 @@ def _totals(
     for capacity in capacities:
         states.update(capacity.states)
     usages = [capacity.usages for capacity in capacities]
-    every = [instance for there in instances.values() for instance in there]
+    every = [instance for found in instances.values() for instance in found]
     levels = {usage.level for pair in usages for usage in pair}
     return InventoryTotals(
         accounts=len({capacity.location.account_id for capacity in capacities}),

@@ -1,6 +1,6 @@
-"""The channels in AWS: SNS topics, plans' owners, EventBridge buses.
+"""The channels in AWS: SNS topics, e-mail addresses of plan owners, EventBridge buses.
 
-In: a `Message`. Out: a call to AWS, in the account and region that the ARN names; its error where it was not taken.
+In: a `Message`. Out: a call to AWS, in the account and region that the ARN names; an error if AWS did not accept it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from prefect_drs.plan.notify import Milestone, Notify
 
 @dataclass(frozen=True, slots=True)
 class TopicChannel:
-    """An SNS topic, which sends mails, text messages, or whatever is subscribed to it."""
+    """An SNS topic, which delivers to its subscribers: e-mail, text messages, queues and so on."""
 
     topic_arn: str
     sessions: Sessions
@@ -30,7 +30,7 @@ class TopicChannel:
         return self.topic_arn
 
     def send(self, message: Message) -> None:
-        """Publish the text; the attributes are for filter policies.
+        """Publish the text, with message attributes for subscription filter policies.
 
         Raises:
             AwsError: SNS refused or could not be reached.
@@ -48,7 +48,7 @@ class TopicChannel:
 
 @dataclass(frozen=True, slots=True)
 class OwnerChannel:
-    """An owner's e-mail address, by way of topics: the owner is subscribed when an execution starts."""
+    """An owner's e-mail address, subscribed to the topics when an execution starts."""
 
     email: str
     topic_arns: tuple[str, ...]
@@ -60,15 +60,15 @@ class OwnerChannel:
         return self.email
 
     def send(self, message: Message) -> None:
-        """Subscribe the owner to the plan's messages, where that was not done before.
+        """Subscribe the owner to the plan's messages, unless the subscription exists.
 
         Raises:
             AwsError: SNS refused or could not be reached.
-            UsageError: the owner has not confirmed yet, so nothing reaches them; or there is no topic.
+            UsageError: the owner has not confirmed the subscription, so SNS sends them nothing; or there is no topic.
         """
         if not self.topic_arns:
             raise UsageError(
-                f"{self.email} cannot be told: e-mail goes by way of an SNS topic, and neither the plan nor "
+                f"{self.email} cannot be notified: e-mail is sent through an SNS topic, and neither the plan nor "
                 "PREFECT_DRS_NOTIFY_TOPICS names one"
             )
         plan = message.payload.plan_name
@@ -96,7 +96,7 @@ class EventBusChannel:
         """Put the payload on the bus.
 
         Raises:
-            AwsError: EventBridge refused, did not take it, or could not be reached.
+            AwsError: EventBridge refused the event or could not be reached.
         """
         detail = message.payload.model_dump(mode="json", by_alias=True)
         put_event(self.sessions, self.bus_arn, message.milestone, detail, message.payload.at)
@@ -108,10 +108,10 @@ def aws_subscriptions(
     """The channels in AWS of one execution.
 
     Args:
-        notify: the plan's own.
-        topics: those of the settings, told everything.
-        event_buses: those of the settings.
-        sessions: the way into their accounts.
+        notify: the plan's own subscriptions.
+        topics: ARNs of the topics in the settings; they get every milestone.
+        event_buses: ARNs of the buses in the settings.
+        sessions: give clients for their accounts.
     """
     own = tuple(arn for arn in dict.fromkeys(notify.topics) if arn not in topics)
     every_topic = (*dict.fromkeys(topics), *own)

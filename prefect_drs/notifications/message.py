@@ -1,4 +1,4 @@
-"""A message: one milestone as people and programs are told it. Plain frozen data."""
+"""A message: the notification of one milestone, as text for people and as data for programs. Plain frozen data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prefect_drs.notifications.payload import ExecutionPayload
 from prefect_drs.plan.notify import Milestone
 
 WIDTH = 78
-"""Columns of a text: what no mail client breaks. Addresses and names may be longer."""
+"""Columns of a text that no mail client breaks. Addresses and names may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class OpenGate:
     Args:
         wave_number: the wave behind it.
         flow_run_id: the Paused flow run whose Resume answers it.
-        link: its page in the Prefect UI, where the form is; None where no UI is known.
-        until: when its time is over (UTC).
+        link: its page in the Prefect UI, which shows the form; None if no UI is known.
+        until: its deadline (UTC).
     """
 
     wave_number: int
@@ -31,16 +31,16 @@ class OpenGate:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is told of a milestone.
+    """The notification of a milestone.
 
     Args:
-        milestone: of which kind.
-        occasion: tells milestones of one kind and wave apart.
+        milestone: its kind.
+        occasion: distinguishes milestones of one kind and wave.
         subject: one line of ASCII.
         text: plain text.
-        payload: the same for programs.
-        wave_number: the wave it is about; None where it is about the execution.
-        is_former: a former process of this execution has had the chance to tell it.
+        payload: the data for programs.
+        wave_number: the wave it is about; None if it is about the whole execution.
+        is_replayed: its event was read from the journal: an earlier process of this execution could have sent it.
     """
 
     milestone: Milestone
@@ -49,9 +49,9 @@ class Message:
     text: str
     payload: ExecutionPayload
     wave_number: int | None = None
-    is_former: bool = False
+    is_replayed: bool = False
 
     @property
     def key(self) -> tuple[str, int | None, str]:
-        """By what a milestone is known that was told before."""
+        """Identifies the milestone, so that it is sent once to each channel."""
         return (self.milestone, self.wave_number, self.occasion)

@@ -1,7 +1,7 @@
-"""Which events are milestones, and the message that each makes.
+"""Which events are milestones, and the message of each.
 
-In: an execution's events in order, and the gates that wait. Out: at most one `Message` for each of them. The same
-events make the same messages, whether they happen or are read back from a journal.
+In: an execution's events in order, and its open gates. Out: at most one `Message` for each. The same events give the
+same messages, whether they happen now or are read from a journal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from prefect_drs.core.escaping import mail_subject
 from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, WaveEnded
 from prefect_drs.execution.view import ReportFold
 from prefect_drs.notifications import text
-from prefect_drs.notifications.commands import Reach
+from prefect_drs.notifications.commands import ExecutionAccess
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.payload import FAILED_SERVERS_AT_MOST, PAYLOADS
 from prefect_drs.plan.notify import Milestone
@@ -30,19 +30,19 @@ WAVE_ENDS = {WaveStatus.COMPLETED: Milestone.WAVE_COMPLETED, WaveStatus.FAILED: 
 
 
 class Milestones:
-    """Folds events and makes messages of those that are milestones.
+    """Folds events and returns the messages of those that are milestones.
 
     Args:
-        reach: how people reach the execution.
+        access: how people reach the execution.
     """
 
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
+    def __init__(self, access: ExecutionAccess) -> None:
+        self._access = access
         self._fold = ReportFold()
         self._runbook: Runbook | None = None
 
-    def take(self, event: Event) -> Message | None:
-        """Take one more event in: the message, where it is a milestone."""
+    def apply(self, event: Event) -> Message | None:
+        """Apply the next event; return its message if it is a milestone."""
         self._fold.apply(event)
         match event:
             case ExecutionStarted():
@@ -57,8 +57,8 @@ class Milestones:
             case _:
                 return None
 
-    def waiting(self, gate: OpenGate, at: datetime) -> Message:
-        """The message that a wave waits for an approval.
+    def gate_opened(self, gate: OpenGate, at: datetime) -> Message:
+        """The message that a wave waits for approval.
 
         Args:
             gate: the open gate.
@@ -66,35 +66,35 @@ class Milestones:
         """
         return self._of_wave(Milestone.WAVE_PAUSED, at, gate.wave_number, gate)
 
-    def _told(self) -> tuple[Runbook, RecoveryReport]:
+    def _state(self) -> tuple[Runbook, RecoveryReport]:
         if self._runbook is None:
-            raise ValueError("a journal begins with ExecutionStarted; nothing can be told before it")
+            raise ValueError("a journal begins with ExecutionStarted; there is no message before it")
         return self._runbook, self._fold.report()
 
     def _of_execution(self, milestone: Milestone, at: datetime, by: str = "") -> Message:
-        runbook, report = self._told()
+        runbook, report = self._state()
         about = f"{report.mode} of {{}}"
         names: tuple[str, ...] = (report.plan_name,)
         values = self._common(milestone, at, report)
         match milestone:
             case Milestone.STARTED:
-                said, body = f"{about} started", text.started(runbook, report, self._reach)
+                subject, body = f"{about} started", text.started(runbook, report, self._access)
             case Milestone.PAUSED:
-                said, body = f"{about} was paused by {{}}", text.paused(report, by, self._reach)
+                subject, body = f"{about} was paused by {{}}", text.paused(report, by, self._access)
                 names = (report.plan_name, by)
                 values["by"] = by
             case _:
-                said, body = f"{about} {report.status}", text.ended(report, self._reach)
+                subject, body = f"{about} {report.status}", text.ended(report, self._access)
                 values |= {
                     "ended_at": at,
                     "achieved_rto_seconds": report.achieved_rto_seconds,
                     "achieved_rpo_seconds": report.achieved_rpo_seconds,
                     "failed_waves": tuple(w.wave_number for w in report.waves if w.status is not WaveStatus.COMPLETED),
                 }
-        return self._message(milestone, at.isoformat(), (said, *names), body, values)
+        return self._message(milestone, at.isoformat(), (subject, *names), body, values)
 
     def _of_wave(self, milestone: Milestone, at: datetime, wave_number: int, gate: OpenGate | None = None) -> Message:
-        runbook, report = self._told()
+        runbook, report = self._state()
         wave = next(wave for wave in report.waves if wave.wave_number == wave_number)
         about, names = f"{report.mode} of {{}}: wave {wave_number} {{}}", (report.plan_name, wave.wave_name)
         values = self._common(milestone, at, report) | {
@@ -110,11 +110,11 @@ class Milestones:
         }
         if gate is not None:
             values |= {"gate_flow_run_id": gate.flow_run_id, "gate_link": gate.link, "until": gate.until}
-            body = text.wave_paused(runbook, report, gate, self._reach)
+            body = text.wave_paused(runbook, report, gate, self._access)
             return self._message(
                 milestone, gate.flow_run_id, (f"{about} waits for your approval", *names), body, values, wave_number
             )
-        body = text.wave_ended(report, wave, self._reach)
+        body = text.wave_ended(report, wave, self._access)
         return self._message(milestone, at.isoformat(), (f"{about} {wave.status}", *names), body, values, wave_number)
 
     def _common(self, milestone: Milestone, at: datetime, report: RecoveryReport) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Milestones:
             "started_at": report.started_at,
             "servers": sum(len(wave.servers) for wave in report.waves),
             "launched": sum(wave.launched for wave in report.waves),
-            "link": self._reach.link,
+            "link": self._access.link,
         }
 
     def _message(

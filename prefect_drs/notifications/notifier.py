@@ -1,10 +1,10 @@
-"""The notifier: hands messages to channels, each in a thread and a bounded queue of its own, and never waits for them.
+"""The notifier: sends messages to channels, each with its own thread and bounded queue, without blocking the caller.
 
-In: events as they happen, gates as they open. Out: messages on their way, and `Notified` events of what became of them.
-`observe` and `waiting` only put something into a queue, so whoever calls them goes on at once; what makes messages and
-what sends them runs beside. At the end what is not sent within the notifier's patience is given up, and that is noted.
+In: events as they happen, gates as they open. Out: messages handed to channels, and a `Notified` event for each
+delivery or failure. `observe` and `gate_opened` only put an item into a queue and return; other threads make the
+messages and send them. At the end of a run, messages not sent within `patience` are dropped and recorded as failed.
 
-Must never: raise into a recovery, or keep it waiting but for the patience at its end.
+Must never: raise into a recovery, or delay it, except for `patience` at its end.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ from prefect_drs.plan.notify import Milestone
 from prefect_drs.runbook import Runbook
 
 PATIENCE_SECONDS = 20.0
-"""How long the end of a run waits for what is still on its way; an SNS call takes less than one."""
+"""Seconds that the end of a run waits for unsent messages; an SNS call takes less than one."""
 QUEUED_AT_MOST = 100
-"""Messages that may wait for one channel."""
+"""Messages that may be queued for one channel."""
 
-_SECRET = re.compile(r"\S*://\S*")  # webhook addresses hold their token
+_SECRET = re.compile(r"\S*://\S*")  # webhook addresses contain their token
 _ERROR_AT_MOST = 500  # characters
 
 _logger = logging.getLogger("prefect_drs.notifications")
 
 
 class Channel(Protocol):
-    """A way to tell people or programs."""
+    """A destination of messages."""
 
     @property
     def name(self) -> str:
-        """How the report calls it; holds no secret."""
+        """Its name in the report; contains no secret."""
         ...
 
     def send(self, message: Message) -> None:
-        """Send it; raises where it was not taken."""
+        """Send a message; raises if it was not accepted."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A channel and what it is told.
+    """A channel and the milestones that it gets.
 
     Args:
-        channel: the way.
-        milestones: what is told; everything where empty.
-        durable: what was sent is noted, and what a former process had no time for is sent by the next. Otherwise only
-            what happens now is told, and only failures are noted.
+        channel: the destination.
+        milestones: the milestones that are sent; all of them if empty.
+        durable: deliveries are recorded, and the next process sends what an earlier one had no time to send (at least
+            once). Otherwise only milestones of this process are sent, and only failures are recorded (at most once).
     """
 
     channel: Channel
@@ -68,21 +68,20 @@ class Subscription:
 
     def wants(self, message: Message) -> bool:
         """Whether the message is for this channel."""
-        if message.is_former and not self.durable:
+        if message.is_replayed and not self.durable:
             return False
         return not self.milestones or message.milestone in self.milestones
 
 
 class Notifier:
-    """Tells an execution's milestones.
+    """Sends the notifications of an execution's milestones.
 
     Args:
         milestones: makes the messages.
-        subscriptions: the channels of an execution, by its runbook; called in the notifier's own thread, so it may ask
-            the network.
-        clock: the times of what is noted.
-        former: the journal's events before this process; what they tell of is not told again.
-        patience: real seconds that the end waits for what is on its way.
+        subscriptions: returns the channels for a runbook; called in the notifier's thread, so it may use the network.
+        clock: time for the recorded events.
+        former: the journal's events from before this process; a delivery that they record is not repeated.
+        patience: real seconds that the end of a run waits for unsent messages.
     """
 
     def __init__(
@@ -98,37 +97,37 @@ class Notifier:
         self._subscriptions = subscriptions
         self._clock = clock
         self._patience = patience
-        self._former = len(former)
-        self._told = {
+        self._to_replay = len(former)  # events of `former` that `observe` is yet to be called with
+        self._sent = {
             ((event.milestone, event.wave_number, event.occasion), event.channel)
             for event in former
             if isinstance(event, Notified)
         }
         self._events: queue.SimpleQueue[Event | OpenGate | None] = queue.SimpleQueue()
         self._outboxes: list[_Outbox] = []
-        self._note: Callable[[Event], None] | None = None
+        self._record: Callable[[Event], None] | None = None
         self._closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="drs-notifier", daemon=True)
 
     def observe(self, event: Event) -> None:
-        """Take an event in; comes back at once. Former events first, in order."""
+        """Queue an event and return. Events of `former` come first, in order."""
         self._events.put(event)
 
-    def waiting(self, gate: OpenGate) -> None:
-        """Take in that a gate waits for an answer; comes back at once."""
+    def gate_opened(self, gate: OpenGate) -> None:
+        """Queue the notification of an open gate and return."""
         self._events.put(gate)
 
     @contextmanager
-    def telling(self, note: Callable[[Event], None]) -> Iterator[None]:
-        """Tell what was taken in and what will be. At the end wait, as long as the patience lasts, until all is told.
+    def running(self, record: Callable[[Event], None]) -> Iterator[None]:
+        """Send queued and later messages for the time of the block; at its end wait up to `patience` for the rest.
 
-        Where the inside raises nothing is waited for: what is on its way is left to itself, and to who resumes.
+        If the block raises, do not wait: the process that resumes the execution sends what is left.
 
         Args:
-            note: makes an event safe in the journal.
+            record: writes an event to the journal.
         """
-        self._note = note
+        self._record = record
         self._thread.start()
         try:
             yield
@@ -138,7 +137,7 @@ class Notifier:
                 self._closed = True
 
     def _finish(self) -> None:
-        """Wait until everything is told; note what is given up."""
+        """Wait until everything is sent; drop the rest and record it as failed."""
         deadline = time.monotonic() + self._patience
         self._events.put(None)
         self._thread.join(max(0.0, deadline - time.monotonic()))
@@ -147,43 +146,45 @@ class Notifier:
         for outbox in self._outboxes:
             outbox.join(max(0.0, deadline - time.monotonic()))
         for outbox in self._outboxes:
-            for message in outbox.left():
-                self._became(outbox.subscription, message, f"not sent within {self._patience:g} s of the run's end")
+            for message in outbox.drop_unsent():
+                error = f"not sent within {self._patience:g} s of the run's end"
+                self._record_outcome(outbox.subscription, message, error)
 
     def _run(self) -> None:
         while (item := self._events.get()) is not None:
             try:
-                self._tell(item)
-            except Exception:  # a defect here must not cost a recovery
-                _logger.exception("A notification could not be made")
+                self._process(item)
+            except Exception:  # a defect here must not make a recovery fail
+                _logger.exception("A notification could not be created")
 
-    def _tell(self, item: Event | OpenGate) -> None:
+    def _process(self, item: Event | OpenGate) -> None:
         if isinstance(item, OpenGate):
-            self._send(self._milestones.waiting(item, self._clock.now()))
+            self._send(self._milestones.gate_opened(item, self._clock.now()))
             return
-        is_former = self._former > 0
-        self._former -= is_former
-        message = self._milestones.take(item)
+        is_replayed = self._to_replay > 0
+        self._to_replay -= is_replayed
+        message = self._milestones.apply(item)
         if isinstance(item, ExecutionStarted):
-            self._outboxes = [_Outbox(subscription, self._became) for subscription in self._subscriptions(item.runbook)]
+            subscriptions = self._subscriptions(item.runbook)
+            self._outboxes = [_Outbox(subscription, self._record_outcome) for subscription in subscriptions]
         if message is not None:
-            self._send(replace(message, is_former=is_former))
+            self._send(replace(message, is_replayed=is_replayed))
 
     def _send(self, message: Message) -> None:
         for outbox in self._outboxes:
             subscription = outbox.subscription
-            if subscription.wants(message) and (message.key, subscription.channel.name) not in self._told:
+            if subscription.wants(message) and (message.key, subscription.channel.name) not in self._sent:
                 outbox.put(message)
 
-    def _became(self, subscription: Subscription, message: Message, error: str | None) -> None:
-        """Note what became of a message."""
+    def _record_outcome(self, subscription: Subscription, message: Message, error: str | None) -> None:
+        """Record in the journal that a message was sent (`error` None) or failed."""
         if error is None and not subscription.durable:
             return
         with self._lock:
-            if self._closed or self._note is None:
+            if self._closed or self._record is None:
                 return
             try:
-                self._note(
+                self._record(
                     Notified(
                         at=self._clock.now(),
                         milestone=message.milestone,
@@ -193,67 +194,69 @@ class Notifier:
                         error=error,
                     )
                 )
-            except Exception as failure:  # the engine meets the same journal, and decides what that means
-                _logger.warning("What became of a notification could not be noted: %s", failure)
+            except Exception as failure:  # the engine writes to the same journal, and handles the failure
+                _logger.warning("The outcome of a notification could not be recorded: %s", failure)
 
 
 class _Outbox:
     """One channel's queue and thread."""
 
-    def __init__(self, subscription: Subscription, became: Callable[[Subscription, Message, str | None], None]) -> None:
+    def __init__(
+        self, subscription: Subscription, record_outcome: Callable[[Subscription, Message, str | None], None]
+    ) -> None:
         self.subscription = subscription
-        self._became = became
+        self._record_outcome = record_outcome
         self._queue: queue.Queue[Message | None] = queue.Queue()
-        self._waiting: list[Message] = []
+        self._unsent: list[Message] = []
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name=f"drs-tell-{subscription.channel.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"drs-notify-{subscription.channel.name}", daemon=True)
         self._thread.start()
 
     def put(self, message: Message) -> None:
-        """Send it in its turn; where too many wait already it is given up."""
+        """Queue a message; drop it if the queue is full."""
         with self._lock:
-            full = len(self._waiting) >= QUEUED_AT_MOST
+            full = len(self._unsent) >= QUEUED_AT_MOST
             if not full:
-                self._waiting.append(message)
+                self._unsent.append(message)
         if full:
-            self._became(self.subscription, message, f"{QUEUED_AT_MOST} messages waited for this channel already")
+            error = f"dropped: {QUEUED_AT_MOST} messages were already queued for this channel"
+            self._record_outcome(self.subscription, message, error)
         else:
             self._queue.put(message)
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """End the thread once the queue is empty."""
         self._queue.put(None)
 
     def join(self, seconds: float) -> None:
-        """Wait until all is sent, at most so long."""
+        """Wait until all is sent, at most `seconds`."""
         self._thread.join(seconds)
 
-    def left(self) -> Iterable[Message]:
-        """What is given up: from now on nothing of it is sent but what is on its way at this moment."""
+    def drop_unsent(self) -> Iterable[Message]:
+        """Drop and return the unsent messages; one whose `send` already runs may still arrive."""
         with self._lock:
-            given_up, self._waiting = self._waiting, []
-        return given_up
+            dropped, self._unsent = self._unsent, []
+        return dropped
 
     def _run(self) -> None:
         while (message := self._queue.get()) is not None:
             with self._lock:
-                if message not in self._waiting:
+                if message not in self._unsent:
                     continue
             error = None
             try:
                 self.subscription.channel.send(message)
-            except Exception as failure:  # a channel may fail in any way there is
-                error = told_of(failure)
+            except Exception as failure:  # a channel may raise anything
+                error = failure_line(failure)
             with self._lock:
-                if message not in self._waiting:
-                    continue  # given up, and noted so
-                self._waiting.remove(message)
-            self._became(self.subscription, message, error)
+                if message not in self._unsent:
+                    continue  # dropped, and recorded as failed
+                self._unsent.remove(message)
+            self._record_outcome(self.subscription, message, error)
 
 
-def told_of(failure: Exception) -> str:
-    """What went wrong, in one line, without the addresses that a webhook's error quotes."""
-    said = failure.message if isinstance(failure, PrefectDrsError) else _SECRET.sub("(address left out)", str(failure))
-    said = " ".join(said.split())
-    line = said or type(failure).__name__
+def failure_line(failure: Exception) -> str:
+    """The failure in one line, without the addresses that a webhook's error quotes."""
+    text = failure.message if isinstance(failure, PrefectDrsError) else _SECRET.sub("(address left out)", str(failure))
+    line = " ".join(text.split()) or type(failure).__name__
     return line if len(line) <= _ERROR_AT_MOST else line[: _ERROR_AT_MOST - 3] + "..."

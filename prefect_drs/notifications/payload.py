@@ -1,7 +1,7 @@
-"""What a milestone's event says to programs: the payload of Prefect events, the detail of EventBridge events.
+"""The data of a milestone: the payload of Prefect events, the detail of EventBridge events.
 
-The documented schema: docs/events.md has these models as tables, and a test compares the two. Names are camelCase in
-JSON, times ISO 8601 in UTC. Fields are only ever added; what would break a reader is a new `schemaVersion`.
+docs/events.md documents these models as tables, and a test compares the two. Names are camelCase in JSON, times ISO
+8601 in UTC. Fields are only added; an incompatible change gets a new `schemaVersion`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAILED_SERVERS_AT_MOST = 100  # ids in one event: Prefect and EventBridge bound 
 
 
 class ExecutionPayload(FrozenModel):
-    """What every milestone says."""
+    """The fields of every milestone."""
 
     schema_version: Literal["1"] = Field(default="1", description="of this payload")
     milestone: Milestone = Field(description="the event's name without `prefect-drs.`")
@@ -28,48 +28,48 @@ class ExecutionPayload(FrozenModel):
     execution_id: str = Field(description="the execution, as `prefect-drs status` lists it")
     plan_name: str = Field(description="its plan")
     mode: RecoveryMode = Field(description="`drill` or `recovery`")
-    status: ExecutionStatus = Field(description="how the execution stands")
+    status: ExecutionStatus = Field(description="the execution's status")
     started_at: datetime = Field(description="when it began")
-    servers: int = Field(description="servers of the plan")
-    launched: int = Field(description="of which LAUNCHED so far")
-    link: str | None = Field(description="its page in the Prefect UI, where one is known")
+    servers: int = Field(description="number of servers of the plan")
+    launched: int = Field(description="number of those LAUNCHED so far")
+    link: str | None = Field(description="its page in the Prefect UI, if one is known")
 
 
 class PausedPayload(ExecutionPayload):
     """Somebody paused the execution."""
 
-    by: str = Field(description="who")
+    by: str = Field(description="who paused it")
 
 
 class EndedPayload(ExecutionPayload):
     """The execution has ended."""
 
-    ended_at: datetime = Field(description="when")
+    ended_at: datetime = Field(description="when it ended")
     achieved_rto_seconds: float | None = Field(description="from the start to the last server LAUNCHED")
-    achieved_rpo_seconds: float | None = Field(description="age of the oldest data that was launched, where known")
+    achieved_rpo_seconds: float | None = Field(description="age of the oldest data that was launched, if known")
     failed_waves: tuple[int, ...] = Field(description="numbers of the waves that are not COMPLETED")
 
 
 class WavePayload(ExecutionPayload):
-    """Something of one wave."""
+    """A milestone of one wave."""
 
-    wave_number: int = Field(description="its number")
-    wave_name: str = Field(description="its name")
-    wave_status: WaveStatus = Field(description="how it stands")
-    wave_servers: int = Field(description="its servers")
-    wave_launched: int = Field(description="of which LAUNCHED")
-    reason: str = Field(description="why it ended so, where there is more to say")
+    wave_number: int = Field(description="the wave's number")
+    wave_name: str = Field(description="the wave's name")
+    wave_status: WaveStatus = Field(description="the wave's status")
+    wave_servers: int = Field(description="number of the wave's servers")
+    wave_launched: int = Field(description="number of those LAUNCHED")
+    reason: str = Field(description="why the wave has this status; may be empty")
     failed_servers: tuple[str, ...] = Field(
-        description=f"ids of its servers that did not come up, at most {FAILED_SERVERS_AT_MOST}"
+        description=f"ids of the wave's servers that failed to launch, at most {FAILED_SERVERS_AT_MOST}"
     )
 
 
 class WavePausedPayload(WavePayload):
-    """A wave waits for an approval."""
+    """A wave waits for approval."""
 
     gate_flow_run_id: str = Field(description="the Paused flow run whose Resume answers it")
-    gate_link: str | None = Field(description="its page in the Prefect UI, where one is known")
-    until: datetime | None = Field(description="when the wave is cancelled for want of an answer")
+    gate_link: str | None = Field(description="its page in the Prefect UI, if one is known")
+    until: datetime | None = Field(description="deadline: without an answer the wave is cancelled then")
 
 
 PAYLOADS: dict[Milestone, type[ExecutionPayload]] = {

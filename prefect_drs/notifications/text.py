@@ -1,7 +1,7 @@
-"""The texts of messages: plain, for any mail client, at night, on a telephone.
+"""The texts of messages: plain text for any mail client, readable on a phone.
 
-In: the report as it stands, the runbook, and how the execution is reached. Out: lines of at most 78 columns, but for
-addresses and names that are longer. Lists are bounded: a wave of 500 servers must not become a mail that no one reads.
+In: the current report, the runbook, and how people reach the execution. Out: lines of at most 78 columns, except for
+longer addresses and names. Lists are bounded, so that a wave of 500 servers does not make an unreadable mail.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from datetime import datetime
 
 from prefect_drs.aws.regions import partition_of
 from prefect_drs.core.escaping import one_line
-from prefect_drs.notifications.commands import Reach, approve_command, cancel_command, resume_command
+from prefect_drs.notifications.commands import ExecutionAccess, approve_command, cancel_command, resume_command
 from prefect_drs.notifications.message import WIDTH, OpenGate
 from prefect_drs.report.markdown import exclusion_text, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
 from prefect_drs.report.text import duration
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
-SERVERS_AT_MOST = 200  # of one list
+SERVERS_AT_MOST = 200  # in one list
 CUT_HERE = "-" * 20
 RESUME, CANCEL, END = (
     f"{CUT_HERE} to resume {CUT_HERE}",
@@ -30,154 +30,158 @@ CONSOLES = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us
 """The consoles that have AWS CloudShell, by partition."""
 
 
-def started(runbook: Runbook, report: RecoveryReport, reach: Reach) -> str:
-    """An execution began: its waves, who must approve, what was waived, who was left out."""
+def started(runbook: Runbook, report: RecoveryReport, access: ExecutionAccess) -> str:
+    """An execution started: its waves and gates, the waived findings, the excluded servers."""
     servers = sum(len(wave.servers) for wave in runbook.waves)
     waived = [f"{f.code}: {f.message} Waived because: {f.waived_because}" for f in runbook.findings if f.waived_because]
-    left_out = [f"wave {w.wave_number}: {exclusion_text(excluded)}" for w in runbook.waves for excluded in w.excluded]
+    excluded = [f"wave {w.wave_number}: {exclusion_text(each)}" for w in runbook.waves for each in w.excluded]
     return _text(
         f"The {report.mode} of {report.plan_name} has started: {servers} server(s) in {len(runbook.waves)} wave(s), "
-        f"{_places(runbook.waves)}.",
+        f"{_locations(runbook.waves)}.",
         _what_it_launches(report.mode),
         _block("Waves", [_planned(wave) for wave in runbook.waves]),
         _block("Waived findings", waived),
-        _block("Servers left out", left_out),
-        _follow(report, reach),
+        _block("Excluded servers", excluded),
+        _follow(report, access),
     )
 
 
-def wave_ended(report: RecoveryReport, wave: WaveReport, reach: Reach) -> str:
-    """A wave is COMPLETED or FAILED: its servers, and what comes next."""
+def wave_ended(report: RecoveryReport, wave: WaveReport, access: ExecutionAccess) -> str:
+    """A wave is COMPLETED or FAILED: its servers, its failed checks, and the status of all waves."""
     took = (wave.ended_at - wave.started_at).total_seconds() if wave.ended_at and wave.started_at else None
     checks = [
         f"{check.phase} {check.name}{f' of {check.source_server_id}' if check.source_server_id else ''}: {check.detail}"
         for check in wave.checks
         if not check.passed
     ]
-    skipped = wave.status is WaveStatus.FAILED
+    failed = wave.status is WaveStatus.FAILED
     return _text(
         f"Wave {wave.wave_number} {wave.wave_name} of the {report.mode} of {report.plan_name} is {wave.status}: "
         f"{wave.launched} of {len(wave.servers)} server(s) LAUNCHED{f' in {duration(took)}' if took else ''}.",
         _block("Why", [wave.reason] if wave.reason else []),
         _servers(wave),
-        _block("Checks that did not pass", checks),
-        "The waves that depend on it will not start; others go on." if skipped else "",
-        _block("How the waves stand", [_standing(other) for other in report.waves]),
-        _follow(report, reach),
+        _block("Failed checks", checks),
+        "Waves that depend on it will not start; other waves continue." if failed else "",
+        _block("Waves", [_wave_status(other) for other in report.waves]),
+        _follow(report, access),
     )
 
 
-def ended(report: RecoveryReport, reach: Reach) -> str:
-    """The execution ended: how, what was reached, what to do next."""
-    down = [wave for wave in report.waves if wave.status is not WaveStatus.COMPLETED]
+def ended(report: RecoveryReport, access: ExecutionAccess) -> str:
+    """The execution ended: its status, RTO and RPO, the failures, and the next command."""
+    incomplete = [wave for wave in report.waves if wave.status is not WaveStatus.COMPLETED]
     unsent = report.notifications.failed
-    again = report.status is not ExecutionStatus.COMPLETED
+    can_resume = report.status is not ExecutionStatus.COMPLETED
     launched = any(wave.launched for wave in report.waves)
     return _text(
         f"The {report.mode} of {report.plan_name} has ended: {report.status}.",
-        _reached(report),
-        _block("Waves", [_standing(wave) for wave in report.waves]),
-        _block("Why", [f"wave {wave.wave_number} {wave.wave_name}: {wave.reason}" for wave in down if wave.reason]),
-        _block("Servers that did not come up", _bounded([_failure(s) for w in down for s in w.servers if s.error])),
-        f"{len(unsent)} notification(s) of it could not be sent; the report lists them." if unsent else "",
-        _command("To try again what failed, once its cause is mended", f"prefect-drs resume {report.execution_id}")
-        if again
+        _achieved(report),
+        _block("Waves", [_wave_status(wave) for wave in report.waves]),
+        _block(
+            "Why", [f"wave {wave.wave_number} {wave.wave_name}: {wave.reason}" for wave in incomplete if wave.reason]
+        ),
+        _block("Failed servers", _bounded([_failure(s) for w in incomplete for s in w.servers if s.error])),
+        f"{len(unsent)} notification(s) could not be sent; the report lists them." if unsent else "",
+        _command("To retry what failed, once the cause is fixed", f"prefect-drs resume {report.execution_id}")
+        if can_resume
         else "",
-        _command("Its instances run on, and cost. To take them away", f"prefect-drs terminate {report.execution_id}")
+        _command(
+            "The drill instances keep running and incur costs. To terminate them",
+            f"prefect-drs terminate {report.execution_id}",
+        )
         if launched and report.mode == "drill"
         else "",
-        _follow(report, reach),
+        _follow(report, access),
     )
 
 
-def wave_paused(runbook: Runbook, report: RecoveryReport, gate: OpenGate, reach: Reach) -> str:
-    """A wave waits for an approval: what it would do, who may approve, until when, where, and how without the UI."""
+def wave_paused(runbook: Runbook, report: RecoveryReport, gate: OpenGate, access: ExecutionAccess) -> str:
+    """A wave waits for approval: what it launches, who may approve, the deadline, the link, and the commands."""
     wave = runbook.wave(gate.wave_number)
     jobs = wave.jobs
     changes = sum(len(server.changes) for server in wave.servers)
-    does = [
+    actions = [
         f"launches {len(wave.servers)} {report.mode} instance(s) in {len(jobs)} job(s): "
         + ", ".join(f"{size} in {location}" for location, size in jobs),
-        f"writes {changes} launch setting(s) first; the form lists them" if changes else "changes no launch setting",
+        f"first changes {changes} launch setting(s); the form lists them" if changes else "changes no launch setting",
         *wave_promises(wave),
     ]
     region = wave.servers[0].region if wave.servers else ""
     return _text(
         f"Wave {wave.wave_number} {wave.wave_name} of the {report.mode} of {report.plan_name} waits for your approval.",
         _what_it_launches(report.mode),
-        _block("What it would do", does),
+        _block("On approval, the wave", actions),
         _block("Servers", _bounded([_planned_server(server) for server in wave.servers])),
-        _block("How the waves stand", [_standing(other) for other in report.waves]),
-        _block("Who may approve", ["Anybody who reaches the Prefect API. The name given goes into the report."]),
-        _block("Until when", [f"{_utc(gate.until)}, then the wave is cancelled" if gate.until else "for ever"]),
+        _block("Waves", [_wave_status(other) for other in report.waves]),
+        _block("Who may approve", ["Anyone with access to the Prefect API. The report records the name."]),
+        _block("Deadline", [f"{_utc(gate.until)}, then the wave is cancelled" if gate.until else "none"]),
         _block("In the browser", [gate.link or f"flow run {gate.flow_run_id}: Resume"]),
         _commands(
-            reach,
+            access,
             report.execution_id,
-            approve_command(reach, report.execution_id, gate.flow_run_id),
+            approve_command(access, report.execution_id, gate.flow_run_id),
             [f"prefect-drs {word} {report.execution_id} --wave {gate.wave_number}" for word in ("approve", "reject")],
             region,
         ),
-        _follow(report, reach),
+        _follow(report, access),
     )
 
 
-def paused(report: RecoveryReport, by: str, reach: Reach) -> str:
+def paused(report: RecoveryReport, by: str, access: ExecutionAccess) -> str:
     """Somebody paused the execution."""
     return _text(
-        f"The {report.mode} of {report.plan_name} was paused by {by}: nothing new is launched. What DRS runs already "
-        "goes on.",
-        _block("How the waves stand", [_standing(wave) for wave in report.waves]),
+        f"The {report.mode} of {report.plan_name} was paused by {by}: no more servers are launched. DRS jobs that "
+        "already run continue.",
+        _block("Waves", [_wave_status(wave) for wave in report.waves]),
         _commands(
-            reach,
+            access,
             report.execution_id,
-            resume_command(reach, report.execution_id),
+            resume_command(access, report.execution_id),
             [f"prefect-drs resume {report.execution_id}"],
             next((job.region for wave in report.waves for job in wave.jobs), ""),
         ),
-        _follow(report, reach),
+        _follow(report, access),
     )
 
 
 def _commands(
-    reach: Reach, execution_id: str, resume: Sequence[str], alternatives: Sequence[str], region: str
+    access: ExecutionAccess, execution_id: str, resume: Sequence[str], alternatives: Sequence[str], region: str
 ) -> _Lines:
-    """Both commands between lines to cut along, or why there are none."""
-    tool = [*alternatives, f"prefect-drs cancel {execution_id}"]
-    if reach.api_url is None:
-        why = "This run has no Prefect API that other machines reach: answer it where it runs."
-        return _text(why, _block("With prefect-drs installed", tool))
-    key = (
-        [f"The Prefect API wants {reach.variable}: set it first. This mail holds no secret."] if reach.variable else []
-    )
+    """The commands to resume and to cancel between cut marks, or why there are none."""
+    cli = [*alternatives, f"prefect-drs cancel {execution_id}"]
+    if access.api_url is None:
+        why = "This run's Prefect API is not reachable from other machines: answer on the machine that runs it."
+        return _text(why, _block("With prefect-drs installed", cli))
+    variable = access.variable
+    key = [f"The Prefect API requires {variable}: set it first. This mail contains no secret."] if variable else []
     console = CONSOLES.get(partition_of(region)) if region else None
     where = [f"AWS CloudShell: https://{console}/cloudshell/home?region={region}"] if console else []
     return _Lines(
         "\n".join(
             [
-                _block("In any shell that reaches the Prefect API, as it stands", [*where, *key]),
+                _block("In any shell with access to the Prefect API, unchanged", [*where, *key]),
                 "",
                 RESUME,
                 *resume,
                 END,
                 "",
                 CANCEL,
-                *cancel_command(reach, execution_id),
+                *cancel_command(access, execution_id),
                 END,
                 "",
-                _block(f"With prefect-drs and PREFECT_API_URL={reach.api_url}", tool),
+                _block(f"With prefect-drs and PREFECT_API_URL={access.api_url}", cli),
             ]
         )
     )
 
 
-def _follow(report: RecoveryReport, reach: Reach) -> _Lines:
-    lines = [reach.link] if reach.link else []
-    lines += [f"prefect-drs status {report.execution_id}", f"It started at {_utc(report.started_at)}."]
-    return _block("To follow it", lines)
+def _follow(report: RecoveryReport, access: ExecutionAccess) -> _Lines:
+    lines = [access.link] if access.link else []
+    lines += [f"prefect-drs status {report.execution_id}", f"Started at {_utc(report.started_at)}."]
+    return _block("Status of the execution", lines)
 
 
-def _reached(report: RecoveryReport) -> str:
+def _achieved(report: RecoveryReport) -> str:
     if report.achieved_rto_seconds is None:
         return "No server was launched."
     age = report.achieved_rpo_seconds
@@ -187,14 +191,14 @@ def _reached(report: RecoveryReport) -> str:
 
 def _what_it_launches(mode: str) -> str:
     if mode == "drill":
-        return "It launches drill instances beside what runs in production."
-    return "It launches recovery instances FOR REAL and replaces former ones."
+        return "It launches drill instances; production servers are not affected."
+    return "It launches recovery instances FOR REAL and replaces earlier ones."
 
 
 def _planned(wave: RunbookWave) -> str:
     after = f", after {', '.join(map(str, wave.depends_on_waves))}" if wave.depends_on_waves else ""
-    gate = ", needs an approval" if wave.gate else ""
-    return f"{wave.wave_number} {wave.wave_name}: {len(wave.servers)} server(s), {_places([wave])}{after}{gate}"
+    gate = ", needs approval" if wave.gate else ""
+    return f"{wave.wave_number} {wave.wave_name}: {len(wave.servers)} server(s), {_locations([wave])}{after}{gate}"
 
 
 def _planned_server(server: RunbookServer) -> str:
@@ -202,7 +206,7 @@ def _planned_server(server: RunbookServer) -> str:
     return f"{server.name}, {server.source_server_id}, {server.location}, {server.replication_state}{lag}"
 
 
-def _standing(wave: WaveReport) -> str:
+def _wave_status(wave: WaveReport) -> str:
     who = f", {wave.approval.decision} by {wave.approval.by}" if wave.approval and wave.approval.by else ""
     return f"{wave.wave_number} {wave.wave_name}: {wave.status}, {wave.launched} of {len(wave.servers)} LAUNCHED{who}"
 
@@ -221,8 +225,8 @@ def _failure(server: ServerReport) -> str:
     return f"{server.name}, {server.source_server_id}: {server.launch_status}. {server.error}"
 
 
-def _places(waves: Iterable[RunbookWave]) -> str:
-    return ", ".join(str(place) for place in sorted({server.location for wave in waves for server in wave.servers}))
+def _locations(waves: Iterable[RunbookWave]) -> str:
+    return ", ".join(str(each) for each in sorted({server.location for wave in waves for server in wave.servers}))
 
 
 def _bounded(lines: Sequence[str]) -> list[str]:
@@ -239,13 +243,13 @@ def _command(what: str, command: str) -> _Lines:
 
 
 class _Lines(str):
-    """Text that is laid out in lines already. Any other text is a sentence, whatever line breaks a name brings in."""
+    """Text that is already split into lines. Any other text is a sentence, even if a name in it has line breaks."""
 
     __slots__ = ()
 
 
 def _block(heading: str, lines: Sequence[str]) -> _Lines:
-    """A heading and its lines, indented; nothing where there are none."""
+    """A heading and its lines, indented; empty without lines."""
     if not lines:
         return _Lines()
     return _Lines("\n".join([f"{heading}:", *(_wrapped(line, "  ", "    ") for line in lines)]))
@@ -253,7 +257,7 @@ def _block(heading: str, lines: Sequence[str]) -> _Lines:
 
 def _wrapped(line: str, first: str = "", later: str = "") -> str:
     return textwrap.fill(
-        one_line(line).replace(CUT_HERE, "---"),  # no name may look like a line to cut along
+        one_line(line).replace(CUT_HERE, "---"),  # no name may look like a cut mark
         WIDTH,
         initial_indent=first,
         subsequent_indent=later,
@@ -263,5 +267,5 @@ def _wrapped(line: str, first: str = "", later: str = "") -> str:
 
 
 def _text(*parts: str) -> _Lines:
-    """Paragraphs; sentences are wrapped, lists and commands are left as they are."""
+    """Paragraphs; sentences are wrapped, lists and commands are not."""
     return _Lines("\n\n".join(part if isinstance(part, _Lines) else _wrapped(part) for part in parts if part))

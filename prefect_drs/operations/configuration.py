@@ -114,7 +114,7 @@ def import_configuration(context: Context, request: ImportRequest) -> ImportAnsw
                 yield Upsert(kind, definition, there.id if there is not None else None)
 
     readings = reading(context)
-    origin: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "readings": readings}
+    origin: dict[str, Any] = {"by": context.caller, "at": context.clock.now(), "servers": readings}
     change = (
         rehearse_change(edit, **origin) if request.dry_run else change_estate(edit, **origin, what=NOTHING_IMPORTED)
     )
@@ -152,7 +152,7 @@ def _there(estate: Estate, kind: DocumentKind, definition: dict[str, Any]) -> St
 
 def _exists(there: Stored) -> Fault:
     return Fault(
-        there.place,
+        there.path,
         0,
         "ALREADY_EXISTS",
         f"{there.kind} {there.name!r} is stored already (version {there.version}, by {there.updated_by}); "

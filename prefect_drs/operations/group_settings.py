@@ -21,8 +21,8 @@ from prefect_drs.core.errors import Fault, PrefectDrsError
 from prefect_drs.estate.change import EstateChange
 from prefect_drs.estate.errors import NotStoredError
 from prefect_drs.estate.model import DocumentKind, Estate, Stored
-from prefect_drs.estate.overlap import Readings
-from prefect_drs.estate.rules import sound
+from prefect_drs.estate.overlap import ServerReader
+from prefect_drs.estate.rules import valid_manifest
 from prefect_drs.orchestration.storage.settings_history import ChangedSetting, SettingsHistoryEntry, record_changes
 from prefect_drs.plan.effective import EffectiveValue, effective, settings_of
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
@@ -82,10 +82,10 @@ class GroupServers:
 
     def place(self, server_id: str) -> str:
         """What faults call a server's settings."""
-        return f"{self.stored.place}.servers.{server_id}"
+        return f"{self.stored.path}.servers.{server_id}"
 
 
-def read_group(estate: Estate, reference: str, readings: Readings) -> GroupServers:
+def read_group(estate: Estate, reference: str, readings: ServerReader) -> GroupServers:
     """A stored group with its servers.
 
     Raises:
@@ -94,7 +94,7 @@ def read_group(estate: Estate, reference: str, readings: Readings) -> GroupServe
         AwsError: DRS could not be read.
     """
     stored = estate.find(DocumentKind.GROUP, reference)
-    group = sound(estate).group(stored.name)
+    group = valid_manifest(estate).group(stored.name)
     location = readings.location(group)
     there = {server.source_server_id: server for server in readings.servers(location)}
     members = readings.members(group)
@@ -188,7 +188,7 @@ def plan_changes(before: GroupServers, after: GroupServers, server_id: str) -> t
     )
 
 
-def record_stored(change: EstateChange, action: str, readings: Readings) -> str | None:
+def record_stored(change: EstateChange, action: str, readings: ServerReader) -> str | None:
     """Write to the history what a change of stored groups made of their servers' settings; why not, where it cannot be.
 
     A server that joined a group or left it has no entry: its settings there did not change.

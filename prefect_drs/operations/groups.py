@@ -18,8 +18,8 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import Editing, EstateChange, change_estate
 from prefect_drs.estate.errors import fault_json
 from prefect_drs.estate.model import Delete, DocumentKind, Estate, Stored, Upsert
-from prefect_drs.estate.overlap import Readings
-from prefect_drs.estate.rules import sound
+from prefect_drs.estate.overlap import ServerReader
+from prefect_drs.estate.rules import valid_manifest
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
@@ -228,10 +228,10 @@ def delete(context: Context, kind: DocumentKind, reference: str, version: int | 
     return DeletedAnswer(id=step.subject.id, name=step.subject.name)
 
 
-def change_stored(context: Context, edit: Editing, what: str, readings: Readings | None = None) -> EstateChange:
+def change_stored(context: Context, edit: Editing, what: str, readings: ServerReader | None = None) -> EstateChange:
     """Change the estate in the caller's name, now; `what` begins the message of a refusal."""
     return change_estate(
-        edit, by=context.caller, at=context.clock.now(), readings=readings or reading(context), what=what
+        edit, by=context.caller, at=context.clock.now(), servers=readings or reading(context), what=what
     )
 
 
@@ -269,7 +269,7 @@ def resolve_protection_group_tags(context: Context, request: Selection) -> Selec
     )
     location = readings.location(group)
     holders: dict[str, list[str]] = {}
-    for other in sound(read_estate()).protection_groups:
+    for other in valid_manifest(read_estate()).protection_groups:
         if readings.location(other) == location:
             for server_id in readings.members(other):
                 holders.setdefault(server_id, []).append(other.group_name)
@@ -293,12 +293,12 @@ def resolve_protection_group_tags(context: Context, request: Selection) -> Selec
     )
 
 
-def reading(context: Context) -> Readings:
+def reading(context: Context) -> ServerReader:
     """The way to the servers, opened only where an operation needs it."""
-    return Readings(lambda: context.sessions)
+    return ServerReader(lambda: context.sessions)
 
 
-def _answer_of(change: EstateChange, readings: Readings) -> GroupAnswer:
+def _answer_of(change: EstateChange, readings: ServerReader) -> GroupAnswer:
     group = next(
         step.after for step in change.steps if step.after is not None and step.after.kind is DocumentKind.GROUP
     )
@@ -306,7 +306,7 @@ def _answer_of(change: EstateChange, readings: Readings) -> GroupAnswer:
     return answer.model_copy(update={"warnings": tuple(fault_json(fault) for fault in change.warnings)})
 
 
-def _answer(stored: Stored, estate: Estate, readings: Readings) -> GroupAnswer:
+def _answer(stored: Stored, estate: Estate, readings: ServerReader) -> GroupAnswer:
     definition = stored.definition
     tags = definition.get("serverSelectionTags") or {}
     members: tuple[str, ...] | None = tuple(definition.get("sourceServerIds") or ())

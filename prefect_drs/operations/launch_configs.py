@@ -18,7 +18,7 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.change import EstateChange, change_estate, rehearse_change
 from prefect_drs.estate.errors import fault_json, refused
 from prefect_drs.estate.model import DocumentKind, Estate, Upsert
-from prefect_drs.estate.overlap import Readings
+from prefect_drs.estate.overlap import ServerReader
 from prefect_drs.estate.rules import checked
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
@@ -211,7 +211,7 @@ def _change(
     edits: Sequence[Editing],
     version: int | None,
     action: str,
-    readings: Readings,
+    readings: ServerReader,
 ) -> ServerConfigs:
     what = f"launch settings of group {reference!r} were not changed"
     rehearsed, faults = _examined(context, reference, edits, version, readings)
@@ -223,7 +223,7 @@ def _change(
         lambda estate: [_put(estate, reference, edits, version, readings)],
         by=context.caller,
         at=at,
-        readings=readings,
+        servers=readings,
         what=what,
     )
     after = read_group(change.after, before.stored.id, readings)
@@ -241,7 +241,7 @@ def _change(
 
 
 def _examined(
-    context: Context, reference: str, edits: Sequence[Editing], version: int | None, readings: Readings
+    context: Context, reference: str, edits: Sequence[Editing], version: int | None, readings: ServerReader
 ) -> tuple[EstateChange, list[Fault]]:
     """What the change would do, and every fault: those of the request, of the estate's rules and of the account."""
     estate = read_estate()
@@ -252,7 +252,7 @@ def _examined(
         lambda now: [_put(now, reference, known, version, readings)],
         by=context.caller,
         at=context.clock.now(),
-        readings=readings,
+        servers=readings,
     )
     faults += rehearsed.refusals
     if checked(rehearsed.after).manifest is not None:
@@ -281,7 +281,9 @@ def _faults_of(group: GroupServers, edits: Sequence[Editing]) -> Iterable[Fault]
             yield Fault(group.place(server), 0, "DUPLICATE_SERVER", f"{server} is given twice; give it once")
 
 
-def _put(estate: Estate, reference: str, edits: Iterable[Editing], version: int | None, readings: Readings) -> Upsert:
+def _put(
+    estate: Estate, reference: str, edits: Iterable[Editing], version: int | None, readings: ServerReader
+) -> Upsert:
     stored = estate.find(DocumentKind.GROUP, reference)
     servers = read_group(estate, reference, readings).servers
     entries = [dict(entry) for entry in stored.definition.get("servers") or ()]

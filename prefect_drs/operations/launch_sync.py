@@ -21,8 +21,8 @@ from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.errors import EstateRefusedError, refused
 from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit
-from prefect_drs.estate.overlap import Readings
-from prefect_drs.estate.rules import sound, under_execution
+from prefect_drs.estate.overlap import ServerReader
+from prefect_drs.estate.rules import under_execution, valid_manifest
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import (
@@ -194,7 +194,7 @@ def get_server_config_history(context: Context, request: HistoryRequest) -> Hist
     """
     estate = read_estate()
     stored = estate.find(DocumentKind.GROUP, request.group_id)
-    location = reading(context).location(sound(estate).group(stored.name))
+    location = reading(context).location(valid_manifest(estate).group(stored.name))
     return HistoryAnswer(
         group_id=stored.id,
         server_id=request.server_id,
@@ -214,7 +214,7 @@ def get_server_config_history(context: Context, request: HistoryRequest) -> Hist
 # ---- syncing -----------------------------------------------------------------------------------------------------
 
 
-def _sync(context: Context, estate: Estate, readings: Readings, group_id: str, *, dry_run: bool) -> GroupSync:
+def _sync(context: Context, estate: Estate, readings: ServerReader, group_id: str, *, dry_run: bool) -> GroupSync:
     try:
         group = read_group(estate, group_id, readings)
         _refuse_in_use(estate, group)

@@ -1,7 +1,10 @@
 """Prefect blocks: the AWS accounts that plans recover into.
 
-In: what a person fills into the form of the Prefect UI, or saves by code. Out: `AccountAccess`, plain, for
-`prefect_drs.aws`. Secrets stay `SecretStr` all the way, so that no form, log or repr shows them.
+In: a block from the form of the Prefect UI, or saved by code. Out: `AccountAccess` values for `prefect_drs.aws`, which
+does not know Prefect. Secrets remain `SecretStr`, so that no form, log or repr shows them.
+
+Prefect's checksum of a block type covers its docstring and the descriptions of its fields: a changed word makes saved
+documents of an earlier release warn.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 
-DOCUMENTS_A_PAGE = 200  # the Prefect API's own limit
+DOCUMENTS_A_PAGE = 200  # the limit of the Prefect API
 
 ACCOUNT_ID = r"^\d{12}$"
 ROLE_NAME = r"^[\w+=,.@-]{1,64}$"  # IAM, CreateRole
@@ -44,7 +47,7 @@ _URL = TypeAdapter(HttpUrl)
 
 
 def check_role_arn(role_arn: str | None, account_id: str) -> None:
-    """Refuse what is not the ARN of a role of that account.
+    """Check that `role_arn` is the ARN of a role in that account.
 
     Raises:
         ValueError: it is not.
@@ -53,9 +56,9 @@ def check_role_arn(role_arn: str | None, account_id: str) -> None:
         return
     match = _ROLE_ARN.fullmatch(role_arn)
     if match is None:
-        raise ValueError("role_arn is not a role's ARN, such as arn:aws:iam::222222222222:role/Recovery")
+        raise ValueError("role_arn is not the ARN of a role, such as arn:aws:iam::222222222222:role/Recovery")
     if match[1] != account_id:
-        raise ValueError(f"role_arn is of account {match[1]}, this block is for {account_id}")
+        raise ValueError(f"role_arn is of account {match[1]}, but this block is for account {account_id}")
 
 
 class StagingAccount(BaseModel):
@@ -73,7 +76,7 @@ class StagingAccount(BaseModel):
 
     @field_validator("account_name", "role_arn", "role_name", mode="before")
     @classmethod
-    def _nothing_for_an_empty_field(cls, value: object) -> object:
+    def _none_for_empty_text(cls, value: object) -> object:
         return None if value == "" else value
 
     @model_validator(mode="after")
@@ -179,8 +182,8 @@ class TargetAccount(Block):
 
     @field_validator("account_name", "role_arn", "role_name", "external_id", "endpoint_url", mode="before")
     @classmethod
-    def _nothing_for_an_empty_field(cls, value: object) -> object:
-        """The form of the UI may send an empty text for a field that was cleared."""
+    def _none_for_empty_text(cls, value: object) -> object:
+        """The form of the UI may send an empty string for a cleared field."""
         return None if value == "" else value
 
     @field_validator("regions")
@@ -191,7 +194,9 @@ class TargetAccount(Block):
         except UsageError as error:
             raise ValueError(error.message) from None
         if len(partitions) > 1:
-            raise ValueError(f"an account is in one partition, these regions are in {', '.join(sorted(partitions))}")
+            raise ValueError(
+                f"the regions of an account must be in one partition; these are in {', '.join(sorted(partitions))}"
+            )
         known = {region for partition in partitions for region in drs_regions(partition)}
         if unknown := [region for region in regions if region not in known]:
             raise ValueError(f"DRS is not in {', '.join(unknown)}; it is in {', '.join(sorted(known)) or 'none there'}")
@@ -199,23 +204,23 @@ class TargetAccount(Block):
 
     @field_validator("endpoint_url")
     @classmethod
-    def _an_address(cls, url: str | None) -> str | None:
+    def _valid_url(cls, url: str | None) -> str | None:
         if url is not None:
             _URL.validate_python(url)
         return url
 
     @model_validator(mode="after")
-    def _can_be_entered(self) -> TargetAccount:
+    def _valid_access(self) -> TargetAccount:
         check_role_arn(self.role_arn, self.account_id)
         if (
             self.role_arn
             and self.regions
             and (partition := partition_of(self.regions[0])) != self.role_arn.split(":")[1]
         ):
-            raise ValueError(f"the regions are in partition {partition}, role_arn is not: {self.role_arn}")
+            raise ValueError(f"the regions are in partition {partition}, but role_arn is not: {self.role_arn}")
         listed = [staging.account_id for staging in self.staging_accounts]
         if self.account_id in listed:
-            raise ValueError(f"account {self.account_id} is no staging account of itself")
+            raise ValueError(f"account {self.account_id} cannot be its own staging account")
         if twice := sorted({account for account in listed if listed.count(account) > 1}):
             raise ValueError(f"staging accounts are listed twice: {', '.join(twice)}")
         if unknown := sorted(set(self._staging_external_ids()) - set(listed)):
@@ -227,7 +232,7 @@ class TargetAccount(Block):
         return self
 
     def access(self) -> AccountAccess:
-        """How this account is entered, without Prefect in it."""
+        """The access to this account, as a value that does not depend on Prefect."""
         credentials = self.aws_credentials
         endpoint_url = self.endpoint_url
         if endpoint_url is None and credentials is not None:
@@ -263,16 +268,16 @@ class TargetAccount(Block):
         return {account_id: SecretStr(str(external_id)) for account_id, external_id in given.items()}
 
     def sessions(self, *, session_name: str = "prefect-drs") -> Sessions:
-        """The way into this account.
+        """Sessions for this account.
 
         Args:
-            session_name: names the assumed sessions in CloudTrail.
+            session_name: RoleSessionName of the assumed roles, visible in CloudTrail.
         """
         return open_sessions([self.access()], session_name=session_name)
 
 
 def _source(credentials: AwsCredentials) -> SourceCredentials:
-    """The nested block's credentials; a role of its own is assumed anew as often as needed, unlike in prefect-aws."""
+    """The nested block's credentials; unlike in prefect-aws, its role is assumed again when its session expires."""
     external_id = credentials.assume_role_kwargs.ExternalId
     return SourceCredentials(
         access_key_id=credentials.aws_access_key_id,
@@ -286,11 +291,11 @@ def _source(credentials: AwsCredentials) -> SourceCredentials:
 
 
 def open_sessions(accounts: Iterable[AccountAccess] | None = None, *, session_name: str = "prefect-drs") -> Sessions:
-    """The way into every account, by the settings of `PREFECT_DRS_*`.
+    """Sessions for several accounts, with the settings `PREFECT_DRS_*`.
 
     Args:
-        accounts: how they are entered; None is all that are saved as blocks.
-        session_name: names the assumed sessions in CloudTrail; give it the execution's id.
+        accounts: access to the accounts; None for all accounts that are saved as blocks.
+        session_name: RoleSessionName of the assumed roles, visible in CloudTrail; pass the execution's id.
 
     Raises:
         UsageError: the saved blocks contradict each other.
@@ -305,20 +310,20 @@ def open_sessions(accounts: Iterable[AccountAccess] | None = None, *, session_na
 
 
 def load_target_accounts() -> tuple[AccountAccess, ...]:
-    """Every account that is saved as a block, by account id; none where the block type was never registered.
+    """All accounts that are saved as blocks, sorted by account id; none if the block type was never registered.
 
     Raises:
-        UsageError: two blocks are for the same account, or a block no longer fits its form.
+        UsageError: two blocks are for the same account, or a block is invalid.
     """
     accesses = (account.access() for account in saved_target_accounts().values())
     return tuple(sorted(accesses, key=lambda access: access.account_id))
 
 
 def saved_target_accounts() -> dict[str, TargetAccount]:
-    """The blocks themselves, by the names that they are saved under.
+    """The saved blocks by their names.
 
     Raises:
-        UsageError: two blocks are for the same account, or a block no longer fits its form.
+        UsageError: two blocks are for the same account, or a block is invalid.
     """
     saved: dict[str, TargetAccount] = {}
     found: dict[str, str] = {}
@@ -339,7 +344,7 @@ def save_target_account(account: TargetAccount, name: str, *, overwrite: bool) -
     """Save the block under that name.
 
     Raises:
-        UsageError: there is a block of that name, and it was not to be overwritten.
+        UsageError: a block of that name exists, and `overwrite` is False.
     """
     save: Any = account.save  # as with `load` below
     try:
@@ -347,26 +352,26 @@ def save_target_account(account: TargetAccount, name: str, *, overwrite: bool) -
     except ValueError as error:
         if overwrite:
             raise
-        raise UsageError(f"the block {account.get_block_type_slug()}/{name} is there already: {error}") from None
+        raise UsageError(f"the block {account.get_block_type_slug()}/{name} already exists: {error}") from None
 
 
 def delete_target_account_block(name: str) -> None:
-    """Delete the block of that name; that there is none is no failure."""
+    """Delete the block of that name, if it exists."""
     with prefect_client() as client, suppress(ObjectNotFound):
         document = client.read_block_document_by_name(name, TargetAccount.get_block_type_slug(), include_secrets=False)
         client.delete_block_document(document.id)
 
 
 def _load(name: str) -> TargetAccount:
-    load: Any = TargetAccount.load  # its type does not tell of `_sync`, which keeps it from giving a coroutine
+    load: Any = TargetAccount.load  # its type lacks `_sync`, without which it may return a coroutine
     try:
         account: TargetAccount = load(name, _sync=True)
         return account
-    except RuntimeError as error:  # Prefect's word for a document that fails validation, with pydantic's as its cause
+    except RuntimeError as error:  # raised by Prefect for an invalid document, with pydantic's error as its cause
         if not isinstance(fault := error.__cause__, ValidationError):
             raise
         problem = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'block'}: {one['msg']}" for one in fault.errors())
-    # Outside the handler: pydantic's error quotes the values that were given.
+    # Raised outside the handler: pydantic's error quotes the values, which may be secrets.
     raise UsageError(f"block {TargetAccount.get_block_type_slug()}/{name} is not valid: {problem}; correct it")
 
 
@@ -376,7 +381,7 @@ def _document_names() -> list[str]:
         try:
             client.read_block_type_by_slug(TargetAccount.get_block_type_slug())
         except ObjectNotFound:
-            return []  # the list of documents would answer 404 without saying of what
+            return []  # listing the documents of an unknown type answers 404 without naming the type
         return sorted(_names(client))
 
 

@@ -1,8 +1,8 @@
 """The settings of prefect-drs: `PREFECT_DRS_*` in the environment, or `[drs]` in `prefect.toml`.
 
-In: what Prefect's own settings are read from (environment, `.env`, `prefect.toml`, `pyproject.toml`, profile). Out: one
-validated value. It never holds a secret: those live in blocks. Importing it imports Prefect, so only blocks, flows and
-the command line read it.
+In: the sources of Prefect's own settings (environment, `.env`, `prefect.toml`, `pyproject.toml`, profile). Out: one
+validated value. It never contains a secret: secrets are stored in blocks. Importing this module imports Prefect, so
+only rooms that import Prefect read it.
 """
 
 from __future__ import annotations
@@ -14,39 +14,40 @@ from pydantic import Field
 
 
 class PrefectDrsSettings(PrefectBaseSettings):
-    """How prefect-drs behaves where a flow or a command does not say otherwise."""
+    """Defaults of prefect-drs, for whatever a flow's parameters or a command's options do not set."""
 
     model_config = build_settings_config(("drs",))
 
     role_name: str = Field(
         default="DRSOrchestrationRole",
         pattern=r"^[\w+=,.@-]{1,64}$",
-        description="The role that is assumed in an account whose block names none; the same name in every account.",
+        description="The IAM role to assume in an account whose block names none; the same name in every account.",
     )
     workers: int = Field(
         default=16,
         ge=1,
         le=64,
-        description="Connections to AWS that are kept for each service, account and region.",
+        description="Connections to AWS kept open for each service, account and region.",
     )
     gate_timeout_seconds: float = Field(
         default=604_800.0,
         gt=0,
-        description="How long an approval is waited for before its wave is cancelled, in seconds.",
+        description="How long a gate waits for an answer before its wave is cancelled, in seconds.",
     )
     suspend_after_seconds: float = Field(
         default=60.0,
         ge=0,
-        description="How long all that is left must have waited at gates before a flow run with gates: suspend gives "
-        "its process up.",
+        description="How long every remaining wave must have waited at its gate before a flow run with gates: suspend "
+        "ends its process, in seconds.",
     )
     home: Path = Field(
         default=Path("~/.prefect-drs"),
-        description="Where this machine keeps journals, unless `journal` names a block, and the sandbox's particulars.",
+        description="The folder of this machine for journals, unless `journal` names a block, and for the sandbox's "
+        "state file.",
     )
     journal: str = Field(
         default="",
-        description="The file-system block that journals are kept on, as `type/name`; empty for a folder under `home`.",
+        description="The file-system block that stores journals, as `type/name`; empty for a folder under `home`.",
     )
     notify_topics: str = Field(
         default="",
@@ -54,7 +55,8 @@ class PrefectDrsSettings(PrefectBaseSettings):
     )
     notify_blocks: str = Field(
         default="",
-        description="Prefect notification blocks that are told likewise, as `type/name`, separated by commas.",
+        description="Prefect notification blocks that get every execution's milestones, as `type/name`, separated by "
+        "commas.",
     )
     notify_event_buses: str = Field(
         default="",
@@ -62,6 +64,6 @@ class PrefectDrsSettings(PrefectBaseSettings):
     )
     api_url: str = Field(
         default="",
-        description="The Prefect API's address as people reach it, for the commands in messages, where that is not "
+        description="The Prefect API's address for people, used in the commands in messages, if it is not "
         "PREFECT_API_URL; it ends in /api.",
     )

@@ -1,7 +1,7 @@
-"""What differs between a source server's tags and those it is to have. Pure: no call, no clock.
+"""Compares a source server's tags with its instance's. Pure: no call, no clock.
 
-In: the tags of both, and the rules. Out: a `TagDifference`: what to write, what to take away, and what cannot be
-written although it is wanted, each with a name. What is carried out is always something that AWS accepts.
+In: the tags of both, and the rules. Out: a `TagDifference`: tags to write, tags to remove, and a fault for each tag
+that AWS would not accept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prefect_drs.tag_sync.rules import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS, TagRules, is_reserved
+from prefect_drs.tag_sync.rules import MAX_KEY_LENGTH, MAX_TAGS, MAX_VALUE_LENGTH, TagRules, is_reserved
 
 KEY_TOO_LONG = "TAG_KEY_TOO_LONG"
 VALUE_TOO_LONG = "TAG_VALUE_TOO_LONG"
@@ -18,7 +18,7 @@ LIMIT_EXCEEDED = "TAG_LIMIT_EXCEEDED"
 
 @dataclass(frozen=True, slots=True)
 class TagChange:
-    """One tag before and after; `before` None where it is new, `after` None where it is taken away."""
+    """The change of one tag; `before` is None for a new tag, `after` is None for a removed one."""
 
     key: str
     before: str | None
@@ -27,7 +27,7 @@ class TagChange:
 
 @dataclass(frozen=True, slots=True)
 class TagFault:
-    """Why tags are not written, and what to do."""
+    """Why tags are not written, and the remedy."""
 
     code: str
     message: str
@@ -35,7 +35,7 @@ class TagFault:
 
 @dataclass(frozen=True, slots=True)
 class TagDifference:
-    """What to do about one server; empty where nothing differs."""
+    """The changes of one server; empty if its tags are as required."""
 
     written: tuple[TagChange, ...] = ()
     removed: tuple[TagChange, ...] = ()
@@ -43,53 +43,53 @@ class TagDifference:
 
 
 def compare(server_tags: Mapping[str, str], instance_tags: Mapping[str, str], rules: TagRules) -> TagDifference:
-    """What makes the server's tags what the rules want of the instance's.
+    """The changes that give the server the tags that the rules require.
 
-    Where there is not room for all new tags, none of them is written, so that it is no matter of luck which ones a
-    server has; values of tags that it has already are written all the same.
+    If the new tags would exceed the limit, none of them is written, so that the result does not depend on their order.
+    Changed values of existing tags are written nevertheless.
 
     Args:
-        server_tags: as DRS has them.
-        instance_tags: as EC2 has them.
-        rules: what is carried over.
+        server_tags: the source server's tags in DRS.
+        instance_tags: the instance's tags in EC2.
+        rules: which tags are copied, and under which keys.
     """
-    wanted = rules.wanted(instance_tags)
-    fitting, faults = _fitting(wanted)
+    target = rules.target_tags(instance_tags)
+    valid, faults = _valid(target)
     removed = tuple(
-        TagChange(key, server_tags[key], None) for key in sorted(rules.own_keys() & server_tags.keys() - wanted.keys())
+        TagChange(key, server_tags[key], None)
+        for key in sorted(rules.managed_keys() & server_tags.keys() - target.keys())
     )
-    differing = [
-        TagChange(key, server_tags.get(key), value) for key, value in fitting.items() if server_tags.get(key) != value
+    written = [
+        TagChange(key, server_tags.get(key), value) for key, value in valid.items() if server_tags.get(key) != value
     ]
-    after = {key for key in server_tags if not is_reserved(key)} - {change.key for change in removed} | fitting.keys()
-    if len(after) > MOST_TAGS and any(change.before is None for change in differing):
-        new = [change.key for change in differing if change.before is None]
+    after = {key for key in server_tags if not is_reserved(key)} - {change.key for change in removed} | valid.keys()
+    new = [change.key for change in written if change.before is None]
+    if len(after) > MAX_TAGS and new:
         faults.append(
             TagFault(
                 LIMIT_EXCEEDED,
-                f"it would have {len(after)} tags, a source server has at most {MOST_TAGS}; none of its {len(new)} new "
-                f"tags is written: leave keys out with an exclude pattern, or take tags of the server away",
+                f"the server would have {len(after)} tags, the limit is {MAX_TAGS}; none of its {len(new)} new tags is "
+                "written: exclude keys with an exclude pattern, or remove tags from the server",
             )
         )
-        differing = [change for change in differing if change.before is not None]
-    return TagDifference(tuple(differing), removed, tuple(faults))
+        written = [change for change in written if change.before is not None]
+    return TagDifference(tuple(written), removed, tuple(faults))
 
 
-def _fitting(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[TagFault]]:
-    fitting: dict[str, str] = {}
+def _valid(target: Mapping[str, str]) -> tuple[dict[str, str], list[TagFault]]:
+    """The tags that AWS accepts, and a fault for each of the others."""
+    valid: dict[str, str] = {}
     faults = []
-    for key, value in wanted.items():
-        if len(key) > LONGEST_KEY:
-            faults.append(
-                TagFault(KEY_TOO_LONG, f"the key {key[:32]}… has {len(key)} characters, at most {LONGEST_KEY}: map it")
+    for key, value in target.items():
+        if len(key) > MAX_KEY_LENGTH:
+            message = f"the key {key[:32]}… has {len(key)} characters, the limit is {MAX_KEY_LENGTH}: map it"
+            faults.append(TagFault(KEY_TOO_LONG, message))
+        elif len(value) > MAX_VALUE_LENGTH:
+            message = (
+                f"the value of {key} has {len(value)} characters, the limit is {MAX_VALUE_LENGTH}: shorten or "
+                "exclude it"
             )
-        elif len(value) > LONGEST_VALUE:
-            faults.append(
-                TagFault(
-                    VALUE_TOO_LONG,
-                    f"the value of {key} has {len(value)} characters, at most {LONGEST_VALUE}: shorten or exclude it",
-                )
-            )
+            faults.append(TagFault(VALUE_TOO_LONG, message))
         else:
-            fitting[key] = value
-    return fitting, faults
+            valid[key] = value
+    return valid, faults

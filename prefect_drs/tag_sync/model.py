@@ -1,4 +1,4 @@
-"""The TagSyncResult: what a synchronisation did, or, of a dry run, would do. JSON is camelCase, times are UTC."""
+"""The TagSyncResult: what a synchronisation changed, or a dry run would change. JSON is camelCase, times are UTC."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from prefect_drs.core.models import FrozenModel
 
 
 class ServerTagChange(FrozenModel):
-    """One thing that became different on a server.
+    """One change of a server.
 
-    `kind` tag: `key` before and after, None where it was or is not there. `kind` copyTags: the launch setting.
+    `kind` tag: the tag `key`; `before` or `after` is None if it did not exist or was removed. `kind` copyTags: the
+    launch setting.
     """
 
     account_id: str
@@ -26,7 +27,7 @@ class ServerTagChange(FrozenModel):
 
 
 class ServerTagFault(FrozenModel):
-    """What could not be done for one server; all others went on."""
+    """An error of one server; the other servers are not affected."""
 
     account_id: str
     region: str
@@ -37,19 +38,19 @@ class ServerTagFault(FrozenModel):
 
 
 class TagSyncResult(FrozenModel):
-    """A whole synchronisation.
+    """The result of one synchronisation.
 
     Args:
-        accounts, regions: that answered.
+        accounts, regions: those that answered.
         servers_processed: source servers whose instance was read and compared.
-        servers_changed: of them, those that something was written to.
-        tags_synchronized: tags written; `tags_removed`: taken away.
-        copy_tags_switched_on: launch configurations whose copyTags was off.
-        changes: each of these.
-        faults: what could not be done for single servers.
-        failures: account-regions that did not answer, or refused.
-        skipped: what was passed by, and why.
-        calls: requests to DRS and EC2, retries included; `writes`: of them, those that may change something.
+        servers_changed: number of those that were changed.
+        tags_synchronized: tags written; `tags_removed`: tags removed.
+        copy_tags_switched_on: launch configurations in which copyTags was switched on.
+        changes: each change.
+        faults: errors of single servers.
+        failures: account-regions that did not answer or refused.
+        skipped: servers and account-regions that were skipped, and why.
+        calls: requests to DRS and EC2 by operation, including retries; `writes`: those that may change something.
     """
 
     dry_run: bool
@@ -71,7 +72,7 @@ class TagSyncResult(FrozenModel):
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What went wrong, a line each: first whole account-regions, then single servers."""
+        """The errors, one line each: first account-regions, then single servers."""
         return (
             *(f"{failure.code}: {failure.place}: {failure.message}" for failure in self.failures),
             *(
@@ -82,7 +83,7 @@ class TagSyncResult(FrozenModel):
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 where something is not synchronised."""
+        """0, or 3 if something could not be synchronised."""
         return 3 if self.failures or self.faults else 0
 
     def to_json(self) -> str:

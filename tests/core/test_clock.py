@@ -83,5 +83,5 @@ def test_another_form_is_refused_with_the_remedy(text: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("speed", ["0", "-1"])
 def test_a_clock_that_stands_still_is_refused_since_nothing_would_ever_be_launched(speed: str) -> None:
-    with pytest.raises(UsageError, match="stands still"):
+    with pytest.raises(UsageError, match="is stopped"):
         SandboxClock.parse(f"1,2,{speed}")

@@ -64,7 +64,7 @@ def test_the_command_of_a_pause_mail_cancels_as_it_stands(rehearsal: Rehearsal) 
     mail = box.awaited("wave.paused")
     told = as_it_stands(cut_out(mail["Message"], CANCEL))
     assert told.returncode == 0, told.stderr
-    assert "asked to cancel" in told.stdout
+    assert "cancel requested" in told.stdout
     drill.says(r"cancel requested by \S+@\S+: by mail")
     assert drill.ended() == 4, drill.stderr
     report = drill.report()

@@ -61,7 +61,7 @@ def test_a_gate_rejected_from_another_process_cancels_its_branch_and_the_rest_go
 
     wrong = rehearsal.cli("approve", execution_id, "--wave", "3")
     assert wrong.returncode == 2
-    assert "what waits there: wave 2 'Application'" in wrong.stderr
+    assert "pending there: wave 2 'Application'" in wrong.stderr
     said = rehearsal.cli(
         "reject", execution_id, "--wave", "2", "--by", "Grace Hopper", "--comment", "the window is over"
     )

@@ -363,5 +363,5 @@ def test_a_concurrency_limit_that_cancels_new_runs_is_refused_before_anything_is
     site.comes_to(execution_id, ("FAILED", "Failed"))
     message = site.ask("GET", f"/flow_runs/{execution_id}")["state"]["message"]
     assert "collision strategy is CANCEL_NEW" in message
-    assert "set the strategy to ENQUEUE, lift the limit, or run it with gates: hold" in message
+    assert "set the strategy to ENQUEUE, remove the limit, or run it with gates: hold" in message
     assert site.rehearsal.jobs(region) == []

@@ -1,4 +1,4 @@
-"""The stored estate as values: edits make steps, a new name is carried along, block names tell names apart."""
+"""The stored estate as values: edits make steps, a new name reaches the plans, block names differ as names do."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_part_of_the_estate_is_a_plan_and_its_groups() -> None:
     assert len(estate.manifest()["protectionGroups"]) == 3
 
 
-def test_a_new_name_is_carried_into_the_plans_that_name_the_group() -> None:
+def test_a_new_name_is_written_to_the_plans_that_use_the_group() -> None:
     estate = shop()
     steps = estate.steps([Upsert(DocumentKind.GROUP, {"groupName": "Data"}, "g1", 3)], by="grace", at=NOW)
     after = estate.after(steps)
@@ -70,7 +70,7 @@ def test_a_new_name_is_carried_into_the_plans_that_name_the_group() -> None:
     assert [group.id for group in after.groups_of(plan)] == ["g1", "g2"]
 
 
-def test_a_stale_version_is_told_with_both_and_by_whom() -> None:
+def test_a_version_conflict_names_both_versions_and_the_author() -> None:
     with pytest.raises(VersionMismatchError, match="ada") as refusal:
         shop().steps([Delete(DocumentKind.GROUP, "g3", 2)], by="grace", at=NOW)
     assert (refusal.value.details["givenVersion"], refusal.value.details["currentVersion"]) == (2, 3)
@@ -92,7 +92,9 @@ def test_a_group_keeps_the_id_that_its_definition_has() -> None:
         (["SERVER_CONFLICT", "DUPLICATE_PLAN_NAME"], AlreadyStoredError),
     ],
 )
-def test_the_weightiest_fault_gives_the_code_and_all_are_told(codes: list[str], kind: type[Exception]) -> None:
+def test_the_fault_of_highest_precedence_gives_the_code_and_all_are_reported(
+    codes: list[str], kind: type[Exception]
+) -> None:
     error = refused("it was not done", [Fault("groups.a", 0, code, "why") for code in codes])
     assert type(error) is kind
     assert [fault["code"] for fault in error.details["faults"]] == codes

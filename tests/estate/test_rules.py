@@ -1,4 +1,4 @@
-"""What is in use does not change: by an execution, or by the plans that name it."""
+"""Documents in use cannot change: by an execution, or by plans that refer to them."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def test_an_execution_of_a_file_holds_the_groups_of_its_servers_whoever_selects_
     assert in_use(estate, "g3", report("of a file", SERVER), nobody) == []
 
 
-def test_what_is_new_is_used_by_nobody() -> None:
+def test_a_new_document_is_not_in_use() -> None:
     steps = shop().steps([Upsert(DocumentKind.GROUP, {"groupName": "New"})], by="ada", at=NOW)
     assert list(under_execution(shop(), steps, [report("Shop", SERVER)], everybody)) == []
 
 
-def test_a_group_goes_with_the_plans_that_name_it_or_not_at_all() -> None:
+def test_a_group_is_deleted_together_with_the_plans_that_use_it_or_not_at_all() -> None:
     estate = shop()
     alone = estate.steps([Delete(DocumentKind.GROUP, "g1")], by="ada", at=NOW)
     (fault,) = still_named(estate, alone)

@@ -47,7 +47,7 @@ def test_it_holds_recovery_instances_and_says_which_are_of_drills(estate: Estate
     assert (instance.source_server_id, instance.is_drill) == (server, True)
 
 
-def test_capacity_is_told_by_account_and_region_and_altogether(estate: Estate) -> None:
+def test_capacity_is_reported_by_account_and_region_and_in_total(estate: Estate) -> None:
     for number in range(3):
         estate.server(None, region=(REGION, REGION, FAR)[number])
     inventory = taken(estate)
@@ -70,7 +70,7 @@ def test_the_level_is_that_of_the_fullest_quota(estate: Estate, servers: int, le
     assert taken(estate, REGION).totals.worst_level == level
 
 
-def test_what_does_not_answer_is_told_and_never_counts_as_empty(estate: Estate) -> None:
+def test_an_account_region_that_does_not_answer_is_reported_and_never_counts_as_empty(estate: Estate) -> None:
     estate.server(None)
     estate.server(None, region=FAR)
     estate.sandbox.faults.add({"kind": "region", "region": FAR})
@@ -95,9 +95,9 @@ def test_recovery_instances_that_cannot_be_read_are_a_failure_and_the_servers_st
     assert len(inventory.servers) == 1
 
 
-def test_it_is_json_and_comes_back(estate: Estate) -> None:
+def test_it_is_restored_from_json(estate: Estate) -> None:
     estate.pair({"Name": "a"})
     inventory = taken(estate, REGION)
-    told = inventory.model_dump(mode="json", by_alias=True)
-    assert {"takenAt", "servers", "recoveryInstances", "capacity", "totals", "failures"} <= told.keys()
-    assert Inventory.model_validate(told) == inventory
+    data = inventory.model_dump(mode="json", by_alias=True)
+    assert {"takenAt", "servers", "recoveryInstances", "capacity", "totals", "failures"} <= data.keys()
+    assert Inventory.model_validate(data) == inventory

@@ -1,6 +1,6 @@
-"""A drill as events: every milestone once, the same to the letter each time.
+"""A drill as events: every milestone once, always the same.
 
-`python -m tests.notifications.story` writes its messages into docs/notifications.md, where they are shown.
+`python -m tests.notifications.story` writes its messages into docs/notifications.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prefect_drs.execution.events import (
     WaveEnded,
     WaveStarted,
 )
-from prefect_drs.notifications.commands import Reach
+from prefect_drs.notifications.commands import ExecutionAccess
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.plan.model import LaunchSettings
@@ -33,9 +33,9 @@ START = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
 EXECUTION = "7c1f6a2e-9b1d-4d6c-8a55-2f0f3b9f1e10"
 GATE = "0d9a4be1-3a57-4f6d-9a3e-6f1f8c2b7a44"
 ACCOUNT, REGION = "222222222222", "eu-west-1"
-REACH = Reach(
+ACCESS = ExecutionAccess(
     api_url="https://prefect.example.com/api",
-    secret="",
+    auth="",
     link=f"https://prefect.example.com/runs/flow-run/{EXECUTION}",
     root_id=EXECUTION,
     suspends=False,
@@ -130,13 +130,13 @@ def ending(*, failing: str = "") -> list[Event]:
 def messages(events: list[Event], gate: OpenGate | None = None) -> list[Message]:
     """The messages of these events; the gate opens after the first GateAsked."""
     made: list[Message] = []
-    milestones = Milestones(REACH)
+    milestones = Milestones(ACCESS)
     for event in events:
-        message = milestones.take(event)
+        message = milestones.apply(event)
         if message is not None:
             made.append(message)
         if isinstance(event, GateAsked) and gate is not None:
-            made.append(milestones.waiting(gate, event.at))
+            made.append(milestones.gate_opened(gate, event.at))
     return made
 
 

@@ -1,4 +1,4 @@
-"""The commands of a mail, run as they stand by a real shell against a real Prefect API, whoever answers."""
+"""The commands of a mail, run unchanged by a real shell against a real Prefect API, for any name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from prefect import flow, get_client
 
 from prefect_drs.notifications.commands import (
-    Reach,
+    ExecutionAccess,
     approve_command,
     cancel_command,
     resume_command,
@@ -46,19 +46,19 @@ BY = (
 
 
 def as_sent(name: str) -> str:
-    """The name without control characters, as the answer is to hold it."""
+    """The name without control characters, as the answer must contain it."""
     return "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in name).strip()
 
 
-def reach(server: PrefectServer) -> Reach:
-    return replace(story.REACH, api_url=server.api_url)
+def reach(server: PrefectServer) -> ExecutionAccess:
+    return replace(story.ACCESS, api_url=server.api_url)
 
 
 def run(lines: list[str], folder: os.PathLike[str], by: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run all of a command but the look at the status, which waits, by a shell that knows where programs are."""
-    before_the_look = "\n".join(lines[: -len(status_command(story.REACH))])
+    """Run a command without its status request, which waits; the shell has only PATH in its environment."""
+    without_status = "\n".join(lines[: -len(status_command(story.ACCESS))])
     return subprocess.run(
-        ["/bin/sh", "-c", before_the_look],
+        ["/bin/sh", "-c", without_status],
         env={"PATH": os.environ["PATH"]} | ({} if by is None else {"BY": by}),
         capture_output=True,
         text=True,
@@ -82,46 +82,48 @@ def test_a_gate_is_approved_in_the_name_that_the_shell_holds(
     )  # fmt: skip
     answer = beside(PrefectGate(on_waiting=opened.put).ask, request)
     gate = opened.get(timeout=60)
-    told = run(approve_command(reach(prefect_server), request.execution_id, str(gate.flow_run_id)), tmp_path, by)
-    assert told.returncode == 0, told.stderr
-    assert '"status":"ACCEPT"' in told.stdout
+    result = run(approve_command(reach(prefect_server), request.execution_id, str(gate.flow_run_id)), tmp_path, by)
+    assert result.returncode == 0, result.stderr
+    assert '"status":"ACCEPT"' in result.stdout
     assert (answer.result(60).decision, answer.result().by) == (Decision.APPROVED, as_sent(by))
     assert os.listdir(tmp_path) == []
 
 
 @pytest.fixture(scope="module")
 def execution(prefect_server: PrefectServer) -> str:
-    """A flow run to steer."""
+    """A flow run that gets control requests."""
 
-    @flow(name="steered")
-    def steered() -> None: ...
+    @flow(name="controlled")
+    def controlled() -> None: ...
 
-    state = steered(return_state=True)
+    state = controlled(return_state=True)
     return str(state.state_details.flow_run_id)
 
 
 def requests_of(execution_id: str) -> list[dict[str, Any]]:
     """The control requests of an execution as the API holds them."""
     with get_client(sync_client=True) as client:
-        stored = client.filter_flow_run_input(uuid.UUID(execution_id), story.REACH.request_key, 200, set())
+        stored = client.filter_flow_run_input(uuid.UUID(execution_id), story.ACCESS.request_key, 200, set())
     return [json.loads(request.value) for request in stored]
 
 
-@pytest.mark.parametrize(("command", "wish"), [(cancel_command, "CANCEL"), (resume_command, "RESUME")])
+@pytest.mark.parametrize(("command", "action"), [(cancel_command, "CANCEL"), (resume_command, "RESUME")])
 @pytest.mark.parametrize("by", BY, ids=ascii)
 def test_a_control_request_holds_the_name_that_the_shell_holds_and_can_be_read(
     by: str,
-    command: Callable[[Reach, str], list[str]],
-    wish: str,
+    command: Callable[[ExecutionAccess, str], list[str]],
+    action: str,
     execution: str,
     prefect_server: PrefectServer,
     tmp_path: os.PathLike[str],
 ) -> None:
-    key = f"{story.REACH.request_key}{uuid.uuid4()}-"  # several a second
-    told = run(command(replace(reach(prefect_server), request_key=key), execution), tmp_path, by)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout == f"asked to {wish.lower()}\n"
-    (request,) = [each for each in requests_of(execution) if (each["wish"], each["by"].strip()) == (wish, as_sent(by))]
+    key = f"{story.ACCESS.request_key}{uuid.uuid4()}-"  # several a second
+    result = run(command(replace(reach(prefect_server), request_key=key), execution), tmp_path, by)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"{action.lower()} requested\n"
+    (request,) = [
+        each for each in requests_of(execution) if (each["wish"], each["by"].strip()) == (action, as_sent(by))
+    ]
     assert request["reason"] == "by mail"
     assert os.listdir(tmp_path) == []
 
@@ -129,16 +131,16 @@ def test_a_control_request_holds_the_name_that_the_shell_holds_and_can_be_read(
 def test_without_a_name_it_is_the_user_of_the_shell(
     execution: str, prefect_server: PrefectServer, tmp_path: os.PathLike[str]
 ) -> None:
-    told = run(cancel_command(reach(prefect_server), execution), tmp_path)
-    assert told.returncode == 0, told.stderr
+    result = run(cancel_command(reach(prefect_server), execution), tmp_path)
+    assert result.returncode == 0, result.stderr
     user = subprocess.run(["sh", "-c", 'echo "$(whoami)@$(uname -n)"'], capture_output=True, text=True, check=True)
     assert user.stdout.strip() in {request["by"] for request in requests_of(execution)}
 
 
-def test_the_look_at_the_status_shows_names_and_reasons_as_the_report_has_them(tmp_path: os.PathLike[str]) -> None:
+def test_the_status_request_shows_names_and_reasons_as_the_report_has_them(tmp_path: os.PathLike[str]) -> None:
     name = 'a\\nb "c" \\ \\\\ \\" {x} データ\n"status": "COMPLETED"'
     report = json.dumps({"status": "FAILED", "waves": [{"waveName": name, "status": "FAILED"}]}, indent=2)
-    (filters,) = ["\n".join(status_command(story.REACH)[3:])]
+    (filters,) = ["\n".join(status_command(story.ACCESS)[3:])]
     shown = subprocess.run(
         ["/bin/sh", "-c", filters], input=json.dumps({"data": report}, ensure_ascii=False), capture_output=True,
         text=True, check=True,

@@ -19,8 +19,8 @@ MODELS = sorted({model.__name__ for model in PAYLOADS.values()})
 
 
 def test_the_table_of_events_is_that_of_the_code() -> None:
-    told = dict(re.findall(rf"^\| `{EVENT_PREFIX}([\w.]+)` \|[^|]*\| `(\w+)` \|$", PAGE, re.MULTILINE))
-    assert told == {milestone: model.__name__ for milestone, model in PAYLOADS.items()}
+    documented = dict(re.findall(rf"^\| `{EVENT_PREFIX}([\w.]+)` \|[^|]*\| `(\w+)` \|$", PAGE, re.MULTILINE))
+    assert documented == {milestone: model.__name__ for milestone, model in PAYLOADS.items()}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -39,9 +39,9 @@ def test_the_fields_of_a_payload_are_those_of_the_code(name: str) -> None:
 
 @pytest.mark.parametrize("milestone", Milestone)
 def test_a_payload_goes_to_json_and_back(milestone: Milestone) -> None:
-    told = story.all_messages()[milestone].payload
-    data = told.model_dump(mode="json", by_alias=True)
-    assert PAYLOADS[milestone].model_validate_json(json.dumps(data)) == told
+    payload = story.all_messages()[milestone].payload
+    data = payload.model_dump(mode="json", by_alias=True)
+    assert PAYLOADS[milestone].model_validate_json(json.dumps(data)) == payload
     assert data["milestone"] == milestone
     assert data["schemaVersion"] == "1"
     assert len(json.dumps(data)) < 64 * 1024  # EventBridge takes four times as much

@@ -64,11 +64,11 @@ def events(name: str) -> list[Event]:
 
 def messages(name: str) -> list[Message]:
     made: list[Message | None] = []
-    milestones = Milestones(story.REACH)
+    milestones = Milestones(story.ACCESS)
     for event in events(name):
-        made.append(milestones.take(event))
+        made.append(milestones.apply(event))
         if isinstance(event, GateAsked):
-            made.append(milestones.waiting(story.open_gate(), event.at))
+            made.append(milestones.gate_opened(story.open_gate(), event.at))
     return [message for message in made if message is not None]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 from prefect_drs.core.escaping import SUBJECT_AT_MOST
 from prefect_drs.execution.events import ExecutionStarted, GateAsked
-from prefect_drs.notifications.commands import LOOK_AFTER_SECONDS
+from prefect_drs.notifications.commands import STATUS_DELAY_SECONDS
 from prefect_drs.notifications.message import WIDTH
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import PATIENCE_SECONDS
@@ -27,15 +29,15 @@ def test_each_message_is_shown_in_the_docs(milestone: Milestone) -> None:
     assert section.strip().endswith(story.shown(story.all_messages()[milestone]))
 
 
-def test_the_docs_tell_of_no_other_milestone() -> None:
+def test_the_docs_show_no_other_milestone() -> None:
     page = story.PAGE.read_text(encoding="utf-8")
     assert set(re.findall(r"^### `([\w.]+)`$", page, re.MULTILINE)) == set(Milestone) == set(PAYLOADS)
 
 
-def test_the_docs_tell_the_times_and_settings_of_the_code() -> None:
+def test_the_docs_state_the_times_and_settings_of_the_code() -> None:
     page = " ".join(story.PAGE.read_text(encoding="utf-8").split())
     assert f"a run waits up to {PATIENCE_SECONDS:g} seconds" in page
-    assert f"waits {LOOK_AFTER_SECONDS} seconds and shows" in page
+    assert f"waits {STATUS_DELAY_SECONDS} seconds and shows" in page
     assert set(re.findall(r"\| `PREFECT_DRS_(\w+)` \|", page)) == {
         "NOTIFY_TOPICS", "NOTIFY_BLOCKS", "NOTIFY_EVENT_BUSES", "API_URL",
     }  # fmt: skip
@@ -50,30 +52,30 @@ def test_a_line_is_no_longer_than_mail_clients_leave_whole(milestone: Milestone)
     assert len(message.subject) <= SUBJECT_AT_MOST
 
 
-def test_a_drill_tells_its_milestones_in_order() -> None:
-    told = story.messages([*story.beginning(), *story.ending()], story.open_gate())
-    assert [(m.milestone, m.wave_number) for m in told] == [
+def test_a_drill_sends_its_milestones_in_order() -> None:
+    sent = story.messages([*story.beginning(), *story.ending()], story.open_gate())
+    assert [(m.milestone, m.wave_number) for m in sent] == [
         (Milestone.STARTED, None),
         (Milestone.WAVE_COMPLETED, 1),
         (Milestone.WAVE_PAUSED, 2),
         (Milestone.WAVE_COMPLETED, 2),
         (Milestone.COMPLETED, None),
     ]
-    assert len({m.key for m in told}) == 5
+    assert len({m.key for m in sent}) == 5
 
 
-def test_a_message_is_known_again_when_its_events_are_read_back() -> None:
+def test_events_that_are_read_back_give_the_same_messages() -> None:
     events = [*story.beginning(), *story.ending()]
     assert story.messages(events) == story.messages(events)
 
 
-def test_a_gate_that_is_asked_anew_is_another_occasion() -> None:
+def test_a_gate_that_is_opened_again_is_another_occasion() -> None:
     first, second = (
         story.messages(story.beginning(), gate)[-1]
         for gate in (story.open_gate(), story.OpenGate(2, "another-run", None, None))
     )
     assert first.key != second.key
-    assert "for ever" in second.text
+    assert "Deadline:\n  none" in second.text
     assert "flow run another-run: Resume" in second.text
 
 
@@ -84,45 +86,47 @@ def test_a_mail_lists_hundreds_of_servers_and_counts_the_rest() -> None:
         for n in range(1, 501)
     )
     wide = book.model_copy(update={"waves": (book.waves[0], book.waves[1].model_copy(update={"servers": many}))})
-    milestones = Milestones(story.REACH)
-    milestones.take(ExecutionStarted(at=story.START, execution_id=story.EXECUTION, runbook=wide))
-    milestones.take(GateAsked(at=story.at(19), wave_number=2))
-    text = milestones.waiting(story.open_gate(), story.at(19)).text
+    milestones = Milestones(story.ACCESS)
+    milestones.apply(ExecutionStarted(at=story.START, execution_id=story.EXECUTION, runbook=wide))
+    milestones.apply(GateAsked(at=story.at(19), wave_number=2))
+    text = milestones.gate_opened(story.open_gate(), story.at(19)).text
     assert "launches 500 drill instance(s) in 5 job(s): 100 in" in text
     assert text.count("CONTINUOUS") == SERVERS_AT_MOST
     assert f"... and {500 - SERVERS_AT_MOST} more" in text
     assert len(text) < 64 * 1024  # SNS takes four times as much
 
 
-@pytest.mark.parametrize("secret", ["key", "password"])
-def test_a_secret_that_the_api_wants_is_read_from_the_shell_and_never_in_the_mail(secret: str) -> None:
-    reach = story.Reach(**{name: getattr(story.REACH, name) for name in story.Reach.__slots__} | {"secret": secret})
-    milestones = Milestones(reach)
+@pytest.mark.parametrize("auth", ["key", "password"])
+def test_a_secret_that_the_api_requires_is_read_from_the_shell_and_never_in_the_mail(
+    auth: Literal["key", "password"],
+) -> None:
+    access = replace(story.ACCESS, auth=auth)
+    milestones = Milestones(access)
     for event in story.beginning():
-        milestones.take(event)
-    text = milestones.waiting(story.open_gate(), story.at(19)).text
-    variable = {"key": "PREFECT_API_KEY", "password": "PREFECT_API_AUTH_STRING"}[secret]
-    assert f"The Prefect API wants {variable}: set it first." in text
+        milestones.apply(event)
+    text = milestones.gate_opened(story.open_gate(), story.at(19)).text
+    variable = {"key": "PREFECT_API_KEY", "password": "PREFECT_API_AUTH_STRING"}[auth]
+    assert f"The Prefect API requires {variable}: set it first." in text
     commands = [text.split(heading)[1].split("---")[0] for heading in (RESUME, CANCEL)]
     for command in commands:
         assert command.count("curl ") == command.count(f"${variable}") == 2
         assert subprocess.run(["sh", "-n"], input=command, text=True, check=False).returncode == 0
 
 
-def test_an_api_that_lives_in_the_run_only_is_told_so_without_commands() -> None:
-    reach = story.Reach(**{name: getattr(story.REACH, name) for name in story.Reach.__slots__} | {"api_url": None})
-    milestones = Milestones(reach)
+def test_a_message_of_a_run_with_its_own_api_says_so_and_has_no_commands() -> None:
+    access = replace(story.ACCESS, api_url=None)
+    milestones = Milestones(access)
     for event in story.beginning():
-        milestones.take(event)
-    text = milestones.waiting(story.open_gate(), story.at(19)).text
-    assert "no Prefect API that other machines reach" in " ".join(text.split())
+        milestones.apply(event)
+    text = milestones.gate_opened(story.open_gate(), story.at(19)).text
+    assert "Prefect API is not reachable from other machines" in " ".join(text.split())
     assert "curl" not in text
 
 
 def test_a_recovery_says_that_it_is_for_real() -> None:
-    milestones = Milestones(story.REACH)
+    milestones = Milestones(story.ACCESS)
     started = ExecutionStarted(at=story.START, execution_id=story.EXECUTION, runbook=story.runbook("recovery"))
-    message = milestones.take(started)
+    message = milestones.apply(started)
     assert message is not None
     assert "FOR REAL" in message.text
     assert message.subject == "[prefect-drs] recovery of Shop started"

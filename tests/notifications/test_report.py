@@ -60,4 +60,4 @@ def test_people_see_it_on_a_terminal_in_the_ui_and_in_the_log() -> None:
 
 def test_the_last_message_counts_it() -> None:
     last = story.messages([*story.beginning(), UNSENT, *story.ending()])[-1]
-    assert "1 notification(s) of it could not be sent" in last.text
+    assert "1 notification(s) could not be sent" in last.text

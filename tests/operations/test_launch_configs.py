@@ -378,7 +378,7 @@ def test_the_page_on_launch_settings_has_the_operations_and_statuses_of_the_code
     from prefect_drs.aws.launch_sync import SyncState
     from prefect_drs.aws.launch_writing import KEPT_VERSIONS
     from prefect_drs.operations import OPERATIONS
-    from prefect_drs.orchestration.storage.settings_history import KEPT
+    from prefect_drs.orchestration.storage.settings_history import MAX_RECORDS
     from tests.test_docs import ROOT, section
 
     text = (ROOT / "docs/launch-settings.md").read_text(encoding="utf-8")
@@ -389,5 +389,5 @@ def test_the_page_on_launch_settings_has_the_operations_and_statuses_of_the_code
         for state in SyncState
         if f"| `{state}` |" not in section("docs/launch-settings.md", "## Bringing them to the account")
     ] == []
-    assert f"the newest {KEPT} of each account and region" in text
+    assert f"the newest {MAX_RECORDS} of each account and region" in text
     assert f"Of older versions {KEPT_VERSIONS} are kept" in text

@@ -328,7 +328,7 @@ def test_answering_a_gate_that_does_not_wait_says_what_does(
         answer_gate(execution, 1, Decision.APPROVED, by="ada")
     run = beside(gate.ask, request(execution, 2, "Web"))
     next_of(opened)
-    with pytest.raises(UsageError, match=r"wave 7 .* waits for no answer; what waits there: wave 2 'Web'"):
+    with pytest.raises(UsageError, match=r"wave 7 .* does not wait for an answer; pending there: wave 2 'Web'"):
         answer_gate(execution, 7, Decision.APPROVED, by="ada")
     with pytest.raises(UsageError, match=f"no gate of execution nonsense waits.*wave 2 'Web' of execution {execution}"):
         answer_gate("nonsense", 2, Decision.APPROVED, by="ada")

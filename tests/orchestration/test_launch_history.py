@@ -82,7 +82,7 @@ def test_nothing_is_recorded_where_nothing_changed() -> None:
 
 def test_a_history_is_read_over_its_pages_and_bounded() -> None:
     for number in range(RECORDS_A_PAGE + 6):
-        record_changes(HERE, {"s-1": entry(number)}, kept=RECORDS_A_PAGE + 3)
+        record_changes(HERE, {"s-1": entry(number)}, retain=RECORDS_A_PAGE + 3)
     found = read_history(HERE, "s-1", limit=500)
     assert len(artifacts()) == len(found) == RECORDS_A_PAGE + 3
     assert found[-1].at == T0 + timedelta(minutes=3)

@@ -15,7 +15,7 @@ from tests.tag_sync.conftest import Estate, estate
 
 __all__ = ["estate"]
 
-KEPT = ("tag-sync-last", "tag-sync-memory", "tag-sync-changes", "tag-sync-status", "drs-inventory", "drs-dashboard")
+STORED = ("tag-sync-last", "tag-sync-memory", "tag-sync-changes", "tag-sync-status", "drs-inventory", "drs-dashboard")
 DEPLOYMENTS = ("tag-sync/scheduled", "inventory/scheduled")
 
 
@@ -42,7 +42,7 @@ def forget() -> None:
         for name in DEPLOYMENTS:
             with suppress(ObjectNotFound):
                 client.delete_deployment(client.read_deployment_by_name(name).id)
-        for key in KEPT:
+        for key in STORED:
             for artifact in artifacts(key):
                 client.delete_artifact(artifact["id"])
         with suppress(ObjectNotFound):

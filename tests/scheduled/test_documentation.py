@@ -9,7 +9,7 @@ from prefect_drs.orchestration.scheduled.deployments import TagSyncState
 from prefect_drs.orchestration.scheduled.pages import SHOWN_CHANGES
 from prefect_drs.orchestration.scheduled.settings import TagSyncSettings
 from prefect_drs.tag_sync import compare, sync
-from prefect_drs.tag_sync.rules import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
+from prefect_drs.tag_sync.rules import MAX_KEY_LENGTH, MAX_TAGS, MAX_VALUE_LENGTH
 from tests.snippets import ROOT
 from tests.test_docs import first_column, section
 
@@ -44,6 +44,6 @@ def test_the_codes_are_those_of_the_code() -> None:
 def test_the_numbers_are_those_of_the_code() -> None:
     text = (ROOT / PAGE).read_text(encoding="utf-8")
     told = [int(number.replace(",", "")) for number in re.findall(r"\b[\d,]*\d\b", text)]
-    assert {MOST_TAGS, LONGEST_KEY, LONGEST_VALUE, SHOWN_CHANGES} <= set(told)
-    assert sync.LANES == 4
+    assert {MAX_TAGS, MAX_KEY_LENGTH, MAX_VALUE_LENGTH, SHOWN_CHANGES} <= set(told)
+    assert sync.CALLS_A_LOCATION == 4
     assert "At most four calls at a time" in text

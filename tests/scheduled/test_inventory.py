@@ -15,7 +15,7 @@ from tests.tag_sync.conftest import Estate
 OTHER = "222222222222"
 
 
-def test_before_the_first_one_there_is_none_and_it_says_how_to_have_one(prefect_api: None) -> None:
+def test_without_an_inventory_the_error_says_how_to_take_one(prefect_api: None) -> None:
     with pytest.raises(NoInventoryError, match="prefect deployment run inventory/scheduled"):
         last_inventory()
 
@@ -32,7 +32,7 @@ def test_the_last_one_is_read_back_with_its_age_and_there_is_only_one(site: Esta
     assert len(artifacts("drs-inventory")) == 1
 
 
-def test_one_of_a_part_is_shown_and_does_not_take_its_place(site: Estate) -> None:
+def test_a_partial_one_is_shown_and_does_not_replace_it(site: Estate) -> None:
     site.pair({"Name": "a"})
     inventory(regions=[REGION])
     with pytest.raises(NoInventoryError):
@@ -41,7 +41,7 @@ def test_one_of_a_part_is_shown_and_does_not_take_its_place(site: Estate) -> Non
     assert f"| {ACCOUNT} | {REGION} | 1 of 300 (0.3 %) | 1 of 4000 (0.0 %) | OK |" in dashboard["data"]
 
 
-def test_one_that_is_not_complete_ends_failed_with_what_there_is(site: Estate) -> None:
+def test_an_incomplete_one_ends_failed_and_is_stored(site: Estate) -> None:
     site.pair({"Name": "a"})
     state = inventory(regions=[REGION], accounts=[ACCOUNT, OTHER], return_state=True)
     assert state.is_failed()

@@ -66,7 +66,7 @@ def test_a_dry_run_says_so_and_no_change_says_so_too() -> None:
     assert "Nothing: every source server has its instance's tags." in changes_page(result())
 
 
-def test_the_status_tells_counts_failures_with_remedies_and_faults_up_to_a_number() -> None:
+def test_the_status_shows_counts_failures_with_remedies_and_faults_up_to_a_number() -> None:
     failure = Failure(
         **PLACE, operation="DescribeSourceServers", code="AWS_UNREACHABLE", message="gone; do x", remedy="x"
     )
@@ -76,13 +76,13 @@ def test_the_status_tells_counts_failures_with_remedies_and_faults_up_to_a_numbe
     )
     page = sync_page(result(failures=(failure,), faults=faults))
     assert "**not complete**" in page
-    assert "90 s, 4000 calls to AWS, 4000 of them writing" in page
+    assert "90 s, 4000 calls to AWS, 4000 of them writes" in page
     assert "- **123456789012/us-west-2**: AWS_UNREACHABLE: gone; do x" in page
     assert page.count("TAG_LIMIT_EXCEEDED") == SHOWN_FAULTS
     assert "and 20 more" in page
 
 
-def test_what_was_passed_by_is_a_line_a_reason() -> None:
+def test_skipped_account_regions_are_one_line_per_reason() -> None:
     skipped = tuple(
         Skipped(account_id="123456789012", region=f"r-{number}", code="DRS_NOT_INITIALIZED", reason="not set up")
         for number in range(30)

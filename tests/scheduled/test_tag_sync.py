@@ -52,7 +52,7 @@ def schedules_of(deployment: str) -> list[tuple[timedelta, bool]]:
     return [(schedule.schedule.interval, schedule.active) for schedule in there]  # type: ignore[union-attr]
 
 
-def test_the_flow_goes_by_the_saved_settings_and_tells_in_artifacts_what_it_did(site: Estate) -> None:
+def test_the_flow_uses_the_saved_settings_and_reports_in_artifacts(site: Estate) -> None:
     save_settings(TagSyncSettings(regions=[REGION], mappings={"Environment": "DR-Environment"}, exclude=["Cost*"]))
     server = site.pair({"Name": "a|b", "Environment": "prod", "CostCentre": "1"})
     result = tag_sync()
@@ -65,7 +65,7 @@ def test_the_flow_goes_by_the_saved_settings_and_tells_in_artifacts_what_it_did(
     assert changes["flow_run_id"] == status["flow_run_id"]
 
 
-def test_the_second_run_remembers_what_the_first_one_saw(site: Estate) -> None:
+def test_the_second_run_uses_the_cache_of_the_first_one(site: Estate) -> None:
     save_settings(TagSyncSettings(regions=[REGION]))
     site.pair({"Name": "a"})
     tag_sync()
@@ -100,7 +100,7 @@ def test_a_sync_beside_one_that_runs_ends_cancelled_with_the_reason_and_does_not
     assert site.tags(server) == {}
 
 
-def test_a_dry_run_is_told_and_leaves_status_and_memory_alone(site: Estate) -> None:
+def test_a_dry_run_is_reported_and_changes_neither_status_nor_cache(site: Estate) -> None:
     server = site.pair({"Name": "a"})
     result: TagSyncResult = run(dry_run=True).result()
     assert (result.dry_run, result.tags_synchronized, result.writes) == (True, 1, 0)
@@ -109,7 +109,7 @@ def test_a_dry_run_is_told_and_leaves_status_and_memory_alone(site: Estate) -> N
     assert artifacts("tag-sync-memory") == artifacts("tag-sync-last") == []
 
 
-def test_the_status_tells_the_last_sync_of_everything_and_not_of_a_part(site: Estate) -> None:
+def test_the_status_is_that_of_the_last_complete_sync(site: Estate) -> None:
     save_settings(TagSyncSettings(regions=[REGION]))
     site.pair({"Name": "a", "b": "c"})
     assert get_tag_sync_status().last_sync_time is None
@@ -120,7 +120,7 @@ def test_the_status_tells_the_last_sync_of_everything_and_not_of_a_part(site: Es
     assert (status.servers_processed, status.tags_synchronized, status.errors) == (1, 2, ())
 
 
-def test_the_status_says_what_is_to_be_done(site: Estate) -> None:
+def test_the_status_says_what_to_do(site: Estate) -> None:
     save_settings(TagSyncSettings(regions=[REGION]))
     status = get_tag_sync_status()
     assert (status.status, status.next_scheduled_sync) == (TagSyncState.NOT_DEPLOYED, None)
@@ -153,7 +153,7 @@ def test_a_change_of_settings_moves_the_schedule_and_starts_exactly_one_run(pref
     assert get_tag_sync_settings()["schedule"] == 4
 
 
-def test_another_change_before_that_run_has_begun_starts_no_second_one(prefect_api: None) -> None:
+def test_another_change_before_that_run_has_started_creates_no_second_run(prefect_api: None) -> None:
     deployment = deployed()
     first = update_tag_sync_settings(schedule_hours=4).run
     second = update_tag_sync_settings(schedule_hours=5).run
@@ -177,25 +177,25 @@ def test_no_run_is_started_where_nothing_changed_or_it_is_switched_off(prefect_a
 def test_a_refused_change_changes_nothing(prefect_api: None) -> None:
     deployed()
     update_tag_sync_settings(schedule_hours=4)
-    with pytest.raises(UsageError, match="the settings stay as they are"):
+    with pytest.raises(UsageError, match="the settings were not changed"):
         update_tag_sync_settings(schedule_hours=36, include=["x"])
     assert get_tag_sync_settings()["schedule"] == 4
     assert get_tag_sync_settings()["tagFilters"]["include"] == []
 
 
-def test_a_change_while_a_sync_runs_is_followed_by_a_run_and_a_mere_wish_is_not(prefect_api: None) -> None:
+def test_a_change_while_a_sync_runs_is_followed_by_a_run_and_a_mere_request_is_not(prefect_api: None) -> None:
     deployment = deployed()
     with hold(limit_name(LOCK), timedelta(seconds=5), TagSyncBusyError("")):
-        wished = trigger_tag_sync()
+        requested = trigger_tag_sync()
         changed = update_tag_sync_settings(schedule_hours=2).run
-    assert (wished.started, wished.flow_run_id) == (False, None)
-    assert "is running" in wished.note
+    assert (requested.started, requested.flow_run_id) == (False, None)
+    assert "is running" in requested.note
     assert changed is not None
     assert changed.started
     assert len([run for run in runs_of(deployment) if not run.auto_scheduled]) == 1
 
 
-def test_without_a_deployment_settings_are_saved_and_a_wish_says_what_to_do(prefect_api: None) -> None:
+def test_without_a_deployment_settings_are_saved_and_a_request_says_what_to_do(prefect_api: None) -> None:
     update = update_tag_sync_settings(schedule_hours=3)
     assert update.run is not None
     assert not update.run.started
@@ -204,14 +204,14 @@ def test_without_a_deployment_settings_are_saved_and_a_wish_says_what_to_do(pref
         trigger_tag_sync()
 
 
-def test_a_run_gives_the_deployment_its_schedule_back(site: Estate) -> None:
+def test_a_run_restores_the_schedule_of_the_deployment(site: Estate) -> None:
     save_settings(TagSyncSettings(regions=[REGION], schedule_hours=6))
     deployment = deployed()
     tag_sync()
     assert schedules_of(deployment) == [(timedelta(hours=6), True)]
 
 
-def test_a_schedule_that_is_right_keeps_its_times(prefect_api: None) -> None:
+def test_a_schedule_that_matches_is_not_changed(prefect_api: None) -> None:
     deployed()
     update_tag_sync_settings(schedule_hours=7)
     before = get_tag_sync_status().next_scheduled_sync

@@ -13,7 +13,7 @@ import pytest
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.simulator import Sandbox, mock_drs
 from prefect_drs.simulator.roles import plant_role
-from prefect_drs.tag_sync import CopyTagsMemory, TagRules, TagSyncResult, synchronise
+from prefect_drs.tag_sync import CopyTagsCache, TagRules, TagSyncResult, synchronise
 from tests.rig import ACCOUNT, GIB, REGION, aws_environment
 
 ORIGIN = "us-east-1"
@@ -98,7 +98,7 @@ class Estate:
         self,
         rules: TagRules | None = None,
         *,
-        memory: CopyTagsMemory | None = None,
+        cache: CopyTagsCache | None = None,
         regions: Sequence[str] = (REGION,),
         sessions: Sessions | None = None,
         **options: Any,
@@ -108,7 +108,7 @@ class Estate:
             rules or TagRules(),
             clock=self.sandbox.clock,
             regions=regions,
-            memory=memory,
+            cache=cache,
             **options,
         )
 

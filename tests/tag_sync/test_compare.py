@@ -1,4 +1,4 @@
-"""The pure comparison: what it does is enough, is no more than enough, and is what AWS accepts."""
+"""The comparison: its changes are sufficient and necessary, and AWS accepts them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_drs.tag_sync import TagDifference, TagRules, compare
-from prefect_drs.tag_sync.rules import LONGEST_VALUE, MOST_TAGS
+from prefect_drs.tag_sync.rules import MAX_TAGS, MAX_VALUE_LENGTH
 
 KEYS = st.one_of(
     st.sampled_from(
@@ -25,30 +25,30 @@ RULES = st.builds(
 )
 
 
-def carried_out(tags: dict[str, str], difference: TagDifference) -> dict[str, str]:
+def applied(tags: dict[str, str], difference: TagDifference) -> dict[str, str]:
     """What DRS has after the difference was written."""
     after = {key: value for key, value in tags.items() if key not in {change.key for change in difference.removed}}
     return after | {change.key: change.after or "" for change in difference.written}
 
 
 @given(TAGS | MANY_TAGS, TAGS | MANY_TAGS, RULES)
-def test_what_was_carried_out_leaves_nothing_to_write(
+def test_after_the_changes_nothing_is_left_to_write(
     server: dict[str, str], ec2: dict[str, str], rules: TagRules
 ) -> None:
     first = compare(server, ec2, rules)
-    second = compare(carried_out(server, first), ec2, rules)
+    second = compare(applied(server, first), ec2, rules)
     assert not second.written
     assert not second.removed
     assert {fault.code for fault in second.faults} <= {fault.code for fault in first.faults}
 
 
 @given(TAGS, TAGS, RULES)
-def test_without_faults_the_server_has_every_tag_that_is_wanted(
+def test_without_faults_the_server_has_every_target_tag(
     server: dict[str, str], ec2: dict[str, str], rules: TagRules
 ) -> None:
     difference = compare(server, ec2, rules)
     if not difference.faults:
-        assert rules.wanted(ec2).items() <= carried_out(server, difference).items()
+        assert rules.target_tags(ec2).items() <= applied(server, difference).items()
 
 
 @given(TAGS | MANY_TAGS, TAGS | MANY_TAGS, RULES)
@@ -69,22 +69,22 @@ def test_tags_of_aws_are_left_alone(server: dict[str, str], ec2: dict[str, str],
 
 
 @given(TAGS, TAGS, RULES)
-def test_nothing_is_taken_away_but_what_a_mapping_gives_and_the_instance_no_longer_has(
+def test_only_targets_of_mappings_that_the_instance_no_longer_has_are_removed(
     server: dict[str, str], ec2: dict[str, str], rules: TagRules
 ) -> None:
     removed = {change.key for change in compare(server, ec2, rules).removed}
     assert removed <= set(rules.mappings.values()) & server.keys()
-    assert not removed & rules.wanted(ec2).keys()
+    assert not removed & rules.target_tags(ec2).keys()
     assert rules.remove or not removed
 
 
 @given(MANY_TAGS, MANY_TAGS)
 def test_no_server_gets_more_tags_than_there_may_be(server: dict[str, str], ec2: dict[str, str]) -> None:
     difference = compare(server, ec2, TagRules())
-    assert len(carried_out(server, difference)) <= max(MOST_TAGS, len(server))
+    assert len(applied(server, difference)) <= max(MAX_TAGS, len(server))
 
 
-def test_where_there_is_no_room_no_new_tag_is_written_and_old_ones_are_brought_up_to_date() -> None:
+def test_beyond_the_limit_no_new_tag_is_written_and_existing_ones_are_updated() -> None:
     server = {f"own-{n}": "" for n in range(49)} | {"Name": "old"}
     difference = compare(server, {"Name": "new", "one": "1", "two": "2"}, TagRules())
     assert [(change.key, change.after) for change in difference.written] == [("Name", "new")]
@@ -94,12 +94,12 @@ def test_where_there_is_no_room_no_new_tag_is_written_and_old_ones_are_brought_u
     assert "exclude" in fault.message
 
 
-def test_tags_of_aws_take_no_room() -> None:
+def test_tags_of_aws_do_not_count_towards_the_limit() -> None:
     server = {f"own-{n}": "" for n in range(49)} | {"aws:x": "", "aws:y": ""}
     assert not compare(server, {"one": "1"}, TagRules()).faults
 
 
-def test_what_is_taken_away_makes_room() -> None:
+def test_removed_tags_make_room() -> None:
     server = {f"own-{n}": "" for n in range(49)} | {"DR-Old": ""}
     difference = compare(server, {"one": "1"}, TagRules(mappings={"Old": "DR-Old"}, remove=True))
     assert not difference.faults
@@ -108,13 +108,13 @@ def test_what_is_taken_away_makes_room() -> None:
 
 
 def test_too_long_a_key_or_value_is_named_and_the_others_are_written() -> None:
-    difference = compare({}, {"k" * 129: "", "v": "x" * (LONGEST_VALUE + 1), "fits": "1"}, TagRules())
+    difference = compare({}, {"k" * 129: "", "v": "x" * (MAX_VALUE_LENGTH + 1), "fits": "1"}, TagRules())
     assert [fault.code for fault in difference.faults] == ["TAG_KEY_TOO_LONG", "TAG_VALUE_TOO_LONG"]
     assert [change.key for change in difference.written] == ["fits"]
 
 
 def test_a_value_that_became_too_long_leaves_the_former_one() -> None:
     rules = TagRules(mappings={"v": "V"}, remove=True)
-    difference = compare({"V": "short"}, {"v": "x" * (LONGEST_VALUE + 1)}, rules)
+    difference = compare({"V": "short"}, {"v": "x" * (MAX_VALUE_LENGTH + 1)}, rules)
     assert not difference.removed
     assert not difference.written

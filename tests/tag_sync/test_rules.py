@@ -1,4 +1,4 @@
-"""What a person may set, and which tags it carries over."""
+"""Which rules are valid, and which tags they copy."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.tag_sync import TagRules
 
 
-def test_every_tag_is_carried_over_where_nothing_is_set() -> None:
-    assert TagRules().wanted({"b": "2", "a": "1"}) == {"a": "1", "b": "2"}
+def test_every_tag_is_copied_where_nothing_is_set() -> None:
+    assert TagRules().target_tags({"b": "2", "a": "1"}) == {"a": "1", "b": "2"}
 
 
 @pytest.mark.parametrize("key", ["aws:cloudformation:stack-name", "AWS:autoscaling", "aws:"])
-def test_tags_of_aws_are_never_carried_over(key: str) -> None:
-    assert TagRules(include=("*", key)).wanted({key: "1"}) == {}
+def test_tags_of_aws_are_never_copied(key: str) -> None:
+    assert TagRules(include=("*", key)).target_tags({key: "1"}) == {}
 
 
 def test_include_and_exclude_are_patterns_of_keys_and_case_counts() -> None:
     rules = TagRules(include=("App*", "Owner"), exclude=("*-internal",))
     tags = dict.fromkeys(["App", "AppTier", "App-internal", "app", "Owner", "Owners"], "x")
-    assert set(rules.wanted(tags)) == {"App", "AppTier", "Owner"}
+    assert set(rules.target_tags(tags)) == {"App", "AppTier", "Owner"}
 
 
-def test_a_mapping_carries_a_tag_over_under_its_other_name_only() -> None:
+def test_a_mapping_copies_a_tag_under_its_other_key_only() -> None:
     rules = TagRules(mappings={"Environment": "DR-Environment"})
-    assert rules.wanted({"Environment": "prod"}) == {"DR-Environment": "prod"}
+    assert rules.target_tags({"Environment": "prod"}) == {"DR-Environment": "prod"}
 
 
-def test_a_mapping_wins_over_a_tag_that_has_its_other_name_already() -> None:
+def test_a_mapping_takes_precedence_over_a_tag_that_already_has_its_other_key() -> None:
     rules = TagRules(mappings={"Environment": "DR-Environment"})
-    assert rules.wanted({"DR-Environment": "old", "Environment": "prod"}) == {"DR-Environment": "prod"}
+    assert rules.target_tags({"DR-Environment": "old", "Environment": "prod"}) == {"DR-Environment": "prod"}
 
 
 def test_an_excluded_key_is_not_mapped() -> None:
     rules = TagRules(exclude=("Environment",), mappings={"Environment": "DR-Environment"})
-    assert rules.wanted({"Environment": "prod"}) == {}
+    assert rules.target_tags({"Environment": "prod"}) == {}
 
 
-def test_the_syncs_own_keys_are_those_of_mappings_that_carry_and_only_with_removal() -> None:
+def test_managed_keys_are_the_targets_of_mappings_that_copy_and_only_with_removal() -> None:
     mappings = {"Environment": "DR-Environment", "Secret": "DR-Secret"}
-    assert TagRules(mappings=mappings).own_keys() == frozenset()
-    assert TagRules(mappings=mappings, exclude=("Secret",), remove=True).own_keys() == {"DR-Environment"}
+    assert TagRules(mappings=mappings).managed_keys() == frozenset()
+    assert TagRules(mappings=mappings, exclude=("Secret",), remove=True).managed_keys() == {"DR-Environment"}
 
 
-def test_all_that_is_wrong_with_the_rules_is_told_at_once() -> None:
+def test_all_problems_of_the_rules_are_reported_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         TagRules(
             include=("",),

@@ -9,7 +9,7 @@ import pytest
 
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.core.errors import UsageError
-from prefect_drs.tag_sync import CopyTagsMemory, TagRules, TagSyncResult
+from prefect_drs.tag_sync import CopyTagsCache, TagRules, TagSyncResult
 from tests.rig import ACCOUNT, REGION
 from tests.tag_sync.conftest import ORIGIN, Estate
 
@@ -46,17 +46,17 @@ def test_copy_tags_may_be_left_alone(estate: Estate) -> None:
 def test_a_second_sync_with_nothing_changed_writes_nothing_and_asks_for_no_server_alone(estate: Estate) -> None:
     for number in range(5):
         estate.pair({"Name": f"app{number}"})
-    memory = CopyTagsMemory()
-    estate.sync(memory=memory)
+    cache = CopyTagsCache()
+    estate.sync(cache=cache)
     before = len(estate.writes())
-    second = estate.sync(memory=memory)
+    second = estate.sync(cache=cache)
     assert estate.writes()[before:] == []
     assert second.writes == 0
     assert second.changes == ()
     assert second.calls == {"drs:DescribeSourceServers": 1, "ec2:DescribeInstances": 1}
 
 
-def test_without_a_memory_every_launch_configuration_is_read_and_none_written(estate: Estate) -> None:
+def test_without_a_cache_every_launch_configuration_is_read_and_none_written(estate: Estate) -> None:
     estate.pair({"Name": "app"})
     estate.sync()
     second = estate.sync()
@@ -66,11 +66,11 @@ def test_without_a_memory_every_launch_configuration_is_read_and_none_written(es
 
 def test_copy_tags_switched_off_by_somebody_is_found_within_a_day(estate: Estate) -> None:
     server = estate.pair({"Name": "app"})
-    memory = CopyTagsMemory()
-    estate.sync(memory=memory)
+    cache = CopyTagsCache()
+    estate.sync(cache=cache)
     estate.client("drs", REGION).update_launch_configuration(sourceServerID=server, copyTags=False)
     estate.sandbox.clock.advance(timedelta(hours=25).total_seconds())
-    assert estate.sync(memory=memory).copy_tags_switched_on == 1
+    assert estate.sync(cache=cache).copy_tags_switched_on == 1
     assert estate.copies_tags(server)
 
 
@@ -94,11 +94,11 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(estate: Estate) -> None:
     estate.pair({"Name": "a"}, {"DR-Old": "x"})
     estate.pair({"Name": "b"}, {"Name": "c"})
     rules = TagRules(mappings={"Old": "DR-Old"}, remove=True)
-    memory = CopyTagsMemory()
-    planned = estate.sync(rules, dry_run=True, memory=memory)
+    cache = CopyTagsCache()
+    planned = estate.sync(rules, dry_run=True, cache=cache)
     assert estate.writes() == []
-    assert memory.to_json() == {}
-    done = estate.sync(rules, memory=memory)
+    assert cache.to_json() == {}
+    done = estate.sync(rules, cache=cache)
     assert planned.changes == done.changes
     assert (planned.dry_run, planned.writes, done.dry_run) == (True, 0, False)
 

@@ -1,1 +1,1 @@
-"""Gates: the form, asking and waiting, gates that hold no process, answers."""
+"""Gates: the form, opening a gate and waiting for its answer, gates without a process, answers."""

@@ -1,9 +1,9 @@
-"""What the Prefect server knows of gates: their flow runs, which of them wait, and the answers that were stored.
+"""Gates on the Prefect server: their flow runs, the pending ones, and the stored answers.
 
-In come an execution and a wave, out come `PendingGate`s and `GateAnswer`s. Works from any machine that reaches the
-Prefect API; nothing here asks or waits, that is `prefect_drs.orchestration.approvals.gate`.
+In: an execution and a wave. Out: `PendingGate`s and `GateAnswer`s. Works from any machine that reaches the Prefect API.
+Opening a gate and waiting for its answer is in `prefect_drs.orchestration.approvals.gate`.
 
-Must never: change a stored answer; take an answer without a name.
+Must never: change a stored answer; accept an answer without a name.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 
 FLOW_NAME = "approve"
 GATE_TAG = "prefect-drs:gate"
-# Labels of gates that are flow runs of a deployment (`suspended_gate`), whose parameters are the deployment's.
+# Labels of gates that are flow runs of a deployment (`suspended_gate`) and so have the deployment's parameters.
 ROLE_LABEL = "prefect-drs.role"
 EXECUTION_LABEL = "prefect-drs.execution"
 # Prefix of the keys under which control requests are stored as inputs of an execution's flow run; a time follows. The
 # text is that of 0.1.0, so that requests stored by it are still read.
 CONTROL_REQUEST_KEY = "prefect-drs-wish-"
-# The server's own deadline lies this much later than ours: so that the waiting process settles the run, not the server,
-# and clocks that differ by seconds do not matter.
+# The server's deadline is this much later than ours, so that the waiting process ends the run and not the server, and
+# clock differences of some seconds do not matter.
 GRACE = timedelta(seconds=30)
-_FORM_DELAY = timedelta(seconds=10)  # a form is stored right after its run was Paused; two requests
+_FORM_DELAY = timedelta(seconds=10)  # the form is stored by the two requests after the one that pauses the run
 _LABELS = {
     "execution_id": EXECUTION_LABEL,
     "plan_name": "prefect-drs.plan",
@@ -68,8 +68,8 @@ class PendingGate:
         mode: `drill` or `recovery`.
         wave_number: the wave behind the gate.
         wave_name: its name.
-        flow_run_id: the child flow run that is Paused.
-        link: its page in the Prefect UI, where the form is; None where no UI is known.
+        flow_run_id: the Paused child flow run.
+        link: its page in the Prefect UI, which shows the form; None if no UI is known.
         until: when the gate times out (UTC).
     """
 
@@ -87,7 +87,7 @@ class PendingGate:
 
 
 def pending_gates(execution_id: str | None = None) -> tuple[PendingGate, ...]:
-    """The gates that wait for an answer, by execution and wave; of every execution where none is named.
+    """The gates that wait for an answer, sorted by execution and wave; of all executions by default.
 
     Raises:
         PrefectDrsError: the Prefect API cannot be reached.
@@ -106,37 +106,38 @@ def answer_gate(
     *,
     clock: Clock | None = None,
 ) -> PendingGate:
-    """Answer an open gate as the UI's Resume does, from any machine that reaches the Prefect API.
+    """Answer a pending gate as the UI's Resume does, from any machine that reaches the Prefect API.
 
     Args:
         execution_id: the execution that waits.
         wave_number: the wave behind the gate.
         decision: APPROVED or REJECTED.
         by: who answers; must not be blank.
-        comment: goes into the report.
-        clock: time for the wait for a form that is about to be stored.
+        comment: recorded in the report.
+        clock: time for the wait for a form that is not stored yet.
 
     Returns:
-        The gate that was answered.
+        The answered gate.
 
     Raises:
-        UsageError: no such gate waits (says which do), its form was never stored, or somebody else was faster.
+        UsageError: no such gate is pending (the message lists those that are), its form was never stored, or it was
+            answered in the meantime.
         PrefectDrsError: the Prefect API cannot be reached.
     """
     if decision is Decision.TIMED_OUT:
-        raise UsageError("a gate is answered with APPROVED or REJECTED; TIMED_OUT is what happens without an answer")
+        raise UsageError("a gate is answered with APPROVED or REJECTED; TIMED_OUT means that nobody answered")
     approval = approval_form("approve" if decision is Decision.APPROVED else "reject", by, comment)
-    waiting = pending_gates(execution_id)
-    gate = next((g for g in waiting if g.wave_number == wave_number), None)
+    pending = pending_gates(execution_id)
+    gate = next((g for g in pending if g.wave_number == wave_number), None)
     if gate is None:
-        raise UsageError(_nothing_waits(execution_id, wave_number, waiting))
+        raise UsageError(_not_pending(execution_id, wave_number, pending))
     with prefect_client() as client:
         _await_form(client, gate, clock or WallClock())
         _remove_unreadable_answer(client, gate)
         result = client.resume_flow_run(gate.flow_run_id, run_input=approval.model_dump())
         if result.status is not SetStateStatus.ACCEPT:
             earlier = recorded_answer(client, gate.flow_run_id)
-            reason = getattr(result.details, "reason", None) or "it waits no longer"
+            reason = getattr(result.details, "reason", None) or "it is no longer pending"
             if earlier is not None:
                 reason = (
                     f"it was {earlier.decision.value.lower()} by {earlier.by} at {earlier.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -148,12 +149,12 @@ def answer_gate(
 
 
 def _await_form(client: SyncPrefectClient, gate: PendingGate, clock: Clock) -> None:
-    """Wait for the form of a gate that was Paused a moment ago; UsageError where it does not come."""
+    """Wait for the form of a gate that was just Paused; UsageError if it is not stored in time."""
     until = clock.now() + _FORM_DELAY
     while not has_form(client, gate.flow_run_id):
         if clock.now() >= until:
             raise UsageError(
-                f"{gate} has no form yet, so Prefect takes no answer: the process that opened it has ended; "
+                f"{gate} has no form yet, so Prefect accepts no answer: the process that opened it has ended; "
                 f"`prefect-drs resume {gate.execution_id}` opens it again",
                 execution_id=gate.execution_id,
                 wave_number=gate.wave_number,
@@ -162,14 +163,14 @@ def _await_form(client: SyncPrefectClient, gate: PendingGate, clock: Clock) -> N
 
 
 def _remove_unreadable_answer(client: SyncPrefectClient, gate: PendingGate) -> None:
-    """Delete an unreadable input under the answer's key: keys are unique, so Prefect could store no answer."""
+    """Delete an unreadable input with the answer's key: keys are unique, so Prefect could not store an answer."""
     stored = input_of(client, gate.flow_run_id, RESPONSE_KEY)
     if stored is not None and recorded_answer(client, gate.flow_run_id) is None:
         client.delete_flow_run_input(gate.flow_run_id, RESPONSE_KEY)
 
 
 def execution_tags(execution_id: str, wave_number: int | None = None) -> list[str]:
-    """The tags by which the flow runs of an execution, or of one of its waves, are found in Prefect."""
+    """The tags of an execution's flow runs, or of those of one wave; used to find them in Prefect."""
     found = ["prefect-drs", f"prefect-drs:execution:{execution_id}"]
     return found if wave_number is None else [*found, f"prefect-drs:wave:{wave_number}"]
 
@@ -180,7 +181,7 @@ def gate_runs(
     wave_number: int | None = None,
     states: tuple[StateType, ...] = (),
 ) -> list[FlowRun]:
-    """The gates' flow runs of an execution (of one wave, in certain states), the newest first."""
+    """The flow runs of an execution's gates (of one wave, in certain states), newest first."""
     wanted = [GATE_TAG] if execution_id is None else [GATE_TAG, *execution_tags(execution_id, wave_number)]
     run_filter = FlowRunFilter(tags=FlowRunFilterTags(all_=wanted))
     if states:
@@ -201,7 +202,7 @@ def _page_of_runs(client: SyncPrefectClient, run_filter: FlowRunFilter, offset: 
 
 
 def settle_leftovers(client: SyncPrefectClient, runs: list[FlowRun], now: datetime) -> FlowRun | None:
-    """Of the runs that a dead process left unfinished keep the one whose form is open, and end the others."""
+    """Cancel the unfinished runs of a dead process, except one that is Paused before its deadline; return that one."""
     open_run: FlowRun | None = None
     for run in runs:
         if run.state is None or run.state.is_final():
@@ -210,15 +211,13 @@ def settle_leftovers(client: SyncPrefectClient, runs: list[FlowRun], now: dateti
         if run.state.is_paused() and open_run is None and (until is None or now < until):
             open_run = run
         else:
-            gate_log().info("Ending the approval run %s, which an earlier attempt left %s", run.id, run.state.name)
-            client.set_flow_run_state(
-                run.id, Cancelled(message="Left behind unanswered by an earlier attempt"), force=True
-            )
+            gate_log().info("Cancelling approval run %s, which an earlier attempt left %s", run.id, run.state.name)
+            client.set_flow_run_state(run.id, Cancelled(message="Left unanswered by an earlier attempt"), force=True)
     return open_run
 
 
 def earlier_answer(client: SyncPrefectClient, runs: list[FlowRun]) -> GateAnswer | None:
-    """The answer that an earlier attempt of the execution got, if any."""
+    """The answer that an earlier attempt of the execution received, if any."""
     for run in runs:
         if (answer := recorded_answer(client, run.id)) is not None:
             gate_log().info("%s was answered before: %s by %s", pending_gate(run), answer.decision, answer.by)
@@ -227,13 +226,13 @@ def earlier_answer(client: SyncPrefectClient, runs: list[FlowRun]) -> GateAnswer
 
 
 def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | None:
-    """The answer that the Prefect server stored for a gate's run. One that cannot be read is reported, and is none."""
+    """The answer that the Prefect server stored for a gate's run. An unreadable one is logged and ignored."""
     stored = input_of(client, run_id, RESPONSE_KEY)
     if stored is None:
         return None
     try:
         approval = Approval.load_from_flow_run_input(stored)
-    except (ValueError, TypeError) as error:  # no JSON, no object, or not the form's fields
+    except (ValueError, TypeError) as error:  # not JSON, not an object, or not the form's fields
         gate_log().warning(
             "The input %r of flow run %s is not an answer of the approval form and is ignored (%s)",
             RESPONSE_KEY,
@@ -248,36 +247,36 @@ def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | Non
 
 
 def record_decision(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer) -> GateAnswer:
-    """Set the gate's run to its final state. An answer stored at the last moment takes precedence over `answer`."""
-    concluded = recorded_answer(client, run_id) or answer
-    final, now = final_state(concluded), client.read_flow_run(run_id).state
-    if now is None or (now.type, now.name, now.message) != (final.type, final.name, final.message):
+    """Set the gate's run to its final state. A stored answer takes precedence over `answer`."""
+    decided = recorded_answer(client, run_id) or answer
+    final, current = final_state(decided), client.read_flow_run(run_id).state
+    if current is None or (current.type, current.name, current.message) != (final.type, final.name, final.message):
         client.set_flow_run_state(run_id, final, force=True)
-    return concluded
+    return decided
 
 
 def final_state(answer: GateAnswer) -> State[Any]:
-    """The state in which a gate's run ends, readable in the UI's list of runs."""
-    said = f": {answer.comment}" if answer.comment else ""
+    """The final state of a gate's run, readable in the UI's list of runs."""
+    comment = f": {answer.comment}" if answer.comment else ""
     if answer.decision is Decision.APPROVED:
-        return Completed(name="Approved", message=f"Approved by {answer.by}{said}")
+        return Completed(name="Approved", message=f"Approved by {answer.by}{comment}")
     if answer.decision is Decision.TIMED_OUT:
-        return Cancelled(name="TimedOut", message=f"Timed out{said}")
+        return Cancelled(name="TimedOut", message=f"Timed out{comment}")
     if not answer.by:
-        return Cancelled(message=f"Not approved{said}")
-    return Cancelled(name="Rejected", message=f"Rejected by {answer.by}{said}")
+        return Cancelled(message=f"Not approved{comment}")
+    return Cancelled(name="Rejected", message=f"Rejected by {answer.by}{comment}")
 
 
 def pending_gate(run: FlowRun) -> PendingGate:
-    """What a gate's flow run asks about."""
+    """The gate of a flow run."""
     labels = run.labels
-    asked = {field: labels[label] for field, label in _LABELS.items()} if is_of_deployment(run) else run.parameters
+    values = {field: labels[label] for field, label in _LABELS.items()} if is_of_deployment(run) else run.parameters
     return PendingGate(
-        execution_id=str(asked["execution_id"]),
-        plan_name=str(asked["plan_name"]),
-        mode=str(asked["mode"]),
-        wave_number=int(asked["wave_number"]),
-        wave_name=str(asked["wave_name"]),
+        execution_id=str(values["execution_id"]),
+        plan_name=str(values["plan_name"]),
+        mode=str(values["mode"]),
+        wave_number=int(values["wave_number"]),
+        wave_name=str(values["wave_name"]),
         flow_run_id=run.id,
         link=ui_link(run.id),
         until=deadline(run),
@@ -285,33 +284,33 @@ def pending_gate(run: FlowRun) -> PendingGate:
 
 
 def gate_labels(request: GateRequest) -> dict[str, Any]:
-    """The labels that tell what a gate's flow run asks about, where its parameters are a deployment's."""
+    """The labels that describe a gate whose flow run has a deployment's parameters."""
     return {label: getattr(request, field) for field, label in _LABELS.items()}
 
 
 def is_of_deployment(run: FlowRun) -> bool:
-    """Whether a gate's flow run is a deployment's, which waits without a process."""
+    """Whether a gate's flow run belongs to a deployment, so that it waits without a process."""
     return ROLE_LABEL in run.labels
 
 
 def deadline(run: FlowRun) -> datetime | None:
-    """When a Paused run's time is over for us (UTC); the server's own deadline is later by the grace."""
+    """The deadline of a Paused run (UTC); the server's own deadline is `GRACE` later."""
     timeout = None if run.state is None else run.state.state_details.pause_timeout
     return None if timeout is None else timeout - GRACE
 
 
 def gate_log() -> Logger | LoggingAdapter:
-    """The log of the enclosing run, shown in the UI; outside of any run a plain one."""
+    """The logger of the enclosing run, shown in the UI; outside any run, a plain logger."""
     try:
         return get_run_logger()
     except MissingContextError:
         return get_logger("prefect_drs.orchestration.approvals.gate")
 
 
-def _nothing_waits(execution_id: str, wave_number: int, waiting: tuple[PendingGate, ...]) -> str:
-    if waiting:
-        named = ", ".join(f"wave {gate.wave_number} {gate.wave_name!r}" for gate in waiting)
-        return f"wave {wave_number} of execution {execution_id} waits for no answer; what waits there: {named}"
+def _not_pending(execution_id: str, wave_number: int, pending: tuple[PendingGate, ...]) -> str:
+    if pending:
+        named = ", ".join(f"wave {gate.wave_number} {gate.wave_name!r}" for gate in pending)
+        return f"wave {wave_number} of execution {execution_id} does not wait for an answer; pending there: {named}"
     elsewhere = ", ".join(map(str, pending_gates()))
-    what_waits = f"what waits elsewhere: {elsewhere}" if elsewhere else "nothing waits anywhere"
-    return f"no gate of execution {execution_id} waits for an answer; {what_waits}"
+    others = f"pending elsewhere: {elsewhere}" if elsewhere else "no other gate is pending"
+    return f"no gate of execution {execution_id} waits for an answer; {others}"

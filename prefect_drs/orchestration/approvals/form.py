@@ -1,10 +1,10 @@
-"""The form of a gate: its fields, and the inputs of a Paused flow run in which Prefect keeps the form and its answer.
+"""The form of a gate: its fields, and the inputs of a Paused flow run in which Prefect stores the form and its answer.
 
 In: a flow run's id. Out: stored inputs, through Prefect's client with an explicit run id (`RunInput.save` and
-`prefect.input` choose between sync and async by the context that they are called in). The three keys are those of
+`prefect.input` are sync or async depending on the calling context). The three keys are those of
 `prefect.input.keyset_from_paused_state` for a pause with the key `approval`.
 
-Must never: take an input with another key for the answer, however alike the two begin.
+Must never: read an input with another key as the answer, even if the other key begins with the answer's key.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class Approval(RunInput):
 
 
 def approval_form(decision: Literal["approve", "reject"], by: str, comment: str) -> Approval:
-    """A filled form; UsageError where nobody is named."""
+    """A filled form; UsageError if `by` is blank."""
     if not by.strip():
         raise UsageError("an answer needs a name: say who decides with --by NAME")
     return Approval(decision=decision, by=by.strip(), comment=comment)
 
 
 def store_form(client: SyncPrefectClient, run_id: UUID, summary: str) -> None:
-    """Store the form of a Paused run: the summary (Markdown) first, so that who can answer has seen it.
+    """Store the form of a Paused run: first the summary (Markdown), so that nobody can answer without it.
 
-    The schema is that of `RunInput.save`, which the UI renders and against which the server validates an answer:
-    of a subclass, since a class's own docstring would be part of it.
+    The schema is that of `RunInput.save`: the UI renders it, and the server validates answers against it. It is that
+    of a subclass, since the docstring of `Approval` would be part of its own schema.
     """
     schema = Approval.with_initial_data().model_json_schema(ref_template="#/definitions/{model}")
     if summary:
@@ -67,15 +67,15 @@ def _store_once(client: SyncPrefectClient, run_id: UUID, key: str, value: object
 
 
 def has_form(client: SyncPrefectClient, run_id: UUID) -> bool:
-    """Whether the form is stored: without its schema the server refuses every answer."""
+    """Whether the form is stored; without its schema, the server refuses every answer."""
     return input_of(client, run_id, KEYSET["schema"]) is not None
 
 
 def input_of(client: SyncPrefectClient, run_id: UUID, key: str) -> FlowRunInput | None:
     """The input of a flow run with exactly this key.
 
-    The API filters by the beginning of a key only (`filter_flow_run_input` in Prefect's server/models), and its
-    `/input/{key}` leaves out when the input was created.
+    The API filters by key prefix only (`filter_flow_run_input` in Prefect's server/models), and its `/input/{key}`
+    does not return when the input was created.
     """
     seen: set[str] = set()
     while True:
@@ -88,7 +88,7 @@ def input_of(client: SyncPrefectClient, run_id: UUID, key: str) -> FlowRunInput 
 
 
 def create_input(client: SyncPrefectClient, run_id: UUID, key: str, value: str) -> bool:
-    """Create an input of a flow run; False where the key is taken."""
+    """Create an input of a flow run; False if the key exists."""
     try:
         client.create_flow_run_input(run_id, key, value)
     except ObjectAlreadyExists:

@@ -1,22 +1,22 @@
-"""Gates under Prefect: an approval before a wave, asked as a child flow run that sits in Paused with a form.
+"""Gates under Prefect: an approval before a wave, as a child flow run that is Paused with a form.
 
-In comes a `GateRequest` (from inside a wave's task), out goes a `GateAnswer`. Each gate is a flow run of its own, named
-`approve <wave name>`, because one flow run can hold one pause at a time (`HandlePausingFlows` in Prefect's
-orchestration policy): so gates that are ready together wait side by side and each releases its own wave only.
+In: a `GateRequest`, from a wave's task. Out: a `GateAnswer`. Each gate is its own flow run, named `approve <wave
+name>`, because a flow run can have one pause at a time (`HandlePausingFlows` in Prefect's orchestration policy). So
+several gates can wait at the same time, and each releases its own wave only.
 
-What `prefect.pause_flow_run(wait_for_input=Approval)` does is done here through Prefect's client: the run is set to
-Paused, the form is stored, and the run is watched until somebody resumes it, in the UI, with `prefect-drs approve` or
-by the REST API. The order matters: from 3.9 on, entering Paused deletes what is stored under the pause's keyset
-(`HandlePausingFlows.after_transition`). A process that dies in between leaves a Paused run without a form, which the
-next attempt stores. The function itself would not do, for it cannot wait on the form that a dead process left open,
-does not see that a run was cancelled, and leaves a run that nobody answered in Paused (PrefectHQ/prefect#11414).
+This module does through Prefect's client what `prefect.pause_flow_run(wait_for_input=Approval)` does: it sets the run
+to Paused, stores the form, and polls the run until somebody resumes it, in the UI, with `prefect-drs approve` or by the
+REST API. The order matters: from 3.9 on, entering Paused deletes the inputs of the pause's keyset
+(`HandlePausingFlows.after_transition`). If a process dies in between, the Paused run has no form; the next attempt
+stores it. The function cannot be used, because it cannot wait for a form that a dead process left open, does not notice
+a cancelled run, and leaves an unanswered run in Paused (PrefectHQ/prefect#11414).
 
-The answer that counts is the *input* which the Prefect server stores in the same transaction as it resumes the run. It
-outlives every process here: an execution that is retried or resumed finds it and does not ask again. A rejection stays
-too; a time-out or a cancelled approval run was no answer, so a resumed execution asks anew.
+The answer is the *input* that the Prefect server stores in the transaction that resumes the run. It outlives the
+process: an execution that is retried or resumed finds it and does not ask again. This includes rejections; a time-out
+or a cancelled approval run is not an answer, so a resumed execution asks again.
 
-Must never: let a wave through without a stored approval; open a second form for a wave while one is open; put a
-secret into the form.
+Must never: start a wave without a stored approval; open a second form for a wave while one is open; put a secret into
+the form.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ class PrefectGate:
     def ask(self, request: GateRequest) -> GateAnswer:
         """Block until the gate is answered, cancelled or timed out. Call it inside a Prefect task or outside any run.
 
-        A stored answer of an earlier attempt is returned at once; a form that is still open is waited for.
+        A stored answer of an earlier attempt is returned immediately; if its form is still open, wait for that one.
 
         Raises:
-            PrefectDrsError: the gate could not be opened, or Prefect could not be reached past the deadline.
+            PrefectDrsError: the gate could not be opened, or Prefect was still unreachable after the deadline.
         """
         parent = _enclosing_flow_run()
         with prefect_client() as client:
@@ -115,10 +115,10 @@ class PrefectGate:
 
         if request.timeout <= timedelta():
             return nobody_answered(self._clock.now())
-        return self._ask_anew(request, parent)
+        return self._open_and_wait(request, parent)
 
-    def _ask_anew(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
-        """Open the form and wait."""
+    def _open_and_wait(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
+        """Open a new form and wait for its answer."""
 
         def answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer:
             until = self._clock.now() + request.timeout
@@ -128,10 +128,10 @@ class PrefectGate:
         return _run_child(answer, request)
 
     def _still_waiting(self, pending: PendingGate) -> None:
-        """Called each time that there is no answer yet; raises where it is not to be waited for any longer."""
+        """Called after each poll without an answer; a subclass raises to stop waiting."""
 
     def _wait(self, client: SyncPrefectClient, run_id: UUID, parent: UUID | None) -> GateAnswer:
-        """Watch the Paused run until it is answered, cancelled, or its time is over."""
+        """Poll the Paused run until it is answered, cancelled, or its deadline has passed."""
         run = client.read_flow_run(run_id)
         pending = pending_gate(run)
         gate_log().info("Waiting for approval of %s: %s", pending, pending.link or f"flow run {run_id}")
@@ -147,7 +147,7 @@ class PrefectGate:
                 self._still_waiting(pending)
             except (httpx.TransportError, PrefectHTTPStatusError) as error:
                 refused = isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500
-                # Prefect's server may restart while a person thinks; only past the deadline is that an error.
+                # Prefect's server may restart while a gate is open; this is an error only after the deadline.
                 if refused or (pending.until is not None and self._clock.now() > pending.until + GRACE):
                     raise
                 outage.failed(error)
@@ -156,7 +156,7 @@ class PrefectGate:
 
 
 class AutomaticGate:
-    """Approves in advance, leaving the same kind of flow run and stored answer as a person would.
+    """Approves in advance, with the same kind of flow run and stored answer as an approval by a person.
 
     Args:
         by: who approved in advance; must not be blank.
@@ -167,7 +167,7 @@ class AutomaticGate:
         self._approval = approval_form("approve", by, comment)
 
     def ask(self, request: GateRequest) -> GateAnswer:
-        """Return the earlier answer where there is one, a rejection included; else record an approval.
+        """Return the answer of an earlier attempt, including a rejection; otherwise record an approval.
 
         Raises:
             PrefectDrsError: the approval could not be recorded.
@@ -214,7 +214,7 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
     if run_id is None or not answers:
         raise PrefectDrsError(
             f"the gate before wave {request.wave_number} {request.wave_name!r} of execution {request.execution_id} "
-            f"could not be asked: {state.message}; nothing of the wave was started, resume the execution to ask again"
+            f"could not be opened: {state.message}; the wave was not started. Resume the execution to open it again"
         )
     with prefect_client() as client:
         return record_decision(client, run_id, answers[-1])
@@ -223,9 +223,9 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
 def open_form(
     client: SyncPrefectClient, run_id: UUID, request: GateRequest, pause: State[Any], *, force: bool = False
 ) -> None:
-    """Set the run to `pause`, then store the form: the order of `pause_flow_run`, and the only one that 3.9 allows.
+    """Set the run to `pause`, then store the form: the order of `pause_flow_run`, and the only one possible with 3.9.
 
-    Whoever answers in the moment between the two is refused by the server ("Run input schema not found");
+    The server refuses an answer between the two requests ("Run input schema not found");
     `prefect_drs.orchestration.approvals.answers.answer_gate` waits for the form.
 
     Raises:
@@ -241,19 +241,19 @@ def open_form(
 def ensure_form(client: SyncPrefectClient, run_id: UUID, request: GateRequest) -> None:
     """Store the form of a Paused run whose process died between pausing it and storing the form."""
     if not has_form(client, run_id):
-        gate_log().warning("The approval run %s was left without its form; storing it", run_id)
+        gate_log().warning("Approval run %s has no form; storing it", run_id)
         store_form(client, run_id, request.summary)
 
 
 def _answer_so_far(client: SyncPrefectClient, run_id: UUID, parent: UUID | None, now: datetime) -> GateAnswer | None:
-    """What has become of a Paused run by now; None while it waits on."""
+    """The answer of a gate's run at this time; None while it is pending."""
     run = client.read_flow_run(run_id)
     if run.state is None or not run.state.is_paused():
         return recorded_answer(client, run_id) or _unanswered(run.state)
     if parent is not None:
-        above = client.read_flow_run(parent).state
-        if above is not None and (above.is_cancelling() or above.is_cancelled()):
-            return GateAnswer(Decision.REJECTED, by="", at=above.timestamp, comment="the execution was cancelled")
+        state = client.read_flow_run(parent).state
+        if state is not None and (state.is_cancelling() or state.is_cancelled()):
+            return GateAnswer(Decision.REJECTED, by="", at=state.timestamp, comment="the execution was cancelled")
     until = deadline(run)
     if until is not None and now >= until:
         return nobody_answered(now)
@@ -261,16 +261,16 @@ def _answer_so_far(client: SyncPrefectClient, run_id: UUID, parent: UUID | None,
 
 
 def nobody_answered(at: datetime) -> GateAnswer:
-    """The answer of a gate whose time is over."""
+    """The answer of a gate whose deadline has passed."""
     return GateAnswer(Decision.TIMED_OUT, by="", at=at, comment="nobody answered in time")
 
 
 def _unanswered(state: State[Any] | None) -> GateAnswer:
-    """A run that left Paused without a stored answer: never an approval."""
+    """The answer of a run that left Paused without a stored answer: never an approval."""
     at = datetime.now(UTC) if state is None else state.timestamp
     if state is not None and state.is_failed():  # Prefect's FailExpiredPauses service was faster
         return nobody_answered(at)
-    what = "was cancelled" if state is not None and (state.is_cancelled() or state.is_cancelling()) else "went on"
+    what = "was cancelled" if state is not None and (state.is_cancelled() or state.is_cancelling()) else "was resumed"
     return GateAnswer(
         Decision.REJECTED, by="", at=at, comment=f"the approval's flow run {what} in Prefect without an answer"
     )
@@ -281,15 +281,15 @@ def _not_stored() -> GateAnswer:
 
 
 def _enclosing_flow_run() -> UUID | None:
-    """The flow run whose task asks; None outside of any.
+    """The flow run of the calling task; None outside any flow run.
 
     Raises:
-        UsageError: called in a flow's own body, where Prefect tells child runs of a retried run apart by their order
-            only, and could hand one wave another wave's approval.
+        UsageError: called in a flow's own body, where Prefect identifies the child runs of a retried run by their order
+            only, so that one wave could get another wave's approval.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return None
     if TaskRunContext.get() is None:
-        raise UsageError("a gate must be asked inside a Prefect task (one a wave), not in the flow's own body")
+        raise UsageError("a gate must be opened inside a Prefect task (one per wave), not in the flow's own body")
     return context.flow_run.id

@@ -155,7 +155,7 @@ class SuspendingGate(PrefectGate):
             with self._lock:
                 self._waiting.pop(request.wave_number, None)
 
-    def _ask_anew(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
+    def _open_and_wait(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
         with prefect_client() as client:
             run = self._open(client, request)
             return record_decision(client, run.id, self._wait(client, run.id, parent))
@@ -220,30 +220,30 @@ def _require_no_cancelling(deployment_id: UUID) -> None:
     )
 
 
-def suspend(aside: SuspendedExecution) -> Pause:
+def suspend(execution: SuspendedExecution) -> Pause:
     """Suspend the execution's flow run and schedule a run for its first deadline. Raise the returned `Pause`.
 
     Raises:
         PrefectDrsError: Prefect refused.
     """
     with prefect_client() as client:
-        root = client.read_flow_run(aside.root_id)
-        deadlines = [gate.until for gate in aside.gates if gate.until is not None]
+        root = client.read_flow_run(execution.root_id)
+        deadlines = [gate.until for gate in execution.gates if gate.until is not None]
         if deadlines:
             _run_of_deployment(
                 client,
                 root,
-                name=f"deadline of {aside.gates[0].plan_name}",
+                name=f"deadline of {execution.gates[0].plan_name}",
                 at=min(deadlines),
-                tags=["prefect-drs", DEADLINE_TAG, *execution_tags(aside.execution_id)[1:2]],
-                labels={ROLE_LABEL: DEADLINE_ROLE, ROOT_LABEL: str(root.id), EXECUTION_LABEL: aside.execution_id},
+                tags=["prefect-drs", DEADLINE_TAG, *execution_tags(execution.execution_id)[1:2]],
+                labels={ROLE_LABEL: DEADLINE_ROLE, ROOT_LABEL: str(root.id), EXECUTION_LABEL: execution.execution_id},
             )
-        state: State[Any] = Suspended(message=str(aside), pause_key=str(uuid4()))
+        state: State[Any] = Suspended(message=str(execution), pause_key=str(uuid4()))
         result = client.set_flow_run_state(root.id, state)
         if result.status is not SetStateStatus.ACCEPT:
             reason = getattr(result.details, "reason", result.status)
             raise PrefectDrsError(f"Prefect refused to suspend flow run {root.id}: {reason}; resume the execution")
-        answered = [gate for gate in aside.gates if not _is_paused(client.read_flow_run(gate.flow_run_id))]
+        answered = [gate for gate in execution.gates if not _is_paused(client.read_flow_run(gate.flow_run_id))]
         if answered:  # answered before the run was Suspended: the run of that gate found nothing to resume
             resume_suspended(client, root.id)
         return Pause(state=result.state or state)

@@ -1,20 +1,19 @@
-"""Claims: which execution holds which source servers, seen by every execution on the same Prefect API.
+"""Claims: which execution has claimed which source servers, visible to every execution on the same Prefect API.
 
-In: an execution and the servers that its runbook launches. Out: a claim, or a refusal that names who holds one of them.
-"Nothing is launched twice" holds between executions because of this: an execution claims its servers before it launches
-anything, and each time that a process takes it up.
+In: an execution and the servers that its runbook launches. Out: a claim, or an error that names the execution which has
+claimed one of them. Claims guarantee "nothing is launched twice" between executions: an execution claims its servers
+before it launches anything, and again whenever a process starts or resumes it.
 
 Claims are numbered Prefect variables, `prefect-drs-claim-00000007`. A process reads all of them, checks, and creates
-the next number; the Prefect server's database refuses a name that exists. So whoever creates a number has seen every
-claim before it: check and claim are one atomic step, without a lock that could be lost with a process or with a
-restarted server (Prefect keeps its concurrency leases in memory by default). The server ids, which may be thousands
-and do not fit in a variable, are an input of the execution's flow run, stored before the claim.
+the next number; the Prefect server's database refuses a name that exists. So the creator of a number has read every
+earlier claim: check and claim are one atomic step, without a lock that could be lost with a process or when the server
+restarts (Prefect stores its concurrency leases in memory by default). The server ids, which may be thousands and do not
+fit in a variable, are an input of the execution's flow run, stored before the claim.
 
-A claim is released when its execution ends. One whose process died keeps its claim, since it may be resumed; to give it
-up, cancel it.
+A claim is released when its execution ends. If the process of an execution dies, the claim remains, since the execution
+may be resumed; to release it, cancel the execution.
 
-Must never: let two executions hold one server, unless a person waived that; take a claim that could not be checked for
-no claim.
+Must never: let two executions claim one server, unless a person waived that; ignore a claim that could not be read.
 """
 
 from __future__ import annotations
@@ -44,16 +43,16 @@ from prefect_drs.runbook import FindingSeverity, OtherExecution, PendingLaunch, 
 PREFIX = "prefect-drs-claim-"
 SERVERS_KEY = "prefect-drs-servers"
 TAGS = ["prefect-drs"]
-PAGE = 200  # variables a reading, the API's own limit
-KEEP_RELEASED = timedelta(days=1)  # far longer than any process waits between its reading and its claim
-NAME_LENGTH = 200  # characters of a plan's name; a variable's value holds 5,000
-MOST_NAMED = 5
+PAGE = 200  # variables per request, the limit of the API
+KEEP_RELEASED = timedelta(days=1)  # much longer than any process takes from reading the claims to creating its own
+NAME_LENGTH = 200  # characters of a plan's name; a variable's value may have 5,000
+NAMED_SERVERS = 5  # in a message
 
 _logger = get_logger("prefect_drs.orchestration.executions.claims")
 
 
 class _Claim(BaseModel):
-    """What the variable holds. `nonce` tells this attempt from others of the same execution."""
+    """The value of the variable. `nonce` distinguishes this attempt from others of the same execution."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -74,38 +73,38 @@ class _Entry:
 
 
 def claim_servers(execution_id: str, runbook: Runbook) -> None:
-    """Claim the servers of a runbook for an execution, anew each time that a process takes it up.
+    """Claim the servers of a runbook for an execution; called whenever a process starts or resumes it.
 
     Args:
-        execution_id: the execution; its own former claims are replaced.
-        runbook: what it launches. Executions whose claims a person waived at its preflight are no obstacle.
+        execution_id: the execution; its own earlier claims are replaced.
+        runbook: the servers to launch. Claims of other executions that a person waived at the preflight are ignored.
 
     Raises:
-        PreflightRefusedError: another execution that has not ended holds one of the servers.
+        PreflightRefusedError: another execution that has not ended has claimed one of the servers.
         PrefectDrsError: the claims could not be read or written; nothing may be launched.
     """
     wanted = frozenset(server.source_server_id for wave in runbook.waves for server in wave.servers)
-    tolerated = frozenset(
+    waived = frozenset(
         finding.execution_id
         for finding in runbook.findings
         if finding.severity is FindingSeverity.WAIVED and finding.execution_id is not None
     )
     try:
-        _claim_servers(execution_id, runbook, wanted, tolerated)
+        _claim_servers(execution_id, runbook, wanted, waived)
     except PrefectHTTPStatusError as error:
         raise PrefectDrsError(f"the servers of execution {execution_id} could not be claimed: {error}") from error
 
 
-def _claim_servers(execution_id: str, runbook: Runbook, wanted: frozenset[str], tolerated: frozenset[str]) -> None:
+def _claim_servers(execution_id: str, runbook: Runbook, wanted: frozenset[str], waived: frozenset[str]) -> None:
     nonce = uuid4().hex
     with prefect_client() as client:
         _store_servers(client, execution_id, runbook)
         while True:
             entries = _entries(client)
-            if any(entry.claim.nonce == nonce for entry in entries):  # the answer to our own request was lost
+            if any(entry.claim.nonce == nonce for entry in entries):  # our request succeeded, but its answer was lost
                 break
             own = [entry for entry in entries if entry.claim.execution_id == execution_id]
-            _require_free(client, execution_id, wanted, entries, tolerated)
+            _require_unclaimed(client, execution_id, wanted, entries, waived)
             claim = _Claim(
                 execution_id=execution_id,
                 plan_name=runbook.plan_name[:NAME_LENGTH],
@@ -120,9 +119,9 @@ def _claim_servers(execution_id: str, runbook: Runbook, wanted: frozenset[str], 
 
 
 def release_servers(execution_id: str) -> None:
-    """Release what an execution claimed: it has ended. Logged where Prefect does not answer; never raises.
+    """Release the claims of an execution that has ended. If Prefect does not answer, log a warning; never raise.
 
-    A claim that stays behind is recognised by the report of its execution, which has ended.
+    A claim that was not released is recognised later: the report of its execution says that it ended.
     """
     try:
         with prefect_client() as client:
@@ -134,10 +133,10 @@ def release_servers(execution_id: str) -> None:
 
 
 def others_than(execution_id: str | None) -> tuple[OtherExecution, ...]:
-    """The executions that hold servers, as the preflight asks for them.
+    """The other executions that have claimed servers, for the preflight.
 
     Args:
-        execution_id: the one that is about to begin, which does not stand in its own way; None for a dry run.
+        execution_id: the execution that is about to start, whose own claims are omitted; None for a dry run.
 
     Raises:
         PrefectDrsError: the claims could not be read.
@@ -152,13 +151,13 @@ def others_than(execution_id: str | None) -> tuple[OtherExecution, ...]:
 
 
 class Holders:
-    """Counts the executions that hold servers in an account and region; the servers of each are read once."""
+    """Counts the executions with claimed servers in an account and region; the servers of each are read once."""
 
     def __init__(self) -> None:
         self._locations: dict[str, frozenset[str]] = {}
 
     def count(self, location: Location) -> int:
-        """How many executions hold servers there.
+        """The number of executions with claimed servers there.
 
         Raises:
             PrefectDrsError: the claims could not be read.
@@ -175,18 +174,18 @@ def _still_to_launch(execution_id: str) -> tuple[PendingLaunch, ...]:
     return () if report is None else tuple(pending_launches(report))
 
 
-def _require_free(
+def _require_unclaimed(
     client: SyncPrefectClient,
     execution_id: str,
     wanted: frozenset[str],
     entries: Iterable[_Entry],
-    tolerated: frozenset[str],
+    waived: frozenset[str],
 ) -> None:
-    """Raise where somebody else holds one of the servers."""
+    """Raise if another execution has claimed one of the servers."""
     holders: dict[str, tuple[_Entry, list[str]]] = {}
     for entry in entries:
         holder = entry.claim.execution_id
-        if holder == execution_id or holder in tolerated or entry.claim.released_at is not None or holder in holders:
+        if holder == execution_id or holder in waived or entry.claim.released_at is not None or holder in holders:
             continue
         shared = sorted(wanted & _servers(client, holder))
         if shared and not _is_void(client, entry):
@@ -205,21 +204,22 @@ def _require_free(
 
 
 def _sentence(entry: _Entry, shared: list[str]) -> str:
-    named = ", ".join(shared[:MOST_NAMED]) + (f" and {more} more" if (more := len(shared) - MOST_NAMED) > 0 else "")
+    more = len(shared) - NAMED_SERVERS
+    named = ", ".join(shared[:NAMED_SERVERS]) + (f" and {more} more" if more > 0 else "")
     holder, since = entry.claim.execution_id, entry.claim.claimed_at.astimezone(UTC)
     return (
-        f"SERVER_IN_OTHER_EXECUTION: execution {holder} of {entry.claim.plan_name} has held {named} since "
-        f"{since:%Y-%m-%d %H:%M:%S} UTC; let it end, resume it (prefect-drs resume {holder}) or "
-        f"give it up (prefect-drs cancel {holder})"
+        f"SERVER_IN_OTHER_EXECUTION: execution {holder} of {entry.claim.plan_name} claimed {named} at "
+        f"{since:%Y-%m-%d %H:%M:%S} UTC; wait until it ends, resume it (prefect-drs resume {holder}) or "
+        f"cancel it (prefect-drs cancel {holder})"
     )
 
 
 def _is_void(client: SyncPrefectClient, entry: _Entry) -> bool:
-    """Whether a claim that was not released holds nothing any more; a stale one is released.
+    """Whether a claim that was not released is stale; a stale claim is released.
 
-    The execution's flow runs were deleted; or it ended and its process died before it released the claim; or the run
-    that carried it last was cancelled in Prefect and no process holds it, so that nothing is launched for it unless
-    somebody overrides the cancel, and claims anew.
+    A claim is stale if the execution's flow runs were deleted; or if the execution ended and its process died before it
+    released the claim; or if its latest flow run was cancelled in Prefect and no process holds its lease: nothing is
+    launched for it unless somebody overrides the cancel, and then its servers are claimed again.
     """
     holder = entry.claim.execution_id
     runs = all_flow_runs_of(client, holder)
@@ -237,7 +237,7 @@ def _is_void(client: SyncPrefectClient, entry: _Entry) -> bool:
 
 
 def _store_servers(client: SyncPrefectClient, execution_id: str, runbook: Runbook) -> None:
-    """Keep the execution's server ids with its flow run. A runbook does not change, so once is enough."""
+    """Store the execution's server ids with its flow run, once: a runbook does not change."""
     by_location: dict[Location, list[str]] = defaultdict(list)
     for wave in runbook.waves:
         for server in wave.servers:
@@ -247,7 +247,7 @@ def _store_servers(client: SyncPrefectClient, execution_id: str, runbook: Runboo
 
 
 def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
-    """The servers that an execution claims; none where its flow run was deleted.
+    """The servers that an execution claims; none if its flow run was deleted.
 
     Raises:
         PrefectDrsError: they cannot be read.
@@ -256,8 +256,8 @@ def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
         return frozenset(server for ids in _stored_servers(client, execution_id).values() for server in ids)
     except (ValueError, AttributeError, TypeError, PrefectHTTPStatusError) as error:
         raise PrefectDrsError(
-            f"the claim of execution {execution_id} cannot be read ({error}); nothing is launched beside it: let it "
-            f"end, or delete its flow run in Prefect"
+            f"the claim of execution {execution_id} cannot be read ({error}); no other execution can start: wait until "
+            "it ends, or delete its flow run in Prefect"
         ) from error
 
 
@@ -285,8 +285,8 @@ def _entries(client: SyncPrefectClient) -> list[_Entry]:
                 number, claim = int(each["name"].removeprefix(PREFIX)), _Claim.model_validate(each["value"])
             except (ValueError, ValidationError):
                 raise PrefectDrsError(
-                    f"the Prefect variable {each['name']!r} is no claim of servers: somebody changed it; delete it "
-                    "once no execution runs that it might belong to"
+                    f"the Prefect variable {each['name']!r} is not a valid claim of servers: somebody changed it; "
+                    "delete it when no execution is running that it may belong to"
                 ) from None
             entries.append(_Entry(number, UUID(each["id"]), claim))
         if len(page) < PAGE:
@@ -295,7 +295,7 @@ def _entries(client: SyncPrefectClient) -> list[_Entry]:
 
 
 def _create(client: SyncPrefectClient, number: int, claim: _Claim) -> bool:
-    """Create the claim of that number; False where it is taken."""
+    """Create the claim of that number; False if the number exists."""
     value = claim.model_dump(mode="json", by_alias=True)
     try:
         client.request("POST", "/variables/", json={"name": f"{PREFIX}{number:08d}", "value": value, "tags": TAGS})
@@ -319,11 +319,11 @@ def _release(client: SyncPrefectClient, entry: _Entry) -> None:
 
 
 def _prune(client: SyncPrefectClient, entries: list[_Entry]) -> None:
-    """Delete claims that were released long ago. The highest number stays, so that none is ever given twice."""
+    """Delete claims that were released long ago. The highest number stays, so that no number is used twice."""
     before = datetime.now(UTC) - KEEP_RELEASED
     for entry in entries[:-1]:
         if entry.claim.released_at is not None and entry.claim.released_at < before:
             try:
                 client.request("DELETE", "/variables/{id}", path_params={"id": entry.variable_id})
-            except PrefectHTTPStatusError as error:  # somebody else was faster
-                _logger.debug("claim %s is gone already: %s", entry.number, error)
+            except PrefectHTTPStatusError as error:  # another process deleted it
+                _logger.debug("claim %s was already deleted: %s", entry.number, error)

@@ -1,7 +1,7 @@
-"""Milestones under Prefect: as Prefect events, and through Prefect's notification blocks.
+"""Milestones as Prefect events and through Prefect's notification blocks.
 
-In: a `Message`. Out: an event that automations may react to, or a call of a block's `notify`. Also the place where an
-execution's `Notifier` is put together: from the settings, from the plan, and from how this Prefect API is reached.
+In: a `Message`. Out: an event that automations can react to, or a call of a block's `notify`. `open_notifier` builds
+the `Notifier` of an execution from the settings, the plan and the address of the Prefect API.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.execution.events import Event
 from prefect_drs.notifications.channels import aws_subscriptions
-from prefect_drs.notifications.commands import Reach
+from prefect_drs.notifications.commands import ExecutionAccess
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import Notifier, Subscription
@@ -42,11 +42,11 @@ EVENT_PREFIX = "prefect-drs."
 
 @dataclass(frozen=True)
 class PrefectEventChannel:
-    """Prefect's events.
+    """Emits milestones as Prefect events.
 
     Args:
-        flow_run_id: the outermost flow run of this process, which they are related to, and to its deployment.
-        context: that of the running flow; Prefect relates events to it by itself.
+        flow_run_id: the outermost flow run of this process; it and its deployment are related resources of each event.
+        context: the context of the running flow, from which Prefect adds related resources itself.
     """
 
     flow_run_id: str | None
@@ -54,14 +54,14 @@ class PrefectEventChannel:
 
     @property
     def name(self) -> str:
-        """How the report calls it."""
+        """Its name in the report."""
         return "Prefect events"
 
     def send(self, message: Message) -> None:
-        """Emit the event; Prefect's own worker thread carries it to the server.
+        """Emit the event; Prefect's own worker thread sends it to the server.
 
         Raises:
-            PrefectDrsError: Prefect did not take it.
+            PrefectDrsError: Prefect did not accept the event.
         """
         payload = message.payload
         execution = {
@@ -79,15 +79,15 @@ class PrefectEventChannel:
             }
             related.append(execution | {"prefect.resource.role": "execution"})
         related += self._outermost
-        taken = self.context.run(
+        emitted = self.context.run(
             emit_event,
             event=EVENT_PREFIX + message.milestone,
             resource=resource,
             related=related,
             payload=payload.model_dump(mode="json", by_alias=True),
         )
-        if taken is None:
-            raise PrefectDrsError("Prefect did not take the event; its log says why")
+        if emitted is None:
+            raise PrefectDrsError("Prefect did not accept the event; see Prefect's log for the reason")
 
     @cached_property
     def _outermost(self) -> list[dict[str, str]]:
@@ -113,7 +113,7 @@ def _related(role: str, id: UUID, name: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class BlockChannel:
-    """A Prefect notification block: Slack, Teams, PagerDuty, e-mail by SendGrid, a webhook …"""
+    """A Prefect notification block, such as Slack, Teams, PagerDuty, SendGrid e-mail or a webhook."""
 
     reference: str
 
@@ -126,7 +126,7 @@ class BlockChannel:
         """Call the block's `notify`.
 
         Raises:
-            UsageError: there is no such block, or it notifies nobody.
+            UsageError: there is no such block, or it is not a notification block.
             Exception: whatever the block raises.
         """
         load: Any = Block.load
@@ -135,9 +135,9 @@ class BlockChannel:
         except ValueError as fault:
             raise UsageError(f"block {self.reference} cannot be loaded: {one_line(fault)}") from None
         if not hasattr(block, "notify"):
-            raise UsageError(f"block {self.reference} notifies nobody: it has no `notify`")
+            raise UsageError(f"block {self.reference} is not a notification block: it has no method `notify`")
         called = block.notify(message.text, message.subject)
-        if inspect.iscoroutine(called):  # of a block that knows nothing else
+        if inspect.iscoroutine(called):  # some blocks have an async `notify` only
             asyncio.run(called)
 
 
@@ -150,15 +150,15 @@ def open_notifier(
     former: Sequence[Event],
     suspend: bool,
 ) -> Notifier:
-    """The notifier of an execution.
+    """Build the notifier of an execution.
 
     Args:
         execution_id: the execution.
         flow_run_id: the outermost flow run of this process.
-        sessions: the way into the accounts of topics and buses.
-        clock: the times of what is noted.
-        former: the journal's events before this process.
-        suspend: whether the flow run is Suspended while nothing but gates is left.
+        sessions: give clients for the accounts of topics and buses.
+        clock: time for the recorded events.
+        former: the journal's events from before this process.
+        suspend: whether the flow run is Suspended while every remaining wave waits at a gate.
     """
     settings, context = PrefectDrsSettings(), copy_context()
 
@@ -173,16 +173,16 @@ def open_notifier(
             *(Subscription(BlockChannel(block), frozenset(notify.milestones)) for block in own),
         ]
 
-    reach = reach_of(execution_id, flow_run_id, suspend=suspend)
-    return Notifier(Milestones(reach), subscriptions, clock, former=former)
+    access = execution_access(execution_id, flow_run_id, suspend=suspend)
+    return Notifier(Milestones(access), subscriptions, clock, former=former)
 
 
-def reach_of(execution_id: str, flow_run_id: str | None, *, suspend: bool = False) -> Reach:
+def execution_access(execution_id: str, flow_run_id: str | None, *, suspend: bool = False) -> ExecutionAccess:
     """How people reach an execution that this Prefect API knows."""
     api = get_current_settings().api
-    return Reach(
+    return ExecutionAccess(
         api_url=_without_secrets(PrefectDrsSettings().api_url or api.url or ""),
-        secret="key" if api.key is not None else "password" if api.auth_string is not None else "",
+        auth="key" if api.key is not None else "password" if api.auth_string is not None else "",
         link=ui_link(flow_run_id) if flow_run_id else None,
         root_id=flow_run_id or execution_id,
         suspends=suspend,
@@ -192,16 +192,16 @@ def reach_of(execution_id: str, flow_run_id: str | None, *, suspend: bool = Fals
 
 
 def _without_secrets(url: str) -> str | None:
-    """The API's address as it may stand in a mail; None where there is none."""
+    """The API's address without credentials, for a mail; None if there is no address."""
     parts = urlsplit(url.rstrip("/"))
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) or None
 
 
 def open_gate(gate: PendingGate) -> OpenGate:
-    """A waiting gate as notifications know it."""
+    """A pending gate in the form that notifications use."""
     return OpenGate(gate.wave_number, str(gate.flow_run_id), gate.link, gate.until)
 
 
 def _listed(setting: str) -> tuple[str, ...]:
-    """The items of a setting that holds several."""
+    """The items of a setting that is a comma-separated list."""
     return tuple(dict.fromkeys(item.strip() for item in setting.split(",") if item.strip()))

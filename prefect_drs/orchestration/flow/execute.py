@@ -235,7 +235,7 @@ def _carry_out(
         )
         engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected)
         engine = Engine(execution_id, runbook, ports, engine_options, start)
-        with notifier.telling(engine.record):
+        with notifier.running(engine.record):
             aside = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
             if aside is None:
                 engine.finish()
@@ -248,7 +248,7 @@ def _notifying(notifier: Notifier, on_waiting: Callable[[PendingGate], None] | N
     """What is called with each gate whose form is open: people are notified first."""
 
     def waiting(pending: PendingGate) -> None:
-        notifier.waiting(open_gate(pending))
+        notifier.gate_opened(open_gate(pending))
         if on_waiting is not None:
             on_waiting(pending)
 

@@ -1,10 +1,10 @@
-"""Tag sync as a deployment: its schedule made from the settings, how it stands, and a run at once.
+"""Tag sync as a deployment: its schedule, which is derived from the settings, its status, and an immediate run.
 
-In: changes of the settings. Out: the settings as they are then, the run that was asked for, the status. The deployment
-holds no setting of its own: its schedule is written from the block, whenever the settings change and after every run,
-since `prefect deploy` takes away a schedule that is not in its file.
+In: changes of the settings. Out: the new settings, the created flow run, the status. The deployment has no settings of
+its own: its schedule is written from the settings block when the settings change and after every run, since `prefect
+deploy` removes a schedule that is not in its file.
 
-Never starts a run beside one that is still waiting to begin; one that is running is left to end first.
+Must never: create a run while another one waits to start, or interrupt a running one.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from prefect_drs.orchestration.scheduled.settings import TagSyncSettings, change
 from prefect_drs.orchestration.scheduled.tag_sync import LAST_KEY, is_running
 
 DEPLOYMENT = "tag-sync/scheduled"
-_NOT_BEGUN = [StateType.SCHEDULED, StateType.PENDING]
+_NOT_STARTED = [StateType.SCHEDULED, StateType.PENDING]
 _DEPLOY = "`prefect deploy -n tag-sync/scheduled` registers it"
 
 
 class TagSyncState(enum.StrEnum):
-    """How tag sync stands, the first that holds."""
+    """The status of tag sync: the first of these that applies."""
 
     RUNNING = "RUNNING"
     DISABLED = "DISABLED"
@@ -54,10 +54,10 @@ class TagSyncState(enum.StrEnum):
 
 
 class TagSyncStatus(FrozenModel):
-    """What `get_tag_sync_status` answers; the counts and errors are those of the last synchronisation of everything.
+    """The answer of `get_tag_sync_status`; counts and errors are those of the last complete synchronisation.
 
     Args:
-        note: what to do, where something is to be done.
+        note: what the user should do; may be empty.
     """
 
     enabled: bool
@@ -71,7 +71,7 @@ class TagSyncStatus(FrozenModel):
 
 
 class TagSyncTrigger(FrozenModel):
-    """What came of asking for a run: the flow run that will do it, and whether it was made for this."""
+    """The result of a request for a run: the flow run, and whether this request created it."""
 
     flow_run_id: UUID | None
     started: bool
@@ -79,7 +79,7 @@ class TagSyncTrigger(FrozenModel):
 
 
 class TagSyncUpdate(FrozenModel):
-    """The settings after a change, and the run that it asked for; none where nothing changed or it is not enabled."""
+    """The settings after a change, and the run for it; None if nothing changed or tag sync is not enabled."""
 
     settings: dict[str, Any]
     changed: bool
@@ -92,7 +92,7 @@ def get_tag_sync_settings() -> dict[str, Any]:
     regions.
 
     Raises:
-        UsageError: what is saved is no longer valid.
+        UsageError: the saved settings are no longer valid.
     """
     return load_settings().as_json()
 
@@ -109,21 +109,21 @@ def update_tag_sync_settings(
     accounts: list[str] | None = None,
     regions: list[str] | None = None,
 ) -> TagSyncUpdate:
-    """Change settings, bring the deployment's schedule in line, and have one synchronisation by the new ones at once.
+    """Change settings, update the deployment's schedule, and start one synchronisation with the new settings.
 
     Args:
-        enabled: whether it runs on its schedule.
-        schedule_hours: every how many hours, 1 to 24.
+        enabled: whether tag sync runs on its schedule.
+        schedule_hours: interval in hours, 1 to 24.
         include, exclude: patterns of tag keys.
-        mappings: EC2 key → DRS key; the whole of them.
-        remove: take keys that mappings give away where the instance has no such tag any more.
+        mappings: EC2 key → DRS key; replaces all mappings.
+        remove: remove target keys of mappings whose tag the instance no longer has.
         copy_tags: switch copyTags on where it is off.
-        accounts, regions: keep to these; an empty list lifts that.
+        accounts, regions: only these; an empty list removes the restriction.
 
-    What is None stays as it is.
+    Arguments that are None change nothing.
 
     Raises:
-        UsageError: a setting that cannot be, with its reason; nothing is changed then.
+        UsageError: a setting is invalid; nothing is changed.
     """
     given = {
         "enabled": enabled,
@@ -142,18 +142,18 @@ def update_tag_sync_settings(
     if changed:
         save_settings(settings)
     apply_schedule(settings)
-    run = _start_beside_a_running_one() if changed and settings.enabled else None
+    run = _start_with_new_settings() if changed and settings.enabled else None
     return TagSyncUpdate(settings=settings.as_json(), changed=changed, next_scheduled_sync=_next(settings), run=run)
 
 
 def trigger_tag_sync() -> TagSyncTrigger:
-    """Have the deployment synchronise now, unless it is at it.
+    """Create a run of the deployment now, unless a synchronisation is running.
 
     Raises:
         UsageError: there is no deployment.
     """
     if is_running():
-        return TagSyncTrigger(flow_run_id=None, started=False, note="a tag sync is running; no other was started")
+        return TagSyncTrigger(flow_run_id=None, started=False, note="a tag sync is running; no run was started")
     with prefect_client() as client:
         deployment = _deployment(client)
         if deployment is None:
@@ -164,14 +164,14 @@ def trigger_tag_sync() -> TagSyncTrigger:
 
 
 def get_tag_sync_status() -> TagSyncStatus:
-    """How tag sync stands: the last synchronisation, the next one, and what is to be done.
+    """The status of tag sync: the last synchronisation, the next one, and what the user should do.
 
     Raises:
         UsageError: the saved settings are no longer valid.
     """
     settings = load_settings()
-    kept = read_latest(LAST_KEY)
-    last = kept.data if kept is not None else {}
+    stored = read_latest(LAST_KEY)
+    last = stored.data if stored is not None else {}
     result = last.get("result") or {}
     status, note = _state(settings, last)
     return TagSyncStatus(
@@ -187,16 +187,16 @@ def get_tag_sync_status() -> TagSyncStatus:
 
 
 def apply_schedule(settings: TagSyncSettings) -> bool:
-    """Make the deployment's schedule what the settings say; whether there is a deployment.
+    """Set the deployment's schedule to that of the settings; return whether there is a deployment.
 
-    A schedule that says so already keeps its times.
+    A schedule that already matches is not changed, so that its times stay the same.
     """
     with prefect_client() as client:
         deployment = _deployment(client)
         if deployment is None:
             return False
         there = client.read_deployment_schedules(deployment.id)
-        if _as_set(there, settings):
+        if _has_schedule(there, settings):
             return True
         for schedule in there:
             client.delete_deployment_schedule(deployment.id, schedule.id)
@@ -204,13 +204,13 @@ def apply_schedule(settings: TagSyncSettings) -> bool:
         client.create_deployment_schedules(
             deployment.id, [DeploymentScheduleCreate(schedule=interval, active=settings.enabled)]
         )
-        # An update that changes nothing: Prefect plans the runs of a deployment that was just updated within seconds,
+        # An update without changes: Prefect schedules the runs of a deployment that was just updated within seconds,
         # those of others within a minute.
         client.update_deployment(deployment.id, DeploymentUpdate(paused=deployment.paused))
     return True
 
 
-def _as_set(schedules: list[DeploymentSchedule], settings: TagSyncSettings) -> bool:
+def _has_schedule(schedules: list[DeploymentSchedule], settings: TagSyncSettings) -> bool:
     """Whether the deployment has the schedule of the settings and no other."""
     if len(schedules) != 1:
         return False
@@ -223,36 +223,35 @@ def _state(settings: TagSyncSettings, last: dict[str, Any]) -> tuple[TagSyncStat
     if is_running():
         return TagSyncState.RUNNING, ""
     if not settings.enabled:
-        return TagSyncState.DISABLED, "it runs only when asked: set enabled to have it run on its schedule"
+        return TagSyncState.DISABLED, "tag sync runs only on request: set enabled to run it on its schedule"
     with prefect_client() as client:
         deployment = _deployment(client)
         if deployment is None:
             return TagSyncState.NOT_DEPLOYED, f"this Prefect API has no deployment {DEPLOYMENT}: {_DEPLOY}"
-        if deployment.paused or not _as_set(client.read_deployment_schedules(deployment.id), settings):
-            lost = (
-                "is paused: resume it in the UI" if deployment.paused else "does not have the schedule of the settings"
-            )
+        if deployment.paused or not _has_schedule(client.read_deployment_schedules(deployment.id), settings):
+            if deployment.paused:
+                return TagSyncState.NOT_SCHEDULED, "the deployment is paused: resume it in the UI"
             return (
                 TagSyncState.NOT_SCHEDULED,
-                f"the deployment {lost}; a run of it, or `prefect-drs setup`, mends that",
+                "the deployment does not have the schedule of the settings; run it, or `prefect-drs setup`, to set it",
             )
     if not last:
         return TagSyncState.NEVER_RUN, ""
     if last.get("errors"):
-        return TagSyncState.FAILED, "each of the errors says what to do"
+        return TagSyncState.FAILED, "see errors for what to do"
     return TagSyncState.COMPLETED, ""
 
 
 def _next(settings: TagSyncSettings) -> datetime | None:
-    """When it runs next by its schedule: the run that Prefect has made for it, or else the schedule's own next time."""
+    """The next scheduled time: that of the run that Prefect created, else the next time of the schedule."""
     if not settings.enabled:
         return None
     with prefect_client() as client:
         deployment = _deployment(client)
         if deployment is None or deployment.paused:
             return None
-        planned = [run.expected_start_time for run in _not_begun(client, deployment) if run.auto_scheduled]
-        if times := [at for at in planned if at is not None]:
+        scheduled = [run.expected_start_time for run in _runs_not_started(client, deployment) if run.auto_scheduled]
+        if times := [at for at in scheduled if at is not None]:
             return min(times)
         for schedule in client.read_deployment_schedules(deployment.id):
             if schedule.active and isinstance(every := schedule.schedule, IntervalSchedule):
@@ -262,12 +261,12 @@ def _next(settings: TagSyncSettings) -> datetime | None:
     return None
 
 
-def _start_beside_a_running_one() -> TagSyncTrigger:
-    """A run by new settings: it waits for one that is running, since that one goes by the former settings."""
+def _start_with_new_settings() -> TagSyncTrigger:
+    """Create a run with the new settings, even while a run with the former settings is running."""
     with prefect_client() as client:
         deployment = _deployment(client)
         if deployment is None:
-            note = f"saved; nothing runs, for this Prefect API has no deployment {DEPLOYMENT}: {_DEPLOY}"
+            note = f"saved; no run was started: this Prefect API has no deployment {DEPLOYMENT}: {_DEPLOY}"
             return TagSyncTrigger(flow_run_id=None, started=False, note=note)
         return _start(client, deployment)
 
@@ -276,20 +275,20 @@ def _start(client: SyncPrefectClient, deployment: DeploymentResponse) -> TagSync
     now = datetime.now(UTC)
     waiting = [
         run
-        for run in _not_begun(client, deployment)
+        for run in _runs_not_started(client, deployment)
         if run.expected_start_time is not None and run.expected_start_time <= now and not run.parameters
     ]
     if waiting:
-        return TagSyncTrigger(flow_run_id=waiting[0].id, started=False, note="a run was waiting to begin already")
+        return TagSyncTrigger(flow_run_id=waiting[0].id, started=False, note="another run already waits to start")
     run = client.create_flow_run_from_deployment(deployment.id)
     return TagSyncTrigger(flow_run_id=run.id, started=True, note="")
 
 
-def _not_begun(client: SyncPrefectClient, deployment: DeploymentResponse) -> list[FlowRun]:
-    """The runs of the deployment that are planned or handed to a worker, the next first."""
+def _runs_not_started(client: SyncPrefectClient, deployment: DeploymentResponse) -> list[FlowRun]:
+    """The deployment's runs that are Scheduled or Pending, earliest first."""
     return client.read_flow_runs(
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_NOT_BEGUN))),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_NOT_STARTED))),
         sort=FlowRunSort.EXPECTED_START_TIME_ASC,
     )
 

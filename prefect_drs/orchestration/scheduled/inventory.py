@@ -1,7 +1,7 @@
-"""One inventory within a flow run, kept so that whoever reaches the same Prefect API reads the last one.
+"""Takes an inventory in a flow run, and stores it for everyone who uses the same Prefect API.
 
-In: accounts and regions to keep to. Out: an `Inventory` and a dashboard artifact; of the last one, its age too. One of
-only some accounts or regions is shown, and does not take the place of the last one of everything.
+In: accounts and regions. Out: an `Inventory` and a dashboard artifact; the latest complete inventory with its age. An
+inventory of selected accounts or regions is shown on the dashboard and does not replace the latest complete one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DASHBOARD_KEY = "drs-dashboard"
 
 
 class InventoryIncompleteError(PrefectDrsError):
-    """Some account-regions did not answer; what the others hold is in `inventory`, which is kept all the same."""
+    """Some account-regions did not answer; `inventory` has the others, and is stored nevertheless."""
 
     code = "INVENTORY_INCOMPLETE"
 
@@ -38,7 +38,7 @@ class InventoryIncompleteError(PrefectDrsError):
 
 
 class NoInventoryError(PrefectDrsError):
-    """None was taken yet."""
+    """No inventory was taken yet."""
 
     code = "NOT_FOUND"
     exit_code = 2
@@ -46,7 +46,7 @@ class NoInventoryError(PrefectDrsError):
 
 @dataclass(frozen=True, slots=True)
 class LastInventory:
-    """The last inventory of everything, and how long ago it was taken."""
+    """The latest inventory of all accounts and regions, and its age."""
 
     inventory: Inventory
     age: timedelta
@@ -56,12 +56,12 @@ def run_inventory(*, accounts: Sequence[str] = (), regions: Sequence[str] = ()) 
     """Take an inventory now, within the running flow run.
 
     Args:
-        accounts: keep to these accounts; none is all TargetAccount blocks, or the caller's own.
-        regions: keep to these regions.
+        accounts: only these accounts; by default those of all TargetAccount blocks, else the caller's own.
+        regions: only these regions.
 
     Raises:
-        InventoryIncompleteError: account-regions did not answer; carries the inventory.
-        UsageError: accounts or regions that cannot be.
+        InventoryIncompleteError: account-regions did not answer; has the inventory.
+        UsageError: an account or region is invalid.
         AwsError: the caller's own account could not be read.
     """
     known = load_target_accounts() if PREFECT_API_URL.value() else ()
@@ -80,29 +80,29 @@ def run_inventory(*, accounts: Sequence[str] = (), regions: Sequence[str] = ()) 
         save_latest(
             INVENTORY_KEY,
             inventory.model_dump(mode="json", by_alias=True),
-            description="The last inventory of all accounts and regions",
+            description="The latest inventory of all accounts and regions",
         )
     for failure in inventory.failures:
         get_run_logger().error("%s: %s", failure.code, failure.message)
     if inventory.failures:
-        places = ", ".join(failure.place for failure in inventory.failures)
+        failed = ", ".join(failure.place for failure in inventory.failures)
         raise InventoryIncompleteError(
-            f"the inventory is not complete, these did not answer: {places}; the artifact {DASHBOARD_KEY} says why",
+            f"the inventory is not complete, these did not answer: {failed}; the artifact {DASHBOARD_KEY} says why",
             inventory=inventory,
         )
     return inventory
 
 
 def last_inventory() -> LastInventory:
-    """The last inventory of everything.
+    """The latest inventory of all accounts and regions.
 
     Raises:
-        NoInventoryError: none was taken on this Prefect API.
+        NoInventoryError: this Prefect API has none.
     """
-    kept = read_latest(INVENTORY_KEY)
-    if kept is None:
+    stored = read_latest(INVENTORY_KEY)
+    if stored is None:
         raise NoInventoryError(
-            "no inventory was taken on this Prefect API yet: `prefect deployment run inventory/scheduled` takes one"
+            "this Prefect API has no inventory yet: `prefect deployment run inventory/scheduled` takes one"
         )
-    inventory = Inventory.model_validate(kept.data)
+    inventory = Inventory.model_validate(stored.data)
     return LastInventory(inventory, configured_clock().now() - inventory.taken_at)

@@ -1,7 +1,7 @@
-"""JSON that outlives the run that wrote it, for whoever reaches the same Prefect API: an artifact that is written over.
+"""JSON that outlives the run that wrote it, readable through the same Prefect API: an artifact that is overwritten.
 
-In: a key and JSON values. Out: the same values, and when they were written. Unlike other artifacts it has no former
-versions: what is kept is large, and only its latest state is of use.
+In: a key and JSON values. Out: the same values, and when they were written. Unlike other artifacts, it has no earlier
+versions: the values are large, and only the latest are used.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ JSON_TYPE = "json"
 
 @dataclass(frozen=True, slots=True)
 class LatestArtifact:
-    """What was kept under a key, and when it was last written."""
+    """The JSON values stored under a key, and when they were last written."""
 
     data: Any
     written_at: datetime | None
 
 
 def save_latest(key: str, data: Any, *, description: str) -> None:
-    """Keep JSON values under a key, in the place of what was there."""
+    """Store JSON values under a key, replacing the former ones."""
     text = json.dumps(data, ensure_ascii=False)
     former = _latest(key)
     with prefect_client() as client:
@@ -41,7 +41,7 @@ def save_latest(key: str, data: Any, *, description: str) -> None:
 
 
 def read_latest(key: str) -> LatestArtifact | None:
-    """What is kept under a key; None where nothing is."""
+    """The values stored under a key; None if there are none."""
     artifact = _latest(key)
     if artifact is None or not isinstance(artifact.data, str):
         return None

@@ -1,7 +1,7 @@
-"""Results of what runs by itself as Markdown pages of the Prefect UI.
+"""Results of tag sync and inventory as Markdown pages for the Prefect UI.
 
-In: a `TagSyncResult` or an `Inventory`. Out: text, bounded however many servers there are: what does not fit is
-counted.
+In: a `TagSyncResult` or an `Inventory`. Out: Markdown of bounded length, independent of the number of servers: omitted
+rows are counted.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from prefect_drs.tag_sync import TagSyncResult
 
 SHOWN_CHANGES = 500  # rows of the table of changes
 SHOWN_FAULTS = 50
-SHOWN_PLACES = 200  # account-regions of the dashboard
-LONGEST_CELL = 60  # characters of a tag's value
-
-PLACES_NAMED = 3  # of those passed by for one reason
+SHOWN_LOCATIONS = 200  # account-regions of the dashboard
+MAX_CELL_LENGTH = 60  # characters of a tag's value
+NAMED_LOCATIONS = 3  # of those skipped for one reason
 
 
 def changes_page(result: TagSyncResult) -> str:
-    """The table of changes: what was, or of a dry run would be, written."""
+    """The table of changes that were written, or that a dry run would write."""
     title = "What would change" if result.dry_run else "What changed"
     shown = result.changes[:SHOWN_CHANGES]
     rows = [
@@ -36,20 +35,20 @@ def changes_page(result: TagSyncResult) -> str:
     if not rows:
         return f"### {title}\n\nNothing: every source server has its instance's tags."
     hidden = len(result.changes) - len(shown)
-    more = f"\n\n… and {hidden} more changes, on {result.servers_changed} servers altogether." if hidden else ""
+    more = f"\n\n… and {hidden} more changes, on {result.servers_changed} servers in total." if hidden else ""
     return f"### {title}\n\n{table(('account', 'region', 'server', 'tag', 'before', 'after'), rows)}{more}"
 
 
 def sync_page(result: TagSyncResult) -> str:
-    """How a synchronisation went: the counts, what failed where and what to do, what was passed by."""
-    went = "dry run" if result.dry_run else "complete" if result.exit_code == 0 else "**not complete**"
+    """The result of a synchronisation: counts, failures with their remedies, and what was skipped."""
+    status = "dry run" if result.dry_run else "complete" if result.exit_code == 0 else "**not complete**"
     seconds = (result.ended_at - result.started_at).total_seconds()
     parts = [
-        f"### Tag sync: {went}",
+        f"### Tag sync: {status}",
         f"{result.ended_at:%Y-%m-%d %H:%M:%S} UTC, {seconds:.0f} s, {sum(result.calls.values())} calls to AWS, "
-        f"{result.writes} of them writing.",
+        f"{result.writes} of them writes.",
         table(
-            ("servers", "changed", "tags written", "tags taken away", "copyTags switched on"),
+            ("servers", "changed", "tags written", "tags removed", "copyTags switched on"),
             [
                 (
                     result.servers_processed,
@@ -69,16 +68,16 @@ def sync_page(result: TagSyncResult) -> str:
             f"{fault.code}: {markdown_text(fault.message)}"
             for fault in shown
         ]
-        parts += ["#### Servers at fault", "\n".join([*lines, *_and_more(len(result.faults) - len(shown))])]
+        parts += ["#### Failed servers", "\n".join([*lines, *_and_more(len(result.faults) - len(shown))])]
     return "\n\n".join([*parts, *skipped_parts(result.skipped)])
 
 
 def inventory_page(inventory: Inventory) -> str:
-    """A dashboard: all together, how servers replicate, and each account and region, the fullest first."""
+    """A dashboard: totals, replication states, and each account and region, highest quota usage first."""
     totals = inventory.totals
     rows = [
-        (place.account_id, place.region, *(_usage(quota) for quota in place.quotas), max_level(place))
-        for place in sorted(inventory.capacity, key=_fullness, reverse=True)[:SHOWN_PLACES]
+        (capacity.account_id, capacity.region, *(_usage(quota) for quota in capacity.quotas), max_level(capacity))
+        for capacity in sorted(inventory.capacity, key=_highest_percent, reverse=True)[:SHOWN_LOCATIONS]
     ]
     hidden = len(inventory.capacity) - len(rows)
     return "\n\n".join(
@@ -87,23 +86,23 @@ def inventory_page(inventory: Inventory) -> str:
             f"{inventory.taken_at:%Y-%m-%d %H:%M:%S} UTC. {totals.source_servers} source servers of "
             f"{totals.source_limit}, {totals.replicating_servers} replicating of {totals.replicating_limit}, "
             f"{totals.recovery_instances} recovery instances ({totals.drill_instances} of drills). "
-            f"Fullest: **{totals.worst_level}**.",
+            f"Highest level: **{totals.worst_level}**.",
             *failure_parts(inventory.failures),
             table(("replication", "servers"), Counter(totals.states).most_common()),
             table(("account", "region", "replicating", "source servers", "level"), rows),
-            *(["… and the others are emptier: " + str(hidden)] if hidden else []),
+            *([f"… and {hidden} more with lower usage."] if hidden else []),
             *skipped_parts(inventory.skipped),
         ]
     )
 
 
-def max_level(place: InventoryCapacity) -> str:
-    """The most pressing level of an account-region's quotas."""
-    return str(max((quota.level for quota in place.quotas), key=list(CapacityLevel).index))
+def max_level(capacity: InventoryCapacity) -> str:
+    """The highest level of an account-region's quotas."""
+    return str(max((quota.level for quota in capacity.quotas), key=list(CapacityLevel).index))
 
 
-def _fullness(place: InventoryCapacity) -> float:
-    return max(quota.percent for quota in place.quotas)
+def _highest_percent(capacity: InventoryCapacity) -> float:
+    return max(quota.percent for quota in capacity.quotas)
 
 
 def _usage(quota: InventoryQuota) -> str:
@@ -111,7 +110,7 @@ def _usage(quota: InventoryQuota) -> str:
 
 
 def failure_parts(failures: Sequence[Failure]) -> list[str]:
-    """What failed, where, and what to do."""
+    """The account-regions that failed, each with its remedy."""
     if not failures:
         return []
     lines = [f"- **{failure.place}**: {failure.code}: {markdown_text(failure.message)}" for failure in failures]
@@ -119,7 +118,7 @@ def failure_parts(failures: Sequence[Failure]) -> list[str]:
 
 
 def skipped_parts(skipped: Iterable[Skipped]) -> list[str]:
-    """What was passed by, a line a reason."""
+    """What was skipped, one line per reason."""
     by_reason: dict[tuple[str, str], list[Skipped]] = {}
     for skip in skipped:
         by_reason.setdefault((skip.code, skip.reason), []).append(skip)
@@ -128,12 +127,11 @@ def skipped_parts(skipped: Iterable[Skipped]) -> list[str]:
     lines = []
     for (code, reason), group in sorted(by_reason.items()):
         servers = sum(skip.servers for skip in group)
-        places = [f"{skip.account_id}/{skip.region}" for skip in group]
-        named = ", ".join(places[:PLACES_NAMED]) + (
-            f" and {len(places) - PLACES_NAMED} more" * (len(places) > PLACES_NAMED)
-        )
+        locations = [f"{skip.account_id}/{skip.region}" for skip in group]
+        hidden = len(locations) - NAMED_LOCATIONS
+        named = ", ".join(locations[:NAMED_LOCATIONS]) + (f" and {hidden} more" if hidden > 0 else "")
         lines.append(f"- {code}: {markdown_text(reason)}: {f'{servers} servers in ' if servers else ''}{named}")
-    return ["#### Passed by", "\n".join(lines)]
+    return ["#### Skipped", "\n".join(lines)]
 
 
 def _and_more(hidden: int) -> list[str]:
@@ -143,4 +141,4 @@ def _and_more(hidden: int) -> list[str]:
 def _cell(value: str | None) -> str:
     if value is None:
         return "—"
-    return value if len(value) <= LONGEST_CELL else f"{value[:LONGEST_CELL]}…"
+    return value if len(value) <= MAX_CELL_LENGTH else f"{value[:MAX_CELL_LENGTH]}…"

@@ -1,7 +1,7 @@
-"""The settings of tag sync: one block, so that the UI, the command line, operations and the deployment read the same.
+"""The settings of tag sync: one block for the UI, the command line, operations and the deployment.
 
-In: what a person sets. Out: `TagRules`, accounts and regions for a synchronisation; the hours of the schedule for the
-deployment, which is made from here (`scheduled.deployments`) and holds no setting of its own.
+In: a user's settings. Out: `TagRules`, accounts and regions for a synchronisation; the interval of the deployment's
+schedule, which `scheduled.deployments` derives from this block.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class TagSyncSettings(Block):
     def _whole_hours(cls, hours: object) -> object:
         if isinstance(hours, bool) or not isinstance(hours, int | float) or hours not in SCHEDULE_HOURS:
             raise ValueError(
-                f"{hours!r} is no schedule: a sync runs every 1 to 24 whole hours; more often does not end before the "
-                "next begins where there are thousands of servers, less often leaves new ones untagged for days"
+                f"invalid schedule {hours!r}: use 1 to 24 whole hours. With thousands of servers, a synchronisation "
+                "may take longer than a shorter interval; a longer interval leaves new servers untagged for days"
             )
         return int(hours)
 
@@ -88,7 +88,7 @@ class TagSyncSettings(Block):
         return list(dict.fromkeys(regions))
 
     @model_validator(mode="after")
-    def _rules_that_can_be(self) -> TagSyncSettings:
+    def _valid_rules(self) -> TagSyncSettings:
         try:
             self.rules()
         except UsageError as error:
@@ -96,7 +96,7 @@ class TagSyncSettings(Block):
         return self
 
     def rules(self) -> TagRules:
-        """Which tags are carried over, and how."""
+        """Which tags are copied, and how."""
         return TagRules(
             include=tuple(self.include),
             exclude=tuple(self.exclude),
@@ -106,7 +106,7 @@ class TagSyncSettings(Block):
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The settings as operations tell them, camelCase."""
+        """The settings in the form that operations return, camelCase."""
         return {
             "enabled": self.enabled,
             "schedule": self.schedule_hours,
@@ -120,39 +120,39 @@ class TagSyncSettings(Block):
 
 
 def load_settings() -> TagSyncSettings:
-    """The settings as they are saved; the defaults where none are.
+    """The saved settings; the defaults if none are saved.
 
     Raises:
-        UsageError: what is saved is no longer valid.
+        UsageError: the saved settings are no longer valid.
     """
-    load: Any = TagSyncSettings.load  # its type does not tell of `_sync`, which keeps it from giving a coroutine
+    load: Any = TagSyncSettings.load  # its type lacks `_sync`, without which it may return a coroutine
     try:
         settings: TagSyncSettings = load(SETTINGS_NAME, _sync=True)
         return settings
-    except ValueError:  # Prefect's word for a document, or a type, that does not exist
+    except ValueError:  # raised by Prefect if the document or the block type does not exist
         return TagSyncSettings()
-    except RuntimeError as error:  # and for a document that fails validation, with pydantic's as its cause
+    except RuntimeError as error:  # raised by Prefect for an invalid document, with pydantic's error as its cause
         if not isinstance(fault := error.__cause__, ValidationError):
             raise
         where = f"block {TagSyncSettings.get_block_type_slug()}/{SETTINGS_NAME} is not valid"
-        raise UsageError(f"{where}: {_told(fault)}; correct it in the UI") from None
+        raise UsageError(f"{where}: {_problems(fault)}; correct it in the UI") from None
 
 
 def changed_settings(settings: TagSyncSettings, changes: dict[str, Any]) -> TagSyncSettings:
-    """The settings with some of them changed; nothing is saved.
+    """A copy of the settings with changes; nothing is saved.
 
     Raises:
-        UsageError: a change that cannot be, with its reason; all of them are told.
+        UsageError: a change is invalid; the message lists all problems.
     """
     try:
         return TagSyncSettings.model_validate({**_values(settings), **changes})
     except ValidationError as fault:
-        problem = _told(fault)
-    raise UsageError(f"the settings stay as they are: {problem}")
+        problems = _problems(fault)
+    raise UsageError(f"the settings were not changed: {problems}")
 
 
 def save_settings(settings: TagSyncSettings) -> None:
-    """Save them in the place of what was saved."""
+    """Save the settings, replacing the former ones."""
     save: Any = settings.save
     save(SETTINGS_NAME, overwrite=True, _sync=True)
 
@@ -161,6 +161,6 @@ def _values(settings: TagSyncSettings) -> dict[str, Any]:
     return settings.model_dump(include=set(TagSyncSettings.model_fields))
 
 
-def _told(fault: ValidationError) -> str:
-    told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in fault.errors()]
-    return "; ".join(f"{field}: {message}" if field else message for field, message in told)
+def _problems(fault: ValidationError) -> str:
+    problems = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in fault.errors()]
+    return "; ".join(f"{field}: {message}" if field else message for field, message in problems)

@@ -1,9 +1,9 @@
-"""One synchronisation within a flow run: by the saved settings, one at a time on a Prefect API, told by artifacts.
+"""One synchronisation in a flow run, with the saved settings, one at a time per Prefect API; publishes artifacts.
 
-In: accounts and regions to keep to, or a dry run. Out: a `TagSyncResult`, or an error that carries it where something
-is not synchronised. The lock is a global concurrency limit with a lease, so that a deployment's run and the command
-line exclude each other, and a dead process does so for 75 seconds at most. A dry run needs no lock and leaves no mark
-on what `get_tag_sync_status` tells.
+In: accounts and regions, or a dry run. Out: a `TagSyncResult`, or an error that has it if something could not be
+synchronised. The lock is a global concurrency limit with a lease, so that runs of the deployment and of the command
+line exclude each other; the lease of a dead process expires after at most 75 seconds. A dry run takes no lock and does
+not affect `get_tag_sync_status`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from prefect_drs.orchestration.scheduled.latest_artifact import read_latest, sav
 from prefect_drs.orchestration.scheduled.pages import changes_page, sync_page
 from prefect_drs.orchestration.scheduled.settings import load_settings
 from prefect_drs.orchestration.settings import PrefectDrsSettings
-from prefect_drs.tag_sync import CopyTagsMemory, TagSyncResult, synchronise
+from prefect_drs.tag_sync import CopyTagsCache, TagSyncResult, synchronise
 
 LOCK = "tag-sync"
 PATIENCE = timedelta(seconds=5)  # for the Prefect API to answer, not for another sync to end
 LAST_KEY = "tag-sync-last"
-MEMORY_KEY = "tag-sync-memory"
+CACHE_KEY = "tag-sync-memory"  # the key of release 0.1.0
 CHANGES_KEY = "tag-sync-changes"
 STATUS_KEY = "tag-sync-status"
-KEPT_CHANGES = 100  # of the last result; the page of changes shows more
+STORED_CHANGES = 100  # of the last result; the page of changes shows more
 
 
 class TagSyncBusyError(PrefectDrsError):
@@ -45,7 +45,7 @@ class TagSyncBusyError(PrefectDrsError):
 
 
 class TagSyncIncompleteError(PrefectDrsError):
-    """Something could not be synchronised; the rest is. `result` says what."""
+    """Some servers or account-regions could not be synchronised; `result` lists them. The others are done."""
 
     code = "TAG_SYNC_INCOMPLETE"
 
@@ -58,14 +58,14 @@ def run_tag_sync(*, accounts: Sequence[str] = (), regions: Sequence[str] = (), d
     """Synchronise now, within the running flow run.
 
     Args:
-        accounts: keep to these accounts; none is those of the settings.
-        regions: keep to these regions; none is those of the settings.
-        dry_run: tell what would change, and write nothing.
+        accounts: only these accounts; by default those of the settings.
+        regions: only these regions; by default those of the settings.
+        dry_run: report what would change, and write nothing.
 
     Raises:
         TagSyncBusyError: another synchronisation is running.
-        TagSyncIncompleteError: account-regions or servers are not synchronised; carries the result.
-        UsageError: settings, accounts or regions that cannot be.
+        TagSyncIncompleteError: account-regions or servers could not be synchronised; has the result.
+        UsageError: settings, accounts or regions are invalid.
         AwsError: the caller's own account could not be read.
     """
     if dry_run:
@@ -73,7 +73,7 @@ def run_tag_sync(*, accounts: Sequence[str] = (), regions: Sequence[str] = (), d
     else:
         busy = TagSyncBusyError(
             "another tag sync is running, or its process died less than 75 seconds ago; this one did nothing: wait for "
-            "it, `prefect-drs op get_tag_sync_status` tells how it stands"
+            "it, `prefect-drs op get_tag_sync_status` shows its status"
         )
         with hold(limit_name(LOCK), PATIENCE, busy):
             result = _synchronised(accounts, regions, dry_run=False)
@@ -89,10 +89,10 @@ def is_running() -> bool:
 
 def _synchronised(accounts: Sequence[str], regions: Sequence[str], *, dry_run: bool) -> TagSyncResult:
     settings, logger = load_settings(), get_run_logger()
-    narrowed = bool(accounts or regions)
-    memory = _memory()
+    complete = not (accounts or regions)
+    cache = _read_cache()
     clock = configured_clock()
-    began = clock.now()
+    started_at = clock.now()
     try:
         known = load_target_accounts() if PREFECT_API_URL.value() else ()
         sessions = open_sessions(known, session_name="prefect-drs-tag-sync")
@@ -102,58 +102,59 @@ def _synchronised(accounts: Sequence[str], regions: Sequence[str], *, dry_run: b
             clock=clock,
             accounts=accounts_to_read(sessions, known, accounts or settings.accounts),
             regions=regions or settings.regions,
-            memory=memory,
+            cache=cache,
             workers=PrefectDrsSettings().workers,
             dry_run=dry_run,
         )
     except AwsError as error:
-        if not dry_run and not narrowed:
-            _keep_last(began, clock.now(), [f"{error.code}: {error.message}"], None)
+        if not dry_run and complete:
+            _store_last(started_at, clock.now(), [f"{error.code}: {error.message}"], None)
         raise
     for line in result.errors:
         logger.error(line)
     _publish(result)
     if not dry_run:
-        save_latest(
-            MEMORY_KEY, memory.to_json(), description="Servers whose copyTags was on, and when they were looked at"
-        )
-        if not narrowed:
-            _keep_last(result.started_at, result.ended_at, list(result.errors), result)
+        save_latest(CACHE_KEY, cache.to_json(), description="Servers with copyTags on, and when that was read")
+        if complete:
+            _store_last(result.started_at, result.ended_at, list(result.errors), result)
     return result
 
 
-def _memory() -> CopyTagsMemory:
-    kept = read_latest(MEMORY_KEY)
-    return CopyTagsMemory.from_json(kept.data if kept else None)
+def _read_cache() -> CopyTagsCache:
+    stored = read_latest(CACHE_KEY)
+    return CopyTagsCache.from_json(stored.data if stored else None)
 
 
-def _keep_last(began: datetime, ended: datetime, errors: list[str], result: TagSyncResult | None) -> None:
-    """What `get_tag_sync_status` tells of the last synchronisation of everything."""
+def _store_last(started_at: datetime, ended_at: datetime, errors: list[str], result: TagSyncResult | None) -> None:
+    """Store the result of the last complete synchronisation for `get_tag_sync_status`."""
     bounded: Any = None
     if result is not None:
         bounded = result.model_dump(mode="json", by_alias=True)
-        bounded["changes"] = bounded["changes"][:KEPT_CHANGES]
-    told = {
-        "startedAt": began.isoformat(),
-        "endedAt": ended.isoformat(),
+        bounded["changes"] = bounded["changes"][:STORED_CHANGES]
+    last = {
+        "startedAt": started_at.isoformat(),
+        "endedAt": ended_at.isoformat(),
         "errors": errors,
         "flowRunId": prefect.runtime.flow_run.get_id(),
         "result": bounded,
     }
-    save_latest(LAST_KEY, told, description="The last synchronisation of everything")
+    save_latest(LAST_KEY, last, description="The last synchronisation of all accounts and regions")
 
 
 def _publish(result: TagSyncResult) -> None:
     for key, page, what in (
-        (CHANGES_KEY, changes_page(result), "what changed"),
-        (STATUS_KEY, sync_page(result), "how it went"),
+        (CHANGES_KEY, changes_page(result), "changes"),
+        (STATUS_KEY, sync_page(result), "status"),
     ):
         create_markdown_artifact(markdown=page, key=key, description=f"Tag sync: {what}")
 
 
 def _incomplete(result: TagSyncResult) -> str:
-    places = ", ".join(failure.place for failure in result.failures)
-    parts = [f"{len(result.failures)} of the accounts and regions failed ({places})"] if result.failures else []
+    failed = ", ".join(failure.place for failure in result.failures)
+    parts = [f"{len(result.failures)} of the accounts and regions failed ({failed})"] if result.failures else []
     if result.faults:
         parts.append(f"{len(result.faults)} server fault(s), the first: {result.faults[0].message}")
-    return f"tag sync is not complete: {'; '.join(parts)}; the artifact {STATUS_KEY} says what to do, the rest is done"
+    return (
+        f"tag sync is not complete: {'; '.join(parts)}; everything else is done. The artifact {STATUS_KEY} says what "
+        "to do"
+    )

@@ -1,1 +1,1 @@
-"""What outlives a process: journals, artifacts, the history of launch durations and of launch settings."""
+"""Persistent data: journals, artifacts, the history of launch durations and of launch settings."""

@@ -50,7 +50,7 @@ def summary_key(execution_id: str) -> str:
 
 
 def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
-    """Publish the wave graph with its states, the server table and the whole report, as they ended."""
+    """Publish the final wave graph, server table and report."""
     picture = f"![wave graph]({data_url(wave_graph_svg(report, runbook))})"
     pages = {
         "waves": f"{picture}\n\n{wave_table(report.waves)}",
@@ -58,7 +58,7 @@ def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
         "report": report_summary(report),
     }
     for name, markdown in pages.items():
-        with _never_in_the_way(f"the {name} of {report.plan_name}"):
+        with _log_failure(f"the {name} of {report.plan_name}"):
             create_markdown_artifact(
                 markdown=markdown,
                 key=f"{prefect_key(report.plan_name)}-{name}",
@@ -75,7 +75,7 @@ class ReportPublisher:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._fold = ReportFold()
-        self._news = threading.Event()
+        self._changed = threading.Event()
         self._done = threading.Event()
         self._report: _Artifact | None = None  # made once the first event names the execution
         self._summary: _Artifact | None = None
@@ -85,10 +85,10 @@ class ReportPublisher:
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="drs-report", daemon=True)
 
     def observe(self, event: Event) -> None:
-        """Take an event in; it is published a moment later."""
+        """Apply an event; the thread publishes it shortly afterwards."""
         with self._lock:
             self._fold.apply(event)
-        self._news.set()
+        self._changed.set()
 
     def track_wave(self, plan_name: str, wave: RunbookWave) -> None:
         """Publish the wave's progress, in per cent of its servers LAUNCHED, as an artifact of the running task."""
@@ -101,7 +101,7 @@ class ReportPublisher:
         )
         with self._lock:
             self._waves[wave.wave_number] = artifact
-        self._news.set()
+        self._changed.set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -111,13 +111,13 @@ class ReportPublisher:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._done.set()
-        self._news.set()
+        self._changed.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._done.is_set():
-            self._news.wait()
-            self._news.clear()
+            self._changed.wait()
+            self._changed.clear()
             self._publish()
             self._done.wait(PUBLISH_EVERY)
         self._publish()
@@ -132,7 +132,7 @@ class ReportPublisher:
             execution_id, run_id = report.execution_id, self._flow_run_id
             self._report = _Artifact(JSON_TYPE, report_key(execution_id), about, run_id)
             self._summary = _Artifact(JSON_TYPE, summary_key(execution_id), f"{about}, in short", run_id)
-        with _never_in_the_way("the report"), prefect_client() as client:
+        with _log_failure("the report"), prefect_client() as client:
             self._report.publish(client, report.to_json())
             self._summary.publish(client, ExecutionSummary.of(report).model_dump_json(by_alias=True))
             for wave in report.waves:
@@ -168,8 +168,8 @@ class _Artifact:
 
 
 @contextmanager
-def _never_in_the_way(what: str) -> Iterator[None]:
+def _log_failure(what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever keeps an artifact from being shown, the recovery goes on
-        get_run_logger().warning("Prefect did not take %s: %s", what, error)
+    except Exception as error:  # no failure of an artifact may stop the recovery
+        get_run_logger().warning("Prefect did not store %s: %s", what, error)

@@ -1,8 +1,8 @@
-"""What former executions recorded: how long each server took from StartRecovery to LAUNCHED.
+"""Launch durations of earlier executions: how long each server took from StartRecovery to LAUNCHED.
 
-In: journals. Out: recorded seconds by source server id, and what the packer should expect of the servers that were
-recorded. Drills and recoveries count alike. A history is worth having and never worth waiting for: only the newest
-journals are read, only for a few seconds, and one that cannot be read is passed over with a warning.
+In: journals. Out: recorded seconds by source server id, and the expected durations for the packer. Drills and
+recoveries count alike. Reading the history must not delay a recovery: only the newest journals are read, for a few
+seconds at most, and a journal that cannot be read is skipped with a warning.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from prefect_drs.orchestration.storage.journal_storage import journal_storage
 from prefect_drs.recovery.journal import Archive, Storage, StoredJournal
 
 EXECUTIONS = 20  # the newest journals that are read
-LAUNCHES_A_SERVER = 5  # its newest launches that count
-SECONDS_TO_READ = 5.0  # real seconds, for all of them
+LAUNCHES_A_SERVER = 5  # the newest launches of a server that count
+SECONDS_TO_READ = 5.0  # real seconds, for all journals
 
 Recorded = dict[str, list[float]]
 
@@ -33,8 +33,8 @@ class _OutOfTimeError(Exception):
     """The time for reading is up."""
 
 
-class _Hurried:
-    """A storage that is read until a deadline."""
+class _DeadlineStorage:
+    """A read-only storage that raises `_OutOfTimeError` after a deadline."""
 
     def __init__(self, storage: Storage, deadline: float, now: Callable[[], float]) -> None:
         self._storage = storage
@@ -53,17 +53,17 @@ class _Hurried:
         return self._storage.listing(folder)
 
     def create(self, name: str, content: bytes) -> bool:
-        raise PrefectDrsError(f"a history is only read; {name} was not written")
+        raise PrefectDrsError(f"the history is read-only; {name} was not written")
 
 
 def launch_seconds(events: Iterable[Event]) -> Recorded:
-    """Seconds from a job's start to each of its servers LAUNCHED, by source server id, in the order they happened.
+    """Seconds from a job's start to each of its servers LAUNCHED, by source server id, in order of time.
 
-    Left out: launches that were under way when their process was lost, for nobody saw their end in time.
+    Launches that were running when their process was lost are omitted: the time of their end was not observed.
     """
-    running: dict[str, datetime] = {}  # jobs that one process has watched from their start
+    running: dict[str, datetime] = {}  # jobs that one process has polled since their start
     launched: list[tuple[str, str, datetime, datetime]] = []
-    over: dict[str, datetime] = {}
+    ended: dict[str, datetime] = {}
     for event in events:
         match event:
             case JobStarted():
@@ -73,12 +73,12 @@ def launch_seconds(events: Iterable[Event]) -> Recorded:
             case ServerStatus() if event.launch_status == "LAUNCHED" and event.job_id in running:
                 launched.append((event.job_id, event.source_server_id, running[event.job_id], event.at))
             case JobEnded():
-                over[event.job_id] = event.ended_at
+                ended[event.job_id] = event.ended_at
             case _:
                 pass
     found: Recorded = {}
     for job_id, server_id, started, seen in launched:
-        seconds = (min(seen, over.get(job_id, seen)) - started).total_seconds()
+        seconds = (min(seen, ended.get(job_id, seen)) - started).total_seconds()
         if seconds > 0:
             found.setdefault(server_id, []).append(seconds)
     return found
@@ -95,45 +95,45 @@ def read_history(
     """Recorded launch seconds of every server in the newest journals, by source server id, the newest launch first.
 
     Args:
-        storage: where journals are.
-        executions: how many journals at most.
-        launches: how many launches of each server at most.
-        within: seconds after which no more is read.
-        now: what they are measured by.
+        storage: the storage of the journals.
+        executions: maximum number of journals.
+        launches: maximum number of launches of each server.
+        within: seconds after which reading stops.
+        now: the clock for `within`, in seconds.
 
     Raises:
-        PrefectDrsError: the storage cannot tell which journals there are. One that cannot be read is passed over.
+        PrefectDrsError: the storage cannot list its journals. A journal that cannot be read is skipped.
     """
-    hurried = _Hurried(storage, now() + within, now)
+    limited = _DeadlineStorage(storage, now() + within, now)
     found: Recorded = {}
     for execution_id in storage.newest(executions):
         try:
-            recorded = launch_seconds(StoredJournal(hurried, execution_id).read())
+            recorded = launch_seconds(StoredJournal(limited, execution_id).read())
         except _OutOfTimeError:
-            _logger.warning("reading former journals took %s s; the older ones are left out", within)
+            _logger.warning("reading earlier journals took %s s; older ones are not used", within)
             break
         except (PrefectDrsError, OSError) as error:
-            _logger.warning("the journal of execution %s is left out of the history: %s", execution_id, error)
+            _logger.warning("the journal of execution %s is not used for the history: %s", execution_id, error)
             continue
         for server_id, seconds in recorded.items():
-            kept = found.setdefault(server_id, [])
-            kept.extend(seconds[::-1][: launches - len(kept)])
+            newest = found.setdefault(server_id, [])
+            newest.extend(seconds[::-1][: launches - len(newest)])
     return found
 
 
 def recorded_here() -> Recorded:
-    """The history in the storage that the settings name; empty, with a warning, where it cannot be read."""
+    """The history in the storage that the settings name; empty, with a warning, if it cannot be read."""
     try:
         return read_history(journal_storage())
     except (PrefectDrsError, OSError, httpx.HTTPError) as error:
-        _logger.warning("no former execution could be read, durations are taken as unknown: %s", error)
+        _logger.warning("no earlier execution could be read, so durations are unknown: %s", error)
         return {}
 
 
 def expected_durations(recorded: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """What the packer should expect of each server that was recorded, in seconds: the forecast's own medians.
+    """Expected seconds of each recorded server, for the packer: the medians that the forecast uses.
 
-    A server that never was recorded is left out: where none is known the packer splits a wave evenly into the fewest
-    jobs, and beside known ones it counts as the slowest.
+    Servers without a record are omitted. If no server of a wave has one, the packer splits the wave evenly into the
+    fewest jobs; otherwise it treats a server without a record like the slowest.
     """
     return {server: spread.median for server, spread in spreads(recorded, recorded).items()}

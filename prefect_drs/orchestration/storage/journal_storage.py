@@ -1,8 +1,8 @@
-"""Where journals are stored: on the file-system block that the settings name, or in a local folder.
+"""The storage of journals: the file-system block that the settings name, or a local folder.
 
 In: an execution's id. Out: its journal. `PREFECT_DRS_JOURNAL` names a block as `type/name`, such as
 `s3-bucket/drs-journal` (prefect-aws's S3Bucket, recommended in production: a journal in a local folder is lost with its
-machine, and its execution cannot be resumed elsewhere). Journals hold no secrets.
+machine, and its execution cannot be resumed elsewhere). Journals contain no secrets.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def journal_storage() -> Archive:
     """The storage that the settings name.
 
     Raises:
-        UsageError: there is no such block, or it is no file system.
+        UsageError: there is no such block, or it is not a file-system block.
     """
     settings = PrefectDrsSettings()
     if not settings.journal:
         return FolderStorage(settings.home.expanduser() / "journal")
-    from prefect_aws import S3Bucket  # noqa: PLC0415 - loaded only where a block is named: it takes a second
+    from prefect_aws import S3Bucket  # noqa: PLC0415 - imported only if a block is named: it takes a second
 
     from prefect_drs.orchestration.storage.s3_journal import S3Storage  # noqa: PLC0415
 
@@ -46,18 +46,18 @@ def journal_storage() -> Archive:
         return FolderStorage(block._resolve_path("."))  # a local folder can create atomically
     if hasattr(block, "read_path") and hasattr(block, "write_path"):
         return BlockStorage(cast("FileSystemBlock", block))
-    raise UsageError(f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which is no file system to write to")
+    raise UsageError(f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which is not a writable file-system block")
 
 
 def open_journal(execution_id: str) -> StoredJournal:
-    """The journal of an execution, empty or not.
+    """The journal of an execution; it may be empty.
 
     Raises:
-        UsageError: the storage that the settings name is not usable.
+        UsageError: `PREFECT_DRS_JOURNAL` names no usable block.
     """
     return StoredJournal(journal_storage(), execution_id, holder=holder())
 
 
 def holder() -> str:
-    """Who this process is, for people who look into a journal."""
+    """The host name and process id, recorded in the journal for people."""
     return f"{socket.gethostname()} pid {os.getpid()}"

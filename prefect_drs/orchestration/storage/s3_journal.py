@@ -1,7 +1,6 @@
 """Journals in an S3 bucket.
 
-In: the block of a bucket. Out: objects that are created once and never changed; S3 itself refuses to create a key
-twice.
+In: the block of a bucket. Out: objects that are created once and never changed: S3 refuses to create a key twice.
 """
 
 from __future__ import annotations
@@ -18,27 +17,25 @@ from prefect_drs.aws.errors import aws_error, is_ambiguous
 from prefect_drs.recovery.journal import JournalUnavailableError
 
 KEY_EXISTS = frozenset({"PreconditionFailed", "412"})
-CONFLICT = (
-    "ConditionalRequestConflict"  # a concurrent put of the key is not decided yet: send it again (PutObject, 409)
-)
+CONFLICT = "ConditionalRequestConflict"  # a concurrent put of the key is in progress: retry (PutObject, 409)
 NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
 CONFLICT_ATTEMPTS = 5
 BODY_ATTEMPTS = 3
 BROKEN_BODY = (HTTPClientError, IncompleteReadError)
 DENIED_REMEDY = (
-    "allow s3:GetObject, s3:PutObject and s3:ListBucket to the block's credentials (without s3:ListBucket, S3 denies "
-    "what is not there instead of saying so)"
+    "allow s3:GetObject, s3:PutObject and s3:ListBucket to the block's credentials (without s3:ListBucket, S3 answers "
+    "AccessDenied for a missing key)"
 )
 
 
 class S3Storage:
-    """Objects in a bucket; S3 itself refuses to create a key twice (`If-None-Match: *`, PutObject API reference).
+    """Objects in a bucket; S3 refuses to create a key twice (`If-None-Match: *`, PutObject API reference).
 
     Args:
         bucket: the block; its folder and credentials are used.
 
     Raises:
-        JournalUnavailableError: its credentials or settings make no client.
+        JournalUnavailableError: no client can be created with its credentials or settings.
     """
 
     atomic = True
@@ -53,7 +50,7 @@ class S3Storage:
 
     @contextmanager
     def _explained(self, verb: str, operation: str, name: str) -> Iterator[None]:
-        """Turn what botocore raises into one line with the object's address, AWS's reason and a remedy."""
+        """Convert botocore's errors into one line with the object's address, AWS's reason and a remedy."""
         try:
             yield
         except (ClientError, BotoCoreError, ResponseParserError) as error:
@@ -63,7 +60,7 @@ class S3Storage:
             raise JournalUnavailableError(f"the journal cannot be {verb}: {address}: {why.message}") from None
 
     def read(self, name: str) -> bytes | None:
-        """The object's content; None where S3 says that there is no such key.
+        """The object's content; None if there is no such key.
 
         Raises:
             JournalUnavailableError: S3 refused, or could not be reached.
@@ -78,17 +75,17 @@ class S3Storage:
                     raise
                 try:
                     return cast("bytes", answer["Body"].read())
-                except BROKEN_BODY:  # botocore tries a request again, not the body of its answer
+                except BROKEN_BODY:  # botocore retries a request, but not reading its response body
                     if attempt == BODY_ATTEMPTS:
                         raise
         return None
 
     def create(self, name: str, content: bytes) -> bool:
-        """Put the object unless the key is taken. A lost answer is read back: our own content counts as created.
+        """Put the object unless the key exists. If the answer is lost, read it back: our own content counts as created.
 
         Raises:
-            JournalUnavailableError: S3 refused, or no answer came and the object is not seen. It may still appear, so
-                nothing more may be written after it before the journal is read anew.
+            JournalUnavailableError: S3 refused, or the answer was lost and the object cannot be read. It may still
+                appear, so nothing more may be written until the journal is read again.
         """
         with self._explained("written", "PutObject", name):
             for attempt in range(1, CONFLICT_ATTEMPTS + 1):
@@ -99,17 +96,17 @@ class S3Storage:
                 except (ClientError, BotoCoreError, ResponseParserError) as error:
                     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
                     if code in KEY_EXISTS:
-                        return self.read(name) == content  # botocore may have sent it again after a lost answer
+                        return self.read(name) == content  # botocore may have retried after a lost answer
                     if code == CONFLICT and attempt < CONFLICT_ATTEMPTS:
                         continue
-                    if (code == CONFLICT or is_ambiguous(error)) and (there := self._seen(name)) is not None:
-                        return there == content
+                    if (code == CONFLICT or is_ambiguous(error)) and (stored := self._read_back(name)) is not None:
+                        return stored == content
                     raise
                 return True
         return False
 
-    def _seen(self, name: str) -> bytes | None:
-        """What the key holds after a put without an answer; None where that cannot be read either."""
+    def _read_back(self, name: str) -> bytes | None:
+        """The object after a put without an answer; None if it cannot be read either."""
         try:
             return self.read(name)
         except JournalUnavailableError:
@@ -125,7 +122,7 @@ class S3Storage:
         return [key[len(prefix) :] for key in self._listed("Contents", "Key", prefix)]
 
     def newest(self, limit: int) -> tuple[str, ...]:
-        """The ids of the executions that began last: Prefect's flow run ids begin with their time (UUIDv7)."""
+        """The ids of the executions that started last: Prefect's flow run ids begin with their time (UUIDv7)."""
         prefix = self._key("").rstrip("/")
         prefix = f"{prefix}/" if prefix else ""
         folders = self._listed("CommonPrefixes", "Prefix", prefix, Delimiter="/")

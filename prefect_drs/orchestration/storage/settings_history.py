@@ -1,9 +1,9 @@
-"""Who changed which launch settings when: an append-only history of each server, kept as Prefect artifacts.
+"""The history of launch settings: who changed which setting of a server when, stored as Prefect artifacts.
 
-In: changes, old and new value each, as operations and executions make them. Out: a server's history, the newest first.
-Each record is one more version of the artifact `launch-settings-ACCOUNT-REGION`, so that it shows in the Prefect UI and
-survives this machine; versions beyond the newest `KEPT` are deleted. A record that was written twice (an execution that
-was resumed) counts once. It holds settings and names, never a secret.
+In: changes by operations and executions, each with its old and new value. Out: a server's history, newest first. Each
+record is a version of the artifact `launch-settings-ACCOUNT-REGION`, visible in the Prefect UI; only the newest
+`MAX_RECORDS` versions are retained. A record that was written twice, because an execution was resumed, counts once. A
+record contains settings and names, never a secret.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from prefect_drs.runbook import RunbookServer
 
 KEY = "launch-settings-"
 TYPE = "json"
-KEPT = 500  # records an account and region
+MAX_RECORDS = 500  # retained for each account and region
 SERVERS_A_RECORD = 200
 RECORDS_A_PAGE = 50
 
@@ -40,13 +40,13 @@ _logger = get_logger("prefect_drs.orchestration.storage.settings_history")
 
 
 class HistoryModel(BaseModel):
-    """The base of what a history holds."""
+    """The base model of records."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
 
 class ChangedSetting(HistoryModel):
-    """One setting: `part` is where it is kept: `plan` (the stored group), `drs` or `ec2` (the account)."""
+    """The change of one setting. `part` is where it is stored: `plan` (the stored group), `drs` or `ec2`."""
 
     part: Literal["plan", "drs", "ec2"]
     field: str
@@ -55,14 +55,14 @@ class ChangedSetting(HistoryModel):
 
 
 class SettingsHistoryEntry(HistoryModel):
-    """What was done to one server.
+    """The changes of one server at one time.
 
     Args:
         at: when.
         by: who, as claimed.
         action: the operation, or the mode of an execution.
         source: the group or the execution.
-        changes: from what to what.
+        changes: the changed settings.
     """
 
     at: datetime
@@ -73,7 +73,7 @@ class SettingsHistoryEntry(HistoryModel):
 
 
 class Record(HistoryModel):
-    """What was done at one time in one account and region, server by server."""
+    """The changes at one time in one account and region, by source server id."""
 
     servers: dict[str, SettingsHistoryEntry]
 
@@ -83,13 +83,15 @@ def history_key(location: Location) -> str:
     return f"{KEY}{location.account_id}-{location.region}"
 
 
-def record_changes(location: Location, entries: Mapping[str, SettingsHistoryEntry], *, kept: int = KEPT) -> None:
-    """Append what was done to servers of an account and region; nothing where nothing was.
+def record_changes(
+    location: Location, entries: Mapping[str, SettingsHistoryEntry], *, retain: int = MAX_RECORDS
+) -> None:
+    """Append changes of servers of an account and region; without entries, do nothing.
 
     Args:
         location: the account and region.
-        entries: what was done, by source server id.
-        kept: how many records of the account and region may stay.
+        entries: the changes, by source server id.
+        retain: number of records of the account and region to retain.
 
     Raises:
         httpx.HTTPError: the Prefect API refused or could not be reached.
@@ -108,11 +110,11 @@ def record_changes(location: Location, entries: Mapping[str, SettingsHistoryEntr
                     ),
                 )
             )
-        _forget_old(client, location, kept)
+        _delete_old(client, location, retain)
 
 
 def read_history(location: Location, source_server_id: str, *, limit: int) -> tuple[SettingsHistoryEntry, ...]:
-    """What was done to a server, the newest first, at most `limit` entries.
+    """The changes of a server, newest first, at most `limit` entries.
 
     Raises:
         httpx.HTTPError: the Prefect API refused or could not be reached.
@@ -143,16 +145,16 @@ def _page(client: SyncPrefectClient, location: Location, offset: int, limit: int
     )
 
 
-def _forget_old(client: SyncPrefectClient, location: Location, kept: int) -> None:
-    for artifact in _page(client, location, kept, RECORDS_A_PAGE):
-        with suppress(ObjectNotFound):  # another process forgot it
+def _delete_old(client: SyncPrefectClient, location: Location, retain: int) -> None:
+    for artifact in _page(client, location, retain, RECORDS_A_PAGE):
+        with suppress(ObjectNotFound):  # another process deleted it
             client.delete_artifact(artifact.id)
 
 
 class SettingsRecorder:
-    """Records what an execution wrote, once it is over or put aside. A context manager whose `observe` takes events in.
+    """Records the settings that an execution changed, when it ends or is suspended. A context manager.
 
-    A history that Prefect does not take is logged and holds no recovery up.
+    A failure to store the history is logged and does not delay the recovery.
     """
 
     def __init__(self, execution_id: str, by: str) -> None:
@@ -163,7 +165,7 @@ class SettingsRecorder:
         self._applied: list[SettingsApplied] = []
 
     def observe(self, event: Event) -> None:
-        """Take an event in."""
+        """Collect the changes of an event."""
         if isinstance(event, ExecutionStarted):
             self._action = event.runbook.mode
             self._servers = {server.source_server_id: server for wave in event.runbook.waves for server in wave.servers}
@@ -179,24 +181,24 @@ class SettingsRecorder:
         try:
             for location, entries in self._entries():
                 record_changes(location, entries)
-        except Exception as refused:  # whatever keeps a history from being written, the recovery has its end
-            _logger.warning("Prefect did not take the history of launch settings: %s", refused)
+        except Exception as failure:  # no failure of the history may fail the recovery
+            _logger.warning("Prefect did not store the history of launch settings: %s", failure)
 
     def _entries(self) -> Iterator[tuple[Location, dict[str, SettingsHistoryEntry]]]:
-        """By account-region; a server that was written several times has a record each."""
+        """The entries by account-region; a server that was changed several times is in several records."""
         rest: Sequence[SettingsApplied] = self._applied
         while rest:
-            again: list[SettingsApplied] = []
+            repeated: list[SettingsApplied] = []
             found: dict[Location, dict[str, SettingsHistoryEntry]] = {}
             for event in rest:
                 server_id = event.source_server_id
                 here = found.setdefault(self._servers[server_id].location, {})
                 if server_id in here:
-                    again.append(event)
+                    repeated.append(event)
                     continue
                 changes = tuple(ChangedSetting.model_validate(change.model_dump()) for change in event.changes)
                 here[server_id] = SettingsHistoryEntry(
                     at=event.at, by=self._by, action=self._action, source=self._execution_id, changes=changes
                 )
             yield from found.items()
-            rest = again
+            rest = repeated
