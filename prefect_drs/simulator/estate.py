@@ -1,6 +1,6 @@
 """The estate a manifest asks for: what accounts, networks and source servers must exist for it to run.
 
-In: one or more `Manifest`s, read for rehearsal (placeholders allowed). Out: an `Estate`, plain data that
+In: one or more `Manifest`s, read for rehearsal (placeholders allowed). Out: an `SandboxEstate`, plain data that
 `prefect_drs.simulator.seeding` builds in a sandbox, with the bindings from the manifest's names to the ids it will
 have. Pure: every id follows from account, region and name alone, so that the same file always asks for the same estate
 and a file seeded twice changes nothing. Never looks at an account, a clock or a file.
@@ -21,9 +21,9 @@ from prefect_drs.simulator.drs.identifiers import hexadecimal, identifier
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,
-    Estate,
     RegionSpec,
     RoleSpec,
+    SandboxEstate,
     SecurityGroupSpec,
     SourceServerSpec,
     SubnetSpec,
@@ -56,7 +56,7 @@ def estate_for(
     external_id: str | None = None,
     caller: str = CALLER_ACCOUNT,
     accounts: Mapping[str, Circumstances] | None = None,
-) -> Estate:
+) -> SandboxEstate:
     """The estate that all `manifests` together ask for.
 
     Args:
@@ -76,7 +76,7 @@ def estate_for(
             draft.remarks.append(f"{guess.reference}: no protection group of the file may be meant by it.")
         else:
             draft.bound["protection_groups"].setdefault(guess.reference, {})["", ""] = guess.group_name
-    return Estate(
+    return SandboxEstate(
         accounts=built, bindings=draft.bindings(), guesses=tuple(guesses), remarks=tuple(dict.fromkeys(draft.remarks))
     )
 

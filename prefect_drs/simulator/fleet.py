@@ -1,6 +1,6 @@
 """A large estate by its numbers: source servers spread over accounts and regions, each from a tagged EC2 instance.
 
-In: how many servers, in which accounts and regions, with which tags. Out: an `Estate` for `seeding.seed_estate`. Pure:
+In: how many servers, in which accounts and regions, with which tags. Out: an `SandboxEstate` for `seeding.seed_estate`. Pure:
 the same numbers ask for the same estate, whatever else is seeded.
 
     seed_estate(fleet(4000, accounts=ACCOUNTS, regions=drs_regions()[:30]))
@@ -17,9 +17,9 @@ from prefect_drs.simulator.estate import CALLER_ACCOUNT, ORCHESTRATION_ROLE
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,
-    Estate,
     RegionSpec,
     RoleSpec,
+    SandboxEstate,
     SourceServerSpec,
 )
 from prefect_drs.simulator.hardware import machine_for
@@ -46,7 +46,7 @@ def fleet(
     server_tags: Tags = lambda _: {},
     external_id: str | None = None,
     circumstances: Mapping[str, Circumstances] | None = None,
-) -> Estate:
+) -> SandboxEstate:
     """An estate of so many source servers, dealt out to each account and region in turn.
 
     The EC2 instance of each lies in the same account, in the region after its own in `regions` (in its own where that
@@ -83,7 +83,7 @@ def fleet(
         )
     told = circumstances or {}
     made = (_account(name, dealt, regions, external_id, told.get(name, Circumstances())) for name in accounts)
-    return Estate(accounts=tuple(made), bindings=Bindings())
+    return SandboxEstate(accounts=tuple(made), bindings=Bindings())
 
 
 def _account(

@@ -1,6 +1,6 @@
 """Building an estate in the sandbox: moto's EC2 and IAM, and DRS.
 
-In: an `Estate`. Out: a `Seeded`: the bindings, what was made and what was there already, account by account, and
+In: an `SandboxEstate`. Out: a `Seeded`: the bindings, what was made and what was there already, account by account, and
 remarks on what could not be had. Everything that would clash with what an earlier file built is found before anything
 is made; then nothing is. Seeding the same estate again changes nothing. Works in the process that holds the backends.
 """
@@ -28,10 +28,10 @@ from prefect_drs.simulator.drs.source_servers import SourceServer
 from prefect_drs.simulator.estate import CALLER_ACCOUNT
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
-    Estate,
     EstateModel,
     RegionSpec,
     RoleSpec,
+    SandboxEstate,
     SecurityGroupSpec,
     SourceServerSpec,
     SubnetSpec,
@@ -67,7 +67,7 @@ class Seeded(EstateModel):
     remarks: tuple[str, ...]
 
 
-def seed_estate(estate: Estate) -> Seeded:
+def seed_estate(estate: SandboxEstate) -> Seeded:
     """Build what is not there yet.
 
     Raises:
@@ -100,7 +100,7 @@ def seed_estate(estate: Estate) -> Seeded:
     )
 
 
-def _clashes(estate: Estate) -> Iterator[str]:
+def _clashes(estate: SandboxEstate) -> Iterator[str]:
     for account in estate.accounts:
         for region in account.regions:
             where = f"account {account.account_id}, {region.region}"

@@ -1,6 +1,6 @@
 """What IAM policies decide: Allow, Deny, wildcards and conditions, for one action on one resource.
 
-In: policy documents, an action, a resource, and what is known of the request. Out: a `Decision`, in the words of
+In: policy documents, an action, a resource, and what is known of the request. Out: a `PolicyDecision`, in the words of
 SimulatePrincipalPolicy. An explicit Deny wins; without any Allow it is an implicit one. A condition whose operator is
 not known here never holds. Permissions boundaries, session policies and resource policies are not looked at.
 
@@ -24,7 +24,7 @@ Context = Mapping[str, Sequence[str]]
 """Values by condition key, the key in lower case: keys are not case-sensitive."""
 
 
-class Decision(StrEnum):
+class PolicyDecision(StrEnum):
     """`PolicyEvaluationDecisionType` of IAM."""
 
     ALLOWED = "allowed"
@@ -36,7 +36,7 @@ class UnknownPrincipalError(LookupError):
     """There is no such user or role."""
 
 
-def decide(documents: Iterable[str], action: str, resource: str | None, context: Context) -> Decision:
+def decide(documents: Iterable[str], action: str, resource: str | None, context: Context) -> PolicyDecision:
     """What these policies together say.
 
     Args:
@@ -46,7 +46,7 @@ def decide(documents: Iterable[str], action: str, resource: str | None, context:
             resources, and a Deny only where it is for all.
         context: what is known of the request.
     """
-    decision = Decision.IMPLICIT_DENY
+    decision = PolicyDecision.IMPLICIT_DENY
     for document in documents:
         for statement in statements(document):
             if not _concerns(statement, "Action", action, re.IGNORECASE):
@@ -54,8 +54,8 @@ def decide(documents: Iterable[str], action: str, resource: str | None, context:
             if not _holds_for(statement, resource) or not conditions_hold(statement.get("Condition"), context):
                 continue
             if statement.get("Effect") == "Deny":
-                return Decision.EXPLICIT_DENY
-            decision = Decision.ALLOWED
+                return PolicyDecision.EXPLICIT_DENY
+            decision = PolicyDecision.ALLOWED
     return decision
 
 
