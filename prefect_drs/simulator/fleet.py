@@ -1,7 +1,7 @@
 """A large estate by its numbers: source servers spread over accounts and regions, each from a tagged EC2 instance.
 
-In: how many servers, in which accounts and regions, with which tags. Out: an `SandboxEstate` for `seeding.seed_estate`. Pure:
-the same numbers ask for the same estate, whatever else is seeded.
+In: how many servers, in which accounts and regions, with which tags. Out: a `SandboxEstate` for `seeding.seed_estate`.
+Pure: the same numbers give the same estate, whatever else is seeded.
 
     seed_estate(fleet(4000, accounts=ACCOUNTS, regions=drs_regions()[:30]))
 """
