@@ -21,10 +21,11 @@ def tidy_up(execution_id: str) -> None:
     Args:
         execution_id: the execution's id from the event's payload.
     """
-    if terminate(execution_id, yes=True, by="tidy-up"):
-        raise RuntimeError(
-            f"not all drill instances of {execution_id} were terminated; run prefect-drs terminate again"
-        )
+    result = terminate_execution(execution_id, by="tidy-up", confirm=lambda found: found.report.mode == "drill")
+    if result is None:
+        raise RuntimeError(f"{execution_id} is a recovery: production may run on its instances; none was terminated")
+    if result.left:
+        raise RuntimeError(f"not all drill instances of {execution_id} are gone; run prefect-drs terminate again")
 
 
 @flow(name="open-ops-item", flow_run_name="OpsItem for {server_arn}", persist_result=False)

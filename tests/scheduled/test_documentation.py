@@ -44,6 +44,6 @@ def test_the_codes_are_those_of_the_code() -> None:
 def test_the_numbers_are_those_of_the_code() -> None:
     text = (ROOT / PAGE).read_text(encoding="utf-8")
     told = [int(number.replace(",", "")) for number in re.findall(r"\b[\d,]*\d\b", text)]
-    assert {MOST_TAGS, LONGEST_KEY, LONGEST_VALUE, SHOWN_CHANGES} <= set(told)
-    assert sync.LANES == 4
+    assert {MAX_TAGS, MAX_KEY_LENGTH, MAX_VALUE_LENGTH, SHOWN_CHANGES} <= set(told)
+    assert sync.CALLS_A_LOCATION == 4
     assert "At most four calls run at a time" in text
