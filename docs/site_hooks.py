@@ -1,8 +1,8 @@
 """Hooks of the documentation site: the root's Markdown files as pages, and links that work on the site too.
 
-In: the pages of `docs/` and the Markdown files of the repository's root, whose links are right in a checkout. Out:
-pages whose links to each other stay on the site; links to other files lead to the repository, whose address is in
-pyproject.toml. The files themselves are never changed.
+In: the pages of `docs/` and the Markdown files of the repository's root, with links that are valid in a checkout. Out:
+pages whose links to each other are valid on the site; links to other files point to the repository, whose URL is in
+pyproject.toml. Never changes the files.
 """
 
 from __future__ import annotations

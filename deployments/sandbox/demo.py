@@ -1,9 +1,9 @@
-"""`make demo`: everything there is, in one go, on this machine and without AWS.
+"""`make demo`: a complete drill on this machine, without AWS.
 
-It starts the sandbox and a Prefect server, seeds the estate that examples/three-tier.json asks for, deploys the plan,
-starts a worker, runs the drill through its deployment and stops at the two gates. On a terminal it waits for a person
-to approve in the Prefect UI; without one it approves by itself. It ends with the report and stops all that it started.
-Everything it writes goes to .demo/, or to the folder that PREFECT_DRS_DEMO names, which must be empty or new.
+It starts the sandbox and a Prefect server, seeds the estate of examples/three-tier.json, deploys the plan, starts a
+worker, runs the drill through its deployment and waits at the two gates. On a terminal it waits for a person to approve
+in the Prefect UI; without a terminal it approves automatically. It ends with the report and stops all processes that it
+started. It writes only to .demo/, or to the folder that PREFECT_DRS_DEMO names, which must be empty or new.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ BIN = Path(sys.executable).parent
 MANIFEST = "examples/three-tier.json"
 BINDINGS = HOME / "bindings.yaml"
 POOL = "drs-sandbox"
-SPEED = 120  # simulated seconds a real one: a launch of 20 minutes takes 10 seconds
+SPEED = 120  # simulated seconds per real second: a launch of 20 minutes takes 10 seconds
 STARTUP_SECONDS = 180.0
 
 
 def say(text: str) -> None:
-    """One line of the story."""
+    """Print one step of the demo."""
     print(f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text, flush=True)
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -63,7 +63,7 @@ class Demo:
         }
 
     def run(self, command: str, *, quiet: bool = False) -> str:
-        """Run a command as a user would type it; its output is the answer."""
+        """Run a command as a user would type it; returns its output."""
         if not quiet:
             say(f"$ {command}")
         done = subprocess.run(
@@ -74,7 +74,7 @@ class Demo:
         return done.stdout
 
     def background(self, command: str, log: str) -> subprocess.Popen[bytes]:
-        """Start a command that goes on until the demo ends; its output goes to a log in the demo's folder."""
+        """Start a command that runs until the demo ends; its output goes to a log in the demo's folder."""
         say(f"$ {command} &")
         output = self._stack.enter_context((HOME / log).open("wb"))
         process = subprocess.Popen(
@@ -92,7 +92,7 @@ class Demo:
         return self.background(f"prefect server start --host 127.0.0.1 --port {port}", "prefect-server.log")
 
     def wait_for_prefect(self, server: subprocess.Popen[bytes]) -> None:
-        """Until the server answers."""
+        """Wait until the server answers."""
         deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline and server.poll() is None:
             try:
@@ -111,12 +111,12 @@ class Demo:
 
 
 def drill(demo: Demo) -> int:
-    """Start the drill through its deployment, see it through its gates, print its report."""
+    """Start the drill through its deployment, follow it through its gates, print its report."""
     started = demo.run(f"prefect deployment run recover/sandbox --param mode=drill --param bindings={BINDINGS}")
     found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", started)
     if found is None:
         raise SystemExit(f"no flow run id in:\n{started}")
-    os.environ.update(demo.environment)  # from here on this process speaks to the same Prefect API
+    os.environ.update(demo.environment)  # from here on this process uses the same Prefect API
 
     from prefect.client.orchestration import get_client
 
@@ -129,15 +129,15 @@ def drill(demo: Demo) -> int:
     from prefect_drs.report.terminal import report_view
 
     execution = found.group()
-    say(f"The drill runs: {ui_link(execution)}")
+    say(f"The drill is running: {ui_link(execution)}")
     person = sys.stdin.isatty() and sys.stdout.isatty()
-    told: set[int] = set()
+    announced: set[int] = set()
     with get_client(sync_client=True) as client:
         while True:
             for gate in pending_gates(execution):
-                if gate.wave_number in told:
+                if gate.wave_number in announced:
                     continue
-                told.add(gate.wave_number)
+                announced.add(gate.wave_number)
                 say(f"GATE: {gate.wave_name} waits for approval. Choose ⋮ → Resume here: {gate.link}")
                 if not person:
                     say("  (no terminal: approved by the demo itself)")
@@ -156,19 +156,19 @@ def drill(demo: Demo) -> int:
 
 
 def make_home() -> None:
-    """An empty folder; what an earlier demo left in .demo/ is taken away, what a person's own folder holds is not."""
+    """Create an empty folder; the files of an earlier demo in .demo/ are deleted, those in PREFECT_DRS_DEMO never."""
     if "PREFECT_DRS_DEMO" not in os.environ:
         shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True, exist_ok=True)
     if any(HOME.iterdir()):
-        raise SystemExit(f"PREFECT_DRS_DEMO, {HOME}, is not empty: name another folder")
+        raise SystemExit(f"PREFECT_DRS_DEMO is {HOME}, which is not empty: name another folder")
 
 
 def main() -> int:
-    """The whole story."""
+    """Run the demo."""
     begun = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is stopped then too
-    os.umask(0o077)  # logs, state and report are for whoever started it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the started processes are stopped too
+    os.umask(0o077)  # logs, state and report are readable by their owner only
     make_home()
     with ExitStack() as stack:
         demo = Demo(stack)

@@ -1,9 +1,9 @@
-"""Make the pictures of the documentation anew, from real executions: `python docs/images/make.py`.
+"""Regenerate the pictures of the documentation from real executions: `python docs/images/make.py`.
 
 In: the two examples, run on a sandbox and a Prefect server of their own (see deployments/sandbox/demo.py). Out, beside
 this file: `waves.svg`, the diamond plan while its second gate still waits, and `gate.png`, the Prefect UI in headless
-Chromium at the first gate of the three-tier plan. Takes about two minutes. It touches no Prefect server and no AWS
-account but those that it starts.
+Chromium at the first gate of the three-tier plan. Takes about two minutes. It uses only the Prefect server and the
+simulated AWS that it starts.
 """
 
 # ruff: noqa: PLC0415 - Prefect reads its settings when it is imported, and they are made here first
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 def main() -> None:
-    """Start everything, let both plans run to their gates, take the pictures, let them run to their ends."""
+    """Start all servers, run both plans to their gates, take the pictures, let the plans end."""
     with ExitStack() as stack:
         stage.HOME = Path(stack.enter_context(TemporaryDirectory(prefix="pictures-")))
         demo = stage.Demo(stack)
@@ -45,7 +45,7 @@ def main() -> None:
         bindings = stage.HOME / "bindings.yaml"
         demo.run(f"prefect-drs sandbox seed {THREE_TIER} {DIAMOND} --bindings {bindings}")
         demo.wait_for_prefect(server)
-        os.environ.update(demo.environment)  # from here on this process speaks to the same Prefect API and sandbox
+        os.environ.update(demo.environment)  # from here on this process uses the same Prefect API and sandbox
         picture_of_a_gate(demo, bindings, HERE / "gate.png")
         picture_of_waves(demo, bindings, HERE / "waves.svg")
 
@@ -105,26 +105,26 @@ def picture_of_waves(demo: stage.Demo, bindings: Path, picture: Path) -> None:
 
 
 def waiting_gate(wave: int) -> PendingGate:
-    """The gate before that wave, once it waits."""
+    """Wait for the gate before a wave."""
     from prefect_drs.orchestration.approvals.gate import pending_gates
 
     return until(lambda: next((gate for gate in pending_gates() if gate.wave_number == wave), None))
 
 
 def answer(wave: int, decision: Decision) -> None:
-    """Answer the gate before that wave."""
+    """Answer the gate before a wave."""
     from prefect_drs.orchestration.approvals.gate import answer_gate
 
     answer_gate(waiting_gate(wave).execution_id, wave, decision, by="docs/images/make.py")
 
 
 def until(look: Callable[[], T | None]) -> T:
-    """What `look` finds, as soon as it finds something."""
+    """Poll `look` until it returns a result."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (found := look()) is None:
         if time.monotonic() > deadline:
             logs = "\n".join(log.read_text(errors="replace")[-2000:] for log in stage.HOME.glob("picture-*.log"))
-            raise SystemExit(f"nothing came of it in {PATIENCE_SECONDS:.0f} s:\n{logs}")
+            raise SystemExit(f"no result within {PATIENCE_SECONDS:.0f} s:\n{logs}")
         time.sleep(0.2)
     return found
 

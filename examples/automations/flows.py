@@ -19,7 +19,7 @@ def tidy_up(execution_id: str) -> None:
     """Terminate the drill instances of an execution that has ended.
 
     Args:
-        execution_id: the execution, as the event's payload has it.
+        execution_id: the execution's id from the event's payload.
     """
     result = terminate_execution(execution_id, by="tidy-up", confirm=lambda found: found.report.mode == "drill")
     if result is None:
@@ -30,24 +30,24 @@ def tidy_up(execution_id: str) -> None:
 
 @flow(name="open-ops-item", flow_run_name="OpsItem for {server_arn}", persist_result=False)
 def open_ops_item(server_arn: str, stalled_at: str) -> str:
-    """Open an OpsItem for a source server whose replication has stalled; one that is open already is kept.
+    """Open an OpsItem for a source server whose replication has stalled, unless one is already open.
 
     Args:
         server_arn: the source server.
-        stalled_at: when DRS said so.
+        stalled_at: the time that DRS reported.
 
     Returns:
         The OpsItem's id.
     """
     if (found := SERVER_ARN.fullmatch(server_arn)) is None:
-        raise ValueError(f"{server_arn!r} is no ARN of a DRS source server")
+        raise ValueError(f"{server_arn!r} is not the ARN of a DRS source server")
     account, region, server = found["account"], found["region"], found["server"]
     with aws_call("CreateOpsItem", account, region):
         ssm = open_sessions(session_name="prefect-drs-ops-item").client("ssm", account_id=account, region=region)
         answer = ssm.create_ops_item(
             Title=f"Source server {server} has stalled",
-            Description=f"DRS said at {stalled_at} that replication of {server} in {account}/{region} has stalled: "
-            "what was written since cannot be recovered. Look at the server and its replication agent.",
+            Description=f"DRS reported at {stalled_at} that replication of {server} in {account}/{region} has stalled: "
+            "data written since then cannot be recovered. Check the server and its replication agent.",
             Source="prefect-drs",
             Category="Availability",
             Severity="2",

@@ -1,4 +1,4 @@
-"""A stand-in for AWS Elastic Disaster Recovery, as a backend for moto.
+"""A simulator of AWS Elastic Disaster Recovery, as a backend for moto.
 
     from prefect_drs.simulator import mock_drs
 
@@ -10,18 +10,18 @@
         )
         drs = boto3.client("drs", region_name="us-east-1")
         job = drs.start_recovery(sourceServers=[{"sourceServerID": server.server_id}], isDrill=True)["job"]
-        drs_sandbox.clock.advance(3600)                    # time stands still until it is stepped
+        drs_sandbox.clock.advance(3600)                    # simulated time advances only when it is stepped
         drs.describe_jobs(filters={"jobIDs": [job["jobID"]]})
 
 - `mock_drs` gives a `Sandbox`: `.clock`, `.faults`, `.runtime`, `.calls` and `.backend(account_id, region)`.
-- A `DRSBackend` takes `seed_source_server(…)`, `stall_replication(server)`, `resume_replication(server)`,
-  `pair_failback_client(instance_id)`, `advance()` and `next_event_at()`, beside the operations of DRS.
-- `plant_role` makes a role that the caller may assume; `load_faults` reads faults from YAML (schema: `faults`).
+- Besides the operations of DRS, a `DRSBackend` has `seed_source_server(…)`, `stall_replication(server)`,
+  `resume_replication(server)`, `pair_failback_client(instance_id)`, `advance()` and `next_event_at()`.
+- `plant_role` creates a role that the caller may assume; `load_faults` reads faults from YAML (schema: `faults`).
 - For a server: `install`, `set_runtime(Runtime(clock=…, seed=…))`, `current_runtime()`, `LOCK` (hold it to read or
   change state), `runtime.observers` (called with a `Call` after every call), `runtime.sessions.expire_all(account_id)`.
 
-The rooms are `drs` (the service), `services` (additions to moto's own) and this one around them. It must never be
-imported by the engine: only the command line's sandbox knows it.
+The subpackages are `drs` (the DRS service) and `services` (additions to moto's services); this package is the sandbox
+around them. Only the sandbox commands of the command line import it; the engine never does.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Sandbox:
         """DRS of one account and region.
 
         Raises:
-            KeyError: a region that DRS is not in.
+            KeyError: DRS is not available in the region.
         """
         found: DRSBackend = drs_backends[account_id][region]
         return found
@@ -110,16 +110,16 @@ def mock_drs(
     needs_initialization: bool = True,
     default_images: bool = True,
 ) -> Iterator[Sandbox]:
-    """Moto's `mock_aws` with DRS in it, all backends empty at the beginning and the end.
+    """Moto's `mock_aws` plus DRS; all backends are empty at the beginning and at the end.
 
     Args:
-        clock: a `StepClock` at `DEFAULT_START` where left out.
-        seed: settles all ids and durations of DRS, and the ids that moto gives to what is made one after another.
-        faults: planted from the beginning.
-        throttle: token buckets; none where left out.
-        checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId, and whether a call by
-            its session asks for the role's policies.
-        needs_initialization: whether an account has to call InitializeService first.
+        clock: a `StepClock` at `DEFAULT_START` by default.
+        seed: determines all ids and durations of DRS, and the ids that moto gives to resources created in sequence.
+        faults: faults that are active from the beginning.
+        throttle: token buckets; no throttling by default.
+        checks_assume_role: whether AssumeRole checks the role, its trust policy and its ExternalId, and whether the
+            role's policies apply to calls of its sessions.
+        needs_initialization: whether an account must call InitializeService first.
         default_images: whether moto's EC2 has its 1,300 images, which cost 70 ms and 4 MB an account and region.
     """
     install()

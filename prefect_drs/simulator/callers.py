@@ -1,9 +1,9 @@
-"""Who may call the sandbox: programs on this machine, and no page in a browser.
+"""Check of a request's caller: programs on this machine may call the sandbox, web pages in a browser may not.
 
-In: a request's WSGI environment and the sandbox's port. Out: why it is refused, or None. Listening on 127.0.0.1 keeps
-other machines out, not the browser on this one: any page may send requests to a loopback address, and a name that its
-owner points at 127.0.0.1 (DNS rebinding) lets it read the answers too. A browser names the page it acts for in `Origin`
-(Fetch standard, "Origin header") or `Sec-Fetch-Site` (Fetch Metadata), and the name that it used in `Host`.
+In: a request's WSGI environment and the sandbox's port. Out: the reason for a refusal, or None. Listening on 127.0.0.1
+excludes other machines, but not the browser on this one: any page may send requests to a loopback address, and with a
+host name that resolves to 127.0.0.1 (DNS rebinding) it can also read the responses. A browser sends the page's origin
+in `Origin` (Fetch standard, "Origin header") or `Sec-Fetch-Site` (Fetch Metadata), and the host name in `Host`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ OWN_SITES = frozenset({"same-origin", "none"})  # `none`: a person typed the add
 
 
 def foreign_caller(environ: WSGIEnvironment, port: int, *, aws: bool) -> str | None:
-    """Why this request is refused; None where a program on this machine may have sent it.
+    """The reason for refusing a request; None if a program on this machine may have sent it.
 
     Args:
         environ: the request.
-        port: where the sandbox listens.
-        aws: whether AWS's own names are good hosts too, as they are for everything but the control endpoint.
+        port: the port on which the sandbox listens.
+        aws: whether AWS's host names are accepted too; true for all endpoints except the control endpoint.
     """
     own = {f"{name}:{port}" for name in LOOPBACK_NAMES} | (set(LOOPBACK_NAMES) if port == 80 else set())
     host = environ.get("HTTP_HOST", "").lower()

@@ -1,8 +1,8 @@
-"""Calls of moto's own services, told to the runtime's observers as DRS tells its own.
+"""Reports calls of moto's services to the runtime's observers, as DRS reports its own calls.
 
-In: WSGI requests on their way to moto. Out: the same answers, and a `Call` for each request that nobody told of yet:
+In: WSGI requests on their way to moto. Out: the same responses, and a `Call` for each request that is not reported yet:
 service, region and key from the signature, the operation from the form, the target header or the path, the error code
-from the answer. Never changes a request or an answer.
+from the response. Never changes a request or a response.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ _SERVICES = {"monitoring": "cloudwatch", "email": "ses"}  # where the signing na
 
 
 class CallObserver:
-    """Stands before moto's dispatcher."""
+    """WSGI middleware in front of moto's dispatcher."""
 
     def __init__(self, application: WSGIApplication, runtime: Runtime) -> None:
         self._application = application
         self._runtime = runtime
-        self._told = threading.local()
+        self._reported = threading.local()
         runtime.observers.append(self._notice)
 
     def _notice(self, _: Call) -> None:
-        self._told.count = getattr(self._told, "count", 0) + 1
+        self._reported.count = getattr(self._reported, "count", 0) + 1
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        """Serve a request, and tell of it where the service itself did not."""
+        """Serve a request, and report it unless the service itself did."""
         head: list[Any] = []
 
-        def taking_down(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def recording(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             head[:] = [status, headers]
             return start_response(status, headers, exc_info)
 
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
-        before = getattr(self._told, "count", 0)
+        before = getattr(self._reported, "count", 0)
         signed = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         with LOCK if signed is None or signed[3] in _ONE_AT_A_TIME else contextlib.nullcontext():
-            chunks = self._application(environ, taking_down)
+            chunks = self._application(environ, recording)
             try:
                 answer = list(chunks)
             finally:
                 if hasattr(chunks, "close"):
                     chunks.close()
-        if getattr(self._told, "count", 0) == before:
-            self._tell(environ, body, str(head[0]), head[1], answer)
+        if getattr(self._reported, "count", 0) == before:
+            self._report(environ, body, str(head[0]), head[1], answer)
         return answer
 
-    def _tell(
+    def _report(
         self, environ: WSGIEnvironment, body: bytes, status: str, headers: list[tuple[str, str]], answer: list[bytes]
     ) -> None:
         signed = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -88,7 +88,7 @@ class CallObserver:
 
 
 def _read(environ: WSGIEnvironment, body: bytes) -> tuple[str, dict[str, Any]]:
-    """The operation and its input, as far as the wire tells without the model."""
+    """The operation and its input, as far as the request shows them without the model."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return target.rsplit(".", 1)[-1], _json_object(body)
@@ -112,10 +112,10 @@ def _json_object(body: bytes) -> dict[str, Any]:
 def _error_code(status: int, headers: dict[str, str], answer: bytes) -> str:
     if status < 400:
         return ""
-    told = headers.get("x-amzn-errortype") or headers.get("x-amzn-ErrorType") or ""
-    if not told:
+    code = headers.get("x-amzn-errortype") or headers.get("x-amzn-ErrorType") or ""
+    if not code:
         in_json = _json_object(answer)
-        told = str(in_json.get("__type") or in_json.get("code") or "")
-    if not told and (in_xml := _XML_CODE.search(answer)):
-        told = in_xml[1].decode()
-    return told.rsplit("#", 1)[-1].split(":")[0] or str(status)
+        code = str(in_json.get("__type") or in_json.get("code") or "")
+    if not code and (in_xml := _XML_CODE.search(answer)):
+        code = in_xml[1].decode()
+    return code.rsplit("#", 1)[-1].split(":")[0] or str(status)

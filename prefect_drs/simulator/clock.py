@@ -1,7 +1,7 @@
 """The simulator's time: one clock for all accounts and regions of a process.
 
-In: a speed factor, or a start and steps. Out: `now()`, always UTC, and `wait()`. Nothing else in the simulator asks
-the machine what time it is. A clock never runs work of its own: state is brought up to `now()` by the next call.
+In: a speed factor, or a start and steps. Out: `now()`, always UTC, and `wait()`. Nothing else in the simulator reads
+the machine's time. A clock never runs work: the next call brings the state up to `now()`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ the machine's clock, never thinks a simulated session over before the simulator 
 
 
 class SimulatorClock(Protocol):
-    """What the backend asks of a clock. It has the form of `prefect_drs.recovery.ports.Clock`, and `wall`."""
+    """The backend's clock port: `prefect_drs.recovery.ports.Clock` plus `wall`."""
 
     def now(self) -> datetime:
         """The simulated time, with zone UTC."""
@@ -37,11 +37,11 @@ class SimulatorClock(Protocol):
 
 
 class SpeedClock:
-    """Runs `speed` simulated seconds for each real one, from the real time at which it was made.
+    """Runs `speed` simulated seconds per real second, from the real time of its creation.
 
     Args:
-        speed: simulated seconds a real second; 0 stands still.
-        start: the simulated time at the beginning; the real time where left out.
+        speed: simulated seconds per real second; 0 stops the clock.
+        start: the simulated time at the beginning; default: the real time.
 
     Raises:
         ValueError: a negative speed.
@@ -100,10 +100,10 @@ class SpeedClock:
 
 
 class StepClock:
-    """Stands still until it is stepped: virtual time.
+    """Virtual time: advances only when it is stepped.
 
     Args:
-        start: the first `now()`; `DEFAULT_START` where left out.
+        start: the first `now()`; default: `DEFAULT_START`.
     """
 
     def __init__(self, start: datetime = DEFAULT_START) -> None:
@@ -129,7 +129,7 @@ class StepClock:
             self._now += timedelta(seconds=seconds)
 
     def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
-        """Step ahead by `seconds` and come back at once; nothing moves where `wake` is set already."""
+        """Step ahead by `seconds` and return immediately; no step if `wake` is already set."""
         if wake is None or not wake.is_set():
             self.advance(max(0.0, seconds))
 

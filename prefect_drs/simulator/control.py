@@ -1,27 +1,27 @@
 """The sandbox's own endpoint, `/_sandbox/…` beside the AWS services: time, faults, the request log, seeding, state.
 
 In: JSON over HTTP, as `Content-Type: application/json`. Out: JSON; an error is `{"error": CODE, "message": …}` with
-status 400, 403, 404, 405, 409 or 415. AWS has no path that begins so. Whoever reaches the port controls the sandbox,
-which is why it is bound to 127.0.0.1 and refuses what a web page sends (`simulator.callers`). The one file that it
-writes for a caller, a state, must lie in the sandbox's own folder.
+status 400, 403, 404, 405, 409 or 415. No AWS path begins with `/_sandbox`. Every client of the port controls the
+sandbox; therefore the sandbox binds to 127.0.0.1 and refuses requests from web pages (`simulator.callers`). The only
+files that it writes for a caller are state files, and only in the sandbox's own folder.
 
-    GET    /_sandbox/                   what runs here: pid, version, times, how many calls
+    GET    /_sandbox/                   description: pid, version, times, number of calls
     GET    /_sandbox/clock              {now, realNow, speed}
     POST   /_sandbox/clock              {speed} and/or {advanceSeconds}
     GET    /_sandbox/faults             the planted faults, with their hits
     POST   /_sandbox/faults             one fault, or {faults: […]}; gives ids
     DELETE /_sandbox/faults[/ID]        all, or one
     GET    /_sandbox/requests           ?service= operation= account= region= code= writes= after= limit=
-    DELETE /_sandbox/requests           forget them
-    POST   /_sandbox/seed               {manifests: […], externalId?, accounts?} or {estate: …}; gives what was made
-                                        and bindings; accounts: what no manifest says, `Circumstances` by account
-    POST   /_sandbox/replication        {server, state: STALLED | NOT_STALLED, account?, region?}: let it stall, or go
-                                        on; wildcards, and ids, hostnames or Name tags as in a fault
+    DELETE /_sandbox/requests           clear the log
+    POST   /_sandbox/seed               {manifests: […], externalId?, accounts?} or {estate: …}; returns the created
+                                        resources and bindings; accounts: `Circumstances` by account
+    POST   /_sandbox/replication        {server, state: STALLED | NOT_STALLED, account?, region?}: stall or resume
+                                        replication; server: id, hostname or Name tag, with wildcards
     POST   /_sandbox/sessions/expire    {accountId?}: end all assumed sessions now
     POST   /_sandbox/state              {path?}: save now, to the state file or to another state in the folder of
                                         states (that of --state FILE, else `states` in PREFECT_DRS_HOME)
-    POST   /_sandbox/reset              forget all accounts, faults and requests
-    POST   /_sandbox/stop               save the state where asked for, and end
+    POST   /_sandbox/reset              delete all accounts, faults and requests
+    POST   /_sandbox/stop               save the state if configured, and end
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class ForeignCallerError(UsageError):
 
 
 class NotJsonError(UsageError):
-    """The request has a body that is not declared as JSON: what a form on a web page could send."""
+    """The request has a body that is not declared as JSON, such as a form of a web page could send."""
 
     code: ClassVar[str] = "UNSUPPORTED_MEDIA_TYPE"
 
@@ -129,7 +129,7 @@ Endpoint = Callable[..., Any]
 
 
 class ControlledSandbox(Protocol):
-    """What the control endpoint needs of the sandbox that it belongs to."""
+    """The sandbox's interface that the control endpoint uses."""
 
     id: str
     runtime: Runtime
@@ -140,12 +140,12 @@ class ControlledSandbox(Protocol):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         ...
 
     @property
     def endpoint_url(self) -> str:
-        """What AWS clients are pointed at."""
+        """The endpoint URL for AWS clients."""
         ...
 
 
@@ -195,21 +195,21 @@ class SandboxControl:
         return Response(text, status=status, content_type="application/json")(environ, start_response)
 
     def _check_caller(self, request: Request) -> None:
-        """Refuse what a web page can send.
+        """Refuse requests that a web page can send.
 
         Raises:
             ForeignCallerError: another Host, or an Origin.
-            NotJsonError: a body of another type; JSON is what a browser asks leave for first (CORS preflight).
+            NotJsonError: a body of another type; for JSON, a browser sends a CORS preflight request first.
         """
-        if told := foreign_caller(request.environ, self._sandbox.port, aws=False):
-            raise ForeignCallerError(told)
+        if reason := foreign_caller(request.environ, self._sandbox.port, aws=False):
+            raise ForeignCallerError(reason)
         if request.get_data() and request.mimetype != "application/json":
             raise NotJsonError(
                 f"The body is {request.mimetype or 'of no type'}: send JSON, with `Content-Type: application/json`."
             )
 
     def about(self, request: Request) -> Any:
-        """What runs here."""
+        """Describe the sandbox."""
         sandbox = self._sandbox
         return {
             "id": sandbox.id,
@@ -233,7 +233,7 @@ class SandboxControl:
         }
 
     def change_clock(self, request: Request) -> Any:
-        """Another speed, or a jump ahead."""
+        """Change the speed, or jump ahead."""
         change = _read(_ClockChange, request)
         clock = self._sandbox.runtime.clock
         if change.speed is not None:
@@ -249,18 +249,18 @@ class SandboxControl:
         return {"faults": [planted.describe() for planted in self._sandbox.runtime.faults]}
 
     def add_faults(self, request: Request) -> Any:
-        """Plant one fault, or several."""
+        """Add one fault, or several."""
         body = _json(request)
         given = body["faults"] if isinstance(body, dict) and "faults" in body else [body]
         return {"ids": self._sandbox.runtime.faults.extend(given)}
 
     def clear_faults(self, _: Request) -> Any:
-        """Take all faults away."""
+        """Delete all faults."""
         self._sandbox.runtime.faults.clear()
         return {"faults": []}
 
     def remove_fault(self, _: Request, fault_id: str) -> Any:
-        """Take one fault away."""
+        """Delete one fault."""
         return {"removed": self._sandbox.runtime.faults.remove(fault_id)}
 
     def requests(self, request: Request) -> Any:
@@ -275,7 +275,7 @@ class SandboxControl:
         }
 
     def clear_requests(self, _: Request) -> Any:
-        """Forget the request log."""
+        """Clear the request log."""
         self._sandbox.log.clear()
         return {"requests": []}
 
@@ -288,7 +288,7 @@ class SandboxControl:
         return seed_estate(estate).model_dump(mode="json", by_alias=True)
 
     def change_replication(self, request: Request) -> Any:
-        """Let replication stall, or go on: of which servers it did."""
+        """Stall or resume replication; returns the servers that changed."""
         wanted = _read(_Replication, request)
         changed = []
         with LOCK:
@@ -321,10 +321,11 @@ class SandboxControl:
         return {"stateFile": str(path)}
 
     def _state_path(self, given: Path) -> Path:
-        """Where a state that a caller named is written; a relative path is in the folder of states.
+        """The path of a state file that a caller named; a relative path is relative to the folder of states.
 
         Raises:
-            StatePathError: it is outside that folder, symbolic links followed, or a file there is no state.
+            StatePathError: the path (with symbolic links resolved) is outside that folder, or an existing file is not a
+                state file.
         """
         folder = self._sandbox.state_folder
         if folder is None:
@@ -334,11 +335,11 @@ class SandboxControl:
         if not path.is_relative_to(folder) or path == folder:
             raise StatePathError(f"{given} is not in {folder}: a state is written nowhere else.")
         if path.exists() and not is_state(path):
-            raise StatePathError(f"{path} is there and is no state of a sandbox: name another file.")
+            raise StatePathError(f"{path} exists and is not a state file of a sandbox: name another file.")
         return path
 
     def reset(self, _: Request) -> Any:
-        """Forget all that the accounts hold, the faults and the request log."""
+        """Delete the contents of all accounts, the faults and the request log."""
         with LOCK:
             BackendDict.reset()
         self._sandbox.runtime.faults.clear()
@@ -346,7 +347,7 @@ class SandboxControl:
         return {"reset": True}
 
     def stop(self, _: Request) -> Any:
-        """Let the process end; the state is saved on the way out."""
+        """End the process; it saves the state first."""
         self._sandbox.stop_requested.set()
         return {"stopping": True, "stateFile": str(self._sandbox.state_file) if self._sandbox.state_file else None}
 
@@ -370,15 +371,15 @@ def _unknown(request: Request, error: HTTPException) -> str:
 
 
 def _validation_message(error: ValidationError) -> str:
-    told = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()[:5]]
-    more = error.error_count() - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+    shown = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()[:5]]
+    more = error.error_count() - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
 
 
 def _backends(account: str, region: str) -> Iterator[DRSBackend]:
-    """Those that were made already, of accounts and regions that match."""
-    for account_id, held in list(drs_backends.items()):
-        for name, backend in list(held.items()):
+    """The existing backends of the matching accounts and regions."""
+    for account_id, regions in list(drs_backends.items()):
+        for name, backend in list(regions.items()):
             if fnmatchcase(account_id, account) and fnmatchcase(name, region):
                 yield backend
 
@@ -386,4 +387,4 @@ def _backends(account: str, region: str) -> Iterator[DRSBackend]:
 def _seeded_regions() -> list[str]:
     with LOCK:
         accounts = list(drs_backends.values())
-        return sorted({region for held in accounts for region, backend in held.items() if backend.servers})
+        return sorted({region for regions in accounts for region, backend in regions.items() if backend.servers})

@@ -1,9 +1,9 @@
-"""The estate a manifest asks for: what accounts, networks and source servers must exist for it to run.
+"""The estate of a manifest: the accounts, networks and source servers that its plans need.
 
 In: one or more `Manifest`s, read for rehearsal (placeholders allowed). Out: an `SandboxEstate`, plain data that
-`prefect_drs.simulator.seeding` builds in a sandbox, with the bindings from the manifest's names to the ids it will
-have. Pure: every id follows from account, region and name alone, so that the same file always asks for the same estate
-and a file seeded twice changes nothing. Never looks at an account, a clock or a file.
+`prefect_drs.simulator.seeding` builds in a sandbox, with bindings from the manifest's names to the ids of the
+resources. Pure: every id depends only on account, region and name, so the same file always gives the same estate, and
+seeding it twice changes nothing. Never reads an account, a clock or a file.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ def estate_for(
     caller: str = CALLER_ACCOUNT,
     accounts: Mapping[str, Circumstances] | None = None,
 ) -> SandboxEstate:
-    """The estate that all `manifests` together ask for.
+    """The estate that all `manifests` need together.
 
     Args:
         manifests: read with `check_manifest(..., rehearsal=True)`.
-        external_id: what the roles in other accounts demand; nothing where left out.
-        caller: the account that runs the plan; a group without an account lies there.
-        accounts: what of some accounts no manifest says, by the account's id or the manifest's name for it.
+        external_id: the ExternalId that the roles in other accounts require; default: none.
+        caller: the account that runs the plan; groups without an account belong to it.
+        accounts: properties of accounts that no manifest has, by the account's id or its placeholder.
     """
-    draft = _Draft(caller, external_id, {account_number(name): told for name, told in (accounts or {}).items()})
+    draft = _Draft(caller, external_id, {account_number(name): each for name, each in (accounts or {}).items()})
     for manifest in manifests:
         for group in manifest.protection_groups:
             draft.add_group(group, manifest)
@@ -73,7 +73,7 @@ def estate_for(
     guesses = [guess for manifest in manifests for guess in match_groups(manifest)]
     for guess in guesses:
         if guess.group_name is None:
-            draft.remarks.append(f"{guess.reference}: no protection group of the file may be meant by it.")
+            draft.remarks.append(f"{guess.reference}: no protection group of the file matches this reference.")
         else:
             draft.bound["protection_groups"].setdefault(guess.reference, {})["", ""] = guess.group_name
     return SandboxEstate(
@@ -90,7 +90,7 @@ def account_number(name: str) -> str:
 
 @dataclass(slots=True)
 class _Place:
-    """What one account and region collects while the groups are read."""
+    """The resources of one account and region, collected while the groups are read."""
 
     needs: dict[str, set[IPv4Address]] = field(default_factory=dict)
     servers_in: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -104,7 +104,7 @@ class _Place:
 
 @dataclass(slots=True)
 class _Draft:
-    """Reads groups one after another; every name met becomes a thing with an id, and a binding where it was none."""
+    """Collects groups one after another; every name becomes a resource with an id, and every placeholder a binding."""
 
     caller: str
     external_id: str | None
@@ -156,7 +156,7 @@ class _Draft:
                 self.remarks.append(f"{settings.static_private_ip}: not an IPv4 address; no subnet can hold it.")
 
     def _instance_type(self, settings: LaunchSettings) -> str | None:
-        """The type asked for; a name that is no type's at all is a placeholder for an ordinary one."""
+        """The instance type; a name that is not an instance type is a placeholder for a common type."""
         wanted = settings.instance_type
         if wanted is None or _INSTANCE_TYPE.fullmatch(wanted):
             return wanted
@@ -191,19 +191,19 @@ class _Draft:
             instance_id=instance_id or (known.instance_id if known else None),
             source_account=account_number(manifest.source_account or account) if instance_id else None,
             source_region=(manifest.source_region or group.region) if instance_id else None,
-            staging_account=self._told_of(account).staging_account,
+            staging_account=self._circumstances_of(account).staging_account,
         )
         place.landing[server_id] = (settings.subnet_id, settings.static_private_ip)
 
     def _bind(self, kind: str, account: str, region: str, name: str, real: str) -> None:
         self.bound[kind].setdefault(name, {})[account, region] = real
 
-    def _told_of(self, account: str) -> Circumstances:
+    def _circumstances_of(self, account: str) -> Circumstances:
         return self.circumstances.get(account) or Circumstances()
 
     def account_ids(self) -> list[str]:
-        """All accounts met, in order of appearance, then those of which only the circumstances tell."""
-        staging = [told.staging_account for told in self.circumstances.values() if told.staging_account]
+        """All accounts of the manifests, in order of appearance, then those that only the circumstances name."""
+        staging = [each.staging_account for each in self.circumstances.values() if each.staging_account]
         return list(dict.fromkeys([*(account for account, _ in self.places), *self.circumstances, *staging]))
 
     def account(self, account: str) -> AccountSpec:
@@ -214,12 +214,12 @@ class _Draft:
             if real != name:
                 self.bound["instance_profiles"].setdefault(name, {})["", ""] = real
             profiles.append(real)
-        told = self._told_of(account)
+        circumstances = self._circumstances_of(account)
         role = RoleSpec(
             name=ORCHESTRATION_ROLE,
-            external_id=told.external_id or self.external_id,
-            missing_actions=told.missing_actions,
-            exists=told.has_role,
+            external_id=circumstances.external_id or self.external_id,
+            missing_actions=circumstances.missing_actions,
+            exists=circumstances.has_role,
         )
         return AccountSpec(
             account_id=account,
@@ -231,7 +231,7 @@ class _Draft:
                 for (owner, region), place in self.places.items()
                 if owner == account
             ),
-            disabled_regions=told.disabled_regions,
+            disabled_regions=circumstances.disabled_regions,
         )
 
     def _region(self, account: str, region: str, place: _Place) -> RegionSpec:
@@ -250,7 +250,7 @@ class _Draft:
             default_security_groups=tuple(groups[name] for name in networks.loose_security_groups),
             source_servers=tuple(_with_addresses(place, vpcs)),
             instance_types=tuple(place.types),
-            initialized=region not in self._told_of(account).uninitialized_regions,
+            initialized=region not in self._circumstances_of(account).uninitialized_regions,
         )
 
     def _vpcs(
@@ -300,7 +300,7 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A server of a group: the reference its id follows from, its own entry, its Name, its EC2 instance."""
+    """A server of a group: the reference that determines its id, its entry, its Name, its EC2 instance."""
 
     reference: str
     is_id: bool
@@ -310,7 +310,7 @@ class _Member:
 
 
 def _members(group: ProtectionGroup) -> Iterator[_Member]:
-    """The servers a group must find: all it names, and for a tag selection at least two."""
+    """The servers of a group: all that it names, and at least two for a tag selection."""
     entries = {entry.source_server_id: entry for entry in group.servers if entry.source_server_id}
     ids = list(dict.fromkeys([*group.source_server_ids, *entries]))
     others = [entry for entry in group.servers if not entry.source_server_id]
@@ -329,7 +329,7 @@ def _members(group: ProtectionGroup) -> Iterator[_Member]:
 
 
 def _aliases(ids: list[str], entries: list[ServerEntry]) -> Iterator[tuple[str, ServerEntry]]:
-    """Entries that name a listed server by its Name or instance: by likeness of the names, then in order."""
+    """Match entries that name a listed server by its Name or instance: by similarity of the names, then in order."""
     free = list(ids)
     for entry in entries:
         if not free:
@@ -341,7 +341,7 @@ def _aliases(ids: list[str], entries: list[ServerEntry]) -> Iterator[tuple[str, 
 
 
 def _with_addresses(place: _Place, vpcs: Iterable[VpcSpec]) -> Iterator[SourceServerSpec]:
-    """The servers, each with its static address or the next one of the subnet it lands in that nobody named."""
+    """The servers, each with its static address or the next unused one of its subnet."""
     blocks = {subnet.name: IPv4Network(subnet.cidr) for vpc in vpcs for subnet in vpc.subnets}
     hosts: dict[str | None, Iterator[IPv4Address]] = {}
     for server_id, spec in place.servers.items():
@@ -369,7 +369,7 @@ def _keys(names: dict[str, dict[tuple[str, str], str]]) -> Iterable[tuple[str, s
 
 
 def _plain_name(reference: str, group_name: str) -> str:
-    """What a server is called: its placeholder without the `s-`, or its group's name and the end of its id."""
+    """A server's name: its placeholder without the `s-`, or its group's name and the end of its id."""
     if _SOURCE_SERVER_ID.fullmatch(reference):
         return f"{_slug(group_name)}-{reference[-4:]}"
     return reference.removeprefix("s-") or reference
@@ -384,7 +384,7 @@ def _hostname(name: str) -> str:
 
 
 def _zone(name: str, ordinal: int) -> int:
-    """Which zone by place: as the name says (`az2`, `us-east-1b`), else in turn."""
+    """The zone by position: from the name (`az2`, `us-east-1b`), otherwise in turn."""
     if number := _ZONE_NUMBER.search(name):
         return max(0, int(number[1]) - 1)
     if letter := _ZONE_LETTER.search(name):

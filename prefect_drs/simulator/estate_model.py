@@ -1,7 +1,7 @@
-"""An estate as plain data: accounts, regions, networks and source servers that are to be there.
+"""An estate as plain data: the accounts, regions, networks and source servers to create.
 
-It is what `estate.estate_for` gives, what `POST /_sandbox/seed` takes and what `seeding.seed_estate` builds. Frozen,
-closed, camelCase in JSON. Ids are real ones; names are what the manifest says.
+`estate.estate_for` returns it, `POST /_sandbox/seed` accepts it and `seeding.seed_estate` builds it. Frozen, no extra
+fields, camelCase in JSON. Ids are real ids; names are the manifest's.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from prefect_drs.simulator.matching import GroupGuess
 
 
 class EstateModel(BaseModel):
-    """The base of all estate data: frozen, closed, camelCase in JSON."""
+    """The base of all estate models: frozen, no extra fields, camelCase in JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 class SubnetSpec(EstateModel):
-    """A subnet: its id and block, the addresses it must hold, which zone (by place), the types launched in it."""
+    """A subnet: its id and block, its static addresses, its zone (by position), the instance types launched in it."""
 
     subnet_id: str
     name: str
@@ -39,7 +39,7 @@ class SecurityGroupSpec(EstateModel):
 
 
 class VpcSpec(EstateModel):
-    """A VPC with its blocks (the first is its own, the others are associated), subnets and security groups."""
+    """A VPC with its blocks (the first is the primary one, the others are associated), subnets and security groups."""
 
     name: str
     blocks: tuple[str, ...]
@@ -50,9 +50,9 @@ class VpcSpec(EstateModel):
 class SourceServerSpec(EstateModel):
     """A source server that replicates into the region.
 
-    `private_ip` lies in the subnet it launches into, so that it can be copied. `instance_id`, `source_account` and
-    `source_region` are given where its source is an EC2 instance; `instance_tags` are that one's tags, `tags` where
-    left out. With a `staging_account` it is an extended source server: that account replicates it.
+    `private_ip` is in the subnet it launches into, so that it can be copied. `instance_id`, `source_account` and
+    `source_region` are set if its source is an EC2 instance; `instance_tags` are that instance's tags, by default
+    `tags`. With a `staging_account` it is an extended source server that this account replicates.
     """
 
     source_server_id: str
@@ -69,9 +69,9 @@ class SourceServerSpec(EstateModel):
 
 
 class RegionSpec(EstateModel):
-    """What one region of an account holds; `default_security_groups` lie in its default VPC.
+    """The resources of one region of an account; `default_security_groups` are in its default VPC.
 
-    Where it is not `initialized`, DRS answers UninitializedAccountException.
+    If it is not `initialized`, DRS returns UninitializedAccountException.
     """
 
     region: str
@@ -83,10 +83,10 @@ class RegionSpec(EstateModel):
 
 
 class RoleSpec(EstateModel):
-    """A role that the caller's account may assume, with an ExternalId where one is asked for.
+    """A role that the caller's account may assume, optionally with an ExternalId.
 
-    It allows everything but `missing_actions`, which take IAM's wildcards. Where it does not `exist`, one that was
-    there is gone after seeding.
+    It allows everything except `missing_actions`, which accept IAM's wildcards. If `exists` is false, seeding deletes
+    an existing role.
     """
 
     name: str
@@ -110,15 +110,15 @@ class AccountSpec(EstateModel):
 
 
 class Circumstances(EstateModel):
-    """What of an account no manifest says.
+    """Properties of an account that no manifest has.
 
     Args:
-        external_id: what its role asks for; that of all accounts where left out.
-        has_role: whether there is a role at all.
-        missing_actions: what its role does not allow, with IAM's wildcards.
+        external_id: the ExternalId of its role; default: that of all accounts.
+        has_role: whether the role exists.
+        missing_actions: the actions that its role does not allow, with IAM's wildcards.
         disabled_regions: regions that it has not opted in to.
-        uninitialized_regions: regions where nobody called InitializeService.
-        staging_account: the account that replicates its source servers, so that they are extended ones.
+        uninitialized_regions: regions where InitializeService was not called.
+        staging_account: the account that replicates its source servers, which are then extended source servers.
     """
 
     external_id: str | None = None
@@ -130,7 +130,7 @@ class Circumstances(EstateModel):
 
 
 class SandboxEstate(EstateModel):
-    """All that a manifest asks for, the bindings to it, what was guessed for them, and what could not be had."""
+    """The resources of a manifest, the bindings to them, the guesses for the bindings, and remarks on omissions."""
 
     accounts: tuple[AccountSpec, ...]
     bindings: Bindings

@@ -1,7 +1,7 @@
-"""Faults, as data: what is to go wrong, where, how often and for how long.
+"""Faults as data: what fails, where, how often and for how long.
 
-In: a YAML or JSON document (`load_faults`), or fault objects given to `Faults.add`. Out: answers to the backend's
-questions ("does this server fail in this stage?"). Faults never reach into state: they only answer.
+In: a YAML or JSON document (`load_faults`), or fault objects passed to `Faults.add`. Out: answers to the backend's
+queries ("does this server fail in this stage?"). Faults never change state.
 
     faults:
       - kind: server            # a server fails in a stage, or hangs in it
@@ -9,10 +9,10 @@ questions ("does this server fail in this stage?"). Faults never reach into stat
         stage: conversion       # cleanup | snapshot | conversion | launch
         effect: fail            # fail | hang
         times: 1
-      - kind: job               # jobs take long, or DescribeJobs does not see them at first
+      - kind: job               # jobs take longer, or DescribeJobs does not show them at first
         slow: 3.0
         invisibleSeconds: 40
-      - kind: operation         # an API operation throttles, errors, times out, or loses its answer after the work
+      - kind: operation         # an API operation throttles, fails, times out, or succeeds and loses its response
         operation: StartRecovery
         effect: lose-answer     # throttle | error | time-out | lose-answer
         times: 1
@@ -23,12 +23,12 @@ questions ("does this server fail in this stage?"). Faults never reach into stat
       - kind: opt-in            # the region is not enabled for the account
         account: "222222222222"
         region: ap-east-1
-      - kind: capacity          # EC2 has no room for an instance type in a zone
+      - kind: capacity          # EC2 has no capacity for an instance type in a zone
         instanceType: m5.*
         zone: us-east-1a
 
-Each may be narrowed by `account`, `region` and `mode` (drill | recovery), begin `afterSeconds` after it was added,
-last `forSeconds`, be used up after `times`, and hit `every` third time only, or with a chance (`share: 0.5`).
+Each can be limited to an `account`, `region` and `mode` (drill | recovery), start `afterSeconds` after it was added,
+last `forSeconds`, expire after `times` hits, and hit only `every` third match, or with a probability (`share: 0.5`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Stage = Literal["cleanup", "snapshot", "conversion", "launch"]
 
 
 class Fault(BaseModel):
-    """What every fault may be narrowed by. Names take the wildcards of `fnmatch`."""
+    """The filters of every fault. Names accept the wildcards of `fnmatch`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
@@ -63,7 +63,9 @@ class Fault(BaseModel):
     for_seconds: float | None = Field(default=None, gt=0, description="Ends this long after it began.")
     times: int | None = Field(default=None, ge=1, description="Is used up after so many hits.")
     every: int = Field(default=1, ge=1, description="Hits every so-manieth time only: 3 spares two, then hits.")
-    share: float = Field(default=1.0, gt=0, le=1, description="Hits with this chance; settled by the count of asks.")
+    share: float = Field(
+        default=1.0, gt=0, le=1, description="The probability of a hit; determined by the number of matches."
+    )
 
 
 class ServerFault(Fault):
@@ -78,7 +80,7 @@ class ServerFault(Fault):
 
 
 class JobFault(Fault):
-    """Jobs take `slow` times as long, `extra_seconds` more, or are not told by DescribeJobs at first."""
+    """Jobs take `slow` times as long, `extra_seconds` more, or are hidden from DescribeJobs at first."""
 
     kind: Literal["job"] = "job"
     mode: Literal["drill", "recovery", "*"] = "*"
@@ -88,7 +90,7 @@ class JobFault(Fault):
 
 
 class OperationFault(Fault):
-    """Calls of an operation are throttled, refused, get no answer, or lose it after the work is done."""
+    """Calls of an operation are throttled, refused, get no response, or succeed and lose their response."""
 
     kind: Literal["operation"] = "operation"
     service: str = "drs"
@@ -99,13 +101,13 @@ class OperationFault(Fault):
 
 
 class RegionFault(Fault):
-    """Nothing answers in the region; the global endpoints of STS and IAM do."""
+    """No service of the region answers; the global endpoints of STS and IAM do."""
 
     kind: Literal["region"] = "region"
 
 
 class CredentialsFault(Fault):
-    """Sessions taken in the account are refused as expired; new ones are taken as before."""
+    """Sessions assumed in the account are refused as expired; new sessions work."""
 
     kind: Literal["credentials"] = "credentials"
     role: str = "*"
@@ -118,7 +120,7 @@ class OptInFault(Fault):
 
 
 class CapacityFault(Fault):
-    """EC2 answers InsufficientInstanceCapacity for an instance type in a zone."""
+    """EC2 returns InsufficientInstanceCapacity for an instance type in a zone."""
 
     kind: Literal["capacity"] = "capacity"
     instance_type: str = "*"
@@ -144,7 +146,7 @@ def load_faults(source: str | Path | dict[str, Any]) -> list[AnyFault]:
     """Read a faults document: a path to YAML or JSON, its text, or its data.
 
     Raises:
-        pydantic.ValidationError: what does not fit the schema, with the place of each.
+        pydantic.ValidationError: the violations of the schema, each with its location.
     """
     if isinstance(source, dict):
         data: Any = source
@@ -156,7 +158,7 @@ def load_faults(source: str | Path | dict[str, Any]) -> list[AnyFault]:
 
 @dataclass(slots=True)
 class PlantedFault:
-    """A fault that has been added: its id, when, and how often it has hit."""
+    """A fault that has been added: its id, its time, and its number of hits."""
 
     id: str
     fault: AnyFault
@@ -165,14 +167,14 @@ class PlantedFault:
     asks: int = 0
 
     def is_live(self, now: datetime) -> bool:
-        """Whether it may hit at `now`."""
+        """Whether it is active at `now`."""
         begin = self.added_at + timedelta(seconds=self.fault.after_seconds)
         if now < begin or (self.fault.times is not None and self.hits >= self.fault.times):
             return False
         return self.fault.for_seconds is None or now < begin + timedelta(seconds=self.fault.for_seconds)
 
     def takes(self) -> bool:
-        """Whether this ask, of those it fits, is one that it hits."""
+        """Whether it hits this matching query (`every`, `share`)."""
         self.asks += 1
         if self.asks % self.fault.every:
             return False
@@ -180,8 +182,8 @@ class PlantedFault:
 
     def describe(self) -> dict[str, Any]:
         """The fault as data, for the control endpoint."""
-        told = self.fault.model_dump(by_alias=True, exclude_none=True)
-        return {"id": self.id, "hits": self.hits, "addedAt": self.added_at.isoformat(), **told}
+        data = self.fault.model_dump(by_alias=True, exclude_none=True)
+        return {"id": self.id, "hits": self.hits, "addedAt": self.added_at.isoformat(), **data}
 
 
 @dataclass(slots=True)
@@ -194,10 +196,10 @@ class Faults:
     _count: int = 0
 
     def add(self, fault: AnyFault | dict[str, Any]) -> str:
-        """Plant one; gives its id back.
+        """Add a fault; returns its id.
 
         Raises:
-            pydantic.ValidationError: a dict that does not fit the schema.
+            pydantic.ValidationError: a dict that violates the schema.
         """
         ready = _ADAPTER.validate_python(fault) if isinstance(fault, dict) else fault
         with self._lock:
@@ -207,19 +209,19 @@ class Faults:
             return planted.id
 
     def extend(self, faults: Iterable[AnyFault | dict[str, Any]]) -> list[str]:
-        """Plant several."""
+        """Add several faults."""
         return [self.add(fault) for fault in faults]
 
     def remove(self, fault_id: str) -> bool:
-        """Take one away; whether it was there."""
+        """Delete a fault; returns whether it existed."""
         with self._lock:
-            kept = [planted for planted in self._planted if planted.id != fault_id]
-            removed = len(kept) != len(self._planted)
-            self._planted = kept
+            remaining = [planted for planted in self._planted if planted.id != fault_id]
+            removed = len(remaining) != len(self._planted)
+            self._planted = remaining
             return removed
 
     def clear(self) -> None:
-        """Take all away."""
+        """Delete all faults."""
         with self._lock:
             self._planted = []
 
@@ -231,13 +233,13 @@ class Faults:
         return len(self._planted)
 
     def fail_server(self, server: str, stage: Stage = "launch", **narrowed: Any) -> str:
-        """Let `server` (id, hostname, Name tag, wildcards) fail in `stage`."""
+        """Make `server` (id, hostname, Name tag, wildcards) fail in `stage`."""
         return self.add(ServerFault(server=server, stage=stage, **narrowed))
 
-    # What the backend asks. Each answer that is not None counts as a hit.
+    # Queries of the backend. Each result that is not None counts as a hit.
 
     def hit(self, kind: type[F], account: str, region: str, **names: Any) -> F | None:
-        """The first live fault of `kind` here whose fields match `names`, counted as a hit.
+        """The first active fault of `kind` here whose fields match `names`; counts as a hit.
 
         A name may be a tuple of alternatives (a server's id, hostname and Name tag).
         """

@@ -1,7 +1,7 @@
-"""A large estate by its numbers: source servers spread over accounts and regions, each from a tagged EC2 instance.
+"""A large generated estate: source servers spread over accounts and regions, each replicating a tagged EC2 instance.
 
-In: how many servers, in which accounts and regions, with which tags. Out: a `SandboxEstate` for `seeding.seed_estate`.
-Pure: the same numbers give the same estate, whatever else is seeded.
+In: the number of servers, the accounts and regions, the tags. Out: a `SandboxEstate` for `seeding.seed_estate`. Pure:
+the same arguments give the same estate, independent of other seeded estates.
 
     seed_estate(fleet(4000, accounts=ACCOUNTS, regions=drs_regions()[:30]))
 """
@@ -28,7 +28,7 @@ Tags = Callable[[int], Mapping[str, str]]
 
 
 def ordinary_tags(number: int) -> dict[str, str]:
-    """The tags of the EC2 instance of a number: what people put there."""
+    """Typical tags of the EC2 instance with this number."""
     return {
         "Environment": ("production", "staging", "test")[number % 3],
         "Application": f"app-{number % 40:02}",
@@ -47,19 +47,20 @@ def fleet(
     external_id: str | None = None,
     circumstances: Mapping[str, Circumstances] | None = None,
 ) -> SandboxEstate:
-    """An estate of so many source servers, dealt out to each account and region in turn.
+    """An estate of source servers, distributed over the accounts and regions in turn.
 
-    The EC2 instance of each lies in the same account, in the region after its own in `regions` (in its own where that
-    is the only one), and carries `Name` and `tags`. The source server carries `Name` and `server_tags`.
+    The EC2 instance of each server is in the same account, in the region that follows the server's own in `regions` (in
+    the same region if it is the only one), with the tags `Name` and `tags`. The source server has `Name` and
+    `server_tags`.
 
     Args:
-        servers: how many.
-        accounts: 12 digits each; those that are not the caller's get the role by convention.
-        regions: into which they replicate.
-        tags: of the instance of a number, from 0.
-        server_tags: of the source server of a number.
-        external_id: what the roles ask for.
-        circumstances: what else is to be said of an account, such as regions that are not enabled.
+        servers: the number of servers.
+        accounts: 12 digits each; accounts other than the caller's get the conventional role.
+        regions: the regions into which the servers replicate.
+        tags: the tags of the instance with a number, from 0.
+        server_tags: the tags of the source server with a number.
+        external_id: the ExternalId of the roles.
+        circumstances: further properties of an account, such as regions that are not enabled.
     """
     places = list(itertools.product(accounts, regions))
     dealt: dict[tuple[str, str], list[SourceServerSpec]] = {place: [] for place in places}
@@ -81,8 +82,8 @@ def fleet(
                 instance_tags={"Name": name, **tags(number)},
             )
         )
-    told = circumstances or {}
-    made = (_account(name, dealt, regions, external_id, told.get(name, Circumstances())) for name in accounts)
+    of = circumstances or {}
+    made = (_account(name, dealt, regions, external_id, of.get(name, Circumstances())) for name in accounts)
     return SandboxEstate(accounts=tuple(made), bindings=Bindings())
 
 
@@ -91,13 +92,13 @@ def _account(
     dealt: Mapping[tuple[str, str], Sequence[SourceServerSpec]],
     regions: Sequence[str],
     external_id: str | None,
-    told: Circumstances,
+    circumstances: Circumstances,
 ) -> AccountSpec:
     role = RoleSpec(
         name=ORCHESTRATION_ROLE,
-        external_id=told.external_id or external_id,
-        missing_actions=told.missing_actions,
-        exists=told.has_role,
+        external_id=circumstances.external_id or external_id,
+        missing_actions=circumstances.missing_actions,
+        exists=circumstances.has_role,
     )
     return AccountSpec(
         account_id=account,
@@ -107,11 +108,12 @@ def _account(
             RegionSpec(
                 region=region,
                 source_servers=tuple(
-                    spec.model_copy(update={"staging_account": told.staging_account}) for spec in dealt[account, region]
+                    spec.model_copy(update={"staging_account": circumstances.staging_account})
+                    for spec in dealt[account, region]
                 ),
-                initialized=region not in told.uninitialized_regions,
+                initialized=region not in circumstances.uninitialized_regions,
             )
             for region in regions
         ),
-        disabled_regions=told.disabled_regions,
+        disabled_regions=circumstances.disabled_regions,
     )

@@ -1,7 +1,7 @@
 """Plausible machines for source servers: processors, memory, disks and operating system.
 
-In: a server's name, the instance type it is launched as, and an id that settles what is left to chance. Out: a
-`SeededMachine`. Pure; the same id always gives the same machine.
+In: a server's name, the instance type it is launched as, and an id that determines the random parts. Out: a
+`SeededMachine`. Pure: the same id always gives the same machine.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SeededMachine(BaseModel):
 
 
 def machine_for(name: str, instance_type: str | None, settled_by: str) -> SeededMachine:
-    """A machine that fits its name (`win`, `db`) and the instance type it is launched as."""
+    """A machine that matches its name (`win`, `db`) and the instance type it is launched as."""
     chance = generator("machine", settled_by)
     is_windows = bool(_WINDOWS.search(name))
     cpus, gib = _size(instance_type or ORDINARY_TYPE)
@@ -67,9 +67,9 @@ def machine_for(name: str, instance_type: str | None, settled_by: str) -> Seeded
 
 
 def _size(instance_type: str) -> tuple[int, int]:
-    """Processors and memory in GiB, as the type's name tells them; 2 and 8 for a name that tells nothing."""
-    told = _TYPE.fullmatch(instance_type)
-    if told is None:
+    """Processors and memory in GiB, derived from the type's name; 2 and 8 for other names."""
+    match = _TYPE.fullmatch(instance_type)
+    if match is None:
         return 2, 8
-    cpus = _CPUS.get(told["size"], 2) * int(told["times"] or 1)
-    return cpus, max(1, cpus * _GIB_A_CPU.get(told["family"][0], 4))
+    cpus = _CPUS.get(match["size"], 2) * int(match["times"] or 1)
+    return cpus, max(1, cpus * _GIB_A_CPU.get(match["family"][0], 4))

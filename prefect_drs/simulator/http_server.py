@@ -1,12 +1,12 @@
-"""An HTTP/1.1 server that keeps connections open: what lets a sandbox answer many calls a second.
+"""An HTTP/1.1 server with persistent connections, so that a sandbox can serve many calls per second.
 
-In: a WSGI application. Out: a threaded server on one address; each connection is served by its own thread until the
-client closes it. werkzeug's development server, which moto uses, closes every connection after one answer; botocore
-keeps a pool of them. A whole request is read before the application runs and a whole answer is written at once, which
-is right for AWS's small calls and wrong for streams: this serves nothing but a sandbox on a loopback address.
+In: a WSGI application. Out: a threaded server on one address; one thread serves each connection until the client closes
+it. werkzeug's development server, which moto uses, closes every connection after one response, although botocore pools
+its connections. The whole request is read before the application runs, and the whole response is written at once. This
+suits AWS's small calls but not streams: use it only for a sandbox on a loopback address.
 
-The connection's socket is given to the application as `werkzeug.socket`, as werkzeug's server does: a fault that loses
-an answer shuts it, and the client sees the connection break.
+The application gets the connection's socket as `werkzeug.socket`, as from werkzeug's server: a fault that loses a
+response closes the socket, and the client sees a broken connection.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_BODY = 64 << 20
 
 
 class KeepAliveHandler(BaseHTTPRequestHandler):
-    """One connection: requests one after another, each given to the server's application."""
+    """One connection: passes its requests to the server's application, one after another."""
 
     protocol_version = "HTTP/1.1"
     server: SandboxHTTPServer
@@ -42,17 +42,17 @@ class KeepAliveHandler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def handle(self) -> None:
-        """Serve the connection to its end; one that breaks has ended."""
+        """Serve the connection until it ends or breaks."""
         with contextlib.suppress(ConnectionError, TimeoutError):
             super().handle()
 
     def finish(self) -> None:
-        """Let go of the connection, broken or not."""
+        """Release the connection, even if it is broken."""
         with contextlib.suppress(OSError):
             super().finish()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the request log tells what was called."""
+        """Log nothing: the request log records the calls."""
 
     def _serve(self) -> None:
         body = self._body()
@@ -100,7 +100,7 @@ class KeepAliveHandler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def handle_expect_100(self) -> bool:
-        """Ask for the body: botocore sends `Expect` before large ones."""
+        """Request the body: botocore sends `Expect` before large bodies."""
         sent = super().handle_expect_100()
         self.wfile.flush()
         return sent
@@ -158,11 +158,11 @@ class SandboxHTTPServer(ThreadingHTTPServer):
         super().__init__((host, port), KeepAliveHandler)
 
     def close(self) -> None:
-        """Take no more connections, and no more requests on those that are kept."""
+        """Accept no more connections, and no more requests on open ones."""
         self.is_closing = True
         self.shutdown()
 
     def server_bind(self) -> None:
-        """Bind without looking the host's name up, which may take seconds where there is no name server."""
+        """Bind without resolving the host's name, which may take seconds without a name server."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.host, int(self.server_address[1])

@@ -1,15 +1,14 @@
-"""Which protection group a reference means, where a manifest names groups by something they do not carry.
+"""Guesses which protection group a reference means if no group has that name or id.
 
-In: a `Manifest` read for rehearsal, whose waves may still say `db-group-id` although the group is called
-`DatabaseServersWaveGroup` and has no id. Out: one `GroupGuess` for every reference that is not already a group's
-name, with the evidence for it, so that a person can check it before it becomes a binding. Only the sandbox guesses: a
-guess written to a bindings file is for people to read. Nothing here decides anything for a real recovery, and nothing
-calls AWS.
+In: a `Manifest` read for rehearsal, whose waves may refer to `db-group-id` although the group is called
+`DatabaseServersWaveGroup` and has no id. Out: one `GroupGuess` for every reference that is not a group's name, with its
+evidence, so that a person can check it before it becomes a binding. Only the sandbox guesses. Never used in a real
+recovery, and never calls AWS.
 
-How: a name spelled in other case, or a group's id, is certain. All that is left is settled at once, as the best
-one-to-one assignment of references to groups not named otherwise, by likeness of their words (`app` begins
-`Application`, `db` runs through `Database`) and by what the group's servers, subnets and the waves that use the
-reference are called. Ties go by order of appearance.
+A name in another case, or a group's id, is certain. The other references are resolved together, as the best one-to-one
+assignment to the remaining groups, by similarity of their words (`app` is a prefix of `Application`, the letters of
+`db` are in `Database`) and of the names of the group's servers, its subnets and the waves that use the reference. Ties
+are resolved by order of appearance.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from prefect_drs.plan.model import Manifest, ProtectionGroup, Wave
 
-# Words that nearly every reference or group carries, and that tell nothing.
+# Words without significance, because nearly every reference or group has them.
 _EMPTY_WORDS = frozenset({
     *("group", "groups", "grp", "id", "ids", "pg", "protection", "server", "servers", "wave", "waves", "tier"),
     *("the", "of", "and", "sg", "subnet", "az", "s", "i"),
 })  # fmt: skip
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_CANDIDATES = 6  # edges kept a node: enough for a best assignment, few enough for hundreds of groups
+_CANDIDATES = 6  # edges per node: enough for the best assignment, few enough for hundreds of groups
 _EVIDENCE = 40  # servers of a group whose names are read
 _ORDER_WEIGHT = 0.01
 
@@ -50,14 +49,14 @@ class Certainty(enum.StrEnum):
 
 @pydantic_dataclass(frozen=True, config=ConfigDict(alias_generator=to_camel, populate_by_name=True))
 class GroupGuess:
-    """What a reference is taken to mean.
+    """The guessed meaning of a reference.
 
     Args:
-        reference: as the wave writes it.
-        group_name: the group it is taken for; None where the file has no group left to take.
-        certainty: how that was found.
-        score: from 0; only good for comparing guesses of one file.
-        evidence: the words that spoke for it, for a person to read.
+        reference: the reference in the wave.
+        group_name: the guessed group; None if no group is left.
+        certainty: how it was resolved.
+        score: from 0; comparable only between guesses of one file.
+        evidence: the matching words, for a person to read.
     """
 
     reference: str
@@ -74,9 +73,9 @@ class _Likeness:
 
 
 def match_groups(manifest: Manifest) -> tuple[GroupGuess, ...]:
-    """A guess for each wave reference that is no group's name, in order of appearance.
+    """A guess for each wave reference that is not a group's name, in order of appearance.
 
-    A wave that names its group exactly needs no guess and is left out.
+    References that are exact group names need no guess and are omitted.
     """
     groups = manifest.protection_groups
     waves = [wave for plan in manifest.recovery_plans for wave in plan.waves]
@@ -114,7 +113,7 @@ def _certain(reference: str, groups: Sequence[ProtectionGroup]) -> GroupGuess | 
 def _assign(
     references: Sequence[str], groups: Sequence[ProtectionGroup], users: dict[str, list[Wave]]
 ) -> dict[str, GroupGuess]:
-    """The one-to-one assignment of greatest total likeness."""
+    """The one-to-one assignment with the greatest total similarity."""
     likeness: dict[tuple[int, int], _Likeness] = {}
     weights: dict[tuple[int, int], float] = {}
     words = [_GroupWords.of(group) for group in groups]
@@ -156,7 +155,7 @@ def _guess(reference: str, group: ProtectionGroup, likeness: _Likeness) -> Group
 
 @dataclass(frozen=True, slots=True)
 class _GroupWords:
-    """The words a group offers, by where they stand, with the weight of each place."""
+    """The words of a group by source (name, servers, subnets, …), with the weight of each source."""
 
     name: tuple[str, ...]
     others: tuple[tuple[float, str, tuple[str, ...]], ...]
@@ -179,7 +178,7 @@ class _GroupWords:
 
 
 def _likeness(reference: str, group: _GroupWords, waves: Sequence[Wave]) -> _Likeness:
-    """How much speaks for `reference` meaning `group`: names weigh most, then servers, subnets, waves, description."""
+    """The similarity of `reference` and `group`: names weigh most, then servers, subnets, waves, description."""
     wanted = _words(reference)
     wave_words = _words(*(wave.wave_name for wave in waves))
     score = 0.0
@@ -194,7 +193,7 @@ def _likeness(reference: str, group: _GroupWords, waves: Sequence[Wave]) -> _Lik
 
 
 def _overlap(mine: Sequence[str], theirs: Sequence[str]) -> tuple[float, tuple[str, str] | None]:
-    """The mean over my words of the likest of theirs, and the pair that is most alike."""
+    """The mean similarity of my words with their best match, and the most similar pair."""
     if not mine or not theirs:
         return 0.0, None
     best = [max(((_alike(word, other), word, other) for other in theirs), key=lambda t: t[0]) for word in mine]
@@ -204,7 +203,7 @@ def _overlap(mine: Sequence[str], theirs: Sequence[str]) -> tuple[float, tuple[s
 
 @functools.lru_cache(maxsize=65536)
 def _alike(a: str, b: str) -> float:
-    """0 to 1: the same, a beginning of the other, letters of the other in its order, or nearly the same."""
+    """0 to 1: equal, a prefix, a subsequence of letters, or similar."""
     if a == b:
         return 1.0
     if a.isdigit() or b.isdigit():
@@ -225,7 +224,7 @@ def _runs_through(short: str, long: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _words(*texts: str) -> tuple[str, ...]:
-    """The telling words of `texts`, lower case, once each; all their words where none of them tells anything."""
+    """The significant words of `texts`, in lower case, once each; all words if none is significant."""
     words: Iterable[str] = (word.lower() for text in texts for word in _WORD.findall(text))
     unique = tuple(dict.fromkeys(words))
     return tuple(word for word in unique if word not in _EMPTY_WORDS) or unique

@@ -1,11 +1,12 @@
-"""Networks that hold what a manifest asks for: which VPC a subnet lies in, and which addresses are its.
+"""Plans the networks of a manifest: the VPC and the address block of each subnet.
 
-In: the subnets of one account and region, each with the static addresses that name it and how many servers may land in
-it, and the security groups used with them. Out: VPCs with disjoint subnets that hold all of it, and a remark for what
-cannot be held. Pure: the same input gives the same networks, and nothing here calls AWS.
+In: the subnets of one account and region, each with its static addresses and number of servers, and the security groups
+used with them. Out: VPCs with disjoint subnets that contain all addresses, and a remark for each one that could not be
+placed.
+Pure: the same input gives the same networks. Never calls AWS.
 
-The rules are EC2's: a VPC's block is a /16 at the widest, a subnet's a /28 at the narrowest; a subnet's first four
-addresses and its last are AWS's own; a security group works within its VPC only; subnets of a VPC do not overlap.
+The rules are EC2's: a VPC's block is at most a /16, a subnet's at least a /28; AWS reserves a subnet's first four
+addresses and its last; a security group is valid only within its VPC; subnets of a VPC do not overlap.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ import networkx as nx
 NARROWEST = 28
 WIDEST = 16
 USUAL = 24
-AWS_OWN = 5  # addresses of a subnet that AWS keeps
+AWS_OWN = 5  # addresses of a subnet that AWS reserves
 VPC_BLOCKS = 5  # address blocks a VPC (Amazon VPC quotas, adjustable)
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
 @dataclass(frozen=True, slots=True)
 class SubnetNeed:
-    """What a subnet must hold.
+    """The requirements of a subnet.
 
     Args:
-        name: the placeholder that names it.
-        addresses: the static addresses given to servers in it.
-        servers: how many servers may land in it at once.
+        name: its placeholder.
+        addresses: the static addresses of servers in it.
+        servers: the maximum number of servers in it.
     """
 
     name: str
@@ -52,9 +53,9 @@ class VpcPlan:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPlan:
-    """The VPCs of an account and region, and what could not be held as asked.
+    """The VPCs of an account and region, and remarks on unmet requirements.
 
-    `loose_security_groups` are used with no subnet: they belong where instances without one land, in the default VPC.
+    `loose_security_groups` are used without a subnet: they belong to the default VPC, like instances without a subnet.
     """
 
     vpcs: tuple[VpcPlan, ...]
@@ -80,7 +81,7 @@ def plan_networks(needs: Sequence[SubnetNeed], uses: Iterable[tuple[str, str]], 
 
     Args:
         needs: the subnets, in order of appearance.
-        uses: pairs of subnet and security group that a server uses together.
+        uses: pairs of subnet and security group that one server uses.
         groups: all security groups, in order of appearance.
     """
     by_name = {need.name: need for need in needs}
@@ -101,19 +102,19 @@ def plan_networks(needs: Sequence[SubnetNeed], uses: Iterable[tuple[str, str]], 
             vpcs.append(home)
         home.needs += members
         home.security_groups += [group for group in groups if ("group", group) in together]
-    held = {group for vpc in vpcs for group in vpc.security_groups}
+    placed = {group for vpc in vpcs for group in vpc.security_groups}
     plans, remarks = [], []
     for vpc in vpcs:
-        blocks, told = place_subnets(vpc.needs)
-        remarks += told
+        blocks, vpc_remarks = place_subnets(vpc.needs)
+        remarks += vpc_remarks
         plans.append(VpcPlan(_vpc_blocks(blocks.values()), blocks, tuple(vpc.security_groups)))
-    return NetworkPlan(tuple(plans), tuple(g for g in groups if g not in held), tuple(remarks))
+    return NetworkPlan(tuple(plans), tuple(g for g in groups if g not in placed), tuple(remarks))
 
 
 def place_subnets(needs: Sequence[SubnetNeed]) -> tuple[dict[str, IPv4Network], list[str]]:
     """Disjoint blocks for the subnets of one VPC, each as wide as its servers need (usually a /24) where there is room.
 
-    Subnets whose addresses are interleaved cannot be disjoint; the later one then gets a block elsewhere, and a remark.
+    Subnets with interleaved addresses cannot be disjoint; the later one gets another block, and a remark.
     """
     remarks: list[str] = []
     fixed: dict[str, IPv4Network] = {}
@@ -146,7 +147,7 @@ def place_subnets(needs: Sequence[SubnetNeed]) -> tuple[dict[str, IPv4Network], 
 
 
 def tightest(addresses: Collection[IPv4Address]) -> IPv4Network | None:
-    """The narrowest block, /28 to /16, that may hold all addresses as a subnet; None where there is none."""
+    """The smallest block, /28 to /16, that can contain all addresses as a subnet; None if there is none."""
     if not addresses:
         return None
     first = min(addresses)
@@ -158,7 +159,7 @@ def tightest(addresses: Collection[IPv4Address]) -> IPv4Network | None:
 
 
 def may_hold(block: IPv4Network, address: IPv4Address) -> bool:
-    """Whether an instance may have the address in that subnet: inside, not its first four, not its last."""
+    """Whether an instance may have the address in that subnet: inside, not reserved by AWS."""
     return int(block.network_address) + 4 <= int(address) < int(block.broadcast_address)
 
 
@@ -177,14 +178,14 @@ def _prefix_for(need: SubnetNeed) -> int:
 
 
 def _free_block(prefix: int, taken: Collection[IPv4Network]) -> IPv4Network:
-    """The first block that overlaps none of `taken`: near them first, then anywhere private."""
+    """The first block that overlaps none of `taken`: near them if possible, otherwise in any private range."""
     near = dict.fromkeys(_around(net.network_address, WIDEST) for net in taken)
     for home in itertools.chain(near, _private_blocks()):
         rivals = [net for net in taken if net.overlaps(home)]
         for block in home.subnets(new_prefix=prefix):
             if not any(block.overlaps(net) for net in rivals):
                 return block
-    raise ValueError(f"No free /{prefix} is left in all private addresses beside {len(taken)} subnets.")
+    raise ValueError(f"No free /{prefix} is left in the private address ranges besides {len(taken)} subnets.")
 
 
 def _private_blocks() -> Iterator[IPv4Network]:

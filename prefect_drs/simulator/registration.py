@@ -1,4 +1,4 @@
-"""How moto comes to know DRS and the sandbox's checks in front of its services; once a process."""
+"""Registration of DRS and of the sandbox's checks with moto; once per process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .services.guard import guard_services
 
 
 def install() -> None:
-    """Register DRS with moto, under the sandbox's clock, faults and checks. Calling it again changes nothing.
+    """Register DRS with moto, with the sandbox's clock, faults and checks; idempotent.
 
-    After it, `moto.mock_aws` and moto's server answer for DRS.
+    Afterwards `moto.mock_aws` and moto's server serve DRS.
     """
     if not register():
         return
@@ -27,7 +27,7 @@ def install() -> None:
 
 @contextmanager
 def images_loaded(wanted: bool) -> Iterator[None]:
-    """Let the backends of EC2 that moto makes within the block have its 1,300 images, or not."""
+    """Set whether the EC2 backends that moto creates within the block have its 1,300 images."""
     name = "MOTO_EC2_LOAD_DEFAULT_AMIS"
     before = os.environ.get(name)
     if not wanted:

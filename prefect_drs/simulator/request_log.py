@@ -1,9 +1,9 @@
-"""The request log: who called what, where and when, with which result, so that a test can prove it.
+"""The request log: caller, operation, account, region, time and result of each call, as evidence for tests.
 
-In: the calls that the simulator observes (`Runtime.observers`), over HTTP and under `mock_drs` alike. Out: entries,
-newest kept, to be filtered by service, operation, account, region, result, and whether they write. The parameters of
-writing calls are kept, those of reading calls are not; secrets never are. Memory is bounded: the oldest entries go,
-and `dropped` says how many did.
+In: the calls that the simulator observes (`Runtime.observers`), over HTTP and under `mock_drs`. Out: entries that can
+be filtered by service, operation, account, region, result, and whether they write. The parameters of writing calls are
+recorded, those of reading calls are not; secrets never are. The log is bounded: the oldest entries are dropped and
+counted in `dropped`.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Entry:
     """One call.
 
     Args:
-        number: 1, 2, 3 … in order of the answers; also a mark to read on from.
+        number: 1, 2, 3 … in order of the responses; also a cursor for `after`.
         at: simulated time, UTC.
         real_at: the machine's time, UTC.
-        account_id, region: where it went.
-        access_key: who called; a temporary one where a role was assumed.
-        role: the ARN of the assumed role; empty for a person's own keys.
-        service, operation: what was called, as botocore names them (`drs`, `StartRecovery`).
-        code: AWS's error code; empty where it went well.
-        params: what a writing call asked for; None for a reading one.
+        account_id, region: the account and region of the call.
+        access_key: the caller's key; a temporary one if a role was assumed.
+        role: the ARN of the assumed role; empty for long-term keys.
+        service, operation: botocore's names (`drs`, `StartRecovery`).
+        code: AWS's error code; empty on success.
+        params: the parameters of a writing call; None for a reading one.
     """
 
     number: int
@@ -63,20 +63,20 @@ class Entry:
 
     @property
     def ok(self) -> bool:
-        """Whether it went well."""
+        """Whether it succeeded."""
         return not self.code
 
     def as_json(self) -> dict[str, Any]:
         """The entry as data with camelCase names."""
-        told = {to_camel(one.name): getattr(self, one.name) for one in fields(self)}
-        return told | {"at": self.at.isoformat(), "realAt": self.real_at.isoformat()}
+        data = {to_camel(one.name): getattr(self, one.name) for one in fields(self)}
+        return data | {"at": self.at.isoformat(), "realAt": self.real_at.isoformat()}
 
 
 class RequestLog:
-    """A ring of the latest calls. Safe to write and read from several threads.
+    """A ring buffer of the latest calls. Thread-safe.
 
     Args:
-        capacity: how many entries are kept.
+        capacity: the maximum number of entries.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -87,13 +87,13 @@ class RequestLog:
         self._runtime: Runtime | None = None
 
     def watch(self, runtime: Runtime) -> RequestLog:
-        """Take down every call that `runtime` observes from now on."""
+        """Record every call that `runtime` observes from now on."""
         self._runtime = runtime
         runtime.observers.append(self.observe)
         return self
 
     def observe(self, call: Call) -> None:
-        """Take down one call."""
+        """Record one call."""
         session = self._runtime.sessions.get(call.access_key) if self._runtime else None
         writes = not _READING.match(call.operation)
         params = _without_secrets(call.params, call.operation) if writes else None
@@ -124,12 +124,12 @@ class RequestLog:
 
     @property
     def dropped(self) -> int:
-        """How many entries had to go to stay within the capacity, since the last `clear`."""
+        """The number of entries that were dropped since the last `clear`, to stay within the capacity."""
         with self._lock:
             return self._count - self._cleared - len(self._entries)
 
     def clear(self) -> None:
-        """Forget all entries; numbers go on."""
+        """Delete all entries; the numbering continues."""
         with self._lock:
             self._entries.clear()
             self._cleared = self._count
@@ -146,12 +146,12 @@ class RequestLog:
         after: int = 0,
         limit: int | None = None,
     ) -> list[Entry]:
-        """The entries that match all that is given, oldest first.
+        """The entries that match all given filters, oldest first.
 
         Args:
-            code: an AWS error code; `""` for calls that went well.
+            code: an AWS error code; `""` for successful calls.
             after: only entries with a greater number.
-            limit: at most so many, the oldest of them.
+            limit: at most this many of the oldest matches.
         """
         wanted = {"service": service, "operation": operation, "account_id": account, "region": region, "code": code}
         tests = {name: value for name, value in wanted.items() if value is not None}
@@ -165,7 +165,7 @@ class RequestLog:
         return found if limit is None else found[:limit]
 
     def counts(self, entries: Iterable[Entry] | None = None) -> dict[str, int]:
-        """How often each `service:Operation` was called, most often first."""
+        """The number of calls of each `service:Operation`, most frequent first."""
         counted: dict[str, int] = {}
         for entry in self if entries is None else entries:
             name = f"{entry.service}:{entry.operation}"
@@ -174,7 +174,7 @@ class RequestLog:
 
 
 def _without_secrets(value: Any, operation: str) -> Any:
-    """A copy as plain data: secrets hidden, long lists and texts cut short."""
+    """A copy as plain data: secrets hidden, long lists and texts truncated."""
     if isinstance(value, dict):
         hides_value = value.get("Type") == "SecureString" or "Secret" in operation
         return {

@@ -1,7 +1,7 @@
-"""Roles for the sandbox: what a target account has for the caller, with a trust and a policy.
+"""Roles for the sandbox: a target account's role for the caller, with a trust policy and a permissions policy.
 
-In: an account, a name, an ExternalId, the actions that it lacks. Out: the role's ARN in moto's IAM. By default a role
-allows everything, so that a test says only what matters to it.
+In: an account, a name, an ExternalId, the missing actions. Out: the role's ARN in moto's IAM. By default a role allows
+everything, so that a test sets only what it needs.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ def plant_role(
     max_session_seconds: int = 3600,
     partition: str = "aws",
 ) -> str:
-    """Make a role that another account may assume, or make the one that is there be so.
+    """Create or update a role that another account may assume.
 
     Args:
-        account_id: where it is.
+        account_id: its account.
         name: its name.
-        external_id: what its trust asks for; nothing where left out.
-        missing_actions: what it does not allow, with IAM's wildcards (`ec2:Describe*`); all else it does.
-        trusted_account: who may assume it.
+        external_id: the ExternalId that its trust policy requires; default: none.
+        missing_actions: the actions that it does not allow, with IAM's wildcards (`ec2:Describe*`); it allows all
+            others.
+        trusted_account: the account that may assume it.
         max_session_seconds: its MaxSessionDuration.
-        partition: that of the account.
+        partition: the account's partition.
 
     Returns:
         Its ARN.
@@ -62,7 +63,7 @@ def plant_role(
 
 
 def remove_role(account_id: str, name: str = "DRSOrchestrationRole", *, partition: str = "aws") -> None:
-    """Take a role away with its policies, where it is there."""
+    """Delete a role with its policies, if it exists."""
     iam = iam_backends[account_id][partition]
     for role_id, role in list(iam.roles.items()):
         if role.name == name:

@@ -1,7 +1,7 @@
-"""What all backends of a process share: clock, seed, faults, throttling, sessions, observers, and one lock.
+"""The state that all backends of a process share: clock, seed, faults, throttling, sessions, observers, and one lock.
 
-`current()` gives it. `mock_drs` and the sandbox server put their own in its place with `use`. It is the environment
-that DRS runs in (`drs.environment`); the backends hold no reference to it, so that they can be saved and loaded.
+`current()` returns it. `mock_drs` and the sandbox server replace it with their own by `use`. It is the environment of
+DRS (`drs.environment`); the backends have no reference to it, so that they can be saved and loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOCK = threading.RLock()
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as the simulator saw it: who, where, what, with which result (empty code: it went well)."""
+    """One observed call: caller, account and region, operation, result (an empty code means success)."""
 
     at: datetime
     account_id: str
@@ -39,17 +39,17 @@ class Call:
 
 @dataclass(slots=True)
 class Runtime(Environment):
-    """The shared part of a process.
+    """The shared state of a process.
 
     Args:
         clock: the one clock.
-        seed: settles ids and durations.
-        faults: what is to go wrong.
-        throttle: token buckets an operation; `None` never throttles.
-        sessions: the sessions that AssumeRole gave out.
-        checks_assume_role: whether AssumeRole asks for the role, its trust and its ExternalId, and whether a call by
-            its session asks for the role's policies.
-        needs_initialization: whether an account answers UninitializedAccountException before InitializeService.
+        seed: determines ids and durations.
+        faults: the active faults.
+        throttle: token buckets per operation; `None` never throttles.
+        sessions: the sessions that AssumeRole issued.
+        checks_assume_role: whether AssumeRole checks the role, its trust policy and its ExternalId, and whether the
+            role's policies apply to calls of its sessions.
+        needs_initialization: whether DRS returns UninitializedAccountException before InitializeService.
     """
 
     clock: SimulatorClock = field(default_factory=SpeedClock)
@@ -89,28 +89,28 @@ class Runtime(Environment):
         return fault is not None
 
     def observe(self, call: Call) -> None:
-        """Tell all observers of a call."""
+        """Pass a call to all observers."""
         for observer in self.observers:
             observer(call)
 
 
-# Outside `mock_drs` and the sandbox server moto answers AssumeRole as it always did.
+# Outside `mock_drs` and the sandbox server, AssumeRole is unchanged moto.
 _state: list[Runtime] = [Runtime(checks_assume_role=False)]
 
 
 def current() -> Runtime:
-    """The runtime in force."""
+    """The current runtime."""
     return _state[-1]
 
 
 def set_current(runtime: Runtime) -> None:
-    """Put `runtime` in force for good (the sandbox server does, at its start)."""
+    """Set the current runtime permanently (as the sandbox server does at its start)."""
     _state[-1] = runtime
 
 
 @contextmanager
 def use(runtime: Runtime) -> Iterator[Runtime]:
-    """Put `runtime` in force within a block."""
+    """Set the current runtime within a block."""
     _state.append(runtime)
     try:
         yield runtime

@@ -1,8 +1,8 @@
 """Building an estate in the sandbox: moto's EC2 and IAM, and DRS.
 
-In: an `SandboxEstate`. Out: a `Seeded`: the bindings, what was made and what was there already, account by account, and
-remarks on what could not be had. Everything that would clash with what an earlier file built is found before anything
-is made; then nothing is. Seeding the same estate again changes nothing. Works in the process that holds the backends.
+In: a `SandboxEstate`. Out: a `Seeded`: the bindings, the new and the existing resources of each account, and remarks
+on omissions. All conflicts with previously seeded estates are detected before anything is created; then nothing is
+created. Seeding is idempotent. Works in the process of the backends.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from prefect_drs.simulator.runtime import LOCK, current
 
 
 class SeededRegion(EstateModel):
-    """What an account and region holds of the estate, and how much of it is new."""
+    """The estate's resources in an account and region, and the number of new ones."""
 
     account_id: str
     region: str
@@ -57,7 +57,7 @@ class SeededRegion(EstateModel):
 
 
 class Seeded(EstateModel):
-    """What seeding came to."""
+    """The result of seeding."""
 
     bindings: Bindings
     regions: tuple[SeededRegion, ...]
@@ -68,15 +68,15 @@ class Seeded(EstateModel):
 
 
 def seed_estate(estate: SandboxEstate) -> Seeded:
-    """Build what is not there yet.
+    """Create the resources that do not exist yet.
 
     Raises:
-        UsageError: the estate clashes with one seeded before; nothing was made.
+        UsageError: the estate conflicts with a previously seeded one; nothing was created.
     """
     with LOCK:
         if clashes := list(_clashes(estate)):
             raise UsageError(
-                f"This estate clashes with what the sandbox holds: {'; '.join(clashes[:3])}"
+                f"This estate conflicts with resources in the sandbox: {'; '.join(clashes[:3])}"
                 + (f"; and {len(clashes) - 3} more" if len(clashes) > 3 else "")
                 + ". Seed both files in one command into a fresh sandbox, so that one network is planned for both."
             )
@@ -105,13 +105,13 @@ def _clashes(estate: SandboxEstate) -> Iterator[str]:
         for region in account.regions:
             where = f"account {account.account_id}, {region.region}"
             if region.region not in drs_backends[account.account_id]:
-                yield f"{where}: DRS is not in this region"
+                yield f"{where}: DRS is not available in this region"
                 continue
             ec2 = ec2_backends[account.account_id][region.region]
             for vpc in region.vpcs:
                 homes = _homes(ec2, vpc)
                 if len(homes) > 1:
-                    yield f"{where}: {_names(vpc)} are used together, but lie in different VPCs"
+                    yield f"{where}: {_names(vpc)} are used together, but are in different VPCs"
                 for subnet in vpc.subnets:
                     yield from (f"{where}: {clash}" for clash in _subnet_clashes(ec2, subnet, homes))
 
@@ -122,7 +122,7 @@ def _subnet_clashes(ec2: Any, spec: SubnetSpec, homes: set[str]) -> Iterator[str
         block = IPv4Network(existing.cidr_block)
         outside = [a for a in spec.addresses if not may_hold(block, IPv4Address(a))]
         if outside:
-            yield f"{spec.name} exists as {block}, which cannot hold {', '.join(outside[:3])}"
+            yield f"{spec.name} exists as {block}, which does not contain {', '.join(outside[:3])}"
         return
     for home in homes:
         for other in ec2.describe_subnets(filters={"vpc-id": home}):
@@ -136,7 +136,7 @@ def _names(vpc: VpcSpec) -> str:
 
 
 def _homes(ec2: Any, vpc: VpcSpec) -> set[str]:
-    """The VPCs in which parts of it lie already."""
+    """The existing VPCs that contain parts of it."""
     subnets = [_subnet(ec2, spec.subnet_id) for spec in vpc.subnets]
     groups = [ec2.get_security_group_from_id(spec.group_id) for spec in vpc.security_groups]
     return {found.vpc_id for found in (*subnets, *groups) if found is not None}
@@ -147,7 +147,7 @@ def _subnet(ec2: Any, subnet_id: str) -> Any | None:
 
 
 def _settle_role(account: str, role: RoleSpec | None) -> Iterator[str]:
-    """The role as it is to be, or none: its ARN where there is one."""
+    """Create, update or delete the role; yields its ARN if it exists."""
     if role is None:
         return
     if not role.exists:
@@ -191,23 +191,23 @@ def _build_region(account: str, spec: RegionSpec, remarks: list[str], instances:
 
 
 def _ensure_vpc(ec2: Any, account: str, region: str, spec: VpcSpec, remarks: list[str]) -> int:
-    """The VPC with its subnets and security groups; how many of these are new."""
+    """Create the VPC with its subnets and security groups; returns the number of new ones."""
     homes = _homes(ec2, spec)
     if homes:
         vpc = ec2.get_vpc(homes.pop())
     else:
         with seeded_ec2("vpc", account, region, *(subnet.subnet_id for subnet in spec.subnets[:1])):
             vpc = ec2.create_vpc(spec.blocks[0], tags=[{"Key": "Name", "Value": spec.name}])
-    held = {IPv4Network(one["cidr_block"]) for one in vpc.get_cidr_block_association_set()}
+    blocks = {IPv4Network(one["cidr_block"]) for one in vpc.get_cidr_block_association_set()}
     for block in map(IPv4Network, spec.blocks):
-        if not any(block.subnet_of(other) for other in held):
-            if len(held) >= VPC_BLOCKS:
+        if not any(block.subnet_of(other) for other in blocks):
+            if len(blocks) >= VPC_BLOCKS:
                 remarks.append(
                     f"account {account}, {region}: {vpc.id} needs more than {VPC_BLOCKS} address blocks; on AWS that "
                     "takes a raised quota."
                 )
             _associate(vpc, block)
-            held.add(block)
+            blocks.add(block)
     new = 0
     for subnet in spec.subnets:
         if _subnet(ec2, subnet.subnet_id) is None:
@@ -217,7 +217,7 @@ def _ensure_vpc(ec2: Any, account: str, region: str, spec: VpcSpec, remarks: lis
 
 
 def _associate(vpc: Any, block: IPv4Network) -> None:
-    """Another block; moto's own method stops at the default quota."""
+    """Associate another block; moto's own method stops at the default quota."""
     association_id = f"vpc-cidr-assoc-{int(block.network_address):017x}"
     vpc._cidr_block_association_set[association_id] = {
         "association_id": association_id,
@@ -301,11 +301,11 @@ class _Instances:
         self._there: dict[tuple[str, str], set[str]] = {}
 
     def ensure(self, account: str, region: str, spec: SourceServerSpec) -> None:
-        """The instance under exactly its id, with its tags."""
+        """Create the instance with exactly its id, with its tags."""
         ec2 = ec2_backends[account][region]
         if (account, region) not in self._there:
-            held = ec2.reservations.values()
-            self._there[account, region] = {one.id for reservation in held for one in reservation.instances}
+            reservations = ec2.reservations.values()
+            self._there[account, region] = {one.id for each in reservations for one in each.instances}
         wanted = str(spec.instance_id)
         if wanted in self._there[account, region]:
             return

@@ -1,6 +1,6 @@
 """The sandbox as a server: moto's services and DRS on one port of 127.0.0.1, with a control endpoint beside them.
 
-In: a port, a clock, a seed, a state file. Out: an endpoint URL that the AWS CLI, boto3 and this tool can be pointed at.
+In: a port, a clock, a seed, a state file. Out: an endpoint URL for the AWS CLI, boto3 and this tool.
 `SandboxServer` runs it in a thread of this process, for tests:
 
     with SandboxServer(clock=StepClock()) as sandbox:
@@ -9,8 +9,8 @@ In: a port, a clock, a seed, a state file. Out: an endpoint URL that the AWS CLI
         assert not sandbox.log.find(operation="StartRecovery")
 
 `python -m prefect_drs.simulator.server` runs it in the foreground until SIGINT, SIGTERM or `POST /_sandbox/stop`;
-`prefect-drs sandbox start` starts that in the background. It binds to 127.0.0.1 and nothing else, whatever it is told.
-One sandbox a process: moto keeps its state in the process.
+`prefect-drs sandbox start` starts that in the background. It always binds to 127.0.0.1 only. One sandbox per process:
+moto's state is global to the process.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _running = threading.Lock()
 
 
 class ServicesApplication(DomainDispatcherApplication):
-    """moto's dispatcher, with the answer to "whose is this host?" remembered.
+    """moto's dispatcher with a cache of the service of each host.
 
-    moto looks through its package's directory for each pattern and call, which takes longer than most operations.
+    moto searches its package's directory for each pattern and call, which takes longer than most operations.
     """
 
     def __init__(self) -> None:
@@ -72,17 +72,17 @@ class SandboxServer:
 
     Args:
         port: 0 takes a free one.
-        clock: simulated time; real time at speed 1 where left out.
-        seed: settles ids and durations of DRS.
-        state_file: loaded at the start where it exists, written at the end.
-        state_folder: where the control endpoint may write other states; that of `state_file` where there is one.
-        log_capacity: how many calls the request log keeps.
-        throttle: token buckets an operation; none where left out.
-        amis: whether moto's 1,300 images are there; they cost most of an account's and region's first call.
+        clock: simulated time; default: real time at speed 1.
+        seed: determines ids and durations of DRS.
+        state_file: loaded at the start if it exists, written at the end.
+        state_folder: the folder for other state files of the control endpoint; default: that of `state_file`.
+        log_capacity: the maximum number of calls in the request log.
+        throttle: token buckets per operation; no throttling by default.
+        amis: whether moto's 1,300 images exist; they take most of the time of a region's first call.
 
     Raises:
         OSError: the port is taken.
-        UsageError: the state file is of another version; or a sandbox runs in this process already.
+        UsageError: the state file is of another version; or a sandbox already runs in this process.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class SandboxServer:
 
     @property
     def endpoint_url(self) -> str:
-        """What to point AWS clients at."""
+        """The endpoint URL for AWS clients."""
         return f"http://{HOST}:{self.port}"
 
     def __enter__(self) -> SandboxServer:
@@ -131,7 +131,7 @@ class SandboxServer:
         self.stop()
 
     def start(self) -> SandboxServer:
-        """Bring it up; it answers when this comes back."""
+        """Start it; it answers when this method returns."""
         with contextlib.ExitStack() as opening:
             opening.enter_context(_only_one())
             install()
@@ -152,17 +152,17 @@ class SandboxServer:
         return self
 
     def stop(self) -> None:
-        """Save the state where that was asked for, and end; idempotent."""
+        """Save the state if configured, and stop; idempotent."""
         if self.stopped.is_set():
             return
         self.stopped.set()
         with self._open:
             if self._server is not None:
-                self._server.close()  # first, so that nothing is answered that the state does not hold
+                self._server.close()  # first, so that no call succeeds that is not in the saved state
             self.save()
 
     def save(self) -> Path | None:
-        """Write the state file now; None where none was asked for."""
+        """Write the state file now; None if none is configured."""
         if self.state_file is not None:
             save_state(self.state_file, self.runtime)
         return self.state_file
@@ -174,15 +174,15 @@ class SandboxServer:
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
             if environ["PATH_INFO"].startswith(PREFIX):
                 return control(environ, start_response)
-            if told := foreign_caller(environ, self.port, aws=not environ["PATH_INFO"].startswith("/moto-api")):
-                return _refused(told, start_response)
+            if reason := foreign_caller(environ, self.port, aws=not environ["PATH_INFO"].startswith("/moto-api")):
+                return _refused(reason, start_response)
             return services(environ, start_response)
 
         return application
 
 
-def _refused(told: str, start_response: StartResponse) -> list[bytes]:
-    body = json.dumps({"__type": "AccessDeniedException", "message": told}).encode()
+def _refused(reason: str, start_response: StartResponse) -> list[bytes]:
+    body = json.dumps({"__type": "AccessDeniedException", "message": reason}).encode()
     start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -190,7 +190,9 @@ def _refused(told: str, start_response: StartResponse) -> list[bytes]:
 @contextlib.contextmanager
 def _only_one() -> Iterator[None]:
     if not _running.acquire(blocking=False):
-        raise UsageError("A sandbox runs in this process already: stop it first, moto keeps one state a process.")
+        raise UsageError(
+            "A sandbox already runs in this process: stop it first, moto's state is global to the process."
+        )
     try:
         yield
     finally:
@@ -230,16 +232,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tell_where(sandbox: SandboxServer, particulars: Path | None) -> None:
-    told = {"id": sandbox.id, "pid": os.getpid(), "port": sandbox.port, "endpointUrl": sandbox.endpoint_url}
+    running = {"id": sandbox.id, "pid": os.getpid(), "port": sandbox.port, "endpointUrl": sandbox.endpoint_url}
     if particulars is None:
-        print(json.dumps(told), flush=True)
+        print(json.dumps(running), flush=True)
         return
     make_folder(particulars.absolute().parent)
-    write_file(particulars, json.dumps(told).encode())
+    write_file(particulars, json.dumps(running).encode())
 
 
 def _tell_no_more(sandbox: SandboxServer, particulars: Path | None) -> None:
-    """Take the file away, unless another sandbox has written its own there."""
+    """Delete the file, unless it belongs to another sandbox."""
     with contextlib.suppress(OSError, ValueError):
         if particulars is not None and json.loads(particulars.read_text(encoding="utf-8")).get("id") == sandbox.id:
             particulars.unlink()

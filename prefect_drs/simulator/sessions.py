@@ -1,6 +1,6 @@
-"""The sessions that AssumeRole gave out, and when they end (simulated time).
+"""The sessions that AssumeRole issued, and their expiry (simulated time).
 
-Keys that are not known here are a person's own and never expire.
+Keys that are not known here are long-term keys and never expire.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _PAST = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session taken with AssumeRole; `name` is its RoleSessionName."""
+    """A session of AssumeRole; `name` is its RoleSessionName."""
 
     access_key: str
     account_id: str
@@ -29,7 +29,7 @@ class Sessions:
     _by_key: dict[str, Session] = field(default_factory=dict)
 
     def add(self, session: Session) -> None:
-        """Remember a session that was given out."""
+        """Add a session."""
         self._by_key[session.access_key] = session
 
     def get(self, access_key: str) -> Session | None:
@@ -37,14 +37,14 @@ class Sessions:
         return self._by_key.get(access_key)
 
     def expire_all(self, account_id: str | None = None) -> int:
-        """End all sessions (of an account) now; how many."""
+        """Expire all sessions (of an account); returns their number."""
         ended = [s.access_key for s in self._by_key.values() if account_id in (None, s.account_id)]
         for access_key in ended:
             self.expire(access_key)
         return len(ended)
 
     def expire(self, access_key: str) -> None:
-        """End one session now."""
+        """Expire one session."""
         session = self._by_key.get(access_key)
         if session is not None:
             self._by_key[access_key] = replace(session, expires_at=_PAST)

@@ -1,10 +1,10 @@
-"""Saving and loading a sandbox: DRS, the moto services it stands on, its clock, sessions and faults, in one file.
+"""Saving and loading a sandbox: DRS, the moto services, the clock, the sessions and the faults, in one file.
 
-In: a path and the runtime. Out: the file, written at once or not at all and readable by its owner only; or the
-backends, filled from it. moto's backends have no other outward form than their Python objects, so the file holds a
-pickle behind a head of JSON that says what wrote it; a file of another format, or by another version of moto or
-Python, is refused before anything of it is read. Unpickling can run code: load no state file that a stranger gave you.
-Only classes of this package, of moto and of the standard library's data types are let in.
+In: a path and the runtime. Out: the file, written atomically and readable by its owner only; or the backends, restored
+from it. moto's backends can only be stored as Python objects, so the file has a JSON header with the versions that
+wrote it, followed by a pickle. A file of another format, or by another version of moto or Python, is refused before the
+pickle is read. Unpickling can run code: do not load state files from untrusted sources. Only classes of this package,
+of moto and of the standard library's data types are loaded.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _OTHERS = frozenset(
 
 
 def save_state(path: Path, runtime: Runtime) -> None:
-    """Write the file; what stood there before is there until the new one is whole.
+    """Write the file; it replaces an existing file atomically.
 
     Raises:
         OSError: the file cannot be written.
@@ -92,7 +92,7 @@ def save_state(path: Path, runtime: Runtime) -> None:
 
 
 def is_state(path: Path) -> bool:
-    """Whether a file is a state of a sandbox, of whatever version.
+    """Whether a file is a state file of a sandbox, of any version.
 
     Raises:
         OSError: it cannot be read.
@@ -104,12 +104,12 @@ def is_state(path: Path) -> bool:
 
 
 def load_state(path: Path, runtime: Runtime) -> None:
-    """Fill the backends, the clock, the sessions and the faults from a file; what was there before is forgotten.
+    """Restore the backends, the clock, the sessions and the faults from a file; replaces their contents.
 
-    Simulated time goes on from where it was saved, so that nothing happened meanwhile.
+    Simulated time continues from the time of the save, so no simulated time has passed in between.
 
     Raises:
-        UsageError: the file is no state, or of another version; nothing was changed.
+        UsageError: not a state file, or one of another version; nothing was changed.
         OSError: it cannot be read.
     """
     content = path.read_bytes()
@@ -126,11 +126,11 @@ def load_state(path: Path, runtime: Runtime) -> None:
         raise UsageError(f"{path} is damaged and cannot be loaded ({error}). Start with another file.") from error
     with LOCK:
         for service, accounts in state["backends"].items():
-            kept = _backend_dict(service)
-            kept.clear()
+            backends = _backend_dict(service)
+            backends.clear()
             for account, regions in accounts.items():
                 for region, backend in regions.items():
-                    dict.__setitem__(kept[account], region, backend)
+                    dict.__setitem__(backends[account], region, backend)
                     _revive(service, backend)
         runtime.sessions = state["sessions"]
         runtime.seed = state["seed"]
@@ -141,7 +141,7 @@ def load_state(path: Path, runtime: Runtime) -> None:
 
 
 def _clock_from(clock: SimulatorClock, then: datetime) -> SimulatorClock:
-    """A clock that goes on from `then` as `clock` would have."""
+    """A clock that continues from `then` with the speed of `clock`."""
     if isinstance(clock, SpeedClock):
         return SpeedClock(clock.speed, start=then)
     if isinstance(clock, StepClock) and clock.now() <= then:
@@ -162,7 +162,7 @@ def _parted(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
     except ValueError:
         head = None
     if not isinstance(head, dict):
-        raise UsageError(f"{path} is no state of a sandbox. Name another file for --state.")
+        raise UsageError(f"{path} is not a state file of a sandbox. Name another file for --state.")
     return head, body
 
 
@@ -179,12 +179,12 @@ def _backends_of(service: str) -> dict[str, dict[str, Any]]:
 
 
 def _empty(kind: type[defaultdict[Any, Any]]) -> defaultdict[Any, Any]:
-    """A dictionary of moto's own kind, made without what its constructor asks for."""
+    """A dictionary of moto's type, created without its constructor's arguments."""
     return defaultdict.__new__(kind)
 
 
 def _now_called(module: str, name: str) -> tuple[str, str]:
-    """Module and name of a class today, of one that a state of this version or of 0.1.0 holds."""
+    """The current module and name of a class in a state file of this version or of 0.1.0."""
     if (module, name) in _RENAMED:
         return _RENAMED[module, name]
     room = _MOVED.get(module.removeprefix(_OLD)) if module.startswith(_OLD) else None
@@ -195,7 +195,7 @@ class _Saver(pickle.Pickler):
     """Pickles what moto's objects hold beside plain data: locks, and dictionaries whose default is a lambda."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """How to rebuild `obj`, where pickle itself would not know."""
+        """How to rebuild `obj`, if pickle cannot."""
         if isinstance(obj, _LOCK_TYPE):
             return threading.RLock, ()
         if isinstance(obj, threading.Condition):
@@ -214,14 +214,14 @@ def _pickled(state: dict[str, Any]) -> bytes:
 
 
 def _revive(service: str, backend: Any) -> None:
-    """What a pickle leaves out: the defaults of dictionaries, and where moto's subnets are in their addresses."""
+    """Restore what a pickle omits: the defaults of dictionaries, and the iterators of moto's subnets over addresses."""
     fresh: dict[str, Any] = _fresh(f"{type(backend).__module__}.{type(backend).__qualname__}", type(backend))
     for name, value in fresh.items():
-        kept = vars(backend).get(name)
-        if isinstance(value, defaultdict) and isinstance(kept, defaultdict):
-            kept.default_factory = value.default_factory
-        elif isinstance(value, defaultdict) and isinstance(kept, dict):
-            setattr(backend, name, defaultdict(value.default_factory, kept))
+        loaded = vars(backend).get(name)
+        if isinstance(value, defaultdict) and isinstance(loaded, defaultdict):
+            loaded.default_factory = value.default_factory
+        elif isinstance(value, defaultdict) and isinstance(loaded, dict):
+            setattr(backend, name, defaultdict(value.default_factory, loaded))
     if service != "ec2":
         return
     for by_id in backend.subnets.values():
@@ -234,7 +234,7 @@ _FRESH: dict[str, dict[str, Any]] = {}
 
 
 def _fresh(name: str, kind: type[Any]) -> dict[str, Any]:
-    """What a backend of that kind holds when it is new, made once: only its defaults are looked at."""
+    """The attributes of a new backend of that kind, cached: only its defaults are used."""
     if name not in _FRESH:
         _FRESH[name] = dict(vars(kind("us-east-1", "000000000000")))
     return _FRESH[name]
@@ -243,18 +243,18 @@ def _fresh(name: str, kind: type[Any]) -> dict[str, Any]:
 def _safe_getattr(owner: Any, name: str) -> Any:
     """The `getattr` that a pickle of bound methods needs, for our own and moto's objects and plain names only."""
     if name.startswith("_") or not type(owner).__module__.startswith(("moto.", "prefect_drs.simulator")):
-        raise pickle.UnpicklingError(f"{type(owner).__name__}.{name} is not let in")
+        raise pickle.UnpicklingError(f"{type(owner).__name__}.{name} is not allowed")
     return getattr(owner, name)
 
 
 class _Loader(pickle.Unpickler):
-    """Lets in classes of this package, of moto and of plain data, and no function."""
+    """Loads only classes of this package, of moto and of plain data, and no functions."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The class of that name.
+        """The class with that name.
 
         Raises:
-            pickle.UnpicklingError: it is none that a state may hold.
+            pickle.UnpicklingError: a state file may not contain the class.
         """
         if (module, name) == ("builtins", "getattr"):
             return _safe_getattr
@@ -267,4 +267,4 @@ class _Loader(pickle.Unpickler):
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__.split(".")[0] in {m.split(".")[0] for m in _MODULES}:
                 return found
-        raise pickle.UnpicklingError(f"{module}.{name} is not let in")
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed")

@@ -1,7 +1,7 @@
-"""Token buckets, one an account, region and operation.
+"""Token buckets, one per account, region and operation.
 
-AWS publishes no rates for DRS; these keep to the order of what its other control planes do: ten calls a second
-with a burst of twenty for reads, two with a burst of five for what starts jobs. They can be given otherwise.
+AWS publishes no rates for DRS. The default rates have the magnitude of AWS's other control planes: ten calls per second
+with a burst of twenty for reads, two with a burst of five for operations that start jobs. They are configurable.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Throttle:
     """The buckets.
 
     Args:
-        rates: a rate an operation; those left out take `read` or `write` by their verb.
+        rates: rates by operation; other operations have the rate `read` or `write`, by their verb.
     """
 
     rates: dict[str, Rate] = field(default_factory=lambda: dict(DEFAULT_RATES))
@@ -44,7 +44,7 @@ class Throttle:
         """Take one token.
 
         Raises:
-            ThrottlingException: the bucket is empty; says when to come back.
+            ThrottlingException: the bucket is empty; has the time until the next token.
         """
         rate = self.rates.get(operation) or (self.read if operation.startswith(READS) else self.write)
         key = (account, region, operation)

@@ -145,7 +145,7 @@ def test_a_state_of_another_version_is_told_in_one_line(
     state.write_text("something else")
     assert main(["sandbox", "start", "--state", str(state)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "is no state of a sandbox" in line
+    assert "is not a state file of a sandbox" in line
     assert state.read_text() == "something else"
 
 

@@ -191,6 +191,6 @@ def test_a_stalled_source_server_opens_an_ops_item(automated: Automated) -> None
     assert summary["Status"] == "Open"
     item = ssm.get_ops_item(OpsItemId=summary["OpsItemId"])["OpsItem"]
     assert item["Title"] == "Source server s-12345678901234567 has stalled"
-    assert f"DRS said at {now[:10]}" in item["Description"]
+    assert f"DRS reported at {now[:10]}" in item["Description"]
     assert f"{ACCOUNT}/us-west-2" in item["Description"]
     assert json.loads(item["OperationalData"]["/aws/dedup"]["Value"]) == {"dedupString": STALLED["resources"][0]}

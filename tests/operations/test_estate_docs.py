@@ -11,7 +11,7 @@ MODULES = {f"prefect_drs.operations.{name}" for name in ("groups", "plans", "con
 
 def test_the_operations_of_the_page_are_those_of_the_registry() -> None:
     there = {operation.name for operation in OPERATIONS if operation.module in MODULES}
-    assert first_column(section("docs/estate.md", "## One by one")) == there
+    assert first_column(section("docs/estate.md", "## Single groups and plans")) == there
 
 
 def test_the_codes_of_the_page_are_those_of_the_code() -> None:

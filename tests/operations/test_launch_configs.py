@@ -387,7 +387,7 @@ def test_the_page_on_launch_settings_has_the_operations_and_statuses_of_the_code
     assert [
         state
         for state in SyncState
-        if f"| `{state}` |" not in section("docs/launch-settings.md", "## Bringing them to the account")
+        if f"| `{state}` |" not in section("docs/launch-settings.md", "## Writing to the account")
     ] == []
     assert f"the newest {MAX_RECORDS} of each account and region" in text
-    assert f"Of older versions {KEPT_VERSIONS} are kept" in text
+    assert f"the {KEPT_VERSIONS} newest versions are retained" in text

@@ -28,7 +28,7 @@ def test_the_codes_are_those_of_the_code() -> None:
     import sys
 
     comparing, syncing = sys.modules[compare.__module__], sys.modules[sync.__name__]
-    assert first_column(section(PAGE, "## What may stand in the result")) == {
+    assert first_column(section(PAGE, "## Result codes")) == {
         comparing.LIMIT_EXCEEDED,
         comparing.KEY_TOO_LONG,
         comparing.VALUE_TOO_LONG,
@@ -46,4 +46,4 @@ def test_the_numbers_are_those_of_the_code() -> None:
     told = [int(number.replace(",", "")) for number in re.findall(r"\b[\d,]*\d\b", text)]
     assert {MAX_TAGS, MAX_KEY_LENGTH, MAX_VALUE_LENGTH, SHOWN_CHANGES} <= set(told)
     assert sync.CALLS_A_LOCATION == 4
-    assert "At most four calls at a time" in text
+    assert "At most four calls run at a time" in text

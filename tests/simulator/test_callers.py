@@ -160,7 +160,7 @@ def test_a_state_is_not_written_over_another_file(sandbox: SandboxServer, tmp_pa
     (tmp_path / "states").mkdir()
     (tmp_path / "states" / "plan.yaml").write_text("plan")
     status, answer = save(sandbox, "plan.yaml")
-    assert (status, "no state of a sandbox" in answer["message"]) == (403, True)
+    assert (status, "not a state file of a sandbox" in answer["message"]) == (403, True)
     assert (tmp_path / "states" / "plan.yaml").read_text() == "plan"
 
 

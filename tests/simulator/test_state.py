@@ -120,9 +120,9 @@ def test_faults_sessions_and_seed_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "no state"),
-        (b"{}", "no state"),
-        (MAGIC + b"not json\n", "no state"),
+        (b"", "not a state file"),
+        (b"{}", "not a state file"),
+        (MAGIC + b"not json\n", "not a state file"),
         (MAGIC + b'{"format": 999}\n', "format 999"),
     ],
 )
@@ -177,7 +177,7 @@ class Malicious:
 def test_code_in_a_state_file_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, head, _ = saved(tmp_path)
     file.write_bytes(head + pickle.dumps(Malicious()))
-    with pytest.raises(UsageError, match="not let in"):
+    with pytest.raises(UsageError, match="not allowed"):
         SandboxServer(state_file=file).start()
     assert "ran" not in capsys.readouterr().out
 

@@ -1,6 +1,6 @@
 """AWS Elastic Disaster Recovery as a service of moto, in moto's own form.
 
-`models` holds the state, `responses` the wire, `urls` the addresses, `exceptions` the errors; each resource of DRS has
+`models` has the state, `responses` the wire format, `urls` the URLs, `exceptions` the errors; each resource of DRS has
 a file of its own. Nothing here imports another part of this package.
 """
 

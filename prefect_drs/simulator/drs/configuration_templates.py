@@ -1,4 +1,4 @@
-"""Templates of launch and replication configurations: what servers added later begin with. One an account and region.
+"""Templates of launch and replication configurations: the initial settings of new servers. One per account and region.
 
 In: the operations on both kinds of template. Out: `ConfigurationTemplate`, in the wire form of its kind.
 """
@@ -22,7 +22,7 @@ _ID_MEMBERS = {"lct": "launchConfigurationTemplateID", "rct": "replicationConfig
 
 @dataclass(slots=True)
 class ConfigurationTemplate:
-    """A template of either kind; its id tells which (`lct-…`, `rct-…`)."""
+    """A template of either kind; the prefix of its id names the kind (`lct-…`, `rct-…`)."""
 
     template_id: str
     arn: str
@@ -65,7 +65,7 @@ class LaunchConfigurationTemplates:
     _templates: Store[ConfigurationTemplate]
 
     def create_launch_configuration_template(self, params: Params) -> Wire:
-        """CreateLaunchConfigurationTemplate: one an account and region."""
+        """CreateLaunchConfigurationTemplate: one per account and region."""
         _refuse_second(self._templates, "launch")
         settings = {**DEFAULT_LAUNCH, **given(params, TEMPLATE_FIELDS)}
         template = _create(self._scope, self._templates, "launch", "lct", settings, params)
@@ -77,7 +77,7 @@ class LaunchConfigurationTemplates:
         return answer_page("DescribeLaunchConfigurationTemplates", params, found)
 
     def update_launch_configuration_template(self, params: Params) -> Wire:
-        """UpdateLaunchConfigurationTemplate: changes what later servers begin with, none that is there."""
+        """UpdateLaunchConfigurationTemplate: affects new servers only."""
         template = self._templates.one(params["launchConfigurationTemplateID"])
         template.settings.update(given(params, TEMPLATE_FIELDS))
         return {"launchConfigurationTemplate": template.wire()}
@@ -97,7 +97,7 @@ class ReplicationConfigurationTemplates:
     _servers: Store[SourceServer]
 
     def create_replication_configuration_template(self, params: Params) -> Wire:
-        """CreateReplicationConfigurationTemplate: one an account and region."""
+        """CreateReplicationConfigurationTemplate: one per account and region."""
         _refuse_second(self._templates, "replication")
         check_pit_policy(params.get("pitPolicy"))
         settings = {**DEFAULT_REPLICATION, **given(params, REPLICATION_FIELDS)}
@@ -116,7 +116,7 @@ class ReplicationConfigurationTemplates:
         return template.wire()
 
     def delete_replication_configuration_template(self, params: Params) -> Wire:
-        """DeleteReplicationConfigurationTemplate: not while source servers replicate by it."""
+        """DeleteReplicationConfigurationTemplate: refused while source servers use it."""
         template_id = self._templates.one(params["replicationConfigurationTemplateID"]).template_id
         if self._servers:
             raise ConflictException(

@@ -1,7 +1,7 @@
-"""The operations on the data replication of source servers, and what happens in it by itself.
+"""The operations on the data replication of source servers, and its scheduled events.
 
-The state machine is `replication.Replication`. Events of a life that a start or stop has ended carry its former
-generation, and are ignored.
+The state machine is `replication.Replication`. Each start and stop begins a new generation; events of an earlier
+generation are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOT_REPLICATING = frozenset({ReplicationState.STOPPED, ReplicationState.DISCONNE
 
 @dataclass(slots=True)
 class DataReplication:
-    """Starts, stops and stalls replication, and tells its points in time."""
+    """Starts, stops and stalls replication, and lists its points in time."""
 
     _scope: Scope
     _servers: Store[SourceServer]
@@ -39,7 +39,7 @@ class DataReplication:
         )
 
     def disconnect_source_server(self, params: Params) -> Wire:
-        """DisconnectSourceServer: ends replication for good; its points in time go.
+        """DisconnectSourceServer: ends replication permanently and deletes its points in time.
 
         The model: a source server that has a recovery instance cannot be disconnected.
         """
@@ -58,7 +58,7 @@ class DataReplication:
         return {"sourceServer": server.wire(self._scope.now())}
 
     def stop_replication(self, params: Params) -> Wire:
-        """StopReplication: the points in time go with the staging disks."""
+        """StopReplication: deletes the points in time with the staging disks."""
         server = self._idle(params)
         if server.replication.state in NOT_REPLICATING:
             raise _conflict(server, f"is not replicating ({server.replication.state}).")
@@ -113,7 +113,7 @@ class DataReplication:
         return answer_page("DescribeRecoverySnapshots", params, points, wire)
 
     def initiate(self, server: SourceServer) -> None:
-        """Begin with INITIATING; the steps follow in their time."""
+        """Enter INITIATING and schedule the first step."""
         now = self._scope.now()
         server.replication.generation += 1
         server.replication.move(ReplicationState.INITIATING, now)
@@ -122,19 +122,19 @@ class DataReplication:
         self._begin_step(now, server)
 
     def stall(self, server: SourceServer, error: str = "AGENT_NOT_SEEN") -> None:
-        """Let replication stall from now on: the lag grows."""
+        """Stall replication from now on: the lag grows."""
         self._scope.advance()
         server.replication.generation += 1
         server.replication.move(ReplicationState.STALLED, self._scope.now(), error=error)
-        self._scope.tell(STALLED_CHANGE, server.arn, state="STALLED")
+        self._scope.emit(STALLED_CHANGE, server.arn, state="STALLED")
 
     def resume(self, server: SourceServer) -> None:
-        """Let a stalled server rescan and catch up."""
+        """Make a stalled server rescan and catch up."""
         self._scope.advance()
         now = self._scope.now()
         server.replication.generation += 1
         server.replication.move(ReplicationState.RESCAN, now)
-        self._scope.tell(STALLED_CHANGE, server.arn, state="NOT_STALLED")
+        self._scope.emit(STALLED_CHANGE, server.arn, state="NOT_STALLED")
         rng = generator(self._scope.seed, "rescan", server.server_id, server.replication.generation)
         self._schedule(now, initial_sync(rng, server.disk_bytes) / 10, "replication_continuous", server)
 

@@ -1,8 +1,8 @@
 """How long the stages of a launch take.
 
-Each stage is log-normal: a median that grows with the size of the disks and depends on the operating system, and a
-spread. The draw is settled by the seed, the source server and its attempt, not by the order of calls: the same seed
-gives the same run.
+Each stage has a log-normal distribution, whose median grows with the size of the disks and depends on the operating
+system. The draw depends on the seed, the source server and its attempt, not on the order of calls: the same seed gives
+the same run.
 
 | stage      | median (Linux)              | median (Windows)            | sigma |
 |------------|-----------------------------|-----------------------------|-------|
@@ -13,9 +13,9 @@ gives the same run.
 | launch     | 75 s                        | 150 s                       | 0.25  |
 | end        | 5 s a job                   | the same                    | 0.20  |
 
-AWS promises recovery "in minutes" and names no distribution; these medians give 6 to 8 minutes for a Linux server of
-100 GiB and 11 to 14 for Windows, which is what AWS's own workshop tells its readers to expect. A launch from a chosen
-point in time takes no new snapshot. `recoveryMode` FAST skips the conversion (the model says so).
+AWS promises recovery "in minutes" and publishes no distribution; these medians give 6 to 8 minutes for a Linux server
+of 100 GiB and 11 to 14 for Windows, as AWS's workshop states. A launch from a chosen point in time takes no new
+snapshot. `recoveryMode` FAST skips the conversion (botocore model).
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def stages(
     """The stage times of one server's launch.
 
     Args:
-        rng: settled by seed, source server and attempt.
+        rng: determined by seed, source server and attempt.
         disk_bytes: bytes of all replicated disks.
         windows: whether the operating system is Windows.
-        replaces: whether a former recovery instance has to go first.
+        replaces: whether a former recovery instance must be terminated first.
         from_snapshot: whether a point in time was chosen, so that no new snapshot is taken.
         fast: whether `recoveryMode` is FAST.
     """
@@ -81,7 +81,7 @@ def job_start(rng: random.Random) -> float:
 
 
 def job_end(rng: random.Random) -> float:
-    """Seconds from its last server's end to the job's own."""
+    """Seconds from the end of the job's last server to the end of the job."""
     return draw(rng, 5, 0.20)
 
 

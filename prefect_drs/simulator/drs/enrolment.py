@@ -1,4 +1,4 @@
-"""Enrolling source servers: at once, what an agent's installation and a first sync do on AWS in hours.
+"""Enrolling source servers immediately, without the hours that an agent's installation and initial sync take on AWS.
 
 In: a `NewSourceServer`. Out: a `SourceServer` with its launch configuration, its EC2 launch template in moto's EC2
 of the same account and region, and its points in time.
@@ -38,31 +38,31 @@ NEVER_SYNCED = frozenset({ReplicationState.STOPPED, ReplicationState.INITIATING,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSourceServer:
-    """A source server to add, in the state asked for.
+    """A source server to add, in the given state.
 
     Args:
         hostname: its full name.
         ram_bytes: its memory.
         cpus: its cores.
         disks: `{"deviceName": …, "bytes": …}` each, the boot disk first.
-        source_server_id: `s-` and 17 characters; settled by the hostname where left out.
+        source_server_id: `s-` and 17 characters; default: derived from the hostname.
         name_tag: its `Name` tag.
         tags: more tags.
-        os: `Linux`, `Windows`, or the full name the agent would tell.
-        ec2_instance_id: where it is an EC2 instance.
-        source_region, source_account, source_zone: where it lives in AWS; left out for on-premises.
+        os: `Linux`, `Windows`, or the full name that the agent would report.
+        ec2_instance_id: its id, if it is an EC2 instance.
+        source_region, source_account, source_zone: its location in AWS; omit them for on-premises servers.
         source_instance_type: its own EC2 type, for right-sizing IN_AWS.
         private_ips: its addresses, the primary first.
-        replication_state: a `DataReplicationState`; INITIATING runs on from there by the clock.
+        replication_state: a `DataReplicationState`; INITIATING advances with the clock.
         lag: ISO 8601 duration.
         protected_for: how long ago replication became continuous.
-        has_snapshots: whether there are points in time from before; by default where the state has been or is
-            continuous (not STOPPED, INITIATING, INITIAL_SYNC).
-        subnet, security_groups: written into the launch template; the default VPC's where left out.
+        has_snapshots: whether earlier points in time exist; default: if the server is or was continuous (not STOPPED,
+            INITIATING, INITIAL_SYNC).
+        subnet, security_groups: written into the launch template; default: those of the default VPC.
         launch_settings: members of `LaunchConfiguration` that differ from the account's template.
-        launch_seconds: from StartRecovery to LAUNCHED, each time; drawn by `durations` where left out.
+        launch_seconds: from StartRecovery to LAUNCHED, for each launch; default: drawn by `durations`.
         architecture: x86_64 or arm64.
-        boot_mode: legacy-bios or uefi, which EC2 tells of its recovery instances; it tells none where left out.
+        boot_mode: legacy-bios or uefi, as EC2 reports it for its recovery instances; default: EC2 reports none.
         supports_nitro: whether it has the drivers for the Nitro System.
         enforce_quotas: refuse more than 4,000 servers or 300 replicating.
     """
@@ -96,7 +96,7 @@ class NewSourceServer:
 
     @classmethod
     def like(cls, server: SourceServer, **differing: Any) -> NewSourceServer:
-        """The same machine again, but for what is differing."""
+        """A copy of this machine with the given differences."""
         machine = {name: getattr(server, name) for name in ("hostname", "tags", "ram_bytes", "cpus", "disks")}
         return cls(**{**machine, "os": server.operating_system, **differing})
 
@@ -105,7 +105,7 @@ class NewSourceServer:
         return {**(self.tags or {}), **({"Name": self.name_tag} if self.name_tag is not None else {})}
 
     def replication(self, now: datetime) -> Replication:
-        """How far its data has come at `now`."""
+        """Its replication state at `now`."""
         state = ReplicationState(self.replication_state)
         lag = parse_duration(self.lag)
         began = now - self.protected_for
@@ -135,7 +135,7 @@ class Enrolment:
     _replication: DataReplication
 
     def enrol(self, new: NewSourceServer) -> SourceServer:
-        """Add a source server; INITIATING runs on from there by the clock.
+        """Add a source server; one in INITIATING advances with the clock.
 
         Raises:
             ValidationException: an id, state or launch setting outside the model.
@@ -193,7 +193,7 @@ class Enrolment:
             raise ValidationException(f"LaunchConfiguration has no {', '.join(sorted(unknown))}.")
 
     def refuse_above_quota(self) -> None:
-        """Refuse another source server where there are 4,000.
+        """Refuse another source server if there are 4,000.
 
         Raises:
             ServiceQuotaExceededException: the quota is reached.
@@ -206,7 +206,7 @@ class Enrolment:
             )
 
     def _refuse_above_replicating(self) -> None:
-        """Of the 300, servers that are extended from a staging account count there."""
+        """Apply the quota of 300; servers extended from a staging account count in the staging account."""
         replicating = sum(s.replication.state in REPLICATING and not s.extended for s in self._servers.values())
         if replicating >= QUOTA_REPLICATING:
             raise ServiceQuotaExceededException(

@@ -1,6 +1,7 @@
-"""What DRS asks of the world around it: the time, a seed, and what is to go wrong.
+"""The environment of DRS: the time, a seed, and faults.
 
-A sandbox answers by `provide`. Without one, DRS runs as any service of moto does: by the machine's clock, undisturbed.
+A sandbox sets its own with `provide`. Without one, DRS runs like any moto service: with the machine's clock and without
+faults.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ class JobDelay:
 
 
 class Environment:
-    """The world around DRS; as it stands, that of plain moto. A sandbox derives its own from it.
+    """The environment of DRS; the defaults are those of plain moto. A sandbox subclasses it.
 
     Attributes:
         seed: determines ids and durations.
-        needs_initialization: whether an account has to call InitializeService first.
+        needs_initialization: whether an account must call InitializeService first.
     """
 
     seed: int = 0
@@ -61,7 +62,7 @@ _source: list[Callable[[], Environment]] = [Environment]
 
 
 def provide(source: Callable[[], Environment]) -> None:
-    """Take the environment from `source` from now on, asked anew each time."""
+    """Set the source of the environment; it is called on each use."""
     _source[0] = source
 
 

@@ -1,8 +1,8 @@
-"""What DRS tells EventBridge: events on the default bus of the account and region, for rules and their targets.
+"""DRS events for EventBridge, on the default bus of the account and region, for rules and their targets.
 
-In: what happened, when and to which resource. Out: an event, where somebody has a rule there. Told are the launch
-result of a source server, and that its replication stalled or no longer does; of the other events that DRS has (point
-in time taken, failback state, source networks) none is.
+In: the kind, time and resource of an event. Out: an event on the bus, if the bus has a rule. The simulator sends the
+launch results of source servers, and the start and end of a stall of their replication. It does not send the other
+events of DRS (point in time taken, failback state, source networks).
 
 Source: DRS user guide, "Alarm events and EventBridge".
 """
@@ -19,7 +19,7 @@ LAUNCH_RESULT = "DRS Source Server Launch Result"
 STALLED_CHANGE = "DRS Source Server Data Replication Stalled Change"
 
 
-def tell(account_id: str, region: str, at: datetime, kind: str, arn: str, **detail: str) -> None:
+def put_event(account_id: str, region: str, at: datetime, kind: str, arn: str, **detail: str) -> None:
     """Put one event on the default bus.
 
     Args:

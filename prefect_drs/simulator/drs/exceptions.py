@@ -1,7 +1,7 @@
 """The errors of the DRS model, as the backend raises them and `responses` writes them on the wire.
 
-Each is named as its shape is (hence N818), and carries the members that the shape has in the botocore model. The HTTP
-status is the model's.
+Each has the name of its shape (hence N818) and the members of the shape in the botocore model. The HTTP status is the
+model's.
 """
 
 # ruff: noqa: N818
@@ -14,7 +14,7 @@ from moto.core.exceptions import ServiceException
 
 
 class DRSError(ServiceException):
-    """The root: `code` is the shape's name, `members` what the body holds beside `message`."""
+    """The base class: `code` is the shape's name, `members` the body's members besides `message`."""
 
     status: int = 400
 
@@ -35,7 +35,7 @@ class DRSError(ServiceException):
 
 
 class ValidationException(DRSError):
-    """400: the input does not fit the model, or names what cannot be."""
+    """400: the input violates the model, or names something that does not exist."""
 
     def __init__(self, message: str, *, fields: dict[str, str] | None = None, reason: str = "other") -> None:
         names = [{"name": name, "message": text} for name, text in (fields or {}).items()]
@@ -50,7 +50,7 @@ class UninitializedAccountException(DRSError):
 
 
 class AccessDeniedException(DRSError):
-    """403: the caller may not."""
+    """403: the caller has no permission."""
 
     status = 403
 
@@ -65,7 +65,7 @@ class UnrecognizedClientException(DRSError):
 
 
 class ExpiredTokenException(DRSError):
-    """403: the session is over (a common error of all AWS services)."""
+    """403: the session has expired (a common error of all AWS services)."""
 
     status = 403
 
@@ -74,7 +74,7 @@ class ExpiredTokenException(DRSError):
 
 
 class ResourceNotFoundException(DRSError):
-    """404: what was named is not there."""
+    """404: the resource does not exist."""
 
     status = 404
 
@@ -83,7 +83,7 @@ class ResourceNotFoundException(DRSError):
 
 
 class ConflictException(DRSError):
-    """409: the state of the resource does not allow it now."""
+    """409: the state of the resource does not allow the operation."""
 
     status = 409
 
@@ -92,7 +92,7 @@ class ConflictException(DRSError):
 
 
 class ServiceQuotaExceededException(DRSError):
-    """402: a quota of the account in this region is reached."""
+    """402: a quota of the account in this region is exhausted."""
 
     status = 402
 
@@ -101,7 +101,7 @@ class ServiceQuotaExceededException(DRSError):
 
 
 class RetryableError(DRSError):
-    """An error that says in how many seconds to try again."""
+    """An error that says after how many seconds to retry."""
 
     retry_after_seconds = 1
 

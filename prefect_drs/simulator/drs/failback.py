@@ -1,12 +1,12 @@
-"""The way back: reverse replication, failback launches, and their end.
+"""Failback: reverse replication and failback launches.
 
     FAILBACK_NOT_STARTED -> FAILBACK_IN_PROGRESS        (ReverseReplication, or a failback client on premises)
-                         -> FAILBACK_READY_FOR_LAUNCH   (the way back replicates continuously)
+                         -> FAILBACK_READY_FOR_LAUNCH   (reverse replication is continuous)
                          -> FAILBACK_COMPLETED          (StartFailbackLaunch), or FAILBACK_ERROR
 
-ReverseReplication makes a source server in the region the machine came from, with replicationDirection FAILBACK; the
-failback launch makes an EC2 instance there. A machine from outside AWS fails back through AWS's failback client,
-which `pair_failback_client` stands in for.
+ReverseReplication creates a source server in the machine's original region, with replicationDirection FAILBACK; the
+failback launch creates an EC2 instance there. A machine from outside AWS fails back with AWS's failback client;
+`pair_failback_client` simulates that client.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FAILBACK_FIELDS = ("name", "bandwidthThrottling", "usePrivateIP", "internetProto
 
 @dataclass(slots=True)
 class FailbackOperations:
-    """The operations of failback, and the launches that end it."""
+    """The failback operations and failback launches."""
 
     _scope: Scope
     _servers: Store[SourceServer]
@@ -49,7 +49,7 @@ class FailbackOperations:
         self._runs.on_settled.append(self._end)
 
     def reverse_replication(self, params: Params) -> Wire:
-        """ReverseReplication: only of an instance whose origin is EC2 (the model)."""
+        """ReverseReplication: only for an instance that originates in EC2 (botocore model)."""
         instance = self._instances.one(params["recoveryInstanceID"])
         server = self._servers.one(instance.server_id)
         self._refuse_failback(instance)
@@ -81,7 +81,7 @@ class FailbackOperations:
         """Do what AWS's failback client does on a machine outside AWS: replicate back until ready.
 
         Raises:
-            ResourceNotFoundException, ConflictException: as ReverseReplication does.
+            ResourceNotFoundException, ConflictException: like ReverseReplication.
         """
         instance = self._instances.one(instance_id)
         self._refuse_failback(instance)
@@ -103,7 +103,7 @@ class FailbackOperations:
         )
 
     def stop_failback(self, params: Params) -> Wire:
-        """StopFailback: back to FAILBACK_NOT_STARTED; the source server of the way back is taken away."""
+        """StopFailback: back to FAILBACK_NOT_STARTED; deletes the reverse source server."""
         self._drop_way_back(self._instances.one(params["recoveryInstanceID"]))
         return {}
 
@@ -118,7 +118,7 @@ class FailbackOperations:
         instance.failback = Failback()
 
     def disconnect_recovery_instance(self, params: Params) -> Wire:
-        """DisconnectRecoveryInstance: ends its replication for good, and its way back with it."""
+        """DisconnectRecoveryInstance: permanently ends its replication and its failback."""
         instance = self._instances.one(params["recoveryInstanceID"])
         self._busy.refuse(instance.server_id, instance.instance_id)
         if instance.disconnected:
@@ -128,7 +128,7 @@ class FailbackOperations:
         return {}
 
     def start_failback_launch(self, params: Params) -> Wire:
-        """StartFailbackLaunch: a job that launches the machines of the way back."""
+        """StartFailbackLaunch: a job that launches the failback machines."""
         ids = list(dict.fromkeys(params["recoveryInstanceIDs"]))
         self._register.check_quotas(ids)
         instances = [self._ready(instance_id) for instance_id in ids]
@@ -178,14 +178,14 @@ class FailbackOperations:
         )
 
     def _launch(self, at: datetime, job: Job, participant: Participant) -> None:
-        """Launch where the machine came from; for one from outside AWS, its failback client does that."""
+        """Launch in the machine's original region; for a machine from outside AWS, its failback client does that."""
         instance = self._instances.get(participant.instance_id or "")
         where = instance.failback.reversed_server if instance is not None else None
         if participant.plan is not None and where is not None:
             launch(participant.plan, where[0], where[1], self._scope.seed, where, participant.instance_id)
 
     def _end(self, at: datetime, job: Job, participant: Participant) -> None:
-        """A failback job's end is told in the recovery instance's failback state."""
+        """Set the recovery instance's failback state at the end of a failback job."""
         instance = self._instances.get(participant.instance_id or "")
         if job.initiated_by == "FAILBACK" and instance is not None:
             launched = participant.status is LaunchStatus.LAUNCHED
@@ -197,7 +197,7 @@ class FailbackOperations:
         return dropping_none({"recoveryInstanceID": instance.instance_id, **instance.failback_settings})
 
     def update_failback_replication_configuration(self, params: Params) -> Wire:
-        """UpdateFailbackReplicationConfiguration: what is not given stays."""
+        """UpdateFailbackReplicationConfiguration: omitted members keep their values."""
         instance = self._instances.one(params["recoveryInstanceID"])
         instance.failback_settings.update({key: params[key] for key in FAILBACK_FIELDS if key in params})
         return {}

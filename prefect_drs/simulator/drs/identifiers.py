@@ -1,8 +1,8 @@
-"""Ids and random draws that depend on the seed and on what they are for, never on the order of calls.
+"""Ids and random draws that depend on the seed and on their subject, never on the order of calls.
 
-In: the seed and the parts that name a thing (account, region, source server, attempt). Out: ids of the model's
-patterns, and random generators. Two runs with one seed give the same ids even where threads race. moto's global
-random generator is never drawn from here.
+In: the seed and the parts that name a subject (account, region, source server, attempt). Out: ids in the model's
+patterns, and random generators. Two runs with one seed give the same ids even if threads race. Never draws from moto's
+global random generator.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def hexadecimal(prefix: str, *parts: object) -> str:
 
 
 def uuid_of(*parts: object) -> str:
-    """A UUID of version 4 in form, settled by `parts`."""
+    """A UUID in version 4 form, determined by `parts`."""
     return str(uuid.UUID(int=_number("uuid", *parts) % (1 << 128), version=4))
 
 
 def generator(*parts: object) -> random.Random:
-    """A random generator settled by `parts`."""
+    """A random generator determined by `parts`."""
     return random.Random(_number("random", *parts))  # noqa: S311 # simulated durations, not secrets

@@ -1,4 +1,4 @@
-"""The operations that start, tell and delete jobs of source servers and recovery instances."""
+"""The operations that start, describe and delete jobs of source servers and recovery instances."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .wire import Params, Wire, parse_time
 
 @dataclass(slots=True)
 class JobOperations:
-    """StartRecovery, TerminateRecoveryInstances and the look at jobs."""
+    """StartRecovery, TerminateRecoveryInstances and the operations on jobs."""
 
     _scope: Scope
     _jobs: Store[Job]
@@ -50,7 +50,7 @@ class JobOperations:
         return {"job": job.wire()}
 
     def servers_to_launch(self, ids: list[str]) -> list[SourceServer]:
-        """The servers of a new launch job, held against quotas and active jobs.
+        """The servers of a new launch job, checked against quotas and active jobs.
 
         Raises:
             ServiceQuotaExceededException: a quota is reached.
@@ -73,16 +73,16 @@ class JobOperations:
     def start_launch_job(
         self, servers: list[SourceServer], initiated_by: str, tags: dict[str, str], snapshots: dict[str, str]
     ) -> Job:
-        """Make a LAUNCH job for servers that may be launched.
+        """Create a LAUNCH job for servers that may be launched.
 
         Args:
-            servers: as `servers_to_launch` gives them.
+            servers: from `servers_to_launch`.
             initiated_by: START_DRILL or START_RECOVERY.
-            tags: of the job.
-            snapshots: the points in time that were chosen, by server.
+            tags: the job's tags.
+            snapshots: the chosen points in time, by server.
 
         Raises:
-            ConflictException: a chosen point in time that is not there.
+            ConflictException: a chosen point in time does not exist.
         """
         now = self._scope.now()
         drill = initiated_by == "START_DRILL"
@@ -144,7 +144,7 @@ class JobOperations:
         )
 
     def terminate_recovery_instances(self, params: Params) -> Wire:
-        """TerminateRecoveryInstances: a job that ends EC2 instances and takes them out of DRS."""
+        """TerminateRecoveryInstances: a job that terminates EC2 instances and removes them from DRS."""
         ids = list(dict.fromkeys(params["recoveryInstanceIDs"]))
         participants = {}
         for instance_id in ids:
@@ -163,7 +163,7 @@ class JobOperations:
         return {"job": job.wire()}
 
     def describe_jobs(self, params: Params) -> Wire:
-        """DescribeJobs: by id or by time of creation, the newest first; a page at a time."""
+        """DescribeJobs: by id or by creation time, newest first; one page."""
         filters = params.get("filters") or {}
         now = self._scope.now()
         wanted = filters.get("jobIDs")

@@ -3,13 +3,13 @@
 JOB_START
   each server: CLEANUP_START, CLEANUP_END
                SNAPSHOT_START, SNAPSHOT_END        or USING_PREVIOUS_SNAPSHOT
-               CONVERSION_START, CONVERSION_END    but with recoveryMode FAST
-               LAUNCH_START                        (there is no LAUNCH_END: launchStatus tells)
+               CONVERSION_START, CONVERSION_END    not with recoveryMode FAST
+               LAUNCH_START                        (there is no LAUNCH_END: see launchStatus)
   or SERVER_SKIPPED, CLEANUP_FAIL, SNAPSHOT_FAIL, CONVERSION_FAIL, LAUNCH_FAILED
 JOB_END, or JOB_CANCEL after 24 hours
 
-Other resources take part through the hooks of `JobRuns`: network jobs begin in their own way, failback launches
-elsewhere, and both launch actions and recovery plans go on from what a job came to.
+Other resources use the hooks of `JobRuns`: network jobs have their own start, failback launches happen in another
+region, and launch actions and recovery plans continue after a job's result.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ OfParticipant = Callable[[datetime, Job, Participant], None]
 
 @dataclass(slots=True)
 class JobRuns:
-    """Carries jobs out.
+    """Runs jobs.
 
     Attributes:
-        starters: how a job begins, by `initiatedBy`, where not by the stages of its servers.
-        launchers: how a server is launched, by `initiatedBy`, where not as a recovery instance here. May raise
-            LaunchError.
-        on_settled: called when a server of a job has come to its end.
+        starters: alternative starts of a job, by `initiatedBy`; the default runs the stages of its servers.
+        launchers: alternative launches of a server, by `initiatedBy`; the default creates a recovery instance here. May
+            raise LaunchError.
+        on_settled: called when a server of a job has reached its final status.
         on_completed: called when a job is COMPLETED.
     """
 
@@ -82,7 +82,7 @@ class JobRuns:
         )
 
     def begin(self, job: Job) -> None:
-        """Put a new job on its way."""
+        """Start a new job."""
         self._register.add(job)
         self._schedule(job.created_at, self.pending_seconds(job.job_id), "job_started", job.job_id)
         self._scope.schedule(job.created_at + GIVEN_UP_AFTER, "job_given_up", job.job_id)
@@ -166,7 +166,7 @@ class JobRuns:
         self._end_if_over(at, job)
 
     def _terminate(self, at: datetime, job_id: str, instance_id: str) -> None:
-        """A recovery instance is terminated and forgotten."""
+        """Terminate a recovery instance and remove it from DRS."""
         found = self._running(job_id, instance_id)
         if found is None:
             return
@@ -186,7 +186,7 @@ class JobRuns:
         self._complete(at, job)
 
     def _give_up(self, at: datetime, job_id: str) -> None:
-        """A day has passed: what is not through has failed."""
+        """Fail all unfinished servers: the job is 24 hours old."""
         job = self._register.active(job_id)
         if job is None:
             return
@@ -211,7 +211,7 @@ class JobRuns:
         return data
 
     def _clean_up(self, job: Job, server_id: str) -> None:
-        """A recovery replaces the former recovery instance of its server; a drill leaves what is there."""
+        """Terminate the server's former recovery instance for a recovery; a drill keeps it."""
         server = self._servers.get(server_id)
         if server is None or job.initiated_by != "START_RECOVERY":
             return
@@ -230,7 +230,7 @@ class JobRuns:
             self._settle(at, job, participant, LaunchStatus.LAUNCHED)
 
     def _launch_here(self, at: datetime, job: Job, participant: Participant) -> None:
-        """Make the recovery instance.
+        """Create the recovery instance.
 
         Raises:
             LaunchError: EC2 refused it.
@@ -266,14 +266,14 @@ class JobRuns:
             )
 
     def _settle(self, at: datetime, job: Job, participant: Participant, status: LaunchStatus) -> None:
-        """Bring a server of a job to its end."""
+        """Set the final status of a job's server."""
         participant.status = status
         participant.ended_at = at
         server = self._servers.get(participant.server_id)
         if server and server.last_launch and server.last_launch.job_id == job.job_id:
             server.last_launch.status = status.value
             server.last_launch_result = "SUCCEEDED" if status is LaunchStatus.LAUNCHED else "FAILED"
-            self._scope.tell(
+            self._scope.emit(
                 LAUNCH_RESULT,
                 server.arn,
                 state=f"RECOVERY_LAUNCH_{server.last_launch_result}",

@@ -1,4 +1,4 @@
-"""Jobs as data: what takes part, how far it has come, and the log; and the register of jobs, with its quotas.
+"""Jobs as data: participants, their progress and the log; and the register of jobs, with its quotas.
 
 The life of a job is in `job_runs`, the operations are in `job_operations`.
 """
@@ -26,7 +26,7 @@ QUOTA_SERVERS_IN_JOBS = 500
 
 
 class JobStatus(enum.StrEnum):
-    """`JobStatus` of the model. COMPLETED says nothing of how the servers fared."""
+    """`JobStatus` of the model. A COMPLETED job may have failed servers."""
 
     PENDING = "PENDING"
     STARTED = "STARTED"
@@ -52,14 +52,14 @@ class Participant:
 
     Args:
         server_id: the source server.
-        status: where it stands.
-        instance_id: its recovery instance, once there is one; from the beginning in a TERMINATE job.
-        plan: how it is to be launched.
-        seconds: how long each stage takes.
+        status: its launch status.
+        instance_id: its recovery instance, once it exists; from the beginning in a TERMINATE job.
+        plan: its launch plan.
+        seconds: the duration of each stage.
         point_in_time: the data that is launched.
-        chosen_snapshot: the point in time that the caller chose, or that had to be taken for lack of a newer one.
-        attempt: how many launches of this server there have been, this one included.
-        skipped: there is nothing to launch from.
+        chosen_snapshot: the point in time that the caller chose, or the previous one if no new one could be taken.
+        attempt: the number of launches of this server, including this one.
+        skipped: no snapshot to launch from.
         action_runs: the runs of post-launch actions.
     """
 
@@ -79,15 +79,15 @@ class Participant:
 
     def wire(self) -> Wire:
         """`ParticipatingServer`."""
-        told: Wire = {"sourceServerID": self.server_id, "launchStatus": self.status.value}
+        wire: Wire = {"sourceServerID": self.server_id, "launchStatus": self.status.value}
         if self.instance_id:
-            told["recoveryInstanceID"] = self.instance_id
+            wire["recoveryInstanceID"] = self.instance_id
         if self.agent_found_at:
-            told["launchActionsStatus"] = {
+            wire["launchActionsStatus"] = {
                 "ssmAgentDiscoveryDatetime": wire_time(self.agent_found_at),
                 "runs": self.action_runs,
             }
-        return told
+        return wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +134,16 @@ class Job:
         return "drill" if self.drill else "recovery"
 
     def note(self, at: datetime, event: str, **data: Any) -> None:
-        """Write one line of the log."""
+        """Add one line to the log."""
         self.log.append(LogItem(at, event, dropping_none(data)))
 
     def is_over(self) -> bool:
-        """Whether all its servers have come to an end."""
+        """Whether all its servers have a final status."""
         return all(p.status in ENDED for p in self.participants.values())
 
     def wire(self) -> Wire:
         """`Job`."""
-        told: Wire = {
+        wire: Wire = {
             "jobID": self.job_id,
             "arn": self.arn,
             "type": self.kind,
@@ -154,25 +154,25 @@ class Job:
             "tags": self.tags,
         }
         if self.ended_at:
-            told["endDateTime"] = wire_time(self.ended_at)
+            wire["endDateTime"] = wire_time(self.ended_at)
         if self.resources:
-            told["participatingResources"] = self.resources
-        return told
+            wire["participatingResources"] = self.resources
+        return wire
 
 
 @dataclass(slots=True)
 class JobRegister:
-    """Makes jobs and keeps them, and keeps which servers are busy in them."""
+    """Creates and stores jobs, and records which servers are in active jobs."""
 
     _scope: Scope
     _jobs: Store[Job]
     _busy: BusyServers
 
     def check_quotas(self, ids: list[str]) -> None:
-        """Hold a new job with these servers against the three quotas.
+        """Check a new job with these servers against the three quotas.
 
         Raises:
-            ServiceQuotaExceededException: naming the quota that is reached.
+            ServiceQuotaExceededException: names the exhausted quota.
         """
         if len(ids) > QUOTA_SERVERS_A_JOB:
             raise ServiceQuotaExceededException(
@@ -180,7 +180,7 @@ class JobRegister:
             )
         if sum(job.status is not JobStatus.COMPLETED for job in self._jobs.values()) >= QUOTA_JOBS:
             raise ServiceQuotaExceededException(
-                f"{QUOTA_JOBS} jobs are at work in {self._scope.region}; wait for one to end.", "L-D88FAC3A", "Job"
+                f"{QUOTA_JOBS} jobs are active in {self._scope.region}; wait for one to end.", "L-D88FAC3A", "Job"
             )
         at_work = len(self._busy)
         if at_work + len(ids) > QUOTA_SERVERS_IN_JOBS:
@@ -192,7 +192,7 @@ class JobRegister:
             )
 
     def make(self, kind: str, initiated_by: str, participants: dict[str, Participant], tags: dict[str, str]) -> Job:
-        """A job that has not begun; its id follows from what takes part and from the attempt."""
+        """Create a job that has not started; its id depends on its participants and their attempts."""
         number = len(self._jobs) + 1
         settled_by = [f"{p.server_id}:{p.attempt}:{p.instance_id}" for p in participants.values()] or [str(number)]
         job_id = self._scope.identifier("drsjob-", kind, initiated_by, *settled_by)
@@ -210,18 +210,18 @@ class JobRegister:
         )
 
     def add(self, job: Job) -> None:
-        """Keep a job that begins; its servers are busy."""
+        """Store a job that starts; its servers are busy from now on."""
         self._jobs[job.job_id] = job
         for participant in job.participants.values():
             self._busy[participant.server_id] = job.job_id
 
     def active(self, job_id: str) -> Job | None:
-        """The job of an id, if it is at work."""
+        """The job with this id, if it is active."""
         job = self._jobs.get(job_id)
         return job if job is not None and job.status is not JobStatus.COMPLETED else None
 
     def complete(self, at: datetime, job: Job) -> None:
-        """A job has ended: its servers are free."""
+        """Mark a job as ended; its servers are no longer busy."""
         job.status = JobStatus.COMPLETED
         job.ended_at = at
         for participant in job.participants.values():

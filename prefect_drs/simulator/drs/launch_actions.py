@@ -1,8 +1,8 @@
 """Post-launch actions: SSM documents that DRS runs on an instance after its launch.
 
-Actions belong to a source server, or to a launch configuration template for servers added later. They run where
-`postLaunchEnabled` is set: the agent of SSM is found a little after the launch, then the active actions run in their
-order; in the simulator each takes a minute and succeeds.
+Actions belong to a source server, or to a launch configuration template for new servers. They run if
+`postLaunchEnabled` is set: the SSM agent is found shortly after the launch, then the active actions run in their order.
+In the simulator each takes a minute and succeeds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LaunchActions:
         return self._actions.setdefault(resource_id, {})
 
     def put_launch_action(self, params: Params) -> Wire:
-        """PutLaunchAction: makes one or replaces it; no two of a resource have the same order."""
+        """PutLaunchAction: creates or replaces an action; the order is unique per resource."""
         actions = self._actions_of(params["resourceId"])
         for action_id, other in actions.items():
             if other["order"] == params["order"] and action_id != params["actionId"]:
@@ -79,7 +79,7 @@ class LaunchActions:
         return {}
 
     def _find_agent(self, at: datetime, job: Job, participant: Participant) -> None:
-        """After a launch, the actions are set off."""
+        """Start the actions after a launch."""
         server = self._servers.get(participant.server_id)
         if participant.status is not LaunchStatus.LAUNCHED or server is None:
             return
@@ -87,7 +87,7 @@ class LaunchActions:
             self._scope.schedule(at + AGENT_FOUND_AFTER, "agent_found", job.job_id, participant.server_id)
 
     def _schedule_runs(self, at: datetime, job_id: str, server_id: str) -> None:
-        """The SSM agent has come up: the first action begins."""
+        """Run the first action: the SSM agent is available."""
         job = self._jobs.get(job_id)
         if job is None or server_id not in self._servers:
             return

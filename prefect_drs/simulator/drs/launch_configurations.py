@@ -1,7 +1,7 @@
-"""Launch configurations: the DRS half of how a server is launched.
+"""Launch configurations: the DRS part of a server's launch settings.
 
-The other half is an EC2 launch template, which DRS makes with the source server (`GetLaunchConfiguration` names it) and
-which its owner versions.
+The other part is an EC2 launch template, which DRS creates with the source server (`GetLaunchConfiguration` names it)
+and whose versions its owner manages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAUNCH_FIELDS = (*DEFAULT_LAUNCH, "recoveryMode")
 
 @dataclass(slots=True)
 class LaunchConfiguration:
-    """The DRS half of how one server is launched."""
+    """The DRS part of one server's launch settings."""
 
     server_id: str
     name: str
@@ -53,7 +53,7 @@ class LaunchConfigurations:
     """The operations on launch configurations.
 
     Args:
-        of: the launch configuration of a source server's id; raises ResourceNotFoundException.
+        of: returns the launch configuration of a source server by id; raises ResourceNotFoundException.
     """
 
     _of: Callable[[str], LaunchConfiguration]
@@ -63,7 +63,7 @@ class LaunchConfigurations:
         return self._of(params["sourceServerID"]).wire()
 
     def update_launch_configuration(self, params: Params) -> Wire:
-        """UpdateLaunchConfiguration: what is not given stays."""
+        """UpdateLaunchConfiguration: omitted members keep their values."""
         launch = self._of(params["sourceServerID"])
         into = params.get("launchIntoInstanceProperties")
         if into is not None:

@@ -1,8 +1,8 @@
-"""Launching: from a source server's launch configuration and its EC2 launch template to a real instance in moto's EC2.
+"""Launching: from a source server's launch configuration and its EC2 launch template to an instance in moto's EC2.
 
-In: a `LaunchPlan`, taken when the job starts. Out: the id of an EC2 instance with the subnet, address, security
-groups, type, profile and tags asked for, or `LaunchError` with what EC2 said. moto's EC2 ignores parts of a launch
-template (the address of its network interface, its profile), so the template is expanded here.
+In: a `LaunchPlan`, made when the job starts. Out: the id of an EC2 instance with the planned subnet, address, security
+groups, type, profile and tags, or `LaunchError` with EC2's error. moto's EC2 ignores parts of a launch template (the
+address of its network interface, its profile), so the template is expanded here.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
 
 
 class LaunchError(Exception):
-    """EC2 refused the launch; the text is what the job log tells as `rawError`."""
+    """EC2 refused the launch; the text becomes `rawError` in the job log."""
 
 
 @dataclass(slots=True)
 class LaunchPlan:
-    """How one server is to be launched, as it stood when the job started. Plain data."""
+    """The launch settings of one server at the start of the job. Plain data."""
 
     server_id: str
     template_id: str
@@ -56,7 +56,7 @@ class LaunchPlan:
 def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPlan:
     """Read the launch configuration and the default version of the launch template.
 
-    A template that is gone is not an error here: the launch fails in its time, as on AWS.
+    A missing template is not an error here: the launch fails in the launch stage, as on AWS.
     """
     settings = server.launch.settings
     templates = ec2_backends[account_id][region].launch_templates
@@ -124,10 +124,10 @@ def subnet_of(plan: LaunchPlan, account_id: str, region: str) -> Any:
 
 
 def launch(plan: LaunchPlan, account_id: str, region: str, *seed: object) -> Instance:
-    """Carry a plan out in moto's EC2.
+    """Launch an instance in moto's EC2 according to a plan.
 
     Raises:
-        LaunchError: what EC2 refused, in its words.
+        LaunchError: EC2 refused the launch; has EC2's error.
     """
     if plan.error:
         raise LaunchError(plan.error)
@@ -156,7 +156,7 @@ def _launch_into(ec2: Any, plan: LaunchPlan) -> Instance:
 
 
 def _check_type(plan: LaunchPlan) -> None:
-    """Refuse a type that does not fit the machine, as RunInstances does of a machine image."""
+    """Refuse an instance type that is incompatible with the machine, as RunInstances does for an image."""
     known = INSTANCE_TYPES.get(plan.instance_type, {})
     architectures = known.get("ProcessorInfo", {}).get("SupportedArchitectures", [plan.architecture])
     if plan.architecture not in architectures:
@@ -228,7 +228,7 @@ def _instance_tags(plan: LaunchPlan) -> dict[str, str]:
 
 
 def _associate_profile(ec2: Any, instance: Instance, profile: dict[str, Any]) -> None:
-    """Give the instance its profile; one that is not there ends the instance."""
+    """Associate the instance profile; terminate the instance if the profile does not exist."""
     if not profile.get("Name") and not profile.get("Arn"):
         return
     try:

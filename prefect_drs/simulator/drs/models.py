@@ -1,8 +1,8 @@
-"""The backend of DRS in moto: one `DRSBackend` an account and region, kept in `drs_backends`.
+"""The DRS backend in moto: one `DRSBackend` per account and region, in `drs_backends`.
 
-The backend keeps the resources, by kind, and has one object for each resource's operations, which is given what it
-needs and no more. An operation is a method of its name in snake case that takes the parsed input and gives the output,
-both in the model's own member names.
+The backend stores the resources by kind and composes one object per resource kind for its operations; each object gets
+only the dependencies that it needs. An operation is a method with its name in snake case that takes the parsed input
+and returns the output, both with the model's member names.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from .wire import Params, Wire
 WITHOUT_INITIALIZATION = frozenset({"InitializeService", "TagResource", "UntagResource", "ListTagsForResource"})
 """Operations whose errors in the model hold no UninitializedAccountException."""
 _METHODS = {name: camelcase_to_underscores(name) for name in service_model().operation_names}
-_KEPT = (
+_STORED = (
     "initialized", "trusted_accounts", "tokens", "servers", "jobs", "busy_servers", "recovery_instances",
     "launch_templates", "replication_templates", "networks", "launch_actions", "plans", "executions",
 )  # fmt: skip
@@ -92,7 +92,7 @@ class DRSBackend(BaseBackend):
         }
 
     def _configuration(self) -> list[object]:
-        """The operations on source servers and on how they replicate and launch, and those on tags."""
+        """The operations on source servers, their replication and launch settings, and on tags."""
         tagged: list[Mapping[str, Tagged]] = [
             self.servers, self.jobs, self.recovery_instances, self.launch_templates, self.replication_templates,
             self.networks, self.plans, self.executions,
@@ -107,7 +107,7 @@ class DRSBackend(BaseBackend):
         ]
 
     def _recovery(self) -> list[object]:
-        """The operations that make jobs, and those on what jobs have made."""
+        """The operations that start jobs, and those on recovery instances and jobs."""
         scope, servers, busy = self.scope, self.servers, self.busy_servers
         register = JobRegister(scope, self.jobs, busy)
         instances = RecoveryInstances(scope, self.recovery_instances, servers, busy, self._sibling)
@@ -128,17 +128,17 @@ class DRSBackend(BaseBackend):
         ]
 
     def _sibling(self, account_id: str, region: str) -> DRSBackend:
-        """DRS of another account or region, brought up to now; see `siblings`."""
+        """DRS of another account or region, advanced to the present; see `siblings`."""
         found: DRSBackend = drs_backends[account_id][region]
         if found is not self:
             found.advance()
         return found
 
     def call(self, operation: str, params: Params) -> Wire:
-        """Carry out an operation, named and given its input as the model has it.
+        """Call an operation by its name in the model, with the model's input.
 
         Raises:
-            DRSError: one of the errors that the model lets the operation have.
+            DRSError: one of the operation's errors in the model.
         """
         has_to_be = environment.current().needs_initialization and operation not in WITHOUT_INITIALIZATION
         if has_to_be and not self.initialized:
@@ -147,22 +147,22 @@ class DRSBackend(BaseBackend):
         return self._operations[operation](params)
 
     def initialize_service(self, params: Params | None = None) -> Wire:
-        """InitializeService: makes the service's roles; calling it again changes nothing."""
+        """InitializeService: idempotent."""
         self.initialized = True
         return {}
 
-    # For whoever sets a scene: what no operation of DRS does.
+    # For test set-up: actions that no DRS operation offers.
 
     def seed_source_server(self, **server: Any) -> SourceServer:
         """Add a source server without an agent; the arguments are those of `NewSourceServer`."""
         return self.enrolment.enrol(NewSourceServer(**server))
 
     def stall_replication(self, server: SourceServer, error: str = "AGENT_NOT_SEEN") -> None:
-        """Let the replication of a source server stall."""
+        """Stall the replication of a source server."""
         self.replication.stall(server, error)
 
     def resume_replication(self, server: SourceServer) -> None:
-        """Let the replication of a stalled source server go on."""
+        """Resume the replication of a stalled source server."""
         self.replication.resume(server)
 
     def pair_failback_client(self, instance_id: str) -> None:
@@ -170,21 +170,21 @@ class DRSBackend(BaseBackend):
         self.failback.pair_client(instance_id)
 
     def advance(self) -> None:
-        """Carry out all that has come due by now."""
+        """Process all events that are due."""
         self.scope.advance()
 
     def next_event_at(self) -> datetime | None:
-        """Time of the next event; None if nothing is under way."""
+        """Time of the next event; None if no event is scheduled."""
         return self.scope.events[0][0] if self.scope.events else None
 
-    # Stored are the resources and the events, in the form that 0.1.0 stored; all else is made anew.
+    # State files contain the resources and the events, in the form of 0.1.0; everything else is rebuilt.
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: getattr(self, name) for name in _KEPT}
+        stored = {name: getattr(self, name) for name in _STORED}
         return {
             "region_name": self.region_name,
             "account_id": self.account_id,
-            **{name: dict(value) if isinstance(value, dict) else value for name, value in kept.items()},
+            **{name: dict(value) if isinstance(value, dict) else value for name, value in stored.items()},
             "_events": self.scope.events,
             "_event_count": self.scope.events_issued,
             "_counts": self.scope.counts,
@@ -192,10 +192,10 @@ class DRSBackend(BaseBackend):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         DRSBackend.__init__(self, state["region_name"], state["account_id"])
-        for name in _KEPT:
-            held = getattr(self, name)
-            if isinstance(held, dict):
-                held.update(state[name])
+        for name in _STORED:
+            current = getattr(self, name)
+            if isinstance(current, dict):
+                current.update(state[name])
             else:
                 setattr(self, name, state[name])
         self.scope.events = state["_events"]

@@ -1,7 +1,7 @@
 """Pages with opaque tokens.
 
-A token names the operation, the query it belongs to and the place to go on from, sealed by a checksum. One that was
-not given out, or that is sent with another query, is a ValidationException, as it is with AWS.
+A token contains the operation, its query and the position of the next page, with a checksum. A token that was not
+issued, or that is sent with another query, is a ValidationException, as on AWS.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def _query_of(params: dict[str, Any]) -> str:
 
 
 def place_of(operation: str, params: dict[str, Any]) -> str | None:
-    """The place to go on from, or None at the beginning.
+    """The position of the page, or None for the first one.
 
     Raises:
-        ValidationException: the token was not given out for this query.
+        ValidationException: the token was not issued for this query.
     """
     token = params.get("nextToken")
     if not token:
@@ -51,7 +51,7 @@ def place_of(operation: str, params: dict[str, Any]) -> str | None:
 
 
 def token_for(operation: str, params: dict[str, Any], place: str) -> str:
-    """An opaque token that lets this very query go on from `place`."""
+    """An opaque token for the next page of this query, at `place`."""
     return base64.urlsafe_b64encode(f"{_seal(operation, _query_of(params), place)}:{place}".encode()).decode()
 
 
@@ -63,7 +63,7 @@ def page_size(params: dict[str, Any], default: int = DEFAULT_PAGE) -> int:
 def page(
     operation: str, params: dict[str, Any], items: Sequence[T], *, default: int = DEFAULT_PAGE
 ) -> tuple[Sequence[T], dict[str, str]]:
-    """One page of `items`, and `{"nextToken": …}` where more follow."""
+    """One page of `items`, and `{"nextToken": …}` if there are more."""
     start = int(place_of(operation, params) or 0)
     end = start + page_size(params, default)
     more = {"nextToken": token_for(operation, params, str(end))} if len(items) > end else {}
@@ -79,6 +79,6 @@ def answer_page(
     member: str = "items",
     default: int = DEFAULT_PAGE,
 ) -> dict[str, Any]:
-    """The output of an operation that lists `items`; only those of the page are turned into wire form."""
+    """The output of an operation that lists `items`; only the items of the page are converted to wire form."""
     found, more = page(operation, params, items, default=default)
     return {member: [wire(item) for item in found], **more}

@@ -1,4 +1,4 @@
-"""Recovery instances: what DRS knows of the EC2 instances it launched."""
+"""Recovery instances: the EC2 instances that DRS launched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EC2_STATES = frozenset({"pending", "running", "stopping", "stopped", "shutting-d
 
 @dataclass(slots=True)
 class Failback:
-    """How far the way back has come (`RecoveryInstanceFailback`)."""
+    """The failback state (`RecoveryInstanceFailback`)."""
 
     state: str = "FAILBACK_NOT_STARTED"
     job_id: str | None = None
@@ -53,9 +53,9 @@ class RecoveryInstance:
     disconnected: bool = False
 
     def wire(self, ec2_instance: Any, server: SourceServer | None, back: SourceServer | None, now: datetime) -> Wire:
-        """`RecoveryInstance`; `back` is the source server of the way back."""
-        told = ec2_instance.state if ec2_instance is not None else ""
-        state = told.upper() if told in EC2_STATES else "NOT_FOUND"
+        """`RecoveryInstance`; `back` is the reverse source server."""
+        ec2_state = ec2_instance.state if ec2_instance is not None else ""
+        state = ec2_state.upper() if ec2_state in EC2_STATES else "NOT_FOUND"
         return dropping_none(
             {
                 "recoveryInstanceID": self.instance_id,
@@ -138,7 +138,7 @@ class RecoveryInstances:
         return known.get(instance_id)
 
     def add(self, instance: RecoveryInstance, ec2_instance: Any) -> None:
-        """Take in a new recovery instance, the latest of its source server."""
+        """Store a new recovery instance as the latest of its source server."""
         self._ec2_instances[instance.instance_id] = ec2_instance
         self._instances[instance.instance_id] = instance
         server = self._servers.get(instance.server_id)
@@ -146,12 +146,12 @@ class RecoveryInstances:
             server.recovery_instance_id = instance.instance_id
 
     def former(self, server: SourceServer) -> RecoveryInstance | None:
-        """The recovery instance that a recovery of the server replaces; drills are left alone."""
+        """The recovery instance that a recovery of the server replaces; never a drill instance."""
         former = self._instances.get(server.recovery_instance_id or "")
         return former if former is not None and not former.is_drill else None
 
     def describe_recovery_instances(self, params: Params) -> Wire:
-        """DescribeRecoveryInstances: by id, by source server; a page at a time."""
+        """DescribeRecoveryInstances: by id, by source server; one page."""
         filters = params.get("filters") or {}
         wanted = filters.get("recoveryInstanceIDs")
         if wanted:
@@ -169,7 +169,7 @@ class RecoveryInstances:
         return instance.wire(self._ec2_instance(instance.instance_id), server, back, self._scope.now())
 
     def way_back(self, instance: RecoveryInstance) -> SourceServer | None:
-        """The source server that replicates a recovery instance back; failback that is continuous is ready."""
+        """The reverse source server of a recovery instance; failback is ready once it is continuous."""
         where = instance.failback.reversed_server
         if where is None:
             return None
@@ -184,12 +184,12 @@ class RecoveryInstances:
         return back
 
     def delete_recovery_instance(self, params: Params) -> Wire:
-        """DeleteRecoveryInstance: DRS forgets it, EC2 keeps it. The model: it must be disconnected first."""
+        """DeleteRecoveryInstance: removes it from DRS, not from EC2. It must be disconnected (botocore model)."""
         instance_id = params["recoveryInstanceID"]
         instance = self._instances.get(instance_id)
         if instance is None or not instance.disconnected:
             raise ConflictException(
-                f"Recovery instance {instance_id} must be there, and be disconnected first.",
+                f"Recovery instance {instance_id} does not exist or is not disconnected: disconnect it first.",
                 "RecoveryInstance",
                 instance_id,
             )
@@ -198,7 +198,7 @@ class RecoveryInstances:
         return {}
 
     def forget(self, instance_id: str, *, terminate: bool) -> None:
-        """Take a recovery instance out of DRS, and with `terminate` its EC2 instance with it."""
+        """Remove a recovery instance from DRS; with `terminate`, also terminate its EC2 instance."""
         instance = self._instances.pop(instance_id, None)
         if terminate:
             ec2_instance = self._ec2_instance(instance_id)

@@ -1,9 +1,9 @@
 """Runs of AWS-native recovery plans.
 
-Steps run one after another. A server step is one job; it is COMPLETED where every CRITICAL server is LAUNCHED. Where
-one is not, the step is FAILED and the execution stands still, IN_PROGRESS, until the step is retried or skipped or the
-execution is cancelled; after 24 hours it is FAILED. Cancelling skips the steps that have not begun and lets a job
-that runs come to its end.
+Steps run one after another. A server step is one job; it is COMPLETED if every CRITICAL server is LAUNCHED. Otherwise
+the step is FAILED and the execution stays IN_PROGRESS until the step is retried or skipped or the execution is
+cancelled; after 24 hours it is FAILED. Cancelling skips the steps that have not started; a running job continues to its
+end.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class RecoveryPlanExecutions:
         raise ResourceNotFoundException("RecoveryPlanExecutionStep", arn)
 
     def start_recovery_plan_execution(self, params: Params) -> Wire:
-        """StartRecoveryPlanExecution: one at a time a plan; a client token makes the call idempotent."""
+        """StartRecoveryPlanExecution: one at a time per plan; a client token makes the call idempotent."""
         token = params.get("clientToken")
         if token and (known := self._tokens.get(("execution", token))) in self._executions:
             return {"recoveryPlanExecution": self._executions[str(known)].wire()}
@@ -85,7 +85,7 @@ class RecoveryPlanExecutions:
     # The run
 
     def _go_on(self, at: datetime, arn: str) -> None:
-        """Begin the next step, or end."""
+        """Start the next step, or end the execution."""
         execution = self._executions.get(arn)
         if execution is None or execution.status not in {"CREATED", "IN_PROGRESS"}:
             return
@@ -132,7 +132,7 @@ class RecoveryPlanExecutions:
         execution.error = {"code": "StepFailed", "message": f"Step {step.index} ({step.name}) failed: {message}"}
 
     def _end_wait(self, at: datetime, arn: str, step_arn: str) -> None:
-        """A WAIT step is over."""
+        """End a WAIT step."""
         execution = self._executions.get(arn)
         for step in execution.steps if execution else ():
             if step.arn == step_arn and step.status == "WAITING":
@@ -141,7 +141,7 @@ class RecoveryPlanExecutions:
                 self._go_on(at, arn)
 
     def _judge_steps(self, at: datetime, job: Job) -> None:
-        """A job of a step has ended: judge the step by its CRITICAL servers."""
+        """Set the status of a step from its CRITICAL servers after its job has ended."""
         for execution in self._executions.values():
             for step in execution.steps:
                 if step.job_id == job.job_id and step.status == "EXECUTING":
@@ -166,7 +166,7 @@ class RecoveryPlanExecutions:
             self._go_on(at, execution.arn)
 
     def _time_out(self, at: datetime, arn: str) -> None:
-        """A day has passed."""
+        """Fail the execution after 24 hours."""
         execution = self._executions.get(arn)
         if execution is None or execution.status in OVER:
             return
@@ -197,7 +197,7 @@ class RecoveryPlanExecutions:
         )
 
     def cancel_recovery_plan_execution(self, params: Params) -> Wire:
-        """CancelRecoveryPlanExecution: what has not begun is skipped."""
+        """CancelRecoveryPlanExecution: skips the steps that have not started."""
         execution = self._executions.one(params["recoveryPlanExecutionArn"])
         if execution.status not in {"CREATED", "IN_PROGRESS"}:
             raise _conflict(execution, f"Execution {execution.arn} is {execution.status}.")
@@ -212,7 +212,7 @@ class RecoveryPlanExecutions:
         return {"recoveryPlanExecution": execution.wire()}
 
     def delete_recovery_plan_execution(self, params: Params) -> Wire:
-        """DeleteRecoveryPlanExecution: only one that is over."""
+        """DeleteRecoveryPlanExecution: only one that has ended."""
         execution = self._executions.one(params["recoveryPlanExecutionArn"])
         if execution.status not in OVER:
             raise _conflict(execution, f"Execution {execution.arn} is {execution.status}.")
@@ -238,7 +238,8 @@ class RecoveryPlanExecutions:
         execution, step = self._execution_step(params["recoveryPlanExecutionStepArn"])
         if step.status != "FAILED" or step.waits or execution.status != "IN_PROGRESS":
             raise _conflict(
-                step, f"Step {step.name} is {step.status}: only a failed server step of a running execution is retried."
+                step,
+                f"Step {step.name} is {step.status}: only a failed server step of a running execution can be retried.",
             )
         step.attempt += 1
         execution.error = None
@@ -268,7 +269,8 @@ class RecoveryPlanExecutions:
             raise ValidationException("Only SKIPPED can be set.", fields={"status": "must be SKIPPED"})
         if step.status not in {"NOT_STARTED", "FAILED"}:
             raise _conflict(
-                step, f"Step {step.name} is {step.status}: only one that has not begun or has failed is skipped."
+                step,
+                f"Step {step.name} is {step.status}: only a step that has not started or has failed can be skipped.",
             )
         failed = step.status == "FAILED"
         step.status = "SKIPPED"

@@ -1,8 +1,7 @@
 """AWS-native recovery plans: plans and their steps.
 
-A plan is a line of at most 20 steps. A step launches 1 to 100 servers at once, or waits 1 to 120 minutes; its kind
-never changes. A plan without a server step is INVALID and cannot be executed. What runs a plan is in
-`recovery_plan_executions`.
+A plan is a sequence of at most 20 steps. A step launches 1 to 100 servers, or waits 1 to 120 minutes; its kind never
+changes. A plan without a server step is INVALID and cannot be executed. Executions are in `recovery_plan_executions`.
 """
 
 from __future__ import annotations
@@ -167,7 +166,7 @@ class RecoveryPlans:
     """The operations on plans and their steps.
 
     Args:
-        tokens: the ARNs of what calls with a client token have made, by what they made it in and by token.
+        tokens: the ARNs of resources created with a client token, by parent and token.
     """
 
     _scope: Scope
@@ -184,15 +183,15 @@ class RecoveryPlans:
         raise ResourceNotFoundException("RecoveryPlanStep", arn)
 
     def refuse_running(self, plan: RecoveryPlan) -> None:
-        """Refuse a plan that has an execution under way.
+        """Refuse a plan that has a running execution.
 
         Raises:
-            ConflictException: naming the execution.
+            ConflictException: names the execution.
         """
         for execution in self._executions.values():
             if execution.plan_arn == plan.arn and execution.status in {"CREATED", "IN_PROGRESS", "CANCELLING"}:
                 raise ConflictException(
-                    f"Recovery plan {plan.name} has the execution {execution.arn} under way.", "RecoveryPlan", plan.arn
+                    f"Recovery plan {plan.name} has the running execution {execution.arn}.", "RecoveryPlan", plan.arn
                 )
 
     def create_recovery_plan(self, params: Params) -> Wire:
@@ -231,7 +230,7 @@ class RecoveryPlans:
         return {"recoveryPlan": plan.wire()}
 
     def delete_recovery_plan(self, params: Params) -> Wire:
-        """DeleteRecoveryPlan: not while an execution is under way."""
+        """DeleteRecoveryPlan: refused while an execution is running."""
         plan = self._plans.one(params["recoveryPlanArn"])
         self.refuse_running(plan)
         del self._plans[plan.arn]
@@ -265,7 +264,7 @@ class RecoveryPlans:
         return {"recoveryPlanStep": plan.steps[order - 1].wire(order)}
 
     def _check_step(self, configuration: Wire) -> None:
-        """Exactly one kind, servers that are here, none twice.
+        """Require exactly one kind, and servers that exist here, each once.
 
         Raises:
             ValidationException: otherwise.
@@ -279,7 +278,7 @@ class RecoveryPlans:
         self.check_step_servers(servers)
 
     def check_step_servers(self, servers: list[Wire]) -> None:
-        """Servers that are here, none twice.
+        """Require servers that exist here, each once.
 
         Raises:
             ValidationException: otherwise.
@@ -289,7 +288,7 @@ class RecoveryPlans:
             raise ValidationException("A server is named twice in one step.", fields={"servers": "duplicate"})
         for arn in arns:
             if arn.rsplit("/", 1)[-1] not in self._servers:
-                raise ValidationException(f"Source server {arn} is not here.", fields={"servers": "unknown server"})
+                raise ValidationException(f"Source server {arn} does not exist.", fields={"servers": "unknown server"})
 
     def get_recovery_plan_step(self, params: Params) -> Wire:
         """GetRecoveryPlanStep."""
@@ -322,7 +321,7 @@ class RecoveryPlans:
         return {"recoveryPlanStep": step.wire(number + 1)}
 
     def delete_recovery_plan_step(self, params: Params) -> Wire:
-        """DeleteRecoveryPlanStep: those behind it move up."""
+        """DeleteRecoveryPlanStep: later steps move up."""
         plan, number = self._step_of(params["recoveryPlanStepArn"])
         self.refuse_running(plan)
         del plan.steps[number]
@@ -346,7 +345,7 @@ class RecoveryPlans:
 
 
 def _with_levels(configuration: Wire) -> Wire:
-    """The configuration, servers without an impact level made CRITICAL (the model's default)."""
+    """The configuration with CRITICAL, the model's default, for servers without an impact level."""
     if "waitStepConfiguration" in configuration:
         return dict(configuration)
     servers = configuration["serverStepConfiguration"]["servers"]

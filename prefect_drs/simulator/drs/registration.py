@@ -1,4 +1,4 @@
-"""How moto comes to know DRS as one of its services."""
+"""Registration of DRS as a moto service."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ NAME = "drs"
 
 
 def register() -> bool:
-    """Register DRS with moto; whether it was not there before.
+    """Register DRS with moto; returns whether it was not registered before.
 
-    After it, `moto.mock_aws` and moto's server answer for DRS.
+    Afterwards `moto.mock_aws` and moto's server serve DRS.
     """
     if any(name == NAME for name, _ in backend_index.backend_url_patterns):
         return False
     sys.modules["moto.drs"] = sys.modules[__package__]
     sys.modules["moto.drs.models"] = models
     sys.modules["moto.drs.urls"] = urls
-    # In front: moto tries its patterns one by one, and none of the others begins with drs.
+    # At the front: moto tries its patterns in order, and no other pattern begins with drs.
     backend_index.backend_url_patterns.insert(0, (NAME, re.compile(urls.url_bases[0])))
     return True

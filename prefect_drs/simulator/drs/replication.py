@@ -1,8 +1,8 @@
 """The replication of one source server: its state machine, its lag and its points in time.
 
-In: what happens (start, stop, stall, …) and the time. Out: `dataReplicationInfo`, and the snapshots there are. The
-points in time are not stored: they follow from the times in which replication was continuous and the policy of AWS's
-defaults (every 10 minutes for an hour, every hour for a day, every day for 7 days).
+In: transitions (start, stop, stall, …) and their time. Out: `dataReplicationInfo`, and the existing snapshots. Points
+in time are not stored: they are computed from the periods of continuous replication and AWS's default policy (every 10
+minutes for an hour, every hour for a day, every day for 7 days).
 
     STOPPED -> INITIATING -> INITIAL_SYNC -> CREATING_SNAPSHOT -> CONTINUOUS
                                                                    |-> STALLED, PAUSED: lag grows
@@ -77,17 +77,17 @@ class PointInTime:
 
 @dataclass(slots=True)
 class Replication:
-    """How far the copy of one source server has come.
+    """The replication state of one source server.
 
     Args:
-        state: where the state machine stands.
-        since: when it came there.
+        state: the current state.
+        since: when it entered the state.
         base_lag: the lag at `since`.
-        spans: the times in which it was continuous: `(from, to)`, `to` None while it lasts.
-        step: how many initiation steps are done, while INITIATING.
-        synced_at: when INITIAL_SYNC is to end, while it runs.
+        spans: the periods of continuous replication: `(from, to)`, `to` None for the current one.
+        step: the number of finished initiation steps, while INITIATING.
+        synced_at: when INITIAL_SYNC will end, while it runs.
         error: `DataReplicationErrorString`, while STALLED or DISCONNECTED.
-        generation: raised by each start and stop, so that events of an earlier life are not heeded.
+        generation: incremented by each start and stop, so that events of earlier generations are ignored.
     """
 
     state: ReplicationState
@@ -101,7 +101,7 @@ class Replication:
     generation: int = 0
 
     def lag(self, now: datetime) -> timedelta | None:
-        """How old the newest replicated data is; None where nothing was ever replicated."""
+        """The age of the newest replicated data; None if nothing was replicated yet."""
         if self.state in LAGGING:
             return self.base_lag + (now - self.since)
         if self.state in {ReplicationState.CONTINUOUS, ReplicationState.CREATING_SNAPSHOT}:
@@ -109,7 +109,7 @@ class Replication:
         return None
 
     def move(self, state: ReplicationState, at: datetime, *, error: str | None = None) -> None:
-        """Come to `state` at `at`, keeping the books of lag and continuity."""
+        """Enter `state` at `at`, and update the lag and the periods of continuous replication."""
         if state is self.state:
             self.error = error
             return
@@ -124,7 +124,7 @@ class Replication:
     def points_in_time(
         self, server_id: str, seed: int, now: datetime, policy: tuple[dict[str, Any], ...] = DEFAULT_PIT_POLICY
     ) -> list[PointInTime]:
-        """The snapshots there are at `now`, oldest first."""
+        """The snapshots that exist at `now`, oldest first."""
         stamps: set[int] = set()
         for rule in policy:
             if not rule.get("enabled", True):
@@ -141,7 +141,7 @@ class Replication:
         return found
 
     def newest_point(self, now: datetime) -> datetime | None:
-        """The newest data that can be launched from, or None where there is none."""
+        """The newest data that can be launched, or None."""
         if not self.spans:
             return None
         return self.spans[-1][1] or now - self.base_lag
@@ -194,5 +194,5 @@ class Replication:
 
 
 def ebs_snapshots(server_id: str, seed: int, at: datetime, disks: int) -> list[str]:
-    """The EBS snapshots of one point in time, one a disk."""
+    """The EBS snapshots of one point in time, one per disk."""
     return [hexadecimal("snap-", seed, server_id, at.isoformat(), number) for number in range(disks)]

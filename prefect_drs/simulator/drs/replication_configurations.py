@@ -1,4 +1,4 @@
-"""Replication configurations: how source servers replicate, and which points in time are kept."""
+"""Replication configurations: how source servers replicate, and the retention of points in time."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ REPLICATION_FIELDS = ("stagingAreaSubnetId", "ebsEncryptionKeyArn", *DEFAULT_REP
 
 
 def check_pit_policy(policy: list[dict[str, Any]] | None) -> None:
-    """Refuse a policy whose minute rule is not AWS's only one (every 10 minutes, an hour).
+    """Refuse a policy whose minute rule is not the only one that AWS allows (every 10 minutes for an hour).
 
     Raises:
-        ValidationException: a rule that DRS does not take.
+        ValidationException: DRS does not allow the rule.
     """
     for rule in policy or ():
         if rule["units"] == "MINUTE" and (rule["interval"], rule["retentionDuration"]) != (10, 60):
@@ -54,7 +54,7 @@ class ReplicationConfigurations:
         return self._servers.one(params["sourceServerID"]).replication_configuration()
 
     def update_replication_configuration(self, params: Params) -> Wire:
-        """UpdateReplicationConfiguration: what is not given stays."""
+        """UpdateReplicationConfiguration: omitted members keep their values."""
         server = self._servers.one(params["sourceServerID"])
         check_pit_policy(params.get("pitPolicy"))
         server.replication_settings.update(given(params, (*REPLICATION_FIELDS, "name", "replicatedDisks")))

@@ -1,7 +1,7 @@
-"""The wire of DRS: which operation a request is, its input checked against the model, its answer or error as JSON.
+"""The wire format of DRS: a request's operation, its input validated against the model, its response or error as JSON.
 
-DRS speaks REST with JSON whose members carry the model's own names, so answers are written as they are; that is what
-keeps a call short.
+DRS uses REST with JSON whose members have the model's names, so outputs are serialised unchanged; this keeps calls
+fast.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class DRSResponse(BaseResponse):
         return operation, {**{k: v for k, v in body.items() if v is not None}, **params}, None
 
     def answer(self, request: Request, operation: str, params: Params, fault: DRSError | None) -> TYPE_RESPONSE:
-        """Status, headers and body; `fault` is what kept the request from being read."""
+        """Status, headers and body; `fault` is the error of a request that could not be parsed."""
         try:
             if fault is not None:
                 raise fault
@@ -76,15 +76,15 @@ class DRSResponse(BaseResponse):
         return _STATUS[operation], self._headers(), json.dumps(result)
 
     def carry_out(self, operation: str, params: Params) -> Wire:
-        """The output of an operation whose input fits the model.
+        """The output of an operation whose input is valid.
 
         Raises:
-            DRSError: one that the operation may have.
+            DRSError: an error of the operation.
         """
         return drs_backends[self.current_account][self.region].call(operation, params)
 
     def refuse(self, error: DRSError) -> TYPE_RESPONSE:
-        """An error as the wire has it."""
+        """An error in wire form."""
         return error.status, {**self._headers(), **error.headers()}, json.dumps(error.body())
 
     def _headers(self) -> dict[str, str]:

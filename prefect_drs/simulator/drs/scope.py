@@ -1,7 +1,7 @@
-"""One account and region: how its resources are named, what time it is there, and what happens next.
+"""One account and region: ids of its resources, its time, and its scheduled events.
 
-State is advanced lazily: `Scope.advance` handles the events that are due by now. Events are plain data (time, number,
-name, arguments), so that they can be stored; resources register a handler for each name.
+State advances lazily: `Scope.advance` handles the events that are due. Events are plain data (time, number, name,
+arguments), so that they can be stored; resources register a handler for each name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Event = tuple[datetime, int, str, tuple[Any, ...]]
 
 
 class Scope:
-    """What every resource is given. Ids follow from seed, account, region and what they name."""
+    """The context of every resource. Ids depend on seed, account, region and their subject."""
 
     def __init__(self, account_id: str, region: str, partition: str) -> None:
         self.account_id = account_id
@@ -41,7 +41,7 @@ class Scope:
         return self.account_id, self.region
 
     def now(self) -> datetime:
-        """The time; while an event is handled, the event's own time, however late that happens."""
+        """The time; while an event is handled, the event's scheduled time."""
         return self._event_at or environment.current().now()
 
     def handle(self, **handlers: Callable[..., None]) -> None:
@@ -49,7 +49,7 @@ class Scope:
         self._handlers.update(handlers)
 
     def schedule(self, at: datetime, event: str, *args: Any) -> None:
-        """Let the handler of `event` be called with `at` and `args` at that time. Arguments must be plain data."""
+        """Schedule a call of the handler of `event` with `at` and `args` at that time. Arguments must be plain data."""
         self.events_issued += 1
         heapq.heappush(self.events, (at, self.events_issued, event, args))
 
@@ -87,6 +87,6 @@ class Scope:
         """`arn:aws:drs:<region>:<account>:<kind>/<name>`."""
         return f"arn:{self.partition}:drs:{self.region}:{self.account_id}:{kind}/{name}"
 
-    def tell(self, kind: str, arn: str, **detail: str) -> None:
-        """Send EventBridge an event about a resource; see `event_bus`."""
-        event_bus.tell(self.account_id, self.region, self.now(), kind, arn, **detail)
+    def emit(self, kind: str, arn: str, **detail: str) -> None:
+        """Send an event about a resource to EventBridge; see `event_bus`."""
+        event_bus.put_event(self.account_id, self.region, self.now(), kind, arn, **detail)

@@ -1,4 +1,4 @@
-"""DRS of other accounts and regions, as far as staging accounts and failback reach into them."""
+"""DRS of other accounts and regions, for staging accounts and failback."""
 
 from __future__ import annotations
 

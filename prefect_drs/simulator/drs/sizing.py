@@ -1,6 +1,6 @@
 """Right-sizing: the EC2 instance type that DRS recommends for a source server's processors and memory.
 
-DRS's BASIC method takes the smallest of the general, compute and memory families that holds both.
+DRS's BASIC method selects the smallest type of the general, compute and memory families that has enough of both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _MISSING = {"c5.8xlarge", "c5.16xlarge"}
 
 
 def recommended_instance_type(cpus: int, ram_bytes: int) -> str:
-    """The smallest type with at least `cpus` processors and `ram_bytes` of memory, the largest where none has."""
+    """The smallest type with at least `cpus` processors and `ram_bytes` of memory; the largest type if none has."""
     for size, factor in _SIZES:
         if 2 * factor < cpus:
             continue

@@ -1,7 +1,7 @@
-"""Source networks: VPCs whose make-up DRS replicates and deploys anew.
+"""Source networks: VPCs whose configuration DRS replicates and deploys.
 
-The replication takes two minutes and always succeeds; a recovery copies the VPC and its subnets into this region's
-EC2. What CloudFormation does on AWS (stacks, exported templates) is told, not done.
+The replication takes two minutes and always succeeds; a recovery copies the VPC and its subnets into this region's EC2.
+The simulator reports CloudFormation stacks and exported templates, but does not create them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class SourceNetworks:
         self._scope.handle(network_protected=self._protect, network_deployed=self._finish)
 
     def create_source_network(self, params: Params) -> Wire:
-        """CreateSourceNetwork of a VPC that is there."""
+        """CreateSourceNetwork of an existing VPC."""
         if len(self._networks) >= QUOTA_SOURCE_NETWORKS:
             raise ServiceQuotaExceededException(
                 f"This account has {QUOTA_SOURCE_NETWORKS} source networks in {self._scope.region}.",
@@ -139,7 +139,7 @@ class SourceNetworks:
         return {"sourceNetwork": network.wire()}
 
     def _protect(self, at: datetime, network_id: str, generation: int) -> None:
-        """The network is replicated."""
+        """Mark the network as PROTECTED."""
         network = self._networks.get(network_id)
         if network is not None and network.generation == generation:
             network.status = "PROTECTED"
@@ -154,7 +154,7 @@ class SourceNetworks:
         return {"sourceNetwork": network.wire()}
 
     def export_source_network_cfn_template(self, params: Params) -> Wire:
-        """ExportSourceNetworkCfnTemplate: tells the place; the simulator writes no template there."""
+        """ExportSourceNetworkCfnTemplate: returns the URL; the simulator writes no template."""
         network = self._networks.one(params["sourceNetworkID"])
         buckets = [t.settings.get("exportBucketArn") for t in self._templates.values()]
         if not buckets or not buckets[0]:
@@ -163,7 +163,7 @@ class SourceNetworks:
         return {"s3DestinationUrl": f"https://{bucket}.s3.amazonaws.com/{network.network_id}.yaml"}
 
     def associate_source_network_stack(self, params: Params) -> Wire:
-        """AssociateSourceNetworkStack: a job that points the network at a stack that is there."""
+        """AssociateSourceNetworkStack: a job that associates the network with an existing stack."""
         network = self._networks.one(params["sourceNetworkID"])
         network.stack = params["cfnStackName"]
         job = self._begin_job([network], "ASSOCIATE_NETWORK_RECOVERY", {})
@@ -204,15 +204,15 @@ class SourceNetworks:
         return job
 
     def _start(self, at: datetime, job: Job) -> None:
-        """Jobs of networks have no servers: they deploy, and end."""
+        """Start a network job: it has no servers; it deploys and ends."""
         for resource in job.resources:
             resource["launchStatus"] = "IN_PROGRESS"
             network = self._networks.get(resource["participatingResourceID"]["sourceNetworkID"])
-            job.note(at, f"{EVENTS[job.initiated_by]}_START", eventResourceData=_told(network))
+            job.note(at, f"{EVENTS[job.initiated_by]}_START", eventResourceData=_resource_data(network))
         self._scope.schedule(at + DEPLOYMENT_TAKES, "network_deployed", job.job_id)
 
     def _finish(self, at: datetime, job_id: str) -> None:
-        """The networks stand."""
+        """Deploy the networks and end the job."""
         job = self._register.active(job_id)
         if job is None:
             return
@@ -226,7 +226,7 @@ class SourceNetworks:
                 self._deploy(network, job_id)
             if network.last_recovery is not None:
                 network.last_recovery["lastRecoveryResult"] = "ASSOCIATE_SUCCESS" if associates else "SUCCESS"
-            job.note(at, f"{EVENTS[job.initiated_by]}_END", eventResourceData=_told(network))
+            job.note(at, f"{EVENTS[job.initiated_by]}_END", eventResourceData=_resource_data(network))
         self._runs.end(at, job)
 
     def _deploy(self, network: SourceNetwork, job_id: str) -> None:
@@ -246,7 +246,7 @@ class SourceNetworks:
         network.launched_vpc = vpc.id
 
 
-def _told(network: SourceNetwork | None) -> Wire:
+def _resource_data(network: SourceNetwork | None) -> Wire:
     if network is None:
         return {}
     return {

@@ -102,7 +102,7 @@ class SourceServer:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names by which a fault may select it."""
+        """The names by which a fault can select it."""
         return (self.server_id, self.hostname, self.tags.get("Name", self.hostname))
 
     def points_in_time(self, seed: int, now: datetime) -> list[PointInTime]:
@@ -202,7 +202,7 @@ class SourceServers:
     _busy: BusyServers
 
     def describe_source_servers(self, params: Params) -> Wire:
-        """DescribeSourceServers: by id, by hardware id, by staging account; a page at a time."""
+        """DescribeSourceServers: by id, by hardware id, by staging account; one page."""
         filters = params.get("filters") or {}
         wanted = filters.get("sourceServerIDs")
         if wanted:

@@ -1,7 +1,7 @@
 """Staging accounts: servers that one account replicates and another launches.
 
-An extended source server in the target account shows the replication of its staging server as it is; its launch
-configuration and its jobs are the target's own.
+An extended source server in the target account shows the replication of its staging server; its launch configuration
+and its jobs belong to the target account.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STAGING_ACCOUNTS_A_PAGE = 50
 
 @dataclass(slots=True)
 class StagingAccounts:
-    """Extended source servers, and the staging accounts that they come from."""
+    """Extended source servers and their staging accounts."""
 
     _scope: Scope
     _servers: Store[SourceServer]
@@ -31,7 +31,7 @@ class StagingAccounts:
     _siblings: Siblings
 
     def list_staging_accounts(self, params: Params) -> Wire:
-        """ListStagingAccounts: the accounts that extended source servers here come from."""
+        """ListStagingAccounts: the staging accounts of the extended source servers."""
         accounts = sorted({s.staging_area["stagingAccountID"] for s in self._servers.values() if s.extended})
         return answer_page(
             "ListStagingAccounts",
@@ -60,7 +60,7 @@ class StagingAccounts:
         return {s.staging_area["stagingSourceServerArn"] for s in self._servers.values() if s.extended}
 
     def list_extensible_source_servers(self, params: Params) -> Wire:
-        """ListExtensibleSourceServers: those of a staging account that are neither extended here nor extensions."""
+        """ListExtensibleSourceServers: a staging account's own servers that are not extended here."""
         staging = self._staging(params["stagingAccountID"])
         here = self._extended()
         found = [s for s in staging.servers.values() if not s.extended and s.arn not in here]
@@ -74,7 +74,8 @@ class StagingAccounts:
     def create_extended_source_server(self, params: Params) -> Wire:
         """CreateExtendedSourceServer.
 
-        The 300 replicating servers are the staging account's to keep; the 4,000 source servers are this one's.
+        The quota of 300 replicating servers applies to the staging account, the quota of 4,000 source servers to this
+        one.
         """
         arn = params["sourceServerArn"]
         _, _, _, region, account_id, name = arn.split(":", 5)
@@ -94,7 +95,7 @@ class StagingAccounts:
     def extend(
         self, original: SourceServer, staging_account: str, tags: dict[str, str], *, server_id: str | None = None
     ) -> SourceServer:
-        """Make the extension of a staging server here; its id follows from the original's where none is given."""
+        """Create the extended server of a staging server; by default its id is derived from the original's."""
         server = self._enrolment.enrol(
             NewSourceServer.like(
                 original,

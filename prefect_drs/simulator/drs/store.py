@@ -1,4 +1,4 @@
-"""Where the resources of an account and region are kept, and which of its source servers are in active jobs."""
+"""Stores for the resources of an account and region, and the source servers in active jobs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Store(dict[str, T]):
         self.kind = kind
 
     def one(self, name: str) -> T:
-        """The resource of an id or ARN.
+        """The resource with this id or ARN.
 
         Raises:
-            ResourceNotFoundException: there is none.
+            ResourceNotFoundException: it does not exist.
         """
         if name not in self:
             raise ResourceNotFoundException(self.kind, name)
@@ -38,7 +38,7 @@ class BusyServers(dict[str, str]):
         """Refuse an operation on a source server, or on a recovery instance of it, that is in an active job.
 
         Raises:
-            ConflictException: naming the job.
+            ConflictException: names the job.
         """
         job_id = self.get(server_id)
         if job_id is None:

@@ -1,7 +1,7 @@
-"""Tags of everything that DRS names by an ARN.
+"""Tags of all resources with an ARN.
 
-The model lets a key have 0 to 256 characters; AWS's tagging rules, which hold for all services, let it have 1 to 128
-and keep those that begin with `aws:` for itself, in any case of the letters; they do not count against the 50.
+The model allows keys of 0 to 256 characters. AWS's tagging rules, which apply to all services, allow 1 to 128 and
+reserve keys that begin with `aws:`, case-insensitive; reserved tags do not count against the limit of 50.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Tagging:
         return {}
 
     def untag_resource(self, params: Params) -> Wire:
-        """UntagResource: keys that are not there are passed over."""
+        """UntagResource: unknown keys are ignored."""
         tags = self._tags_of(params["resourceArn"])
         for key in params["tagKeys"]:
             tags.pop(key, None)

@@ -1,4 +1,4 @@
-"""Where moto sends the calls of DRS."""
+"""The URLs that moto routes to DRS."""
 
 from __future__ import annotations
 

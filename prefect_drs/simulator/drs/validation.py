@@ -1,8 +1,8 @@
 """Input against the botocore model: types, required members, enums, and the patterns and lengths that botocore's own
 client does not check.
 
-In: an operation's name and the parsed input. Out: nothing, or a ValidationException that names every member at fault,
-in the words AWS uses. Checks are compiled once a shape.
+In: an operation's name and the parsed input. Out: nothing, or a ValidationException that names every invalid member in
+AWS's wording. The checks of each shape are compiled once.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ def service_model() -> Any:
 
 
 def check_input(operation: str, params: dict[str, Any]) -> None:
-    """Hold `params` against the input shape of `operation`.
+    """Validate `params` against the input shape of `operation`.
 
     Raises:
-        ValidationException: with one `fieldList` entry a member at fault.
+        ValidationException: with one `fieldList` entry per invalid member.
     """
     faults: Faults = {}
     _check_of(operation)(params, "", faults)
     if faults:
         many = "1 validation error" if len(faults) == 1 else f"{len(faults)} validation errors"
-        told = "; ".join(f"Value at '{name}' failed to satisfy constraint: {text}" for name, text in faults.items())
-        raise ValidationException(f"{many} detected: {told}", fields=faults)
+        details = "; ".join(f"Value at '{name}' failed to satisfy constraint: {text}" for name, text in faults.items())
+        raise ValidationException(f"{many} detected: {details}", fields=faults)
 
 
 @functools.cache
@@ -46,7 +46,7 @@ def _check_of(operation: str) -> Check:
 
 
 def compile_check(shape: Any, known: dict[str, Check]) -> Check:
-    """A function that tells what is wrong with a value of `shape`; `known` ends recursion in the model."""
+    """A function that yields the faults of a value of `shape`; `known` ends recursion in the model."""
     if shape.name in known:
         return known[shape.name]
     if shape.type_name == "structure":

@@ -1,4 +1,4 @@
-"""The forms of the DRS model: input and output as dictionaries, times and durations as text."""
+"""The wire form of the DRS model: input and output as dictionaries, times and durations as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def wire_time(at: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """A time as the model's ISO8601DatetimeString has it."""
+    """Parse the model's ISO8601DatetimeString."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -28,7 +28,7 @@ def parse_duration(text: str) -> timedelta:
     """An ISO 8601 duration (`PT5M`).
 
     Raises:
-        pydantic.ValidationError: it is none.
+        pydantic.ValidationError: not a duration.
     """
     return _DURATION.validate_python(text)
 
@@ -46,10 +46,10 @@ def wire_duration(span: timedelta) -> str:
 
 
 def dropping_none(data: dict[str, Any]) -> dict[str, Any]:
-    """The members that have a value: the wire has no nulls."""
+    """The members that have a value: the wire format has no nulls."""
     return {key: value for key, value in data.items() if value is not None}
 
 
 def given(params: Params, names: tuple[str, ...]) -> Wire:
-    """The members of an input that have a value, of those named."""
+    """The named members of an input that have a value."""
     return {name: params[name] for name in names if params.get(name) is not None}

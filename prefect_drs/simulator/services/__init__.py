@@ -1,1 +1,1 @@
-"""What the sandbox adds to moto's services: checks in front of each, and operations of AWS that moto lacks."""
+"""The sandbox's additions to moto's services: checks in front of each service, and AWS operations that moto lacks."""

@@ -1,7 +1,8 @@
-"""AssumeRole as AWS decides it: the role exists, its trust policy names the caller, its conditions hold.
+"""AssumeRole with AWS's checks: the role exists, its trust policy names the caller, its conditions are met.
 
-moto gives a session to anybody for any role; this stands in front of it. In: who calls, which role, which ExternalId.
-Out: nothing, or `AssumeRoleDeniedError` in the words of STS. Of the request's context only sts:ExternalId is known.
+moto issues a session to any caller for any role; this check runs first. In: the caller, the role, the ExternalId. Out:
+nothing, or `AssumeRoleDeniedError` with STS's message. The only condition key in the request's context is
+sts:ExternalId.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from .policies import conditions_hold, listed, matches, statements
 
 
 class AssumeRoleDeniedError(Exception):
-    """STS's AccessDenied. The text is the one that a caller sees: it does not say which of the checks failed."""
+    """STS's AccessDenied. Like AWS's message, it does not say which of the checks failed."""
 
     code = "AccessDenied"
     status = 403
 
 
 class RegionDisabledError(AssumeRoleDeniedError):
-    """STS's RegionDisabledException: it is the role's account for which the region must be enabled."""
+    """STS's RegionDisabledException: the region must be enabled for the role's account."""
 
     code = "RegionDisabledException"
 
@@ -42,11 +43,11 @@ class SessionTooLongError(AssumeRoleDeniedError):
 def check(
     backend: STSBackend, access_key: str, region: str, role_arn: str, external_id: str | None, seconds: int
 ) -> None:
-    """Let the caller assume the role, or not.
+    """Check that the caller may assume the role.
 
     Raises:
-        AssumeRoleDeniedError: no such role, not trusted, or another ExternalId than the policy asks for.
-        RegionDisabledError: STS of a region that is not enabled for the role's account was asked.
+        AssumeRoleDeniedError: no such role, not trusted, or another ExternalId than the policy requires.
+        RegionDisabledError: the call went to STS in a region that is not enabled for the role's account.
         SessionTooLongError: more seconds than the role allows.
     """
     _, caller_arn, caller_account = backend.get_caller_identity(access_key, region)
@@ -72,7 +73,7 @@ def check(
 
 
 def trusts(policy: str, caller_arn: str, caller_account: str, external_id: str | None) -> bool:
-    """Whether a trust policy lets a caller in: an Allow that holds, and no Deny that does."""
+    """Whether a trust policy allows a caller: a matching Allow, and no matching Deny."""
     context = {} if external_id is None else {"sts:externalid": [external_id]}
     effects = {
         statement.get("Effect")

@@ -1,9 +1,8 @@
-"""What stands before any service: whether the region answers and is enabled, whether the session lives and may do this.
+"""Checks in front of every service: the region is reachable and enabled, the session is valid and has the permission.
 
-How a call gets no answer is here too.
-
-In: a request and who sent it. Out: nothing, or an error of AWS, or `NoAnswerError`. Within `mock_aws` no answer is
-botocore's own connection error, raised at once; over HTTP the connection is closed, which botocore tells the same way.
+Also drops the response of a call. In: a request and its caller. Out: nothing, an AWS error, or `NoAnswerError`. Within
+`mock_aws` a missing response is botocore's connection error, raised immediately; over HTTP the connection is closed,
+which botocore reports in the same way.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from . import permissions
 
 
 class NoAnswerError(Exception):
-    """The caller hears nothing. `code`: unreachable, time-out or lose-answer."""
+    """The caller gets no response. `code`: unreachable, time-out or lose-answer."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -29,7 +28,7 @@ class NoAnswerError(Exception):
 
 
 def admit(service: str, operation: str, account: str, region: str, access_key: str) -> OperationFault | None:
-    """Let a call through, or not; the planted fault that hits the operation, which may only lose the answer.
+    """Check a call; returns the fault that hits the operation, which can then only lose the response.
 
     Raises:
         NoAnswerError: the region is unreachable, or the operation times out.
@@ -43,12 +42,12 @@ def admit(service: str, operation: str, account: str, region: str, access_key: s
 
 
 def check(service: str, operation: str, account: str, region: str, access_key: str) -> None:
-    """Let a call through, or not.
+    """Check a call.
 
     Raises:
         NoAnswerError: the region is unreachable.
         UnrecognizedClientException: the region is not enabled for the account.
-        ExpiredTokenException: the session that signed it is over.
+        ExpiredTokenException: the session that signed it has expired.
         AccessDeniedException: the policies of its role do not allow it.
     """
     runtime = current()
@@ -75,7 +74,7 @@ def check(service: str, operation: str, account: str, region: str, access_key: s
 
 
 def drop(request: Any, silence: NoAnswerError) -> TYPE_RESPONSE:
-    """Give no answer.
+    """Drop the response.
 
     Raises:
         botocore.exceptions.HTTPClientError: within `mock_aws`, what botocore would raise.
@@ -88,5 +87,5 @@ def drop(request: Any, silence: NoAnswerError) -> TYPE_RESPONSE:
     if silence.code == "unreachable":
         raise EndpointConnectionError(endpoint_url=url, error="the sandbox's region is unreachable")
     if silence.code == "time-out":
-        raise ReadTimeoutError(endpoint_url=url, error="the sandbox gives no answer")
-    raise ConnectionClosedError(endpoint_url=url, error="the sandbox lost the answer", request=request)
+        raise ReadTimeoutError(endpoint_url=url, error="the sandbox does not respond")
+    raise ConnectionClosedError(endpoint_url=url, error="the sandbox lost the response", request=request)

@@ -1,7 +1,7 @@
 """DRS behind the sandbox's checks and faults.
 
-Every call passes, in this order: region reachable and enabled, session alive, action allowed, operation faults, input
-against the model, throttle, account initialised, state brought up to now, the operation itself.
+Every call passes these steps in order: region reachable and enabled, session valid, action allowed, operation faults,
+validation of the input, throttle, account initialised, due events processed, the operation itself.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _FORBIDDEN = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "
 
 
 class SandboxDRSResponse(DRSResponse):
-    """DRS, one call after another, each told to the runtime's observers."""
+    """DRS with one call at a time; each call is passed to the runtime's observers."""
 
     def answer(self, request: Request, operation: str, params: Params, fault: DRSError | None) -> TYPE_RESPONSE:
-        """Status, headers and body, or no answer."""
+        """Status, headers and body, or no response."""
         runtime = current()
         account, region = self.current_account, self.region
         code = ""
@@ -50,7 +50,7 @@ class SandboxDRSResponse(DRSResponse):
         return answer
 
     def carry_out(self, operation: str, params: Params) -> Wire:
-        """The output of an operation, unless it is throttled, or DRS has no endpoint in the region."""
+        """The output of an operation; refused if it is throttled, or if DRS has no endpoint in the region."""
         runtime = current()
         if runtime.throttle is not None:
             runtime.throttle.take(self.current_account, self.region, operation, runtime.now())

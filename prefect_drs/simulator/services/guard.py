@@ -1,12 +1,11 @@
 """The sandbox's own checks in front of moto's services: regions, sessions, faults, and AssumeRole.
 
 In: moto's handlers of EC2, IAM, STS, SSM, SNS, SQS, EventBridge, KMS and Service Quotas. Out: the same handlers behind
-the checks that DRS has too: an unreachable region gives no answer, an expired session is refused, so is an action that
-the role lacks, an operation fault of that service hits; each refusal in the service's own form. moto's AssumeRole is
-put behind `assume_role`.
+the checks of DRS: an unreachable region does not respond, expired sessions and actions that the role lacks are refused
+in the service's own form, and operation faults of that service apply. `assume_role` runs before moto's AssumeRole.
 
-Before EC2 is asked, the launches that have come due are carried out. All of it holds within `mock_aws` and over HTTP
-alike, since both go through the handlers in moto's `urls` modules.
+Due launches are processed before each EC2 call. All of this applies within `mock_aws` and over HTTP, since both use the
+handlers in moto's `urls` modules.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ Handler = Callable[[Request, str, Any], TYPE_RESPONSE]
 
 
 def guard_services() -> None:
-    """Put the checks in front of moto's services. Made once a process, by `install`."""
+    """Put the checks in front of moto's services. Called once per process, by `install`."""
     ours = {
         TokenResponse.dispatch: SandboxTokenResponse.dispatch,
         EC2Response.dispatch: SandboxEC2Response.dispatch,
@@ -87,7 +86,7 @@ def guard_services() -> None:
 
 
 def guarded(handler: Handler, service: str) -> Handler:
-    """A handler of moto's behind the sandbox's checks."""
+    """A moto handler behind the sandbox's checks."""
 
     @functools.wraps(handler)
     def check_first(request: Request, full_url: str, headers: Any) -> TYPE_RESPONSE:
@@ -112,8 +111,8 @@ def guarded(handler: Handler, service: str) -> Handler:
             return _refusal(service, status, code, error.message)
         except AccessDeniedException as error:
             code, status = _DENIED.get(service, ("AccessDenied", 403))
-            told = f"You are not authorized to perform this operation. {error.message}"
-            return _refusal(service, status, code, told if service == "ec2" else error.message)
+            message = f"You are not authorized to perform this operation. {error.message}"
+            return _refusal(service, status, code, message if service == "ec2" else error.message)
         except assume_role.AssumeRoleDeniedError as denied:
             return _refusal(service, denied.status, denied.code, str(denied))
         except connection.NoAnswerError as silence:
@@ -166,7 +165,7 @@ def _refusal(service: str, status: int, code: str, message: str) -> TYPE_RESPONS
 
 
 class SandboxTokenResponse(TokenResponse):
-    """STS, with AssumeRole decided as AWS decides it, and its sessions remembered."""
+    """STS with AWS's checks of AssumeRole; records the sessions."""
 
     def assume_role(self) -> ActionResult:
         """AssumeRole."""

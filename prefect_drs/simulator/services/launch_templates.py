@@ -1,11 +1,11 @@
-"""EC2's launch templates where moto is short of AWS: pages, the source of a new version, and versions that go.
+"""EC2's launch templates where moto differs from AWS: pagination, the source of a new version, deletion of versions.
 
-In: the calls of launch templates, before moto's own answers. Out: AWS's. moto numbers versions by their place in a
-list; a template from which versions were deleted goes by its numbers from then on, and never gives one out again.
+In: calls of launch templates, before moto's handlers. Out: AWS's responses. moto numbers versions by their position in
+a list; after a deletion, a template uses stored version numbers, and never reuses one.
 
 Sources: EC2 API reference, DescribeLaunchTemplateVersions, DescribeLaunchTemplates, CreateLaunchTemplateVersion and
-DeleteLaunchTemplateVersions. It says of a default version that it cannot be deleted, not with which code: here
-`unexpectedError`, as for all that has no code of its own.
+DeleteLaunchTemplateVersions. The default version cannot be deleted; the reference does not name the error code, so it
+is `unexpectedError`, the code of unspecified errors.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 
 class NumberedLaunchTemplate(LaunchTemplate):
-    """A launch template whose versions go by their numbers, with gaps where some were deleted."""
+    """A launch template with stored version numbers, which have gaps after deletions."""
 
     issued: int
     """The highest number ever given out."""
 
     @classmethod
     def adopt(cls, template: LaunchTemplate) -> NumberedLaunchTemplate:
-        """Let a template of moto's be one of these from now on."""
+        """Convert a moto template in place."""
         adopted: Any = template
         if not isinstance(template, cls):
             adopted.issued = template.latest_version_number
@@ -43,17 +43,17 @@ class NumberedLaunchTemplate(LaunchTemplate):
         return cast("NumberedLaunchTemplate", adopted)
 
     def create_version(self, data: dict[str, Any], description: str) -> LaunchTemplateVersion:
-        """The next version; its number is a new one."""
+        """Create the next version; its number was never used."""
         self.issued += 1
         version = LaunchTemplateVersion(self, self.issued, data, description)
         self.versions.append(version)
         return version
 
     def get_version(self, num: Any) -> LaunchTemplateVersion:
-        """The version of a number, `$Latest` or `$Default`.
+        """The version with a number, or `$Latest` or `$Default`.
 
         Raises:
-            InvalidLaunchTemplateVersionNotFound: there is none, or none any more.
+            InvalidLaunchTemplateVersionNotFound: it does not exist, or was deleted.
         """
         if str(num).lower() == "$latest":
             return self.versions[-1]
@@ -62,7 +62,7 @@ class NumberedLaunchTemplate(LaunchTemplate):
         return self._numbered(num)
 
     def default_version(self) -> LaunchTemplateVersion:
-        """The version that is launched from where none is named."""
+        """The version that a launch uses by default."""
         return self._numbered(self.default_version_number)
 
     def _numbered(self, number: Any) -> LaunchTemplateVersion:
@@ -72,9 +72,10 @@ class NumberedLaunchTemplate(LaunchTemplate):
         raise InvalidLaunchTemplateVersionNotFound(version=number, template_id=self.id)
 
     def delete_version(self, number: str) -> tuple[str, str] | None:
-        """Delete a version; None, or why it could not be: a `LaunchTemplateErrorCode` and a message."""
+        """Delete a version; returns None, or a `LaunchTemplateErrorCode` and a message."""
         if str(self.default_version_number) == number:
-            return "unexpectedError", f"Version {number} is the default version of {self.id}: make another the default."
+            message = f"Version {number} is the default version of {self.id}: set another default first."
+            return "unexpectedError", message
         try:
             self.versions.remove(self._numbered(number))
         except InvalidLaunchTemplateVersionNotFound as missing:
@@ -83,15 +84,15 @@ class NumberedLaunchTemplate(LaunchTemplate):
 
 
 class SandboxEC2Response(EC2Response):
-    """EC2, with launch templates as AWS has them, and the default key for EBS."""
+    """EC2 with AWS's launch template behaviour and the default key for EBS."""
 
     def get_ebs_default_kms_key_id(self) -> ActionResult:
-        """GetEbsDefaultKmsKeyId: AWS's own key unless ModifyEbsDefaultKmsKeyId named another."""
+        """GetEbsDefaultKmsKeyId: the AWS managed key, unless ModifyEbsDefaultKmsKeyId set another."""
         self.error_on_dryrun()
         return ActionResult({"KmsKeyId": self.ec2_backend.default_kms_key_id or "alias/aws/ebs"})
 
     def describe_launch_templates(self) -> ActionResult:
-        """DescribeLaunchTemplates, a page at a time."""
+        """DescribeLaunchTemplates, with pagination."""
         names, ids = self._get_param("LaunchTemplateNames", []), self._get_param("LaunchTemplateIds", [])
         filters = self._filters_from_querystring()
         self.error_on_dryrun()
@@ -99,7 +100,7 @@ class SandboxEC2Response(EC2Response):
         return self._page("LaunchTemplates", {"names": names, "ids": ids, "filters": filters}, found, self._template)
 
     def describe_launch_template_versions(self) -> ActionResult:
-        """DescribeLaunchTemplateVersions of one template, or of all ($Latest, $Default), a page at a time."""
+        """DescribeLaunchTemplateVersions of one template, or of all ($Latest, $Default), with pagination."""
         query = {
             "template_name": self._get_param("LaunchTemplateName"),
             "template_id": self._get_param("LaunchTemplateId"),
@@ -107,19 +108,19 @@ class SandboxEC2Response(EC2Response):
         }
         lowest, highest = self._get_int_param("MinVersion"), self._get_int_param("MaxVersion")
         self.error_on_dryrun()
-        told = self.ec2_backend.describe_launch_template_versions(
+        versions = self.ec2_backend.describe_launch_template_versions(
             **query, min_version=None, max_version=None, max_results=None
         )
         found = {
             (template.id, version.number): version
-            for template, version in told
+            for template, version in versions
             if (lowest or 0) <= version.number <= (highest or version.number)
         }
         bounds = {"lowest": lowest, "highest": highest}
         return self._page("LaunchTemplateVersions", {**query, **bounds}, list(found.values()), self._version)
 
     def create_launch_template_version(self) -> ActionResult:
-        """CreateLaunchTemplateVersion: what is not given is the source version's."""
+        """CreateLaunchTemplateVersion: omitted settings are inherited from the source version."""
         template = self._named_template()
         source = self._get_param("SourceVersion")
         data = self._get_param("LaunchTemplateData", {})
@@ -129,7 +130,7 @@ class SandboxEC2Response(EC2Response):
         return ActionResult({"LaunchTemplateVersion": self._version(version)})
 
     def delete_launch_template_versions(self) -> ActionResult:
-        """DeleteLaunchTemplateVersions: up to 200, each deleted or told why not; never the default."""
+        """DeleteLaunchTemplateVersions: up to 200, each with its result; never the default version."""
         numbers = self._get_param("Versions", [])
         if len(numbers) > LARGEST_PAGE:
             raise InvalidParameterValue(f"You can delete up to {LARGEST_PAGE} versions in a single request.")

@@ -1,8 +1,8 @@
-"""OpsItems, which moto's SSM does not have: opened, read and listed.
+"""OpsItems, which moto's SSM lacks: create, get and describe.
 
-In: CreateOpsItem, GetOpsItem, DescribeOpsItems. Out: AWS's answers. An item whose `/aws/dedup` is that of one still
-open from the same source is refused, as OpsCenter does. Filters are Equal and Contains, on what an item's summary
-holds. Items stay as they were opened: nothing here changes one.
+In: CreateOpsItem, GetOpsItem, DescribeOpsItems. Out: AWS's responses. An item is refused if an open item of the same
+source has the same `/aws/dedup`, as in OpsCenter. Filters are Equal and Contains, on the fields of an item's summary.
+Items are never updated.
 
 Sources: Systems Manager API reference; user guide, "Managing duplicate OpsItems".
 """
@@ -40,7 +40,7 @@ class SandboxSSMResponse(SimpleSystemManagerResponse):
 
     @property
     def _items(self) -> dict[str, dict[str, Any]]:
-        """Kept in moto's backend, so that they are saved, loaded and forgotten with it."""
+        """The items; stored in moto's backend, so that they are saved, loaded and reset with it."""
         kept: dict[str, dict[str, Any]] = vars(self.ssm_backend).setdefault("ops_items", {})
         return kept
 
@@ -85,7 +85,7 @@ class SandboxSSMResponse(SimpleSystemManagerResponse):
         return ActionResult({"OpsItem": self._items[item_id]})
 
     def describe_ops_items(self) -> ActionResult:
-        """DescribeOpsItems, newest first, a page at a time."""
+        """DescribeOpsItems, newest first, with pagination."""
         filters = self._get_param("OpsItemFilters", [])
         for one in filters:
             if one["Operator"] not in _MATCHES:

@@ -1,7 +1,7 @@
-"""Whether the policies of an assumed role allow a call, and IAM's own answer to the same question.
+"""Permission checks for calls of assumed roles, and IAM's SimulatePrincipalPolicy with the same evaluation.
 
-In: a session and the action that it asks for. Out: nothing, or `NotPermittedError` in AWS's words. The caller's own
-keys, which are made up, may do all. Which resource a call is about is not told here: see `policies.decide`.
+In: a session and the action of its call. Out: nothing, or `NotPermittedError` with AWS's message. The caller's own
+dummy keys have all permissions. The resource of a call is unknown here: see `policies.decide`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ LARGEST_PAGE = 1000
 
 
 class NotPermittedError(Exception):
-    """The role may not. Each service has its own code for it."""
+    """The role lacks the permission. Each service has its own error code for it."""
 
 
 def check(session: Session, service: str, operation: str, region: str) -> None:
-    """Let a call of an assumed role through, or not.
+    """Check the permission of an assumed role's call.
 
     Raises:
         NotPermittedError: its policies do not allow the action, or deny it.
@@ -55,10 +55,10 @@ def check(session: Session, service: str, operation: str, region: str) -> None:
 
 
 class SandboxIAMResponse(IamResponse):
-    """IAM, with the simulation of a principal's policies."""
+    """IAM with SimulatePrincipalPolicy."""
 
     def simulate_principal_policy(self) -> ActionResult:
-        """SimulatePrincipalPolicy: what the policies of a user, a group's member or a role say, a page at a time."""
+        """SimulatePrincipalPolicy: the policies of a user (with its groups) or a role, with pagination."""
         context = {
             str(entry["ContextKeyName"]).lower(): [str(value) for value in entry.get("ContextKeyValues", [])]
             for entry in self._get_param("ContextEntries", [])

@@ -1,8 +1,8 @@
-"""What IAM policies decide: Allow, Deny, wildcards and conditions, for one action on one resource.
+"""Evaluation of IAM policies: Allow, Deny, wildcards and conditions, for one action on one resource.
 
-In: policy documents, an action, a resource, and what is known of the request. Out: a `PolicyDecision`, in the words of
-SimulatePrincipalPolicy. An explicit Deny wins; without any Allow it is an implicit one. A condition whose operator is
-not known here never holds. Permissions boundaries, session policies and resource policies are not looked at.
+In: policy documents, an action, a resource, and the request's context. Out: a `PolicyDecision`, with the values of
+SimulatePrincipalPolicy. An explicit Deny overrides; without any Allow the result is an implicit Deny. A condition with
+an unknown operator is false. Permissions boundaries, session policies and resource policies are not evaluated.
 
 Sources: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements" and "Condition operators".
 """
@@ -33,18 +33,18 @@ class PolicyDecision(StrEnum):
 
 
 class UnknownPrincipalError(LookupError):
-    """There is no such user or role."""
+    """The user or role does not exist."""
 
 
 def decide(documents: Iterable[str], action: str, resource: str | None, context: Context) -> PolicyDecision:
-    """What these policies together say.
+    """The combined decision of these policies.
 
     Args:
         documents: identity policies, as JSON.
         action: such as `drs:StartRecovery`.
-        resource: an ARN or `*`; None where the resource of a call is not known: then an Allow counts for whatever
-            resources, and a Deny only where it is for all.
-        context: what is known of the request.
+        resource: an ARN or `*`; None if the resource is unknown: then an Allow counts for any resource, and a Deny only
+            if it covers all resources.
+        context: the request's context keys.
     """
     decision = PolicyDecision.IMPLICIT_DENY
     for document in documents:
@@ -61,19 +61,19 @@ def decide(documents: Iterable[str], action: str, resource: str | None, context:
 
 @lru_cache(maxsize=1024)
 def statements(document: str) -> tuple[Mapping[str, Any], ...]:
-    """The statements of a policy document, however it is quoted."""
+    """The statements of a policy document, URL-encoded or not."""
     policy = json.loads(document if document.lstrip().startswith("{") else unquote(document))
     found = policy.get("Statement", []) if isinstance(policy, dict) else []
     return tuple(one for one in listed(found) if isinstance(one, dict))
 
 
 def listed(value: Any) -> list[Any]:
-    """A value that may stand alone as the list it may be instead."""
+    """A list, also of a single value."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def matches(pattern: str, text: str, flags: int = 0) -> bool:
-    """Whether a text fits a pattern of IAM: `*` is any characters, `?` is one."""
+    """Whether a text matches an IAM pattern: `*` matches any characters, `?` one."""
     return _compiled(pattern, flags).fullmatch(text) is not None
 
 
@@ -95,7 +95,7 @@ def _holds_for(statement: Mapping[str, Any], resource: str | None) -> bool:
 
 
 def conditions_hold(conditions: Mapping[str, Any] | None, context: Context) -> bool:
-    """Whether all conditions of a statement hold."""
+    """Whether all conditions of a statement are true."""
     return all(
         _condition_holds(operator, [str(value) for value in listed(values)], context.get(key.lower()))
         for operator, asked in (conditions or {}).items()
@@ -139,7 +139,7 @@ def policies_of(arn: str) -> list[str]:
     """The documents of the identity policies of a user (its groups' too) or a role, inline and attached.
 
     Raises:
-        UnknownPrincipalError: there is none of that ARN.
+        UnknownPrincipalError: no principal has this ARN.
     """
     parts = arn.split(":", 5)
     if len(parts) != 6 or not parts[4].isdigit():

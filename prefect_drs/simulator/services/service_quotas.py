@@ -1,7 +1,7 @@
-"""Service Quotas, which moto has of VPC only: EC2's quotas on vCPUs of running On-Demand instances.
+"""EC2's vCPU quotas for running On-Demand instances in Service Quotas, of which moto only has VPC's.
 
-In: GetServiceQuota, ListServiceQuotas, ListAWSDefaultServiceQuotas of service `ec2`. Out: AWS's answers. An account has
-`DEFAULT_VCPUS` of each class unless `set_vcpu_quota` says otherwise; a new account of AWS has 5 and 0.
+In: GetServiceQuota, ListServiceQuotas, ListAWSDefaultServiceQuotas of service `ec2`. Out: AWS's responses. An account
+has `DEFAULT_VCPUS` of each class unless `set_vcpu_quota` changes it; a new AWS account has 5 and 0.
 
 Sources: Service Quotas API reference; EC2 user guide, "Amazon EC2 On-Demand Instance quotas".
 """
@@ -32,7 +32,7 @@ _CLASSES = {
 
 
 def set_vcpu_quota(account_id: str, region: str, code: str, vcpus: float) -> None:
-    """Let an account and region have this quota.
+    """Set a quota of an account and region.
 
     Args:
         account_id: the account.
@@ -41,7 +41,7 @@ def set_vcpu_quota(account_id: str, region: str, code: str, vcpus: float) -> Non
         vcpus: its value.
 
     Raises:
-        KeyError: there is no quota of that code.
+        KeyError: no quota has this code.
     """
     if code not in _CLASSES:
         raise KeyError(code)
@@ -49,13 +49,13 @@ def set_vcpu_quota(account_id: str, region: str, code: str, vcpus: float) -> Non
 
 
 def _values(account_id: str, region: str) -> dict[str, float]:
-    """Kept in moto's backend, so that they are saved, loaded and forgotten with it."""
+    """The changed quotas; stored in moto's backend, so that they are saved, loaded and reset with it."""
     kept: dict[str, float] = vars(servicequotas_backends[account_id][region]).setdefault("vcpu_quotas", {})
     return kept
 
 
 class SandboxServiceQuotasResponse(ServiceQuotasResponse):
-    """Service Quotas, with those of EC2."""
+    """Service Quotas including those of EC2."""
 
     def _quota(self, code: str, value: float) -> dict[str, Any]:
         return {

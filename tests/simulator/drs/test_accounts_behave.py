@@ -42,7 +42,7 @@ def client(taken: boto3.Session, service: str) -> Any:
 
 
 @documented(STS)
-def test_a_role_that_is_not_there_cannot_be_assumed(rig: Rig) -> None:
+def test_a_missing_role_cannot_be_assumed(rig: Rig) -> None:
     with refused("AccessDenied"):
         session(rig)
 
@@ -83,7 +83,7 @@ def test_the_keys_of_a_session_reach_the_account_of_its_role(rig: Rig) -> None:
 
 
 @documented(EXPIRY)
-def test_a_session_that_is_over_is_refused_by_every_service(rig: Rig) -> None:
+def test_an_expired_session_is_refused_by_every_service(rig: Rig) -> None:
     make_role()
     rig.sandbox.backend(TARGET, rig.region).initialize_service()
     taken = session(rig, DurationSeconds=900)
@@ -101,7 +101,7 @@ def test_a_session_that_is_over_is_refused_by_every_service(rig: Rig) -> None:
 
 
 @documented(EXPIRY)
-def test_the_expiry_that_is_told_is_the_moment_of_the_refusal(rig: Rig) -> None:
+def test_a_session_is_refused_from_its_stated_expiry_on(rig: Rig) -> None:
     make_role()
     got = rig.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="test")["Credentials"]
     assert (got["Expiration"] - rig.sandbox.clock.now()).total_seconds() == 3600

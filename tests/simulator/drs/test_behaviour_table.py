@@ -20,12 +20,12 @@ MODULES = {
     "test_accounts_behave": "Accounts and sessions",
     "test_permissions_behave": "Permissions and regions",
 }
-HEAD = """# What the simulator does as AWS does
+HEAD = """# AWS behaviour that the simulator reproduces
 
-Each row is a test in `tests/simulator/drs`; a test holds this table against them. A source is a page of AWS's
-documentation, or the shape of the botocore model that settles it. Where AWS's documentation says nothing (how long a
-stage takes, which error answers an unknown server in StartRecovery, how large a default page is), the choice is noted
-in [simulator.md](simulator.md).
+Each row is a test in `tests/simulator/drs`; a test compares this table with them. A source is a page of AWS's
+documentation, or the shape of the botocore model that defines the behaviour. Where AWS's documentation is silent (the
+duration of a stage, the error for an unknown server in StartRecovery, the default page size),
+[simulator.md](simulator.md) records the choice.
 """
 
 
@@ -52,7 +52,7 @@ def _linked(source: str) -> str:
 
 def test_the_documentation_lists_every_behaviour_with_its_source() -> None:
     assert TABLE.read_text(encoding="utf-8") == table(), (
-        "docs/simulator-behaviours.md is behind the tests: write it anew with "
+        "docs/simulator-behaviours.md is behind the tests: regenerate it with "
         "`python -m tests.simulator.drs.test_behaviour_table`"
     )
 

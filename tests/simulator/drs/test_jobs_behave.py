@@ -58,7 +58,7 @@ def test_the_log_of_a_launch_has_its_events_in_the_order_of_the_work(rig: Rig) -
 
 
 @documented(API + "API_DescribeJobLogItems.html")
-def test_the_log_is_told_oldest_first(rig: Rig) -> None:
+def test_the_log_is_listed_oldest_first(rig: Rig) -> None:
     job = rig.launch(rig.seed(5))
     times = [item["logDateTime"] for item in rig.drs.describe_job_log_items(jobID=job["jobID"])["items"]]
     assert all(earlier <= later for earlier, later in pairwise(times))
@@ -89,7 +89,7 @@ def test_a_failed_launch_is_in_the_log_as_launch_failed(rig: Rig) -> None:
 
 
 @documented(MODEL + "JobLogEvent")
-def test_one_failed_server_does_not_hold_the_others_of_its_job(rig: Rig) -> None:
+def test_one_failed_server_does_not_affect_the_others_of_its_job(rig: Rig) -> None:
     ids = rig.seed(3)
     rig.sandbox.faults.fail_server(ids[1], "snapshot")
     job = rig.launch(ids)
@@ -114,7 +114,7 @@ def test_a_job_has_an_end_only_when_it_is_completed(rig: Rig) -> None:
 
 
 @documented(API + "API_DescribeJobs.html")
-def test_jobs_are_told_newest_first(rig: Rig) -> None:
+def test_jobs_are_listed_newest_first(rig: Rig) -> None:
     jobs = []
     for server in rig.seed(3):
         jobs.append(rig.start([server])["jobID"])
@@ -179,7 +179,7 @@ def test_a_server_with_no_snapshot_at_all_is_skipped_and_failed(rig: Rig) -> Non
 
 
 @documented(GUIDE + "failback-preparing-failover.html")
-def test_a_job_that_hangs_is_given_up_after_a_day(rig: Rig) -> None:
+def test_a_job_that_hangs_is_cancelled_after_a_day(rig: Rig) -> None:
     (server,) = rig.seed()
     rig.sandbox.faults.fail_server(server, "conversion", effect="hang")
     job = rig.start([server])
@@ -191,7 +191,7 @@ def test_a_job_that_hangs_is_given_up_after_a_day(rig: Rig) -> None:
 
 
 @documented(MODEL + "LifeCycleLastLaunch")
-def test_the_source_server_tells_of_its_last_launch(rig: Rig) -> None:
+def test_the_source_server_shows_its_last_launch(rig: Rig) -> None:
     (server,) = rig.seed()
     assert rig.server(server)["lastLaunchResult"] == "NOT_STARTED"
     job = rig.start([server])
@@ -245,7 +245,7 @@ def test_post_launch_actions_run_in_their_order_after_the_launch(rig: Rig) -> No
 
 
 @documented(EVENTS)
-def test_eventbridge_is_told_how_the_launch_of_each_server_ended(rig: Rig) -> None:
+def test_eventbridge_gets_an_event_with_the_launch_result_of_each_server(rig: Rig) -> None:
     heard = hearing_drs(rig)
     good, bad = rig.seed(2)
     rig.sandbox.faults.fail_server(bad)

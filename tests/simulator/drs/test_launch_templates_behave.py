@@ -91,7 +91,7 @@ def test_launch_templates_come_in_pages_too(rig: Rig) -> None:
 
 
 @documented(EC2 + "API_CreateLaunchTemplateVersion.html")
-def test_a_new_version_inherits_what_is_not_given_from_its_source_version(rig: Rig) -> None:
+def test_a_new_version_inherits_omitted_settings_from_its_source_version(rig: Rig) -> None:
     template_id = template_of(rig, rig.seed()[0])
     rig.ec2.create_launch_template_version(
         LaunchTemplateId=template_id, SourceVersion="1", LaunchTemplateData={"InstanceType": "m5.large"}
@@ -101,7 +101,7 @@ def test_a_new_version_inherits_what_is_not_given_from_its_source_version(rig: R
 
 
 @documented(EC2 + "API_DeleteLaunchTemplateVersions.html")
-def test_deleted_versions_are_gone_and_their_numbers_never_come_again(rig: Rig) -> None:
+def test_deleted_versions_are_gone_and_their_numbers_are_never_reused(rig: Rig) -> None:
     template_id = with_versions(rig, 5)
     answer = delete(rig, template_id, 2, 5)
     assert [item["VersionNumber"] for item in answer["SuccessfullyDeletedLaunchTemplateVersions"]] == [2, 5]
@@ -124,7 +124,7 @@ def test_the_default_version_of_a_template_cannot_be_deleted(rig: Rig) -> None:
 
 
 @documented(EC2 + "API_ResponseError.html")
-def test_a_version_that_is_not_there_is_told_beside_those_that_were_deleted(rig: Rig) -> None:
+def test_a_missing_version_is_reported_besides_those_that_were_deleted(rig: Rig) -> None:
     template_id = with_versions(rig, 2)
     answer = delete(rig, template_id, 2, 9)
     (missing,) = answer["UnsuccessfullyDeletedLaunchTemplateVersions"]

@@ -40,7 +40,7 @@ def test_an_instance_takes_subnet_address_and_groups_of_the_launch_template(rig:
 
 
 @documented(TEMPLATES)
-def test_the_default_version_of_the_template_counts_not_the_latest(rig: Rig) -> None:
+def test_the_default_version_of_the_template_is_used_not_the_latest(rig: Rig) -> None:
     (server,) = rig.seed()
     keep_type(rig, server)
     rig.change_template(server, InstanceType="m5.xlarge")
@@ -49,7 +49,7 @@ def test_the_default_version_of_the_template_counts_not_the_latest(rig: Rig) -> 
 
 
 @documented(TEMPLATES)
-def test_the_template_counts_as_it_stands_when_the_job_starts(rig: Rig) -> None:
+def test_the_template_is_read_when_the_job_starts(rig: Rig) -> None:
     (server,) = rig.seed()
     keep_type(rig, server)
     rig.change_template(server, InstanceType="m5.xlarge")
@@ -139,7 +139,7 @@ def test_the_instance_profile_of_the_template_is_on_the_instance(rig: Rig) -> No
 
 
 @documented(TEMPLATES)
-def test_an_instance_profile_that_is_not_there_fails_the_launch(rig: Rig) -> None:
+def test_a_missing_instance_profile_fails_the_launch(rig: Rig) -> None:
     (server,) = rig.seed()
     rig.change_template(server, IamInstanceProfile={"Name": "missing"})
     assert "missing" in why_it_failed(rig, server)
@@ -170,7 +170,7 @@ def test_a_reserved_address_fails_the_launch(rig: Rig) -> None:
 
 
 @documented(TEMPLATES)
-def test_a_subnet_that_is_not_there_fails_the_launch(rig: Rig) -> None:
+def test_a_missing_subnet_fails_the_launch(rig: Rig) -> None:
     (server,) = rig.seed()
     rig.change_template(server, NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": "subnet-0123456789abcdef0"}])
     assert "InvalidSubnetID.NotFound" in why_it_failed(rig, server)
@@ -225,7 +225,7 @@ def test_a_recovery_replaces_the_former_recovery_instance(rig: Rig) -> None:
 
 
 @documented(API + "API_RecoveryInstance.html")
-def test_a_recovery_instance_tells_whether_it_is_a_drill(rig: Rig) -> None:
+def test_a_recovery_instance_shows_whether_it_is_a_drill(rig: Rig) -> None:
     one, two = rig.seed(2)
     launched(rig, one)
     launched(rig, two, drill=False)
@@ -249,7 +249,7 @@ def test_a_terminate_job_ends_the_instances_and_takes_them_out_of_drs(rig: Rig) 
 
 
 @documented(MODEL + "EC2InstanceState")
-def test_an_instance_terminated_outside_drs_is_told_as_terminated(rig: Rig) -> None:
+def test_an_instance_terminated_outside_drs_is_shown_as_terminated(rig: Rig) -> None:
     (server,) = rig.seed()
     instance = launched(rig, server)["InstanceId"]
     rig.ec2.terminate_instances(InstanceIds=[instance])
@@ -269,7 +269,7 @@ def test_a_recovery_instance_is_deleted_only_when_disconnected_and_ec2_keeps_it(
 
 
 @documented(API + "API_GetLaunchConfiguration.html")
-def test_a_launch_configuration_names_an_ec2_launch_template_that_is_there(rig: Rig) -> None:
+def test_a_launch_configuration_names_an_existing_ec2_launch_template(rig: Rig) -> None:
     (server,) = rig.seed()
     template = rig.drs.get_launch_configuration(sourceServerID=server)["ec2LaunchTemplateID"]
     versions = rig.ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Default"])
@@ -277,7 +277,7 @@ def test_a_launch_configuration_names_an_ec2_launch_template_that_is_there(rig: 
 
 
 @documented(API + "API_UpdateLaunchConfiguration.html")
-def test_an_update_of_a_launch_configuration_keeps_what_is_not_given(rig: Rig) -> None:
+def test_an_update_of_a_launch_configuration_keeps_omitted_settings(rig: Rig) -> None:
     (server,) = rig.seed()
     rig.drs.update_launch_configuration(sourceServerID=server, copyTags=True)
     told = rig.drs.update_launch_configuration(sourceServerID=server, licensing={"osByol": True})

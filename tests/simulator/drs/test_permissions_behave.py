@@ -47,7 +47,7 @@ def client(session: boto3.Session, service: str) -> Any:
 
 @pytest.mark.parametrize("service", CALLS)
 @documented(EVALUATION)
-def test_what_a_role_is_not_allowed_is_refused_in_the_form_of_the_service(rig: Rig, service: str) -> None:
+def test_a_denied_action_is_refused_in_the_form_of_the_service(rig: Rig, service: str) -> None:
     method, code, params = CALLS[service]
     rig.sandbox.backend(TARGET, REGION).initialize_service()
     session = entered(plant_role(TARGET))
@@ -61,7 +61,7 @@ def test_what_a_role_is_not_allowed_is_refused_in_the_form_of_the_service(rig: R
 
 
 @documented(EVALUATION)
-def test_a_role_without_any_policy_may_do_nothing_but_ask_who_it_is(rig: Rig) -> None:
+def test_a_role_without_any_policy_may_only_call_get_caller_identity(rig: Rig) -> None:
     role = plant_role(TARGET)
     session = entered(role)
     iam_backends[TARGET]["aws"].get_role("DRSOrchestrationRole").policies.clear()
@@ -117,7 +117,7 @@ def test_iam_simulates_what_the_policies_of_a_role_decide(rig: Rig) -> None:
 
 
 @documented(SIMULATION)
-def test_the_simulation_comes_in_pages_and_of_a_role_that_is_not_there_not_at_all(rig: Rig) -> None:
+def test_the_simulation_is_paginated_and_refused_for_a_missing_role(rig: Rig) -> None:
     role = plant_role(TARGET)
     iam = client(entered(role), "iam")
     actions = [f"drs:Action{number}" for number in range(5)]

@@ -7,7 +7,7 @@ from .rig import Rig, refused
 
 
 @documented(QUOTAS)
-def test_a_job_takes_100_servers_and_no_more(rig: Rig) -> None:
+def test_a_job_takes_at_most_100_servers(rig: Rig) -> None:
     ids = rig.seed(101)
     with refused("ServiceQuotaExceededException"):
         rig.start(ids)
@@ -15,7 +15,7 @@ def test_a_job_takes_100_servers_and_no_more(rig: Rig) -> None:
 
 
 @documented(QUOTAS)
-def test_20_jobs_are_at_work_at_once_and_no_more(rig: Rig) -> None:
+def test_at_most_20_jobs_are_active_at_once(rig: Rig) -> None:
     ids = rig.seed(22)
     for server in ids[:20]:
         rig.start([server])
@@ -26,7 +26,7 @@ def test_20_jobs_are_at_work_at_once_and_no_more(rig: Rig) -> None:
 
 
 @documented(QUOTAS)
-def test_500_servers_are_in_all_jobs_at_once_and_no_more(rig: Rig) -> None:
+def test_at_most_500_servers_are_in_all_jobs_at_once(rig: Rig) -> None:
     ids = rig.seed(501)
     for first in range(0, 500, 100):
         rig.start(ids[first : first + 100])
@@ -84,7 +84,7 @@ def test_the_jobs_of_two_regions_do_not_share_a_quota(rig: Rig) -> None:
 
 
 @documented(QUOTAS)
-def test_300_servers_replicate_and_no_more(rig: Rig) -> None:
+def test_at_most_300_servers_replicate(rig: Rig) -> None:
     rig.seed(300)
     with refused_by_backend():
         rig.seed(enforce_quotas=True)
@@ -99,7 +99,7 @@ def test_stopped_servers_do_not_count_as_replicating(rig: Rig) -> None:
 
 
 @documented(QUOTAS)
-def test_a_region_has_100_source_networks_and_no_more(rig: Rig) -> None:
+def test_a_region_has_at_most_100_source_networks(rig: Rig) -> None:
     for number in range(101):
         vpc = rig.ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"]
         args = {"vpcID": vpc, "originAccountID": rig.account, "originRegion": rig.region}

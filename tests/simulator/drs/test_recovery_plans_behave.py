@@ -89,7 +89,7 @@ def test_a_failed_step_is_retried_as_a_second_attempt(rig: Rig) -> None:
 
 
 @documented(API + "API_UpdateRecoveryPlanExecutionStep.html")
-def test_a_failed_step_can_be_skipped_and_the_rest_goes_on(rig: Rig) -> None:
+def test_a_failed_step_can_be_skipped_and_the_rest_continues(rig: Rig) -> None:
     one, two = rig.seed(2)
     rig.sandbox.faults.fail_server(one)
     execution = run(rig, plan(rig, server_step(rig, one), server_step(rig, two)))
@@ -139,7 +139,7 @@ def test_a_client_token_makes_the_start_of_an_execution_idempotent(rig: Rig) -> 
 
 
 @documented(API + "API_DeleteRecoveryPlan.html")
-def test_a_plan_under_way_cannot_be_deleted_nor_changed(rig: Rig) -> None:
+def test_a_running_plan_cannot_be_deleted_or_changed(rig: Rig) -> None:
     (one,) = rig.seed()
     arn = plan(rig, server_step(rig, one))
     run(rig, arn)
@@ -150,7 +150,7 @@ def test_a_plan_under_way_cannot_be_deleted_nor_changed(rig: Rig) -> None:
 
 
 @documented(API + "API_DeleteRecoveryPlanExecution.html")
-def test_only_an_execution_that_is_over_can_be_deleted(rig: Rig) -> None:
+def test_only_an_execution_that_has_ended_can_be_deleted(rig: Rig) -> None:
     (one,) = rig.seed()
     execution = run(rig, plan(rig, server_step(rig, one)))
     with refused("ConflictException"):

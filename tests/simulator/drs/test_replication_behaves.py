@@ -31,7 +31,7 @@ def test_replication_goes_through_its_states_to_continuous(rig: Rig) -> None:
 
 
 @documented(MODEL + "DataReplicationInitiationStepName")
-def test_the_initiation_steps_are_told_in_their_order(rig: Rig) -> None:
+def test_the_initiation_steps_are_listed_in_their_order(rig: Rig) -> None:
     (server,) = rig.seed(replication_state="INITIATING")
     rig.advance(200)
     steps = rig.server(server)["dataReplicationInfo"]["dataReplicationInitiation"]["steps"]
@@ -91,7 +91,7 @@ def test_only_a_stopped_server_starts_to_replicate(rig: Rig) -> None:
 
 
 @documented(API + "API_DisconnectSourceServer.html")
-def test_disconnecting_sets_the_disks_to_zero_and_takes_the_lag_away(rig: Rig) -> None:
+def test_disconnecting_sets_the_disks_to_zero_and_removes_the_lag(rig: Rig) -> None:
     (server,) = rig.seed()
     told = rig.drs.disconnect_source_server(sourceServerID=server)["dataReplicationInfo"]
     assert told["dataReplicationState"] == "DISCONNECTED"
@@ -227,7 +227,7 @@ def test_stop_failback_sets_the_state_back_to_not_started(rig: Rig) -> None:
 
 
 @documented(API + "API_DisconnectRecoveryInstance.html")
-def test_a_disconnected_recovery_instance_is_told_so(rig: Rig) -> None:
+def test_a_disconnected_recovery_instance_is_shown_as_disconnected(rig: Rig) -> None:
     (server,) = rig.seed()
     instance = rig.launch([server])["participatingServers"][0]["recoveryInstanceID"]
     rig.drs.disconnect_recovery_instance(recoveryInstanceID=instance)
@@ -313,7 +313,7 @@ def test_a_server_that_never_was_continuous_has_no_points_in_time(state_name: st
 
 
 @documented(EVENTS)
-def test_eventbridge_is_told_when_replication_stalls_and_when_it_no_longer_does(rig: Rig) -> None:
+def test_eventbridge_gets_an_event_when_replication_stalls_and_when_it_resumes(rig: Rig) -> None:
     heard = hearing_drs(rig)
     (server,) = rig.seed()
     rig.backend.stall_replication(rig.backend.servers[server])

@@ -68,7 +68,7 @@ def test_a_page_of_no_items_is_refused(rig: Rig) -> None:
 
 
 @documented(API + "CommonErrors.html")
-def test_a_body_that_is_no_json_is_refused(rig: Rig) -> None:
+def test_a_body_that_is_not_json_is_refused(rig: Rig) -> None:
     from prefect_drs.simulator.drs.responses import DRSResponse
 
     class Garbage(DRSResponse):
@@ -106,7 +106,7 @@ def test_pages_of_jobs_hold_where_new_jobs_come_in_between(rig: Rig) -> None:
 
 
 @documented(API + "API_DescribeSourceServers.html")
-def test_a_token_that_was_not_given_out_is_refused(rig: Rig) -> None:
+def test_a_token_that_was_not_issued_is_refused(rig: Rig) -> None:
     with refused("ValidationException"):
         rig.drs.describe_source_servers(nextToken="bm9uZQ==")
 
@@ -165,14 +165,14 @@ def test_tags_of_aws_do_not_count_against_the_50(rig: Rig) -> None:
 
 
 @documented(API + "API_TagResource.html")
-def test_tags_of_what_is_not_there_are_not_found(rig: Rig) -> None:
+def test_tags_of_a_missing_resource_are_not_found(rig: Rig) -> None:
     arn = f"arn:aws:drs:{REGION}:123456789012:source-server/s-{'a' * 17}"
     with refused("ResourceNotFoundException"):
         rig.drs.tag_resource(resourceArn=arn, tags={"a": "b"})
 
 
 @documented(MODEL + "ThrottlingException")
-def test_too_many_calls_are_throttled_and_told_when_to_come_back() -> None:
+def test_too_many_calls_are_throttled_with_a_time_to_retry() -> None:
     with mock_drs(throttle=Throttle(rates={"DescribeJobs": Rate(per_second=1, burst=3)})) as sandbox:
         rig = Rig(sandbox)
         rig.backend.initialize_service()
