@@ -24,6 +24,7 @@ from typing import Any
 
 VARIABLE = "PREFECT_DRS_TESTS_WARM_CLI"
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ORPHAN_CHECK_SECONDS = 5.0
 LENGTH = struct.Struct("!i")
 IMPORTED = (
     "prefect.cli",
@@ -38,7 +39,7 @@ IMPORTED = (
 
 
 def serve(path: str) -> None:
-    """Import what commands import, then fork a process for each connection until the socket's folder is gone."""
+    """Import what commands import, then fork a process for each connection."""
     import importlib
 
     for module in IMPORTED:
@@ -47,8 +48,14 @@ def serve(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
-        while True:
-            connection, _ = listener.accept()
+        listener.settimeout(ORPHAN_CHECK_SECONDS)
+        parent = os.getppid()
+        while os.getppid() == parent:  # it ends with the tests, however they end
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            connection.setblocking(True)
             if os.fork() == 0:
                 listener.close()
                 _supervise(connection)

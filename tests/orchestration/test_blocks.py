@@ -54,7 +54,7 @@ def test_a_block_gives_the_way_into_its_account_without_prefect_in_it() -> None:
         ({"regions": ["mars-north-1"]}, "mars-north-1"),
         ({"regions": ["eu-west-1", "us-gov-west-1"]}, "aws, aws-us-gov"),
         ({"regions": ["cn-north-1"]}, "DRS is not in cn-north-1"),
-        ({"role_arn": "DRSOrchestrationRole"}, "not a role's ARN"),
+        ({"role_arn": "DRSOrchestrationRole"}, "not the ARN of a role"),
         ({"role_arn": "arn:aws:iam::333333333333:role/Recovery"}, "of account 333333333333"),
         ({"role_name": "a role"}, "role_name"),
         ({"external_id": "x"}, "ExternalId"),
@@ -62,7 +62,7 @@ def test_a_block_gives_the_way_into_its_account_without_prefect_in_it() -> None:
         ({"endpoint_url": "localhost:5566"}, "endpoint_url"),
         ({"regions": ["us-gov-west-1"], "role_arn": f"arn:aws:iam::{ACCOUNT}:role/R"}, "partition aws-us-gov"),
         ({"staging_accounts": [{"account_id": "12"}]}, "staging_accounts"),
-        ({"staging_accounts": [{"account_id": ACCOUNT}]}, "no staging account of itself"),
+        ({"staging_accounts": [{"account_id": ACCOUNT}]}, "cannot be its own staging account"),
         ({"staging_accounts": [{"account_id": "333333333333"}] * 2}, "listed twice: 333333333333"),
         (
             {"staging_accounts": [{"account_id": "333333333333", "role_arn": f"arn:aws:iam::{ACCOUNT}:role/R"}]},
