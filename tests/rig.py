@@ -19,7 +19,7 @@ from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal, MemoryJournal
 from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
-from prefect_drs.recovery.take_up import Start
+from prefect_drs.recovery.resume import Start
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.simulator import Sandbox, SpeedClock, mock_drs

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import boto3
 from botocore.config import Config
 
+from prefect_drs.aws.assume_role import assumed_session
 from prefect_drs.aws.call_count import CallCount
 from prefect_drs.aws.errors import UnreachableError, aws_call
 from prefect_drs.aws.regions import drs_regions, partition_of
-from prefect_drs.aws.roles import assumed_session
 from prefect_drs.core.errors import UsageError
 from prefect_drs.core.escaping import role_session_name
 

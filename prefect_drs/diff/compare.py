@@ -14,11 +14,11 @@ from typing import Any
 
 from prefect_drs.diff.model import (
     ChangeKind,
+    DefaultForecast,
     Difference,
     FieldChange,
     GroupChange,
     PlanChange,
-    PlanForecast,
     ServerChange,
     SettingsChange,
     WaveChange,
@@ -251,12 +251,12 @@ def _in_words(plan: RecoveryPlan) -> str:
     return " → ".join(", ".join(_labels(plan, generation)) for generation in WaveGraph.of(plan).generations)
 
 
-def _forecast(manifest: Manifest, plan: RecoveryPlan | None) -> PlanForecast | None:
+def _forecast(manifest: Manifest, plan: RecoveryPlan | None) -> DefaultForecast | None:
     found = waves_of_manifest(manifest, plan) if plan is not None else None
     if plan is None or found is None or not found.servers:
         return None
     result = forecast(found.waves, samples=SAMPLES, seed=SEED)
-    return PlanForecast(
+    return DefaultForecast(
         rto_p50_seconds=round(result.rto_p50, 1),
         rto_p90_seconds=round(result.rto_p90, 1),
         critical_path=_labels(plan, result.critical_path),

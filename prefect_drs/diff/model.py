@@ -54,7 +54,7 @@ class WaveChange(FrozenModel):
     fields: tuple[FieldChange, ...] = ()
 
 
-class PlanForecast(FrozenModel):
+class DefaultForecast(FrozenModel):
     """The forecast of a plan by the defaults; seconds from its start."""
 
     rto_p50_seconds: float
@@ -84,8 +84,8 @@ class PlanChange(FrozenModel):
     waves: tuple[WaveChange, ...] = ()
     order: tuple[str, str] | None = None
     fields: tuple[FieldChange, ...] = ()
-    forecast_before: PlanForecast | None = None
-    forecast_after: PlanForecast | None = None
+    forecast_before: DefaultForecast | None = None
+    forecast_after: DefaultForecast | None = None
     unknown_groups: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
 

@@ -15,10 +15,10 @@ from pydantic import JsonValue
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.diff.model import (
     ChangeKind,
+    DefaultForecast,
     Difference,
     FieldChange,
     PlanChange,
-    PlanForecast,
     ServerChange,
     SettingsChange,
     WaveChange,
@@ -143,7 +143,7 @@ def _forecast(plan: PlanChange) -> Iterator[str]:
         yield f"the forecast counts {unknown} as empty: only the accounts know which servers have the tags"
 
 
-def _expected(forecast: PlanForecast) -> str:
+def _expected(forecast: DefaultForecast) -> str:
     return f"P50 {duration(forecast.rto_p50_seconds)}, P90 {duration(forecast.rto_p90_seconds)}"
 
 

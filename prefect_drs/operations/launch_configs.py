@@ -52,7 +52,7 @@ class ServerReference(FrozenModel):
     server_id: str
 
 
-class ServerSettings(FrozenModel):
+class ServerSettingsFields(FrozenModel):
     """Settings of one server: given values replace those it has, null removes a value.
 
     Args:
@@ -66,13 +66,13 @@ class ServerSettings(FrozenModel):
     launch_template: dict[str, JsonValue] | None = None
 
     @model_validator(mode="after")
-    def _changes_something(self) -> ServerSettings:
+    def _changes_something(self) -> ServerSettingsFields:
         if self.use_group_defaults is None and self.launch_template is None:
             raise ValueError("give launchTemplate or useGroupDefaults")
         return self
 
 
-class UpdateServer(ServerSettings):
+class UpdateServer(ServerSettingsFields):
     """New settings of one server; with a version, only of that one of the group."""
 
     group_id: str
@@ -89,7 +89,7 @@ class UpdateServers(FrozenModel):
     """New settings of many servers of a group, all or nothing."""
 
     group_id: str
-    servers: Annotated[tuple[ServerSettings, ...], Field(min_length=1)]
+    servers: Annotated[tuple[ServerSettingsFields, ...], Field(min_length=1)]
     version: Version | None = None
 
 
@@ -193,7 +193,7 @@ def validate_static_ip(context: Context, request: TryAddress) -> TriedAddress:
     settings: dict[str, JsonValue] = {"staticPrivateIp": request.static_private_ip}
     if request.subnet_id is not None:
         settings["subnetId"] = request.subnet_id
-    tried = ServerSettings(server_id=request.server_id, launch_template=settings, use_group_defaults=False)
+    tried = ServerSettingsFields(server_id=request.server_id, launch_template=settings, use_group_defaults=False)
     _, faults = _examined(context, request.group_id, [tried], None, readings)
     concerned = [fault for fault in faults if any(word in fault.code for word in ADDRESS_WORDS)]
     return TriedAddress(valid=not concerned, faults=tuple(fault_json(fault) for fault in concerned))
@@ -201,7 +201,7 @@ def validate_static_ip(context: Context, request: TryAddress) -> TriedAddress:
 
 # ---- changing ----------------------------------------------------------------------------------------------------
 
-Editing = ServerSettings | str
+Editing = ServerSettingsFields | str
 """New settings of a server, or the id of one whose settings go."""
 
 
@@ -291,7 +291,7 @@ def _put(
         names = servers[_server_id(edit)].references if _server_id(edit) in servers else (_server_id(edit),)
         former = _own({"servers": entries}, names)
         entries = [entry for entry in entries if entry is not former]
-        if isinstance(edit, ServerSettings):
+        if isinstance(edit, ServerSettingsFields):
             entries.append(_edited(former or {"sourceServerId": edit.server_id}, edit))
     definition = {**stored.definition, "servers": entries}
     return Upsert(
@@ -299,7 +299,7 @@ def _put(
     )
 
 
-def _edited(former: Mapping[str, Any], edit: ServerSettings) -> dict[str, Any]:
+def _edited(former: Mapping[str, Any], edit: ServerSettingsFields) -> dict[str, Any]:
     given = edit.launch_template or {}
     settings = {**(former.get("launchTemplate") or {}), **given}
     entry = {**former, "launchTemplate": {word: value for word, value in settings.items() if value is not None}}

@@ -75,7 +75,7 @@ class ValidateStaging(StagingEntry):
     region: str | None = None
 
 
-class StagingAccounts(FrozenModel):
+class SavedStagingAccounts(FrozenModel):
     """The staging accounts that are saved for a target account."""
 
     target_account_id: str
@@ -146,7 +146,7 @@ class SyncedStaging(FrozenModel):
 
 
 @operation(kind=OperationKind.QUERY, permission="view_accounts")
-def get_staging_accounts(context: Context, request: TargetRequest) -> StagingAccounts:
+def get_staging_accounts(context: Context, request: TargetRequest) -> SavedStagingAccounts:
     """List the saved staging accounts of a target account.
 
     Raises:
@@ -181,7 +181,7 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
 
 
 @operation(kind=OperationKind.DATA, permission="modify_accounts")
-def remove_staging_account(context: Context, request: StagingRequest) -> StagingAccounts:
+def remove_staging_account(context: Context, request: StagingRequest) -> SavedStagingAccounts:
     """Delete a saved staging account; extended servers stay.
 
     Raises:
@@ -247,9 +247,9 @@ def sync_staging_accounts(context: Context, request: TargetsRequest) -> SyncedSt
 # ---- the saved list ----------------------------------------------------------------------------------------------
 
 
-def _saved(name: str, account: TargetAccount) -> StagingAccounts:
+def _saved(name: str, account: TargetAccount) -> SavedStagingAccounts:
     view = account_view(name, account)
-    return StagingAccounts(target_account_id=account.account_id, staging_accounts=view.staging_accounts)
+    return SavedStagingAccounts(target_account_id=account.account_id, staging_accounts=view.staging_accounts)
 
 
 def _targets(request: TargetsRequest) -> tuple[TargetAccount, ...]:

@@ -38,7 +38,7 @@ from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.packing import JobStart
 from prefect_drs.recovery.options import EngineOptions, EnginePorts, ExecutionContext
 from prefect_drs.recovery.points import points_reached
-from prefect_drs.recovery.take_up import Start, require_open
+from prefect_drs.recovery.resume import Start, require_open
 from prefect_drs.recovery.wave_runner import WaveRunner
 from prefect_drs.recovery.waves import LiveWave, WavePhase
 from prefect_drs.report.model import RecoveryReport, WaveStatus

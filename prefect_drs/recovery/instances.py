@@ -16,7 +16,8 @@ from prefect_drs.aws.drs import RecoveryInstance, describe_jobs, describe_recove
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import UsageError
-from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, SKEW
+from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG
+from prefect_drs.recovery.launch.lost_answers import SKEW
 from prefect_drs.report.model import RecoveryReport, WaveStatus
 
 GONE = frozenset({"TERMINATED", "NOT_FOUND"})  # EC2InstanceState of an instance that no longer runs and costs

@@ -1,4 +1,4 @@
-"""The retry policy: what is tried for a server that did not come up, and when its failure counts.
+"""The retry policy: what is tried for a server that did not come up.
 
 In: a server with what was tried for it, and its wave's policy. Out: the next step, or none. Pure: the caller reads
 older points in time and writes other settings. A step is tried only where the former attempt certainly failed: DRS said
@@ -7,10 +7,9 @@ so of that server in that job.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from prefect_drs.execution.state import ServerRun, ServerState, WaveRun
+from prefect_drs.execution.state import ServerRun, ServerState
 from prefect_drs.plan.model import LaunchSettings, Retry
 
 NO_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported")
@@ -55,17 +54,3 @@ def _elsewhere(run: ServerRun, retry: Retry) -> tuple[LaunchSettings, str] | Non
         if subnet_id not in run.tried and subnet_id != run.settings.subnet_id:
             return run.settings.model_copy(update={"subnet_id": subnet_id}), f"in {subnet_id}"
     return None
-
-
-def enough(wave: WaveRun, *, without: Collection[str] = (), counting_ready: bool = False) -> bool:
-    """Whether enough of a wave's servers are up for those that depend on it.
-
-    Args:
-        wave: the wave.
-        without: servers that are up and do not count, since their health checks did not pass.
-        counting_ready: count servers that may still be launched, too.
-    """
-    states = (ServerState.LAUNCHED, ServerState.READY) if counting_ready else (ServerState.LAUNCHED,)
-    up = [run for run in wave.in_state(*states) if run.server.source_server_id not in without]
-    needed = len(wave.servers) if wave.wave.min_healthy is None else wave.wave.min_healthy
-    return len(up) >= needed

@@ -32,8 +32,8 @@ from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError
 from prefect_drs.execution.events import Event, InstancesTerminated, TerminationAsked, TerminationStarted
 from prefect_drs.recovery.instances import GONE, Found, TerminationTarget
-from prefect_drs.recovery.launch.job_tracker import VISIBILITY
 from prefect_drs.recovery.launch.launch_errors import PASSING_REFUSALS
+from prefect_drs.recovery.launch.lost_answers import VISIBILITY
 from prefect_drs.recovery.launch.packing import Limits
 
 LOOK_EVERY = 10.0  # seconds between two looks at DRS while instances are being terminated

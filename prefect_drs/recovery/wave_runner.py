@@ -24,13 +24,13 @@ from prefect_drs.recovery.checks.wave_checks import wave_check_runner
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.launch_errors import passes
 from prefect_drs.recovery.options import ExecutionContext
-from prefect_drs.recovery.retry_policy import RetryStep, enough, next_step
+from prefect_drs.recovery.retry_policy import RetryStep, next_step
 from prefect_drs.recovery.settings_sync import SettingsSync
+from prefect_drs.recovery.wave_completion import enough, failure_reason
 from prefect_drs.recovery.waves import LiveWave, WavePhase
 from prefect_drs.report.checks import CheckPhase, CheckResult
 from prefect_drs.report.model import WaveStatus
 
-NAMED_AT_MOST = 5
 PREPARING_PATIENCE = timedelta(hours=6)  # how long settings are tried to be written while no further server succeeds
 PREPARING_LOOK = 1.0  # seconds between two looks at settings that are being written
 
@@ -279,13 +279,6 @@ class WaveRunner:
         failed = wave.run.in_state(ServerState.FAILED)
         reasons = [failure_reason(failed)] if failed else []
         self.end(wave, WaveStatus.COMPLETED, "; ".join([*reasons, *([wave.unhealthy] if wave.unhealthy else [])]))
-
-
-def failure_reason(failed: Sequence[ServerRun]) -> str:
-    """Which servers did not come up and why, one line."""
-    named = [f"{run.server.name} ({run.server.source_server_id}): {run.error}" for run in failed[:NAMED_AT_MOST]]
-    more = f"; and {len(failed) - NAMED_AT_MOST} more" if len(failed) > NAMED_AT_MOST else ""
-    return f"{len(failed)} server(s) not launched: " + "; ".join(named) + more
 
 
 def _expected_error(future: Future[None]) -> PrefectDrsError | None:

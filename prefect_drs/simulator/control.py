@@ -50,7 +50,7 @@ from prefect_drs.simulator.clock import SpeedClock
 from prefect_drs.simulator.drs.models import DRSBackend, drs_backends
 from prefect_drs.simulator.drs.replication import ReplicationState
 from prefect_drs.simulator.estate import estate_for
-from prefect_drs.simulator.estate_model import Circumstances, Estate
+from prefect_drs.simulator.estate_model import Circumstances, SandboxEstate
 from prefect_drs.simulator.request_log import RequestLog
 from prefect_drs.simulator.runtime import LOCK, Runtime
 from prefect_drs.simulator.seeding import seed_estate
@@ -94,7 +94,7 @@ class _ClockChange(_Body):
 
 class _Seed(_Body):
     manifests: list[Manifest] = []
-    estate: Estate | None = None
+    estate: SandboxEstate | None = None
     external_id: str | None = None
     accounts: dict[str, Circumstances] = {}
 
@@ -149,7 +149,7 @@ class ControlledSandbox(Protocol):
         ...
 
 
-class Control:
+class SandboxControl:
     """The WSGI application of the control endpoint of one sandbox."""
 
     def __init__(self, sandbox: ControlledSandbox) -> None:

@@ -1,6 +1,6 @@
 """The estate of a manifest: the accounts, networks and source servers that its plans need.
 
-In: one or more `Manifest`s, read for rehearsal (placeholders allowed). Out: an `Estate`, plain data that
+In: one or more `Manifest`s, read for rehearsal (placeholders allowed). Out: a `SandboxEstate`, plain data that
 `prefect_drs.simulator.seeding` builds in a sandbox, with bindings from the manifest's names to the ids of the
 resources. Pure: every id depends only on account, region and name, so the same file always gives the same estate, and
 seeding it twice changes nothing. Never reads an account, a clock or a file.
@@ -21,9 +21,9 @@ from prefect_drs.simulator.drs.identifiers import hexadecimal, identifier
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,
-    Estate,
     RegionSpec,
     RoleSpec,
+    SandboxEstate,
     SecurityGroupSpec,
     SourceServerSpec,
     SubnetSpec,
@@ -56,7 +56,7 @@ def estate_for(
     external_id: str | None = None,
     caller: str = CALLER_ACCOUNT,
     accounts: Mapping[str, Circumstances] | None = None,
-) -> Estate:
+) -> SandboxEstate:
     """The estate that all `manifests` need together.
 
     Args:
@@ -76,7 +76,7 @@ def estate_for(
             draft.remarks.append(f"{guess.reference}: no protection group of the file matches this reference.")
         else:
             draft.bound["protection_groups"].setdefault(guess.reference, {})["", ""] = guess.group_name
-    return Estate(
+    return SandboxEstate(
         accounts=built, bindings=draft.bindings(), guesses=tuple(guesses), remarks=tuple(dict.fromkeys(draft.remarks))
     )
 

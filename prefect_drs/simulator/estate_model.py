@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.plan.read.bindings import Bindings
-from prefect_drs.simulator.hardware import Machine
+from prefect_drs.simulator.hardware import SeededMachine
 from prefect_drs.simulator.matching import GroupGuess
 
 
@@ -59,7 +59,7 @@ class SourceServerSpec(EstateModel):
     reference: str
     hostname: str
     tags: dict[str, str]
-    machine: Machine
+    machine: SeededMachine
     private_ip: str = ""
     instance_id: str | None = None
     source_account: str | None = None
@@ -129,7 +129,7 @@ class Circumstances(EstateModel):
     staging_account: str | None = None
 
 
-class Estate(EstateModel):
+class SandboxEstate(EstateModel):
     """The resources of a manifest, the bindings to them, the guesses for the bindings, and remarks on omissions."""
 
     accounts: tuple[AccountSpec, ...]

@@ -1,7 +1,7 @@
 """A large generated estate: source servers spread over accounts and regions, each replicating a tagged EC2 instance.
 
-In: the number of servers, the accounts and regions, the tags. Out: an `Estate` for `seeding.seed_estate`. Pure: the
-same arguments give the same estate, independent of other seeded estates.
+In: the number of servers, the accounts and regions, the tags. Out: a `SandboxEstate` for `seeding.seed_estate`. Pure:
+the same arguments give the same estate, independent of other seeded estates.
 
     seed_estate(fleet(4000, accounts=ACCOUNTS, regions=drs_regions()[:30]))
 """
@@ -17,9 +17,9 @@ from prefect_drs.simulator.estate import CALLER_ACCOUNT, ORCHESTRATION_ROLE
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,
-    Estate,
     RegionSpec,
     RoleSpec,
+    SandboxEstate,
     SourceServerSpec,
 )
 from prefect_drs.simulator.hardware import machine_for
@@ -46,7 +46,7 @@ def fleet(
     server_tags: Tags = lambda _: {},
     external_id: str | None = None,
     circumstances: Mapping[str, Circumstances] | None = None,
-) -> Estate:
+) -> SandboxEstate:
     """An estate of source servers, distributed over the accounts and regions in turn.
 
     The EC2 instance of each server is in the same account, in the region that follows the server's own in `regions` (in
@@ -84,7 +84,7 @@ def fleet(
         )
     of = circumstances or {}
     made = (_account(name, dealt, regions, external_id, of.get(name, Circumstances())) for name in accounts)
-    return Estate(accounts=tuple(made), bindings=Bindings())
+    return SandboxEstate(accounts=tuple(made), bindings=Bindings())
 
 
 def _account(

@@ -1,6 +1,7 @@
 """Plausible machines for source servers: processors, memory, disks and operating system.
 
-In: a server's name, the instance type it is launched as, and an id that determines the random parts. Out: a `Machine`.
+In: a server's name, the instance type it is launched as, and an id that determines the random parts. Out: a
+`SeededMachine`.
 Pure: the same id always gives the same machine.
 """
 
@@ -34,7 +35,7 @@ class Disk(BaseModel):
     bytes: int
 
 
-class Machine(BaseModel):
+class SeededMachine(BaseModel):
     """A source server's hardware and operating system."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -47,7 +48,7 @@ class Machine(BaseModel):
     disks: tuple[Disk, ...]
 
 
-def machine_for(name: str, instance_type: str | None, settled_by: str) -> Machine:
+def machine_for(name: str, instance_type: str | None, settled_by: str) -> SeededMachine:
     """A machine that matches its name (`win`, `db`) and the instance type it is launched as."""
     chance = generator("machine", settled_by)
     is_windows = bool(_WINDOWS.search(name))
@@ -56,7 +57,7 @@ def machine_for(name: str, instance_type: str | None, settled_by: str) -> Machin
     disks = [Disk(device_name=first, bytes=chance.choice((80, 100, 120) if is_windows else (20, 30, 50)) * GIB)]
     if _DATABASE.search(name):
         disks.append(Disk(device_name=second, bytes=chance.choice((200, 300, 500, 800)) * GIB))
-    return Machine(
+    return SeededMachine(
         os="Windows" if is_windows else "Linux",
         os_name=chance.choice(_SERVERS if is_windows else _LINUX),
         cpus=cpus,

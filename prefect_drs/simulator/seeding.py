@@ -1,6 +1,6 @@
 """Building an estate in the sandbox: moto's EC2 and IAM, and DRS.
 
-In: an `Estate`. Out: a `Seeded`: the bindings, the new and the existing resources of each account, and remarks on
+In: a `SandboxEstate`. Out: a `Seeded`: the bindings, the new and the existing resources of each account, and remarks on
 omissions. All conflicts with previously seeded estates are detected before anything is created; then nothing is
 created. Seeding is idempotent. Works in the process of the backends.
 """
@@ -28,10 +28,10 @@ from prefect_drs.simulator.drs.source_servers import SourceServer
 from prefect_drs.simulator.estate import CALLER_ACCOUNT
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
-    Estate,
     EstateModel,
     RegionSpec,
     RoleSpec,
+    SandboxEstate,
     SecurityGroupSpec,
     SourceServerSpec,
     SubnetSpec,
@@ -67,7 +67,7 @@ class Seeded(EstateModel):
     remarks: tuple[str, ...]
 
 
-def seed_estate(estate: Estate) -> Seeded:
+def seed_estate(estate: SandboxEstate) -> Seeded:
     """Create the resources that do not exist yet.
 
     Raises:
@@ -100,7 +100,7 @@ def seed_estate(estate: Estate) -> Seeded:
     )
 
 
-def _clashes(estate: Estate) -> Iterator[str]:
+def _clashes(estate: SandboxEstate) -> Iterator[str]:
     for account in estate.accounts:
         for region in account.regions:
             where = f"account {account.account_id}, {region.region}"

@@ -35,7 +35,7 @@ from prefect_drs.core.private_files import make_folder, write_file
 from prefect_drs.simulator.callers import foreign_caller
 from prefect_drs.simulator.calls import CallObserver
 from prefect_drs.simulator.clock import SimulatorClock, SpeedClock
-from prefect_drs.simulator.control import PREFIX, Control
+from prefect_drs.simulator.control import PREFIX, SandboxControl
 from prefect_drs.simulator.http_server import SandboxHTTPServer
 from prefect_drs.simulator.registration import images_loaded, install
 from prefect_drs.simulator.request_log import RequestLog
@@ -169,7 +169,7 @@ class SandboxServer:
 
     def _application(self) -> WSGIApplication:
         services = CallObserver(ServicesApplication(), self.runtime)
-        control = Control(self)
+        control = SandboxControl(self)
 
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
             if environ["PATH_INFO"].startswith(PREFIX):

@@ -85,7 +85,7 @@ def test_an_extended_server_counts_against_its_staging_account_s_300_and_the_tar
     staging = sandbox.backend(STAGING, HERE.region)
     target = sandbox.backend(*HERE)
     for server in seed(sandbox, STAGING, 3)[:2]:
-        target.create_extended_source_server({"sourceServerArn": staging.servers[server].arn})
+        target.call("CreateExtendedSourceServer", {"sourceServerArn": staging.servers[server].arn})
     capacity = read_capacity(Sessions(), HERE)
     assert (capacity.source_servers, capacity.replicating, capacity.extended) == (3, 1, {STAGING: 2})
     assert capacity.extended_servers == 2

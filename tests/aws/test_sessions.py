@@ -12,9 +12,9 @@ import boto3
 import pytest
 from pydantic import SecretStr
 
+from prefect_drs.aws.assume_role import assumed_session
 from prefect_drs.aws.errors import CredentialsError, RoleAssumptionError, UnreachableError, aws_call, is_ambiguous
 from prefect_drs.aws.regions import drs_regions
-from prefect_drs.aws.roles import assumed_session
 from prefect_drs.aws.sessions import (
     AccountAccess,
     Sessions,

@@ -25,7 +25,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect_drs.orchestration.executions.lease import hold, limit_name
 from prefect_drs.orchestration.scheduled.deployments import get_tag_sync_status, update_tag_sync_settings
 from prefect_drs.orchestration.scheduled.tag_sync import LOCK, TagSyncBusyError
-from prefect_drs.simulator.estate_model import Estate
+from prefect_drs.simulator.estate_model import SandboxEstate
 from prefect_drs.simulator.fleet import fleet
 from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, until
 from tests.scheduled.conftest import artifacts, forget
@@ -38,7 +38,7 @@ OTHER, CLOSED = "222222222222", "444444444444"
 POOL = "drs-sandbox"
 
 
-def seed(rehearsal: Rehearsal, estate: Estate) -> None:
+def seed(rehearsal: Rehearsal, estate: SandboxEstate) -> None:
     rehearsal.control("POST", "/seed", {"estate": estate.model_dump(mode="json", by_alias=True)})
 
 

@@ -289,7 +289,7 @@ def test_a_removed_staging_account_takes_its_external_id_with_it(target: World) 
 def test_staging_accounts_that_drs_knows_are_discovered_and_added_once(target: World) -> None:
     (server,) = target.seed(STAGING, EU, 1)
     arn = target.rig.sandbox.backend(STAGING, EU).servers[server].arn
-    target.rig.sandbox.backend(TARGET, EU).create_extended_source_server({"sourceServerArn": arn})
+    target.rig.sandbox.backend(TARGET, EU).call("CreateExtendedSourceServer", {"sourceServerArn": arn})
     (found,) = target.op("discover_staging_accounts")["accounts"]
     assert found["stagingAccounts"] == [{"accountId": STAGING, "regions": [EU], "saved": False}]
     assert [account["added"] for account in target.op("sync_staging_accounts")["accounts"]] == [[STAGING]]

@@ -49,7 +49,7 @@ from prefect_drs.recovery.control_requests import ControlAction
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
 from prefect_drs.recovery.ports import Decision, GateAnswer
-from prefect_drs.recovery.take_up import Start, take_up
+from prefect_drs.recovery.resume import Start, take_up
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.runbook import Runbook
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws

@@ -21,7 +21,7 @@ from prefect_drs.recovery.control_requests import (
 )
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FolderStorage, MemoryJournal, StoredJournal
-from prefect_drs.recovery.take_up import Start, take_up
+from prefect_drs.recovery.resume import Start, take_up
 from prefect_drs.report.model import ExecutionStatus
 from tests.recovery.test_engine import statuses
 from tests.rig import Rig, WaveSpec

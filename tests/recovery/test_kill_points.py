@@ -85,8 +85,8 @@ def test_a_server_in_a_second_job_is_told() -> None:
         region = next(iter(world.waves[0].servers))
         server = world.waves[0].server_ids(region)[0]
         tags = {"prefect-drs:execution": "kill-points", "prefect-drs:wave": "1", "prefect-drs:batch": "1.9"}
-        sandbox.backend(ACCOUNT, region).start_recovery(
-            {"sourceServers": [{"sourceServerID": server}], "isDrill": True, "tags": tags}
+        sandbox.backend(ACCOUNT, region).call(
+            "StartRecovery", {"sourceServers": [{"sourceServerID": server}], "isDrill": True, "tags": tags}
         )
 
     run, _ = carry_out(world, None, wire(), afterwards=launch_again)

@@ -136,7 +136,9 @@ def test_a_server_that_a_job_of_somebody_else_never_lets_go_fails_after_half_a_d
     runbook = rig.runbook({1: WaveSpec(2)})
     held, other = servers(runbook)
     rig.sandbox.faults.add({"kind": "job", "slow": 200.0, "times": 1})
-    rig.sandbox.backend(ACCOUNT, REGION).start_recovery({"sourceServers": [{"sourceServerID": held}], "isDrill": True})
+    rig.sandbox.backend(ACCOUNT, REGION).call(
+        "StartRecovery", {"sourceServers": [{"sourceServerID": held}], "isDrill": True}
+    )
     report = bounded(rig, runbook)
     assert statuses(report) == {1: "FAILED"}
     assert "of somebody else for 12:00:00" in errors(report)[held]

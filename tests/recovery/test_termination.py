@@ -11,7 +11,7 @@ from prefect_drs.execution.events import Event
 from prefect_drs.execution.view import report_of
 from prefect_drs.recovery.instances import Found, TerminationRefusedError, find_instances
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.recovery.launch.job_tracker import VISIBILITY
+from prefect_drs.recovery.launch.lost_answers import VISIBILITY
 from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.recovery.termination import TerminationOutcome, TerminationResult, terminate, unanswered_in
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec

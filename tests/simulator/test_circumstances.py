@@ -14,7 +14,7 @@ from prefect_drs.aws.regions import drs_regions
 from prefect_drs.plan.model import Manifest, ProtectionGroup
 from prefect_drs.simulator import Sandbox, mock_drs
 from prefect_drs.simulator.estate import CALLER_ACCOUNT, account_number, estate_for
-from prefect_drs.simulator.estate_model import Circumstances, Estate
+from prefect_drs.simulator.estate_model import Circumstances, SandboxEstate
 from prefect_drs.simulator.fleet import fleet
 from prefect_drs.simulator.seeding import seed_estate
 
@@ -29,7 +29,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield handle
 
 
-def estate(account: str = TARGET, **told: Any) -> Estate:
+def estate(account: str = TARGET, **told: Any) -> SandboxEstate:
     group = {"groupName": "G", "region": REGION, "accountId": account, "sourceServerIds": ["db1", "db2"]}
     manifest = Manifest(
         schema_version="1.1", protection_groups=(ProtectionGroup.model_validate(group),), recovery_plans=()

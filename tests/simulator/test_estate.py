@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prefect_drs.plan import check_manifest
 from prefect_drs.plan.model import Manifest, ProtectionGroup
 from prefect_drs.simulator.estate import account_number, estate_for
-from prefect_drs.simulator.estate_model import Estate, RegionSpec
+from prefect_drs.simulator.estate_model import RegionSpec, SandboxEstate
 from prefect_drs.simulator.networks import SubnetNeed, may_hold, place_subnets, plan_networks, tightest
 
 THREE_TIER = Path(__file__).parents[2] / "examples" / "three-tier.json"
@@ -28,12 +28,12 @@ def manifest(*groups: dict[str, Any], **more: Any) -> Manifest:
     )
 
 
-def only_region(estate: Estate) -> RegionSpec:
+def only_region(estate: SandboxEstate) -> RegionSpec:
     ((region,),) = (account.regions for account in estate.accounts)
     return region
 
 
-def three_tier() -> Estate:
+def three_tier() -> SandboxEstate:
     reading = check_manifest(THREE_TIER, rehearsal=True)
     assert reading.manifest is not None
     return estate_for(reading.manifest)
@@ -68,7 +68,7 @@ def test_the_same_manifest_always_asks_for_the_same_estate() -> None:
 
 def test_an_estate_survives_json() -> None:
     estate = three_tier()
-    assert Estate.model_validate_json(estate.model_dump_json(by_alias=True)) == estate
+    assert SandboxEstate.model_validate_json(estate.model_dump_json(by_alias=True)) == estate
 
 
 def test_a_tag_selection_finds_at_least_two_servers_with_all_its_tags() -> None:

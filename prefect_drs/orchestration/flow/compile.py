@@ -33,7 +33,7 @@ from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
-from prefect_drs.recovery.take_up import require_not_cancelled
+from prefect_drs.recovery.resume import require_not_cancelled
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import OtherExecution, Runbook, resolve
 from prefect_drs.runbook.exclusions import parse_exclusions

@@ -60,7 +60,7 @@ from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, Journal, JournalUnavailableError
 from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Gate
-from prefect_drs.recovery.take_up import Start, take_up
+from prefect_drs.recovery.resume import Start, take_up
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook, RunbookWave
 

@@ -35,7 +35,7 @@ from prefect_drs.orchestration.storage.journal_storage import holder, open_journ
 from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.options import EnginePorts
-from prefect_drs.recovery.take_up import Start
+from prefect_drs.recovery.resume import Start
 from prefect_drs.report.model import RecoveryReport
 
 CHECK_WORKERS = 4

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from prefect_drs.aws.drs import (
     FINAL_LAUNCH_STATUSES,
@@ -26,6 +26,7 @@ from prefect_drs.aws.drs import (
 from prefect_drs.aws.location import Location
 from prefect_drs.execution.events import Event, JobEnded, JobRefused, JobStarted, ServerStatus
 from prefect_drs.execution.state import LaunchJob, LaunchRequest, ServerState, WaveRun
+from prefect_drs.recovery.launch.lost_answers import UNSEEN, LostAnswers
 from prefect_drs.recovery.options import ExecutionContext
 from prefect_drs.recovery.waves import LiveWave
 
@@ -34,9 +35,6 @@ PLAN_TAG = "prefect-drs:plan"
 WAVE_TAG = "prefect-drs:wave"
 BATCH_TAG = "prefect-drs:batch"
 
-VISIBILITY = timedelta(minutes=2)  # how long a job may be missing from DescribeJobs after a lost answer
-SKEW = timedelta(minutes=10)  # how far this machine's clock and AWS's may be apart
-UNSEEN = timedelta(minutes=10)  # how long a job may be missing from DescribeJobs before its servers are looked at
 LAUNCH_TYPES = frozenset({"LAUNCH"})
 
 
@@ -59,17 +57,9 @@ class JobTracker:
         self.jobs = {
             job.job_id: _as_last_known(job) for job in execution.state.jobs.values() if job.location == location
         }
-        self._missed_since = {request.batch: self._missed(request) for request in self.requests}
+        self._lost = LostAnswers(location, self._sessions, self._clock, self.requests)
         self._unseen: dict[str, datetime] = {}  # since when an active job of ours is in no reading
         self._noted: list[Event] = []  # what a reading found, recorded together
-
-    def _missed(self, request: LaunchRequest) -> datetime:
-        """From when on the job of a former process's request is looked for in vain.
-
-        That process's clock may be off: unless its request is old by any clock, the wait for it begins now.
-        """
-        now = self._clock.now()
-        return request.asked_at if now - request.asked_at > SKEW + VISIBILITY else now
 
     @property
     def requests(self) -> tuple[LaunchRequest, ...]:
@@ -202,37 +192,13 @@ class JobTracker:
         }
 
     def settle_lost(self, jobs: Sequence[Job]) -> None:
-        """Decide about launches whose answer was lost and that still are in no reading.
+        """Release the servers of launches whose answer was lost and that certainly started no job.
 
         Raises:
             AwsError: the source servers could not be read.
         """
-        now = self._clock.now()
-        requests = self.requests
-        self._missed_since = {each.batch: self._missed_since.get(each.batch, each.asked_at) for each in requests}
-        overdue = [request for request in requests if now - self._missed_since[request.batch] >= VISIBILITY]
-        if not overdue:
-            return
-        visible = {job.job_id for job in jobs}
-        ids = [server_id for request in overdue for server_id in request.server_ids]
-        servers = {
-            server.source_server_id: server for server in describe_source_servers(self._sessions, self._location, ids)
-        }
-        for request in overdue:
-            hidden = [
-                server
-                for server_id in request.server_ids
-                if (server := servers.get(server_id)) is not None
-                and server.last_launch_job_id is not None
-                and server.last_launch_job_id not in visible
-                and server.last_launch_at is not None
-                and server.last_launch_at >= request.asked_at - SKEW
-            ]
-            if not hidden:
-                self.release(request, f"no answer came, and no job was there {VISIBILITY} later")
-            elif now - self._missed_since[request.batch] >= UNSEEN:
-                # Whoever started it, it was deleted: each launch looks at the server's last launch.
-                self.release(request, f"no answer came, and job {hidden[0].last_launch_job_id} is not in DRS any more")
+        for request, reason in self._lost.without_a_job(self.requests, jobs):
+            self.release(request, reason)
 
     def settle_unseen(self, jobs: Sequence[Job]) -> None:
         """Decide about jobs of ours that are in no reading for long: deleted, as DRS allows (`DeleteJob`).

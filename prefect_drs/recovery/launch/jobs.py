@@ -28,13 +28,12 @@ from prefect_drs.recovery.launch.job_tracker import (
     BATCH_TAG,
     EXECUTION_TAG,
     PLAN_TAG,
-    SKEW,
-    VISIBILITY,
     WAVE_TAG,
     JobTracker,
 )
 from prefect_drs.recovery.launch.launch_errors import LaunchErrors
 from prefect_drs.recovery.launch.lookahead import InFlight
+from prefect_drs.recovery.launch.lost_answers import SKEW, VISIBILITY
 from prefect_drs.recovery.launch.packing import JobStart, JobUsage
 from prefect_drs.recovery.launch.polling import RunningJob
 from prefect_drs.recovery.options import ExecutionContext

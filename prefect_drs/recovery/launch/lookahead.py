@@ -42,7 +42,7 @@ from prefect_drs.recovery.launch.packing import (
     pack,
     start_groups,
 )
-from prefect_drs.recovery.launch.simulation import FOREIGN, Dependencies, RunningJob, Simulation, WaveTiming
+from prefect_drs.recovery.launch.simulation import FOREIGN, Dependencies, SimulatedRun, Simulation, WaveTiming
 
 RULES = tuple(PackingRule(price, patience) for price in (1.4, 1.2, 1.0, 1.6, 2.0) for patience in (0.0, 0.5, 1.0))
 """The rules that are simulated. The first is the packer's own; of rules that end together the first is used."""
@@ -148,7 +148,7 @@ class RestOfRecovery:
         self._dependencies = Dependencies(self._waves)
         self._launching = {wave: len(seconds) for wave, seconds in ready.items()}
         self._running = [
-            RunningJob(FOREIGN if job.wave_number is None else job.wave_number, job.servers, job.left, job.servers)
+            SimulatedRun(FOREIGN if job.wave_number is None else job.wave_number, job.servers, job.left, job.servers)
             for job in self._in_flight
         ]
 

@@ -48,7 +48,7 @@ class StartedJob(NamedTuple):
     key: int
 
 
-class RunningJob(NamedTuple):
+class SimulatedRun(NamedTuple):
     """A job of the first queue that runs when the simulation begins; `seconds` until it ends, None: it never does."""
 
     wave: int
@@ -108,7 +108,7 @@ class Simulation:
         dependencies: Dependencies,
         queues: Sequence[LaunchQueue],
         launching: Mapping[int, int] | None = None,
-        running: Iterable[RunningJob] = (),
+        running: Iterable[SimulatedRun] = (),
     ) -> None:
         self.over: dict[int, float] = {}
         """When each wave is over, in the order of their ends; a wave that is never over is missing."""

@@ -18,6 +18,7 @@ from prefect_drs.runbook.rules import (
     plan,
     replication,
     settings,
+    static_addresses,
 )
 from prefect_drs.runbook.rules.rule import PreflightRule
 
@@ -55,12 +56,12 @@ RULES: tuple[PreflightRule, ...] = (
     settings.subnet_exists,
     settings.security_groups_exist,
     settings.security_groups_are_of_the_vpc,
-    settings.address_has_a_subnet,
-    settings.address_is_in_the_subnet,
-    settings.address_is_not_reserved,
-    settings.addresses_are_free,
-    settings.addresses_are_given_once,
-    settings.address_excludes_a_copy,
+    static_addresses.address_has_a_subnet,
+    static_addresses.address_is_in_the_subnet,
+    static_addresses.address_is_not_reserved,
+    static_addresses.addresses_are_free,
+    static_addresses.addresses_are_given_once,
+    static_addresses.address_excludes_a_copy,
     settings.instance_type_is_offered,
     settings.instance_profile_exists,
     settings.retried_types_are_offered,

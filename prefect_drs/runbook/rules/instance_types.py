@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from prefect_drs.runbook import launch_settings as checks
 from prefect_drs.runbook.machines import machine_of
 from prefect_drs.runbook.preflight_input import LaunchPreview, PreflightInput, named
+from prefect_drs.runbook.rules.each_server import observed
 from prefect_drs.runbook.rules.rule import Observation, rule
-from prefect_drs.runbook.rules.settings import observed
 
 _WHY = (
     "is of another architecture than the server, does not support its boot mode, or is built on the Nitro System, for "

@@ -13,7 +13,7 @@ from moto.iam.exceptions import NotFoundException, ValidationError
 from moto.iam.responses import IamResponse
 
 from ..sessions import Session
-from .policies import Decision, UnknownPrincipalError, decide, policies_of
+from .policies import PolicyDecision, UnknownPrincipalError, decide, policies_of
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """What no policy can deny, or needs to allow (STS API reference)."""
@@ -40,12 +40,12 @@ def check(session: Session, service: str, operation: str, region: str) -> None:
     except UnknownPrincipalError:
         documents = []
     decision = decide(documents, action, None, {"aws:requestedregion": [region], "aws:viaawsservice": ["false"]})
-    if decision is Decision.ALLOWED:
+    if decision is PolicyDecision.ALLOWED:
         return
     partition, account, role = session.role_arn.split(":")[1], session.account_id, session.role_arn.rsplit("/", 1)[-1]
     because = (
         "with an explicit deny in an identity-based policy"
-        if decision is Decision.EXPLICIT_DENY
+        if decision is PolicyDecision.EXPLICIT_DENY
         else f"because no identity-based policy allows the {action} action"
     )
     raise NotPermittedError(

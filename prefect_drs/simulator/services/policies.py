@@ -1,6 +1,6 @@
 """Evaluation of IAM policies: Allow, Deny, wildcards and conditions, for one action on one resource.
 
-In: policy documents, an action, a resource, and the request's context. Out: a `Decision`, with the values of
+In: policy documents, an action, a resource, and the request's context. Out: a `PolicyDecision`, with the values of
 SimulatePrincipalPolicy. An explicit Deny overrides; without any Allow the result is an implicit Deny. A condition with
 an unknown operator is false. Permissions boundaries, session policies and resource policies are not evaluated.
 
@@ -24,7 +24,7 @@ Context = Mapping[str, Sequence[str]]
 """Values by condition key, the key in lower case: keys are not case-sensitive."""
 
 
-class Decision(StrEnum):
+class PolicyDecision(StrEnum):
     """`PolicyEvaluationDecisionType` of IAM."""
 
     ALLOWED = "allowed"
@@ -36,7 +36,7 @@ class UnknownPrincipalError(LookupError):
     """The user or role does not exist."""
 
 
-def decide(documents: Iterable[str], action: str, resource: str | None, context: Context) -> Decision:
+def decide(documents: Iterable[str], action: str, resource: str | None, context: Context) -> PolicyDecision:
     """The combined decision of these policies.
 
     Args:
@@ -46,7 +46,7 @@ def decide(documents: Iterable[str], action: str, resource: str | None, context:
             if it covers all resources.
         context: the request's context keys.
     """
-    decision = Decision.IMPLICIT_DENY
+    decision = PolicyDecision.IMPLICIT_DENY
     for document in documents:
         for statement in statements(document):
             if not _concerns(statement, "Action", action, re.IGNORECASE):
@@ -54,8 +54,8 @@ def decide(documents: Iterable[str], action: str, resource: str | None, context:
             if not _holds_for(statement, resource) or not conditions_hold(statement.get("Condition"), context):
                 continue
             if statement.get("Effect") == "Deny":
-                return Decision.EXPLICIT_DENY
-            decision = Decision.ALLOWED
+                return PolicyDecision.EXPLICIT_DENY
+            decision = PolicyDecision.ALLOWED
     return decision
 
 

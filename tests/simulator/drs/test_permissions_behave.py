@@ -14,7 +14,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.permissions import needed_actions
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.simulator import Sandbox, mock_drs, plant_role
-from prefect_drs.simulator.services.policies import Decision, conditions_hold, decide
+from prefect_drs.simulator.services.policies import PolicyDecision, conditions_hold, decide
 
 from .documented import documented
 from .rig import NO_RETRIES, REGION, Rig, refused
@@ -163,7 +163,7 @@ SERVER = "arn:aws:drs:eu-west-1:222222222222:source-server/s-1"
 )
 def test_a_policy_is_read_as_iam_reads_it(document: str, resource: str | None, decision: str) -> None:
     context = {"aws:requestedregion": ["eu-west-1"]}
-    assert decide([document], "drs:StartRecovery", resource, context) == Decision(decision)
+    assert decide([document], "drs:StartRecovery", resource, context) == PolicyDecision(decision)
 
 
 @pytest.mark.parametrize(

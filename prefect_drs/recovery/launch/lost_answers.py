@@ -1,0 +1,94 @@
+"""What happens when the answer of StartRecovery is lost.
+
+In: the launches of one account-region that were requested and not answered, and a reading of all jobs there. Out: those
+that certainly started no job, so that their servers may be put in another one. StartRecovery takes no idempotency
+token, and a new job may be missing from DescribeJobs for a while: until it is found by its tags, or is certainly not
+there, its servers are launched by nobody.
+
+Must never: give up a request whose job may still appear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from prefect_drs.aws.drs import Job, SourceServer, describe_source_servers
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.core.clock import Clock
+from prefect_drs.execution.state import LaunchRequest
+
+VISIBILITY = timedelta(minutes=2)  # how long a job may be missing from DescribeJobs after a lost answer
+SKEW = timedelta(minutes=10)  # the greatest difference between this machine's clock and AWS's
+UNSEEN = timedelta(minutes=10)  # how long a job may be missing from DescribeJobs before it counts as deleted
+
+
+class LostAnswers:
+    """The unanswered launch requests of one account-region, and since when their jobs are missing.
+
+    Args:
+        location: the account and region.
+        sessions: access to it.
+        clock: the time.
+        former: the unanswered requests of former processes.
+    """
+
+    def __init__(self, location: Location, sessions: Sessions, clock: Clock, former: Sequence[LaunchRequest]) -> None:
+        self._location = location
+        self._sessions = sessions
+        self._clock = clock
+        self._missed_since = {request.batch: self._first_missed(request) for request in former}
+
+    def _first_missed(self, request: LaunchRequest) -> datetime:
+        """Since when the job of a former process's request is missing.
+
+        That process's clock may be off: unless the request is old by any clock, the wait for its job begins now.
+        """
+        now = self._clock.now()
+        return request.asked_at if now - request.asked_at > SKEW + VISIBILITY else now
+
+    def without_a_job(
+        self, requests: Sequence[LaunchRequest], jobs: Sequence[Job]
+    ) -> Iterator[tuple[LaunchRequest, str]]:
+        """The requests that certainly started no job, each with the reason.
+
+        Args:
+            requests: the requests that are still unanswered after `jobs` was matched with them.
+            jobs: a reading of all jobs there.
+
+        Raises:
+            AwsError: the source servers could not be read.
+        """
+        now = self._clock.now()
+        self._missed_since = {each.batch: self._missed_since.get(each.batch, each.asked_at) for each in requests}
+        overdue = [request for request in requests if now - self._missed_since[request.batch] >= VISIBILITY]
+        if not overdue:
+            return
+        visible = {job.job_id for job in jobs}
+        ids = [server_id for request in overdue for server_id in request.server_ids]
+        servers = {each.source_server_id: each for each in describe_source_servers(self._sessions, self._location, ids)}
+        for request in overdue:
+            hidden = next(
+                (
+                    server.last_launch_job_id
+                    for server_id in request.server_ids
+                    if (server := servers.get(server_id)) is not None and _is_hidden(server, request, visible)
+                ),
+                None,
+            )
+            if hidden is None:
+                yield request, f"no answer came, and no job was there {VISIBILITY} later"
+            elif now - self._missed_since[request.batch] >= UNSEEN:
+                # Whoever started it, it was deleted: each launch compares the server's last launch first.
+                yield request, f"no answer came, and job {hidden} is not in DRS any more"
+
+
+def _is_hidden(server: SourceServer, request: LaunchRequest, visible: set[str]) -> bool:
+    """Whether a job that may be the request's launched the server, and DescribeJobs does not return it yet."""
+    return (
+        server.last_launch_job_id is not None
+        and server.last_launch_job_id not in visible
+        and server.last_launch_at is not None
+        and server.last_launch_at >= request.asked_at - SKEW
+    )
