@@ -1,8 +1,7 @@
 """Plausible machines for source servers: processors, memory, disks and operating system.
 
 In: a server's name, the instance type it is launched as, and an id that determines the random parts. Out: a
-`SeededMachine`.
-Pure: the same id always gives the same machine.
+`SeededMachine`. Pure: the same id always gives the same machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Building an estate in the sandbox: moto's EC2 and IAM, and DRS.
 
-In: a `SandboxEstate`. Out: a `Seeded`: the bindings, the new and the existing resources of each account, and remarks on
-omissions. All conflicts with previously seeded estates are detected before anything is created; then nothing is
+In: a `SandboxEstate`. Out: a `Seeded`: the bindings, the new and the existing resources of each account, and remarks
+on omissions. All conflicts with previously seeded estates are detected before anything is created; then nothing is
 created. Seeding is idempotent. Works in the process of the backends.
 """
 
