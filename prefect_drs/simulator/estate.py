@@ -1,6 +1,6 @@
 """The estate of a manifest: the accounts, networks and source servers that its plans need.
 
-In: one or more `Manifest`s, read for rehearsal (placeholders allowed). Out: an `SandboxEstate`, plain data that
+In: one or more `Manifest`s, read for rehearsal (placeholders allowed). Out: a `SandboxEstate`, plain data that
 `prefect_drs.simulator.seeding` builds in a sandbox, with bindings from the manifest's names to the ids of the
 resources. Pure: every id depends only on account, region and name, so the same file always gives the same estate, and
 seeding it twice changes nothing. Never reads an account, a clock or a file.
