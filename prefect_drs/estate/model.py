@@ -31,11 +31,6 @@ class DocumentKind(enum.StrEnum):
         """The field of a definition that contains its name."""
         return "groupName" if self is DocumentKind.GROUP else "planName"
 
-    @property
-    def list_field(self) -> str:
-        """The field of a manifest that lists definitions of this kind."""
-        return "protectionGroups" if self is DocumentKind.GROUP else "recoveryPlans"
-
     def path(self, name: str) -> str:
         """The path of a document in faults."""
         return f"{'groups' if self is DocumentKind.GROUP else 'plans'}.{name}"
