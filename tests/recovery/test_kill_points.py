@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 STOPS = 500
 STOPS_A_WORLD = 25
-FIRST_WORLD = 4_001
+FIRST_WORLD = 5_101
 
 
 @pytest.fixture(scope="module")
