@@ -31,6 +31,7 @@ BINDINGS = HOME / "bindings.yaml"
 POOL = "drs-sandbox"
 SPEED = 120  # simulated seconds per real second: a launch of 20 minutes takes 10 seconds
 STARTUP_SECONDS = 180.0
+STOP_SECONDS = 20
 
 
 def say(text: str) -> None:
@@ -80,8 +81,7 @@ class Demo:
         process = subprocess.Popen(
             shlex.split(command), cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT
         )
-        self._stack.callback(process.wait)
-        self._stack.callback(process.terminate)
+        self._stack.callback(stop, process)
         return process
 
     def start_prefect(self) -> subprocess.Popen[bytes]:
@@ -108,6 +108,16 @@ class Demo:
         self._stack.callback(self.run, "prefect-drs sandbox stop")
         for name, value in re.findall(r"^export (\w+)=(.*)$", self.run("prefect-drs sandbox env"), re.MULTILINE):
             self.environment[name] = shlex.split(value)[0] if value else ""
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process; kill it where it does not end: Prefect's worker ignores SIGINT where its parent did (`nohup`)."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def drill(demo: Demo) -> int:

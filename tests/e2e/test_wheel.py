@@ -76,6 +76,6 @@ def test_a_drill_by_a_deployment_of_the_wheel(installed: InstalledWheel, rehears
         try:
             installed.run("prefect", "deployment", "run", "recover/wheel", *asked, "--watch")
         finally:
-            worker.terminate()
+            worker.kill()
     launched = {server["sourceServerID"] for job in rehearsal.jobs(region) for server in job["participatingServers"]}
     assert len(launched) == 2
