@@ -31,7 +31,7 @@ BINDINGS = HOME / "bindings.yaml"
 POOL = "drs-sandbox"
 SPEED = 120  # simulated seconds per real second: a launch of 20 minutes takes 10 seconds
 STARTUP_SECONDS = 180.0
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 
 
 def say(text: str) -> None:
@@ -79,7 +79,12 @@ class Demo:
         say(f"$ {command} &")
         output = self._stack.enter_context((HOME / log).open("wb"))
         process = subprocess.Popen(
-            shlex.split(command), cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+            shlex.split(command),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         self._stack.callback(stop, process)
         return process
@@ -116,7 +121,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with what it started
         process.wait()
 
 
