@@ -19,7 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -116,13 +116,16 @@ class Demo:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process; kill it where it does not end: Prefect's worker ignores SIGINT where its parent did (`nohup`)."""
+    """End a process, and then what it started and left, such as a worker's flow run that is just ending.
+
+    Prefect's worker does not end by itself where its parent ignores SIGINT, as under `nohup`.
+    """
     process.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # with what it started
-        process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def drill(demo: Demo) -> int:
