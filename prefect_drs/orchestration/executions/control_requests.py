@@ -139,6 +139,7 @@ class PrefectRequests:
         self._execution = UUID(execution_id)
         self._run = UUID(flow_run_id) if flow_run_id else None
         self._former: list[ControlRequest] | None = None
+        self._own: list[ControlRequest] = []
         self._away: tuple[float, str] | None = None  # when Prefect last failed to answer, and how
 
     def pending(self, handled: Collection[str]) -> Sequence[StoredRequest]:
@@ -186,12 +187,12 @@ class PrefectRequests:
         if self._former is None:
             others = [run.id for run in all_flow_runs_of(client, str(self._execution)) if run.id != self._run]
             self._former = [cancel for run_id in others for cancel in _cancels_of(client, run_id)]
-            return self._former + (_cancels_of(client, self._run) if self._run else [])
-        if self._run is None:
-            return self._former
-        state = client.read_flow_run(self._run).state
-        is_cancelled = state is not None and (state.is_cancelling() or state.is_cancelled())
-        return self._former + (_cancels_of(client, self._run) if is_cancelled else [])
+            self._own = _cancels_of(client, self._run) if self._run else []
+        elif self._run is not None:
+            state = client.read_flow_run(self._run).state
+            if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                self._own = _cancels_of(client, self._run)
+        return self._former + self._own  # a cancel stays one when its run is retried and Running again
 
 
 def _cancels_of(client: SyncPrefectClient, run_id: UUID) -> list[ControlRequest]:
