@@ -82,7 +82,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
             },
         )
         try:
-            _wait_until_healthy(server, process, log)
+            _wait_until(
+                lambda: _is_healthy(server),
+                process,
+                lambda: f"the Prefect server did not start:\n{log.read_text(errors='replace')[-4000:]}",
+            )
             _settle_settings()
             yield server
             _send_what_is_queued()
@@ -118,19 +122,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
     address = folder / "socket"
     server = subprocess.Popen([sys.executable, "-m", "tests.warm_cli", str(address)], cwd=ROOT, start_new_session=True)
     try:
-        _wait_until(address.exists, server)
+        _wait_until(address.exists, server, lambda: f"{server.args!r} did not start")
         yield Programs(folder, {warm_cli.VARIABLE: str(address)})
     finally:
         server.kill()
         server.wait()
-
-
-def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + SERVER_STARTUP_SECONDS
-    while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"{process.args!r} did not start", pytrace=False)
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -163,18 +159,22 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait_until_healthy(server: PrefectServer, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], failure: Callable[[], str]) -> None:
+    """Wait until a started process is ready; fail the test where it ends before, or takes too long."""
+    deadline = time.monotonic() + SERVER_STARTUP_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(failure(), pytrace=False)
+        time.sleep(0.05)
+
+
+def _is_healthy(server: PrefectServer) -> bool:
     import httpx
 
-    deadline = time.monotonic() + SERVER_STARTUP_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{server.api_url}/health", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"the Prefect server did not start:\n{log.read_text(errors='replace')[-4000:]}", pytrace=False)
+    try:
+        return httpx.get(f"{server.api_url}/health", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _settle_settings() -> None:

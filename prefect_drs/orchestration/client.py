@@ -28,7 +28,7 @@ class PrefectUnreachableError(PrefectDrsError):
     code = "PREFECT_UNREACHABLE"
 
 
-# What a call fails with where Prefect does not answer, or answers that it cannot.
+# The errors of a call that Prefect did not answer, or answered with an error status.
 UNREACHABLE = (httpx.HTTPError, PrefectHTTPStatusError, PrefectUnreachableError)
 
 
@@ -42,13 +42,13 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
         PrefectUnreachableError: it cannot be reached; the message has the URL and the remedy.
     """
     shared = _shared.get()
-    with _unreachable_told(), get_client(sync_client=True) if shared is None else nullcontext(shared) as client:
+    with _unreachable_as_error(), get_client(sync_client=True) if shared is None else nullcontext(shared) as client:
         yield client
 
 
 @contextmanager
 def shared_client() -> Iterator[None]:
-    """Let every `prefect_client` within the block be one client: one connection, and one request for a CSRF token."""
+    """Share one client between all `prefect_client` calls in the block: one connection, one CSRF token."""
     with prefect_client() as client:
         token = _shared.set(client)
         try:
@@ -65,7 +65,7 @@ def quick_client() -> Iterator[SyncPrefectClient]:
         PrefectUnreachableError: it cannot be reached.
     """
     with (
-        _unreachable_told(),
+        _unreachable_as_error(),
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(sync_client=True, httpx_settings={"timeout": QUICK_SECONDS}) as client,
     ):
@@ -73,7 +73,7 @@ def quick_client() -> Iterator[SyncPrefectClient]:
 
 
 @contextmanager
-def _unreachable_told() -> Iterator[None]:
+def _unreachable_as_error() -> Iterator[None]:
     try:
         yield
     except httpx.TransportError as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -158,7 +159,7 @@ def execute(
         UsageError: its recovery instances were terminated.
         PreflightRefusedError: what the accounts hold does not allow it.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
-        Pause: Prefect's own word for a flow run that is Suspended; let it pass.
+        Pause: Prefect's signal that the flow run is Suspended; do not catch it.
     """
     run_request = current_request_id(current_execution_id())
     here = root_flow_run_id(), prefect.runtime.flow_run.get_id()
@@ -166,29 +167,27 @@ def execute(
         former = journal.read()
         requests = PrefectRequests(execution_id, root_flow_run_id())
         start = Start(run_request, options.explicit, options.despite_cancel, holder())
-        aside: SuspendedExecution | None = None
+        suspended: SuspendedExecution | None = None
 
-        def claim(runbook: Runbook) -> None:
-            claim_servers(execution_id, runbook)
-
+        claim = partial(claim_servers, execution_id)
         resolved = take_up(state_of(former), requests, start, resolve=runbook, claim=claim)
         settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
         delete_deadline_runs(execution_id)
         if resolved is None:
-            report = _concluded(execution_id, former)
+            report = _publish_ended(execution_id, former)
         else:
-            report, aside = _carry_out(
+            report, suspended = _carry_out(
                 execution_id, resolved, sessions, clock, journal, options, start, former, requests
             )
-    if aside is not None:
-        raise _suspended(aside, requests, journal)
+    if suspended is not None:
+        raise _suspended(suspended, requests, journal)
     release_servers(execution_id)
     forget_lease(execution_id)
     return _completed(report)
 
 
-def _concluded(execution_id: str, former: Sequence[Event]) -> RecoveryReport:
-    """The report of an execution that has ended, published once more."""
+def _publish_ended(execution_id: str, former: Sequence[Event]) -> RecoveryReport:
+    """Publish the report of an execution that has ended again, and return it."""
     get_run_logger().info("It has ended; to try again what failed: prefect-drs resume %s", execution_id)
     report = report_of(former)
     started = next(event for event in former if isinstance(event, ExecutionStarted))
@@ -236,12 +235,12 @@ def _carry_out(
         engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected)
         engine = Engine(execution_id, runbook, ports, engine_options, start)
         with notifier.running(engine.record):
-            aside = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
-            if aside is None:
+            suspended = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
+            if suspended is None:
                 engine.finish()
         report = engine.report()
     publish_report(report, engine.runbook)
-    return report, aside
+    return report, suspended
 
 
 def _notifying(notifier: Notifier, on_waiting: Callable[[PendingGate], None] | None) -> Callable[[PendingGate], None]:
@@ -295,14 +294,14 @@ def _gate(options: Options, clock: Clock) -> Gate:
     return SuspendingGate(UUID(root), clock=clock, after=after, on_waiting=options.on_waiting)
 
 
-def _suspended(aside: SuspendedExecution, requests: PrefectRequests, journal: Journal) -> Pause:
-    """Suspend the run; a cancel that was stored while that was done must not wait for an answer."""
-    get_run_logger().info("%s", aside)
-    pause = suspend(aside)
-    standing = state_of(journal.read())
-    if standing is not None and pending_cancel(requests, standing.handled) is not None:
+def _suspended(suspended: SuspendedExecution, requests: PrefectRequests, journal: Journal) -> Pause:
+    """Suspend the run; resume it at once if a cancel was stored in the meantime."""
+    get_run_logger().info("%s", suspended)
+    pause = suspend(suspended)
+    state = state_of(journal.read())
+    if state is not None and pending_cancel(requests, state.handled) is not None:
         with prefect_client() as client:
-            resume_suspended(client, aside.root_id)
+            resume_suspended(client, suspended.root_id)
     return pause
 
 
