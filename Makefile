@@ -9,7 +9,7 @@ NEWEST := .venv-newest
 COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
 # What a user passes on, e.g. make test PYTEST_ARGS="--last-failed"
 PYTEST_ARGS ?=
-PYTEST := -m pytest --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
+PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: help demo test test-fast test-prefect-lowest test-prefect-newest check hooks docs release install lock clean
 

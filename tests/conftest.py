@@ -28,12 +28,15 @@ from tests import warm_cli
 # A slow machine fails no test: by default, Hypothesis measures wall time.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
+# moto makes a thousand images for each account and region otherwise; no test is about one of them.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER_STARTUP_SECONDS = 120
 BROWSER_MISSING = (
     "no Chromium was found: install one (Debian: apt-get install chromium) or name it in PREFECT_DRS_CHROMIUM"
 )
+KINDS = ("e2e", "integration", "unit")  # the slowest first
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -62,6 +65,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
             "PREFECT_DRS_HOME": str(home / "drs"),
             "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_API_SSL_CERT_FILE": str(_one_certificate(home)),
             "DO_NOT_TRACK": "1",
         },
     )
@@ -172,9 +176,20 @@ def _is_healthy(server: PrefectServer) -> bool:
     import httpx
 
     try:
-        return httpx.get(f"{server.api_url}/health", timeout=5).status_code == 200
+        return httpx.get(f"{server.api_url}/health", timeout=5, verify=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def _one_certificate(folder: Path) -> Path:
+    """A file of one certificate: Prefect reads all of certifi's for each client (17 ms), also where it asks by HTTP."""
+    import certifi
+
+    text = Path(certifi.where()).read_text(encoding="ascii")
+    end = "-----END CERTIFICATE-----\n"
+    file = folder / "certificate.pem"
+    file.write_text(text[: text.index(end)] + end, encoding="ascii")
+    return file
 
 
 def _settle_settings() -> None:
@@ -197,9 +212,16 @@ def find_chromium() -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test by what it needs. Without Chromium, browser tests fail under CI and are skipped elsewhere."""
+    """Mark each test by what it needs. Without Chromium, browser tests fail under CI and are skipped elsewhere.
+
+    Files whose tests take longest begin first, so that no process of pytest-xdist ends long after the others.
+    """
+    first: dict[Path, int] = {}
     for item in items:
-        item.add_marker(_kind_of(item))
+        kind = _kind_of(item)
+        item.add_marker(kind)
+        first[item.path] = min(first.get(item.path, len(KINDS)), KINDS.index(kind))
+    items.sort(key=lambda item: first[item.path])
     browser_tests = [item for item in items if item.get_closest_marker("browser")]
     config.stash[LEFT_OUT] = []
     if find_chromium() or "CI" in os.environ:

@@ -95,11 +95,28 @@ def assumed_session(
     )
     credentials = _RoleCredentials(refresh)
     botocore_session = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False)
-    botocore_session.register_component("data_loader", _loader())
     botocore_session.register_component("credential_provider", CredentialResolver([_RoleProvider(credentials)]))
     renew: Any = credentials.renew_if_expired  # its stubs know handlers that answer nothing
     botocore_session.register("needs-retry", renew)
-    return boto3.Session(botocore_session=botocore_session, region_name=region)
+    return _boto3_session(botocore_session, region_name=region)
+
+
+def caller_session(**credentials: Any) -> boto3.Session:
+    """A boto3 session of the caller's own credentials, or of those given; it shares the reader of service models.
+
+    Args:
+        credentials: as `boto3.Session` takes them.
+    """
+    return _boto3_session(botocore.session.Session(), **credentials)
+
+
+def _boto3_session(botocore_session: botocore.session.Session, **settings: Any) -> boto3.Session:
+    """A boto3 session on that of botocore, with the one reader of service models."""
+    botocore_session.register_component("data_loader", _loader())
+    made = boto3.Session(botocore_session=botocore_session, **settings)
+    paths = _loader().search_paths
+    paths[:] = dict.fromkeys(paths)  # each boto3 session adds its folder to the shared reader's
+    return made
 
 
 @cache

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import boto3
 from botocore.config import Config
 
-from prefect_drs.aws.assume_role import assumed_session
+from prefect_drs.aws.assume_role import assumed_session, caller_session
 from prefect_drs.aws.call_count import CallCount
 from prefect_drs.aws.errors import UnreachableError, aws_call
 from prefect_drs.aws.regions import drs_regions, partition_of
@@ -331,10 +331,10 @@ class Sessions:
             if self._given is not None:
                 return self._given
             with aws_call("reading the AWS configuration", None, region or "default"):
-                return boto3.Session()
+                return caller_session()
         secret, token = credentials.secret_access_key, credentials.session_token
         with aws_call("reading the AWS configuration", None, region or "default"):
-            session = boto3.Session(
+            session = caller_session(
                 aws_access_key_id=credentials.access_key_id,
                 aws_secret_access_key=secret.get_secret_value() if secret else None,
                 aws_session_token=token.get_secret_value() if token else None,

@@ -34,6 +34,7 @@ from pydantic import (
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.sessions import AccountAccess, Sessions, SourceCredentials
 from prefect_drs.core.errors import UsageError
+from prefect_drs.orchestration.block_schema import SchemaOnce
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 
@@ -85,7 +86,7 @@ class StagingAccount(BaseModel):
         return self
 
 
-class TargetAccount(Block):
+class TargetAccount(SchemaOnce, Block):
     """
     An AWS account that servers are recovered into with AWS Elastic Disaster Recovery (DRS).
 

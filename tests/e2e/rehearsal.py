@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -157,8 +158,8 @@ class Rehearsal:
 
     def client(self, service: str, region: str) -> Any:
         """Plain boto3."""
-        session = boto3.Session(self.environment["AWS_ACCESS_KEY_ID"], self.environment["AWS_SECRET_ACCESS_KEY"])
-        return session.client(service, region, endpoint_url=self.environment["AWS_ENDPOINT_URL"])  # type: ignore[call-overload]
+        keys = self.environment["AWS_ACCESS_KEY_ID"], self.environment["AWS_SECRET_ACCESS_KEY"]
+        return _client(service, region, self.environment["AWS_ENDPOINT_URL"], *keys)
 
     def jobs(self, region: str) -> list[dict[str, Any]]:
         """All jobs there, as plain boto3 reads them."""
@@ -245,6 +246,12 @@ class Drill:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+@cache
+def _client(service: str, region: str, endpoint_url: str, key: str, secret: str) -> Any:
+    """A client to share: a session of its own reads the service's model and all endpoints, half a second each time."""
+    return boto3.Session(key, secret).client(service, region, endpoint_url=endpoint_url)  # type: ignore[call-overload]
 
 
 class Witness:

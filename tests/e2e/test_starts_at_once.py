@@ -43,7 +43,9 @@ def winner(drills: list[Drill]) -> Drill:
         left = [drill for drill in drills if drill.process.poll() is None]
         return left[0] if len(left) == 1 else None
 
-    return until(look, "all but one end", PATIENCE)
+    left = until(look, "all but one end", PATIENCE)
+    left.says("prefect-drs approve")
+    return left
 
 
 def outcome(drills: list[Drill], rehearsal: Rehearsal, before: set[str]) -> Counter[int]:

@@ -121,7 +121,12 @@ class Site:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         def once() -> httpx.Response | None:
-            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+            try:
+                answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+            except httpx.TimeoutException:
+                if method == "GET":
+                    return None
+                raise
             return None if answer.status_code == 503 else answer  # SQLite was busy; Prefect's own client asks again too
 
         answer = until(once, f"{method} {path} is answered")

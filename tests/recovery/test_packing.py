@@ -17,6 +17,8 @@ from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limi
 IDS = [f"s-{i:017d}" for i in range(400)]
 any_float = st.floats(allow_nan=True, allow_infinity=True)
 sensible = st.floats(min_value=0, max_value=1e6)
+MICROSECOND = 1e-6
+"""Seconds. Paths that differ by less are equally long: durations are added to them and taken away again."""
 limits_drawn = st.builds(
     Limits,
     servers_per_job=st.integers(1, 100),
@@ -109,7 +111,8 @@ def test_the_longest_remaining_path_is_served_first(demands, usage):
 
     if starts:
         longest = max(demand.remaining_path for demand in waiting)
-        assert starts[0].wave_number in {d.wave_number for d in waiting if d.remaining_path == longest}
+        alike = {d.wave_number for d in waiting if longest - d.remaining_path < MICROSECOND}
+        assert starts[0].wave_number in alike
 
 
 @given(demands_drawn(), limits_drawn)
