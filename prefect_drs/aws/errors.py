@@ -43,7 +43,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from prefect_drs.core.errors import AwsError
+from prefect_drs.core.errors import UNREACHABLE, AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +87,7 @@ class CredentialsError(AwsError):
     """There are no credentials, or AWS does not accept them."""
 
     code = "CREDENTIALS_ERROR"
+    exit_code = UNREACHABLE
 
 
 class PermissionDeniedError(AwsError):
@@ -135,6 +136,7 @@ class UnreachableError(AwsError):
     """No answer came. `aws.errors.is_ambiguous` says whether the request may have arrived."""
 
     code = "AWS_UNREACHABLE"
+    exit_code = UNREACHABLE
 
 
 class UnreadableAnswerError(AwsError):

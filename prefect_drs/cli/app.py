@@ -5,7 +5,7 @@ loads cyclopts and rich alone. An error is one line on stderr (one line per faul
 anywhere among the arguments, shows a traceback.
 
 Exit codes: 0 done · 1 faults in the input · 2 wrong usage · 3 failed or partial · 4 rejected or cancelled · 5 preflight
-refused · 130 interrupted · 143 terminated (SIGTERM).
+refused · 6 the Prefect API, AWS or credentials cannot be reached · 130 interrupted · 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cyclopts import App, CycloptsError, Group
 from cyclopts.exceptions import UnknownCommandError
 
 from prefect_drs.cli.output import print_stderr
-from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.core.errors import UNREACHABLE, PrefectDrsError, UsageError
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -147,7 +147,7 @@ def _run(tokens: list[str], *, debug: bool) -> int:
     except Exception as error:  # whatever it is, the user gets one line that says what to do
         _trace(debug)
         _print_error(_unexpected(error))
-        return PrefectDrsError.exit_code
+        return UNREACHABLE if _is_of_http(error) else PrefectDrsError.exit_code
 
 
 def _without_debug(tokens: list[str]) -> tuple[list[str], bool]:
@@ -164,9 +164,13 @@ def _help_for(tokens: Sequence[str]) -> str:
 
 def _unexpected(error: Exception) -> str:
     text = " ".join(str(error).split()) or "no message"
-    if type(error).__module__.partition(".")[0] in {"httpx", "httpcore"}:
+    if _is_of_http(error):
         return f"the Prefect API could not be reached ({type(error).__name__}: {text}); check PREFECT_API_URL"
     return f"unexpected {type(error).__name__}: {text}; run again with --debug and report the output"
+
+
+def _is_of_http(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in {"httpx", "httpcore"}
 
 
 def _trace(debug: bool) -> None:

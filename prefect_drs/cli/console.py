@@ -42,10 +42,12 @@ def console(*, stderr: bool = False) -> Console:
 
 def event_printer() -> Callable[[Event], None]:
     """Prints each event of an execution as a line on stderr."""
-    screen = console(stderr=True)
+    from prefect_drs.execution.lines import EventLines
+
+    screen, log = console(stderr=True), EventLines()
 
     def observe(event: Event) -> None:
-        if line := event.text:
-            screen.print(f"{event.at:%H:%M:%S} {line}", soft_wrap=True)
+        for line in log.lines(event):
+            screen.print(line, soft_wrap=True)
 
     return observe

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import print_json, print_stdout
+from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 
 if TYPE_CHECKING:
     from prefect_drs.recovery.ports import Decision
+    from prefect_drs.report.situation import Situation
 
 
-Execution = Annotated[str, Parameter(help="The execution's id, as `prefect-drs status` shows it.")]
+Execution = Annotated[str, Parameter(help="The execution's id, a unique beginning of it, or `latest`.")]
+WATCH_SECONDS = 2.0  # between two looks of `status --watch`
 
 
 @Parameter(name="*")  # its fields are options of the command, without a prefix
@@ -25,7 +27,7 @@ Execution = Annotated[str, Parameter(help="The execution's id, as `prefect-drs s
 class Answer:
     """A person's answer at a gate."""
 
-    wave: Annotated[int, Parameter(help="Number of the wave that waits at the gate.")]
+    wave: Annotated[str, Parameter(help="Number or name of the wave that waits at the gate.")]
     by: Annotated[
         str | None,
         Parameter(help="Who decides; by default the user of this machine. The report shows it."),
@@ -47,51 +49,91 @@ def reject(execution: Execution, /, *, answer: Answer) -> None:
     _answer(execution, Decision.REJECTED, answer)
 
 
-def _answer(execution: str, decision: Decision, answer: Answer) -> None:
+def _answer(execution: str, decision: Decision, given: Answer) -> None:
     from prefect_drs.cli.prefect_api import require_prefect
-    from prefect_drs.orchestration.approvals.gate import answer_gate
+    from prefect_drs.operations.control import answer
     from prefect_drs.orchestration.client import shared_client
 
     require_prefect()
-    name = getpass.getuser() if answer.by is None else answer.by
+    name = getpass.getuser() if given.by is None else given.by
     with shared_client():
-        gate = answer_gate(execution, answer.wave, decision, by=name, comment=answer.comment)
-    print_stdout(f"{decision.value.lower()} by {name}: {gate}")
+        answered = answer(execution, given.wave, decision, by=name, comment=given.comment)
+    print_stdout(f"{decision.value.lower()} by {name}: {answered.gate}")
+    if answered.lost is not None:
+        print_stderr(f"prefect-drs: {answered.lost}")
 
 
 def status(
     execution: str | None = None,
     /,
     *,
+    watch: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> None:
-    """Show the latest executions, or one of them with its waves and servers.
+    """Show the latest executions, or what one of them does, what it waits for and what to do.
 
     Parameters
     ----------
     execution
-        The execution's id; without it the latest executions.
+        The execution's id, a unique beginning of it, or `latest`; without it the latest executions.
+    watch
+        Follow the execution until it has ended.
     json
-        Print the RecoveryReport (or a list of them) as JSON.
+        Print the RecoveryReport (or a list of them) as JSON; of one execution, with `process` and `waitingFor`.
     """
     from prefect_drs.cli.console import console
     from prefect_drs.cli.prefect_api import require_prefect
-    from prefect_drs.operations.status import execution_report, latest_executions, latest_reports
-    from prefect_drs.report.terminal import executions_view, report_view
+    from prefect_drs.operations.status import latest_executions, latest_reports
+    from prefect_drs.report.terminal import executions_view
 
     require_prefect()
     if execution is not None:
-        report = execution_report(execution)
-        if json:
-            print_json(report.to_json())
-        else:
-            console().print(report_view(report))
+        _show_one(execution, watch=watch, json=json)
+    elif watch:
+        _show_one("latest", watch=True, json=json)
     elif json:
         print_json("[" + ",".join(report.to_json() for report in latest_reports()) + "]")
     elif executions := latest_executions():
         console().print(executions_view(executions))
     else:
         print("no execution is known to this Prefect API; start one with `prefect-drs drill FILE`")
+
+
+def _show_one(name: str, *, watch: bool, json: bool) -> None:
+    """Show an execution once, or until it has ended: live on a terminal, otherwise each time that it has changed."""
+    import sys
+    from datetime import UTC, datetime
+
+    from rich.live import Live
+
+    from prefect_drs.cli.console import console
+    from prefect_drs.core.clock import WallClock
+    from prefect_drs.operations.status import execution_situation
+    from prefect_drs.orchestration.executions.names import named_execution
+    from prefect_drs.report.situation_view import situation_view
+
+    screen, known = console(), named_execution(name)
+    situation = execution_situation(known)
+    if watch and sys.stdout.isatty() and not json:
+        with Live(console=screen, auto_refresh=False, vertical_overflow="visible") as live:
+            while True:
+                live.update(situation_view(situation, datetime.now(UTC)), refresh=True)
+                if situation.report.ended_at is not None:
+                    return
+                WallClock().wait(WATCH_SECONDS)
+                situation = execution_situation(known)
+    shown: Situation | None = None
+    while True:
+        if shown is None or (situation.report, situation.waiting_for) != (shown.report, shown.waiting_for):
+            if json:
+                print_json(situation.to_json())
+            else:
+                screen.print(situation_view(situation, datetime.now(UTC)))
+            shown = situation
+        if not watch or situation.report.ended_at is not None:
+            return
+        WallClock().wait(WATCH_SECONDS)
+        situation = execution_situation(known)
 
 
 def resume(
@@ -108,7 +150,7 @@ def resume(
     Parameters
     ----------
     execution
-        The execution's id, as `prefect-drs status` shows it.
+        The execution's id, a unique beginning of it, or `latest`.
     take_over
         Do not wait until another process's lease expires (up to 75 s after it died); fence it instead.
     despite_cancel
@@ -121,11 +163,12 @@ def resume(
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import carry_out
     from prefect_drs.operations.control import ControlStatus, end_pause
+    from prefect_drs.orchestration.executions.names import named_execution
     from prefect_drs.orchestration.executions.reports import read_report
     from prefect_drs.orchestration.flow.compile import compile_resume, refuse_cancelled
 
     require_prefect()
-    user = getpass.getuser()
+    user, execution = getpass.getuser(), named_execution(execution)
     read_report(execution)  # refuses an unknown execution
     if not despite_cancel:
         refuse_cancelled(execution)
@@ -156,7 +199,7 @@ def cancel(
     Parameters
     ----------
     execution
-        The execution's id, as `prefect-drs status` shows it.
+        The execution's id, a unique beginning of it, or `latest`.
     by
         Who cancels; by default the user of this machine. The report shows it.
     reason
@@ -165,9 +208,11 @@ def cancel(
     from prefect_drs.cli.console import event_printer
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.control import cancel_execution
+    from prefect_drs.orchestration.executions.names import named_execution
 
     require_prefect()
-    outcome = cancel_execution(execution, by=by or getpass.getuser(), reason=reason, observers=(event_printer(),))
+    known = named_execution(execution)
+    outcome = cancel_execution(known, by=by or getpass.getuser(), reason=reason, observers=(event_printer(),))
     print_stdout(outcome.message)
 
 
@@ -177,12 +222,13 @@ def pause(execution: str, /, *, by: str | None = None) -> None:
     Parameters
     ----------
     execution
-        The execution's id, as `prefect-drs status` shows it.
+        The execution's id, a unique beginning of it, or `latest`.
     by
         Who pauses; by default the user of this machine.
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.control import pause_execution
+    from prefect_drs.orchestration.executions.names import named_execution
 
     require_prefect()
-    print_stdout(pause_execution(execution, by=by or getpass.getuser()).message)
+    print_stdout(pause_execution(named_execution(execution), by=by or getpass.getuser()).message)

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from prefect_drs.cli.console import console
 from prefect_drs.execution.events import Event, ExecutionStarted
+from prefect_drs.execution.lines import EventLines
 from prefect_drs.execution.view import ReportFold
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.terminal import live_view
@@ -38,6 +39,7 @@ class Screen:
     def __init__(self, *, live: bool) -> None:
         self._lock = threading.Lock()
         self._fold = ReportFold()
+        self._log = EventLines()
         self._console = console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False) if live else None
 
@@ -54,8 +56,9 @@ class Screen:
             self._fold.apply(event)
             if self._live:
                 self._live.update(live_view(self._fold.report()), refresh=True)
-            elif line := event.text:
-                self._print(f"{event.at:%H:%M:%S} {line}")
+            else:
+                for line in self._log.lines(event):
+                    self._print(line)
             if isinstance(event, ExecutionStarted) and (link := ui_link(event.execution_id)):
                 self._print(f"in the Prefect UI: {link}")
 

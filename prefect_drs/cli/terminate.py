@@ -41,7 +41,7 @@ def terminate(
     Parameters
     ----------
     execution
-        The execution's id, as `prefect-drs status` shows it.
+        The execution's id, a unique beginning of it, or `latest`.
     yes
         Do not ask. Enough for a drill.
     yes_really
@@ -53,16 +53,18 @@ def terminate(
     json
         Print the outcome of each instance as JSON.
     """
+    from prefect_drs.cli.console import event_printer
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.termination import terminate_execution
+    from prefect_drs.orchestration.executions.names import named_execution
 
     require_prefect()
     result = terminate_execution(
-        execution,
+        named_execution(execution),
         by=by or getpass.getuser(),
         confirm=lambda found: confirmed(found, yes=yes, yes_really=yes_really),
         skip_failback=skip_failback,
-        observe=lambda event: print_stderr(f"{event.at:%H:%M:%S} {event.text}"),
+        observe=event_printer(),
     )
     if result is None:
         print_stderr("nothing was terminated")

@@ -83,7 +83,18 @@ class SandboxClock:
 
     def now(self) -> datetime:
         """The simulated time, in UTC."""
-        seconds = self._simulated + (time.time() - self._real) * self._speed
+        return self._epoch(self._simulated + (time.time() - self._real) * self._speed)
+
+    def at(self, wall: datetime) -> datetime:
+        """The simulated time at a moment of real time."""
+        return self._epoch(self._simulated + (wall.timestamp() - self._real) * self._speed)
+
+    def wall(self, at: datetime) -> datetime:
+        """The moment of real time at which the simulated time is `at`."""
+        return self._epoch(self._real + (at.timestamp() - self._simulated) / self._speed)
+
+    @staticmethod
+    def _epoch(seconds: float) -> datetime:
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
 
     def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
@@ -103,3 +114,18 @@ def configured_clock() -> Clock:
     """
     text = os.environ.get(SANDBOX_CLOCK_VARIABLE, "")
     return SandboxClock.parse(text) if text else WallClock()
+
+
+def is_simulated(clock: Clock) -> bool:
+    """Whether it is a sandbox's clock, so that its time is not that of people."""
+    return isinstance(clock, SandboxClock)
+
+
+def clock_time_of(clock: Clock, wall: datetime) -> datetime:
+    """The clock's time at a moment of real time, such as when a person answered in Prefect."""
+    return clock.at(wall) if isinstance(clock, SandboxClock) else wall
+
+
+def wall_time_of(clock: Clock, at: datetime) -> datetime:
+    """The moment of real time at which the clock's time is `at`."""
+    return clock.wall(at) if isinstance(clock, SandboxClock) else at

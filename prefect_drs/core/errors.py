@@ -17,6 +17,9 @@ import enum
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+UNREACHABLE = 6
+"""Exit code of the command line where the Prefect API, AWS or credentials cannot be reached."""
+
 
 class Severity(enum.StrEnum):
     """The severity of a fault: the file is refused for an ERROR, and only reported for a WARNING."""

@@ -20,7 +20,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.execution.approval import Decision, GateAnswer
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.report.model import ExecutionStatus, ServerReport, UnsentNotification, WaveStatus
+from prefect_drs.report.model import DelayCause, ExecutionStatus, ServerReport, UnsentNotification, WaveStatus
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
 
@@ -151,11 +151,12 @@ class WaveRun:
         begun: whether it was handed to the engine, by this process or by a former one.
         turn: how often it began.
         batches: the number of its last launch request; the next one gets a higher one.
-        waiting_for_approval: whether its gate is open.
+        gate_opened_at: since when it has been open; None while it is not.
         approval: the last answer to its gate, also one that a resume has made void since.
         jobs: its jobs, by job id.
         checks: the results of this turn's hooks and health checks.
         delays: what it waited for beyond its order, each once, in order.
+        waits: what it waits for now beyond its order, since when, and the cause.
         started_at: when it first began.
         ended_at: when it ended.
     """
@@ -167,11 +168,12 @@ class WaveRun:
     begun: bool = False
     turn: int = 0
     batches: int = 0
-    waiting_for_approval: bool = False
+    gate_opened_at: datetime | None = None
     approval: GateAnswer | None = None
     jobs: dict[str, LaunchJob] = field(default_factory=dict)
     checks: dict[object, CheckResult] = field(default_factory=dict)
     delays: dict[str, None] = field(default_factory=dict)
+    waits: dict[str, tuple[datetime, DelayCause]] = field(default_factory=dict)
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -184,6 +186,11 @@ class WaveRun:
     def number(self) -> int:
         """Its wave number."""
         return self.wave.wave_number
+
+    @property
+    def waiting_for_approval(self) -> bool:
+        """Whether its gate is open."""
+        return self.gate_opened_at is not None
 
     @property
     def settled(self) -> bool:
@@ -209,7 +216,8 @@ class WaveRun:
     def end(self, status: WaveStatus, reason: str, at: datetime) -> None:
         """It is over."""
         self.status, self.reason, self.ended_at = status, reason, at
-        self.waiting_for_approval = False
+        self.gate_opened_at = None
+        self.waits.clear()
 
     def reopen(self) -> None:
         """Where it did not succeed, let it be handed over once more, with the servers that did not come up."""
@@ -236,6 +244,14 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Who paused launching, and when."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Termination:
     """Who first began to terminate the execution's recovery instances, and when."""
 
@@ -258,7 +274,9 @@ class ExecutionState:
             time-outs, and nothing else.
         deadlines: until when the gates that are open wait, by wave number.
         cancellation: the cancel that is in force; None where there is none, or it was overridden.
-        paused: whether launching is paused.
+        pause: who paused launching; None where it is not paused.
+        gates_open_since: since when at least one gate has been open; None while none is.
+        seconds_at_gates: how long at least one gate was open, without the time since `gates_open_since`.
         handled: the ids of the control requests that were handled.
         run_requests: the ids of the run requests that were processed; none of them reopens an execution that ended.
         final_status: how it ended; None while it has not, or where it was resumed since.
@@ -267,6 +285,8 @@ class ExecutionState:
         notified: notifications that were sent.
         unsent: notifications that were not.
         termination: set once somebody began to terminate its recovery instances.
+        terminated: when recovery instances were found to be gone, by their ids.
+        simulated_time: whether the execution's clock is that of a sandbox.
     """
 
     execution_id: str
@@ -278,7 +298,9 @@ class ExecutionState:
     answers: dict[int, GateAnswer] = field(default_factory=dict)
     deadlines: dict[int, datetime] = field(default_factory=dict)
     cancellation: Cancellation | None = None
-    paused: bool = False
+    pause: Pause | None = None
+    gates_open_since: datetime | None = None
+    seconds_at_gates: float = 0.0
     handled: set[str] = field(default_factory=set)
     run_requests: set[str] = field(default_factory=set)
     final_status: ExecutionStatus | None = None
@@ -287,6 +309,8 @@ class ExecutionState:
     notified: int = 0
     unsent: list[UnsentNotification] = field(default_factory=list)
     termination: Termination | None = None
+    terminated: dict[str, datetime] = field(default_factory=dict)
+    simulated_time: bool = False
 
     def apply(self, event: Transition) -> None:
         """Take one more event, in the order it was appended.
@@ -295,6 +319,11 @@ class ExecutionState:
             KeyError, ValueError: it does not fit the events before it.
         """
         event.apply_to(self)
+
+    @property
+    def paused(self) -> bool:
+        """Whether launching is paused."""
+        return self.pause is not None
 
     @property
     def ended(self) -> bool:
@@ -316,6 +345,15 @@ class ExecutionState:
 
     # What several events do. Called by events only.
 
+    def note_gates(self, at: datetime) -> None:
+        """A gate was opened or closed: measure the time during which at least one is open."""
+        is_open = any(wave.waiting_for_approval for wave in self.waves.values())
+        if is_open and self.gates_open_since is None:
+            self.gates_open_since = at
+        elif not is_open and self.gates_open_since is not None:
+            self.seconds_at_gates += (at - self.gates_open_since).total_seconds()
+            self.gates_open_since = None
+
     def request_launch(self, request: LaunchRequest) -> None:
         """A launch is about to be requested: its servers are in no other request until the answer is known."""
         wave = self.waves[request.wave_number]
@@ -323,6 +361,8 @@ class ExecutionState:
         self.requests[request.batch] = request
         for server_id in request.server_ids:
             wave.servers[server_id].state = ServerState.REQUESTED
+        if not wave.in_state(ServerState.READY):
+            wave.waits.clear()
 
     def answer_request(self, batch: str) -> None:
         """The answer to a launch request is known: servers that came into no job may be put in another."""
@@ -351,7 +391,7 @@ class ExecutionState:
 
     def try_again(self) -> None:
         """Reopen what failed, was skipped or timed out. What a person rejected stays rejected."""
-        self.paused, self.cancellation = False, None
+        self.pause = self.cancellation = None
         self.answers = {n: answer for n, answer in self.answers.items() if answer.decision is not Decision.TIMED_OUT}
         for wave in self.waves.values():
             wave.reopen()

@@ -12,16 +12,18 @@ from prefect_drs.execution.approval import GateAnswer
 from prefect_drs.execution.event import Event
 from prefect_drs.execution.events import ExecutionStarted
 from prefect_drs.execution.replay import state_of
-from prefect_drs.execution.state import ExecutionState, LaunchJob, ServerRun, WaveRun
+from prefect_drs.execution.state import Cancellation, ExecutionState, LaunchJob, ServerRun, WaveRun
 from prefect_drs.plan.effective import settings_of
 from prefect_drs.report.model import (
     ApprovalReport,
+    ControlReport,
     ExecutionStatus,
     JobReport,
     NotificationsReport,
     Placement,
     RecoveryReport,
     ServerReport,
+    WaitReport,
     WaveReport,
     WaveStatus,
 )
@@ -32,7 +34,7 @@ from prefect_drs.runbook.launch_settings import sized_by_drs
 def report(state: ExecutionState) -> RecoveryReport:
     """The report of an execution as it stands."""
     waves = tuple(_wave(wave, state) for wave in state.waves.values())
-    launched = [server for wave in waves for server in wave.servers if server.launch_status == "LAUNCHED"]
+    launched = [server for wave in waves for server in wave.servers if server.launched]
     ended = [server.ended_at for server in launched if server.ended_at is not None]
     ages = [server.rpo_seconds for server in launched]
     return RecoveryReport(
@@ -47,7 +49,19 @@ def report(state: ExecutionState) -> RecoveryReport:
         waves=waves,
         findings=state.runbook.findings,
         notifications=NotificationsReport(sent=state.notified, failed=tuple(state.unsent)),
+        at_gates_seconds=state.seconds_at_gates,
+        gates_open_since=state.gates_open_since,
+        paused=ControlReport(by=state.pause.by, at=state.pause.at) if state.pause else None,
+        cancelled=_cancelled(state.cancellation),
+        terminated=ControlReport(by=state.termination.by, at=state.termination.at) if state.termination else None,
+        simulated_time=state.simulated_time,
     )
+
+
+def _cancelled(cancellation: Cancellation | None) -> ControlReport | None:
+    if cancellation is None:
+        return None
+    return ControlReport(by=cancellation.by, at=cancellation.at, reason=cancellation.reason)
 
 
 def report_of(events: Iterable[Event]) -> RecoveryReport:
@@ -126,6 +140,8 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
     servers = [run.shown or _server(run) for run in wave.servers.values()]
     if state.points:
         servers = [_with_point(server, wave, state) for server in servers]
+    if state.terminated:
+        servers = [_after_termination(server, state) for server in servers]
     return WaveReport(
         wave_number=wave.number,
         wave_name=wave.wave.wave_name,
@@ -140,6 +156,10 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
         checks=tuple(wave.checks.values()),
         delays=tuple(wave.delays),
         excluded=wave.wave.excluded,
+        gate_opened_at=wave.gate_opened_at,
+        waits=tuple(
+            WaitReport(since=since, cause=cause, reason=reason) for reason, (since, cause) in wave.waits.items()
+        ),
     )
 
 
@@ -182,6 +202,14 @@ def _with_point(server: ServerReport, wave: WaveRun, state: ExecutionState) -> S
         return server
     age = _age(server.source_server_id, point, wave, state.started_at)
     return server.model_copy(update={"point_in_time": point, "rpo_seconds": age})
+
+
+def _after_termination(server: ServerReport, state: ExecutionState) -> ServerReport:
+    """The server as TERMINATED, where its recovery instance is gone."""
+    gone = state.terminated.get(server.recovery_instance_id or "")
+    if gone is None:
+        return server
+    return server.model_copy(update={"launch_status": "TERMINATED", "terminated_at": gone})
 
 
 def _age(source_server_id: str, point: datetime, wave: WaveRun, began: datetime) -> float:

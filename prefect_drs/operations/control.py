@@ -16,7 +16,8 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from prefect_drs.core.errors import UsageError
 from prefect_drs.execution.replay import state_of
-from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
+from prefect_drs.operations.status import waits_for_worker
+from prefect_drs.orchestration.approvals.answers import PendingGate, answer_gate, pending_gates
 from prefect_drs.orchestration.client import prefect_client, shared_client
 from prefect_drs.orchestration.executions.control_requests import (
     PrefectRequests,
@@ -25,13 +26,15 @@ from prefect_drs.orchestration.executions.control_requests import (
     wait_until_handled,
 )
 from prefect_drs.orchestration.executions.lease import is_held
-from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_report
+from prefect_drs.orchestration.executions.names import named_execution
+from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_published, find_report
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery.control_requests import ControlAction, ControlRequest
 
 if TYPE_CHECKING:
     from prefect_drs.execution.events import Event
+    from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.model import RecoveryReport
 
 CONFIRM_SECONDS = 15.0  # a process reads its requests every 3 s; one that launches confirms once DRS has answered
@@ -52,6 +55,61 @@ class ControlOutcome:
     outcome: ControlStatus
     message: str
     report: RecoveryReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredGate:
+    """A gate that was answered. `lost`: what to do where no process carries the execution; None where one does."""
+
+    gate: PendingGate
+    lost: str | None
+
+
+def answer(execution: str, wave: str, decision: Decision, *, by: str, comment: str = "") -> AnsweredGate:
+    """Answer a gate.
+
+    Args:
+        execution: the execution's id, a unique beginning of it, or `latest`.
+        wave: the number of the wave behind the gate, or its name.
+        decision: APPROVED or REJECTED.
+        by: who answers.
+        comment: why; in the report.
+
+    Raises:
+        UsageError: no such execution, or no such gate is pending; where no process carries the execution, the message
+            says how to go on.
+        PrefectUnreachableError: the Prefect API cannot be reached.
+    """
+    known = named_execution(execution)
+    try:
+        gate = answer_gate(known, _wave_number(known, wave), decision, by=by, comment=comment)
+    except UsageError as error:
+        if (lost := _lost(known)) is None:
+            raise
+        raise UsageError(f"{error.message}; {lost}", **error.details) from None
+    return AnsweredGate(gate, _lost(known))
+
+
+def _wave_number(execution_id: str, wave: str) -> int:
+    """The number of a wave that a person named; a gate's wave may be named by its name."""
+    if wave.isdecimal():
+        return int(wave)
+    pending = pending_gates(execution_id)
+    numbers = [gate.wave_number for gate in pending if gate.wave_name.casefold() == wave.casefold()]
+    if len(numbers) == 1:
+        return numbers[0]
+    named = ", ".join(f"{gate.wave_number} {gate.wave_name!r}" for gate in pending) or "none"
+    problem = "more than one gate is" if numbers else "no gate is"
+    raise UsageError(f"{problem} pending before a wave {wave!r} of execution {execution_id}; pending: {named}")
+
+
+def _lost(execution_id: str) -> str | None:
+    """What to do where an execution that has not ended has no process; None where nothing has to be done."""
+    report, seen_at = find_published(execution_id)
+    if report is None or report.ended_at is not None or is_held(execution_id) or waits_for_worker(execution_id):
+        return None
+    since = f" since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else ""
+    return f"no process carries execution {execution_id}{since}: go on with prefect-drs resume {execution_id}"
 
 
 def cancel_execution(
@@ -84,7 +142,7 @@ def cancel_execution(
             f"{CONFIRM_SECONDS:.0f} s: it may be dead or stuck; whoever carries the execution next launches nothing. "
             f"To finalize it once its lease has expired (75 s after it died): prefect-drs cancel {execution_id}",
         )
-    if _waits_for_worker(execution_id):
+    if waits_for_worker(execution_id):
         return ControlOutcome(
             ControlStatus.STORED,
             f"no process carries execution {execution_id} now; the cancel is stored, and the worker that resumes it "
@@ -188,10 +246,3 @@ def _require_started(client: SyncPrefectClient, execution_id: str) -> None:
     if all(state is not None and state.is_final() for state in states):
         names = "; ".join(str(state.name) for state in states if state is not None)
         raise UsageError(f"execution {execution_id} has ended before it launched anything: its flow run is {names}")
-
-
-def _waits_for_worker(execution_id: str) -> bool:
-    """Whether a flow run of the execution is Suspended, or scheduled to resume."""
-    with prefect_client() as client:
-        runs = all_flow_runs_of(client, execution_id)
-    return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)

@@ -1,30 +1,77 @@
 """The status of executions, for any process that reaches the Prefect API.
 
-In: an execution's id, or nothing. Out: its report, or the latest executions. An execution that was cancelled while no
-process carried it is finalized here, since no other process may look at it again. Prints nothing.
+In: an execution's id, or nothing. Out: its situation, or the latest executions. An execution that was cancelled while
+no process carried it is finalized here, since no other process may look at it again. Prints nothing.
 """
 
 from __future__ import annotations
 
-from prefect_drs.orchestration.client import shared_client
-from prefect_drs.orchestration.executions.lease import held_executions
-from prefect_drs.orchestration.executions.reports import find_report, list_reports, list_summaries, read_report
+from datetime import datetime
+
+from prefect_drs.core.clock import configured_clock, is_simulated, wall_time_of
+from prefect_drs.orchestration.approvals.answers import PendingGate, pending_gates
+from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
+from prefect_drs.orchestration.client import prefect_client, shared_client
+from prefect_drs.orchestration.executions.lease import held_executions, is_held
+from prefect_drs.orchestration.executions.reports import (
+    all_flow_runs_of,
+    find_published,
+    find_report,
+    list_reports,
+    list_summaries,
+    unknown_execution,
+)
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
+from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.model import RecoveryReport
+from prefect_drs.report.situation import OpenGate, ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
 
 LATEST = 50
 """Executions in a list."""
 
 
-def execution_report(execution_id: str) -> RecoveryReport:
-    """The current report of an execution.
+def execution_situation(execution_id: str) -> Situation:
+    """The current report of an execution, the process that carries it, and what it waits for.
 
     Raises:
-        UsageError: this Prefect API knows no such execution.
+        UsageError: this Prefect API knows no such execution, or it has not started.
     """
-    report = read_report(execution_id)
-    return report if report.ended_at else finalize_cancelled(execution_id) or report
+    with shared_client():
+        report, seen_at = find_published(execution_id)
+        if report is None:
+            raise unknown_execution(execution_id)
+        if report.ended_at is None and not (alive := is_held(execution_id)):
+            report = finalize_cancelled(execution_id) or report
+        if report.ended_at is not None:
+            return Situation(report, ProcessReport(alive=False, last_seen_at=seen_at), (), ui_link(execution_id))
+        gates = [_open_gate(gate) for gate in pending_gates(execution_id)]
+        suspended = not alive and waits_for_worker(execution_id)
+    clock, simulated = configured_clock(), report.simulated_time
+
+    def wall(at: datetime) -> datetime:
+        return wall_time_of(clock, at) if simulated else at
+
+    return situation(
+        report,
+        ProcessReport(alive=alive, last_seen_at=seen_at),
+        gates,
+        suspended=suspended,
+        wall=wall,
+        link=ui_link(execution_id),
+        now=clock.now() if simulated == is_simulated(clock) else None,
+    )
+
+
+def waits_for_worker(execution_id: str) -> bool:
+    """Whether a flow run of the execution is Suspended, or scheduled to resume."""
+    with prefect_client() as client:
+        runs = all_flow_runs_of(client, execution_id)
+    return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)
+
+
+def _open_gate(gate: PendingGate) -> OpenGate:
+    return OpenGate(gate.wave_number, gate.wave_name, gate.since, gate.until, gate.link)
 
 
 def latest_reports() -> list[RecoveryReport]:

@@ -8,19 +8,27 @@ Must never: terminate anything without the callback's consent, or while a proces
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from prefect_drs.core.clock import configured_clock
-from prefect_drs.execution.events import Event
+from prefect.logging import get_logger
+
+from prefect_drs.aws.location import Location
+from prefect_drs.core.clock import Clock, configured_clock
+from prefect_drs.execution.events import Event, InstancesTerminated
 from prefect_drs.execution.view import report_of
 from prefect_drs.operations.context import configured_sessions
+from prefect_drs.orchestration.client import UNREACHABLE
 from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
 from prefect_drs.orchestration.executions.reports import read_report
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
+from prefect_drs.orchestration.storage.artifacts import republish
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery import termination
 from prefect_drs.recovery.instances import Found, find_instances
 from prefect_drs.recovery.termination import TerminationResult
+from prefect_drs.report.model import RecoveryReport
+
+_logger = get_logger("prefect_drs.operations.termination")
 
 
 def terminate_execution(
@@ -67,8 +75,39 @@ def terminate_execution(
                 journal.append((event,))
             observe(event)
 
+        clock = configured_clock()
         result = termination.terminate(
-            found, sessions, configured_clock(), record, by=by, unanswered=termination.unanswered_in(events)
+            found, sessions, clock, record, by=by, unanswered=termination.unanswered_in(events)
         )
+        for event in _gone_before(found, events, clock):
+            record(event)
+        if events:
+            _republish(report_of(journal.read()))
     forget_lease(execution_id)
     return result
+
+
+def _gone_before(found: Found, events: Sequence[Event], clock: Clock) -> list[Event]:
+    """The instances that somebody else terminated, and of which the journal does not say so."""
+    known = {i for event in events if isinstance(event, InstancesTerminated) for i in event.recovery_instance_ids}
+    gone: dict[Location, list[str]] = {}
+    for target in found.gone:
+        if target.recovery_instance_id not in known:
+            gone.setdefault(target.location, []).append(target.recovery_instance_id)
+    return [
+        InstancesTerminated(
+            at=clock.now(),
+            account_id=location.account_id,
+            region=location.region,
+            recovery_instance_ids=tuple(sorted(instance_ids)),
+        )
+        for location, instance_ids in sorted(gone.items())
+    ]
+
+
+def _republish(report: RecoveryReport) -> None:
+    """Let `status` on other machines show what is terminated; the instances are gone whether Prefect hears or not."""
+    try:
+        republish(report)
+    except UNREACHABLE as error:
+        _logger.warning("Prefect did not store the report after the termination: %s", error)

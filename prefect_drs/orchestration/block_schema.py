@@ -17,10 +17,11 @@ class SchemaOnce:
     @classmethod
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
         """Prefect's schema of this class, as a copy that the caller may change."""
-        return deepcopy(_schema(cls, arguments, tuple(sorted(options.items()))))
+        kind: Any = cls  # mypy: no class object is Hashable
+        return deepcopy(_schema(kind, arguments, tuple(sorted(options.items()))))
 
 
 @cache
-def _schema(cls: type[SchemaOnce], arguments: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    made: dict[str, Any] = super(SchemaOnce, cls).model_json_schema(*arguments, **dict(options))  # type: ignore[misc]
+def _schema(cls: Any, arguments: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    made: dict[str, Any] = super(SchemaOnce, cls).model_json_schema(*arguments, **dict(options))
     return made

@@ -15,6 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
+from prefect_drs.core.errors import UNREACHABLE as UNREACHABLE_EXIT_CODE
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.temporary_server import start_temporary_server
 
@@ -26,6 +27,7 @@ class PrefectUnreachableError(PrefectDrsError):
     """The Prefect API cannot be reached."""
 
     code = "PREFECT_UNREACHABLE"
+    exit_code = UNREACHABLE_EXIT_CODE
 
 
 # The errors of a call that Prefect did not answer, or answered with an error status.
@@ -116,7 +118,8 @@ def require_prefect(say: Callable[[str], None]) -> None:
         say: called with each line of progress while the temporary server starts.
 
     Raises:
-        PrefectDrsError: nothing answers at PREFECT_API_URL, or something else does; or no server could be started.
+        PrefectUnreachableError: nothing answers at PREFECT_API_URL, or something else does.
+        PrefectDrsError: no server could be started.
     """
     if not (url := get_current_settings().api.url):
         start_temporary_server(say)
@@ -125,7 +128,7 @@ def require_prefect(say: Callable[[str], None]) -> None:
         try:
             client.api_version()
         except (PrefectHTTPStatusError, ValueError):  # a page instead of JSON: the UI's address, say
-            raise PrefectDrsError(
+            raise PrefectUnreachableError(
                 f"what answers at {url} is no Prefect API, or wants a key; correct PREFECT_API_URL "
                 "(it ends in /api) or set PREFECT_API_KEY"
             ) from None

@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from prefect_drs.aws.location import Location
+from prefect_drs.core.clock import clock_time_of, is_simulated
 from prefect_drs.core.errors import UsageError
 from prefect_drs.execution.approval import Decision, GateAnswer
 from prefect_drs.execution.events import (
@@ -121,7 +122,11 @@ class Engine:
             raise UsageError(f"execution {self.execution_id} has no journal here: there is nothing to resume")
         runbook.require_accepted()
         started = ExecutionStarted(
-            at=self._clock.now(), execution_id=self.execution_id, runbook=runbook, asked=start.run_request
+            at=self._clock.now(),
+            execution_id=self.execution_id,
+            runbook=runbook,
+            asked=start.run_request,
+            simulated_time=is_simulated(self._clock),
         )
         self._state = started.initial_state
         self.record(started)
@@ -215,7 +220,7 @@ class Engine:
                 wave_number=wave_number,
                 decision=answer.decision,
                 by=answer.by,
-                answered_at=answer.at,
+                answered_at=clock_time_of(self._clock, answer.at),
                 comment=answer.comment,
             )
         )
@@ -290,12 +295,15 @@ class Engine:
             jobs.read()
         wanting = self._wanting(location)
         sharers = self._ports.sharing.want(location, wanted=wanting)
-        if wanting and jobs.may_launch() and (starts := self._chooser.choose(location, jobs, sharers)):
-            slot = self._ports.sharing.take(location)
-            if slot is None:
+        if wanting and jobs.may_launch():
+            starts = self._chooser.choose(location, jobs, sharers)
+            if not starts:
+                jobs.note_full()
+            elif (slot := self._ports.sharing.take(location)) is None:
                 return SLOT_RETRY
-            with slot:
-                self._launch(location, jobs, sharers, starts)
+            else:
+                with slot:
+                    self._launch(location, jobs, sharers, starts)
         return jobs.seconds_to_next(wanting=self._wanting(location))
 
     def _launch(self, location: Location, jobs: LocationJobs, sharers: int, starts: Sequence[JobStart]) -> None:

@@ -234,7 +234,7 @@ class WaveRunner:
             if error.code not in wave.recorded_delays:
                 wave.recorded_delays.add(error.code)
                 reason = f"launch settings could not be written yet: {error.message}"
-                self._execution.record(WaveDelayed(at=now, wave_number=wave.number, reason=reason))
+                self._execution.record(WaveDelayed(at=now, wave_number=wave.number, reason=reason, cause="settings"))
         return now - wave.stuck_since < PREPARING_PATIENCE
 
     def _give_up_preparing(self, wave: LiveWave, errors: str) -> None:

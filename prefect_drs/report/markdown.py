@@ -222,9 +222,11 @@ def _paragraphs(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def clock_time(at: datetime | None) -> str:
-    """Hours, minutes and seconds, UTC."""
-    return f"{at:%H:%M:%S}" if at else "—"
+def clock_time(at: datetime | None, begun: datetime | None = None) -> str:
+    """Hours, minutes and seconds, UTC; with the date on another day than the execution began."""
+    if at is None:
+        return "—"
+    return f"{at:%H:%M:%S}" if begun is None or at.date() == begun.date() else f"{at:%m-%d %H:%M:%S}"
 
 
 def report_summary(report: RecoveryReport) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from datetime import datetime
+from typing import Literal
 
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.model import RecoveryMode
@@ -41,6 +42,10 @@ class WaveStatus(enum.StrEnum):
         return self in {WaveStatus.COMPLETED, WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
 
 
+DelayCause = Literal["quota", "job", "settings", "other"]
+"""What holds a wave up: a quota of DRS, a job of somebody else, launch settings that cannot be written yet."""
+
+
 class ApprovalReport(FrozenModel):
     """How a gate was answered. `by` is as claimed."""
 
@@ -48,6 +53,22 @@ class ApprovalReport(FrozenModel):
     by: str
     at: datetime
     comment: str
+
+
+class ControlReport(FrozenModel):
+    """Who paused, cancelled or terminated, when and why. `by` is as claimed."""
+
+    by: str
+    at: datetime
+    reason: str = ""
+
+
+class WaitReport(FrozenModel):
+    """What a wave waits for now beyond its order, such as a quota or a job of somebody else."""
+
+    since: datetime
+    cause: DelayCause
+    reason: str
 
 
 class JobReport(FrozenModel):
@@ -77,7 +98,8 @@ class ServerReport(FrozenModel):
     """A server of a wave. `attempts`: jobs it took part in. `placement`: None in reports of former versions.
 
     `point_in_time`: whose data it holds, known once the execution has ended. `rpo_seconds`: how old that data was when
-    the execution began, or, where replication went on after that, when its launch job began.
+    the execution began, or, where replication went on after that, when its launch job began. `terminated_at`: when its
+    recovery instance was found to be gone after `terminate`; its `launch_status` is TERMINATED then.
     """
 
     source_server_id: str
@@ -91,12 +113,19 @@ class ServerReport(FrozenModel):
     rpo_seconds: float | None = None
     error: str | None = None
     placement: Placement | None = None
+    terminated_at: datetime | None = None
+
+    @property
+    def launched(self) -> bool:
+        """Whether the execution launched it, also where its instance was terminated later."""
+        return self.launch_status == "LAUNCHED" or self.terminated_at is not None
 
 
 class WaveReport(FrozenModel):
     """A wave, with its jobs and servers. `delays`: what it waited for beyond its dependencies, and why.
 
-    `excluded`: servers of its groups that a person left out, each with the reason.
+    `excluded`: servers of its groups that a person left out, each with the reason. `gate_opened_at`: since when its
+    gate has been open; None while it is not. `waits`: what it waits for now.
     """
 
     wave_number: int
@@ -112,11 +141,13 @@ class WaveReport(FrozenModel):
     checks: tuple[CheckResult, ...] = ()
     delays: tuple[str, ...] = ()
     excluded: tuple[ExcludedServer, ...] = ()
+    gate_opened_at: datetime | None = None
+    waits: tuple[WaitReport, ...] = ()
 
     @property
     def launched(self) -> int:
-        """How many of its servers are LAUNCHED."""
-        return sum(server.launch_status == "LAUNCHED" for server in self.servers)
+        """How many of its servers the execution launched."""
+        return sum(server.launched for server in self.servers)
 
 
 class UnsentNotification(FrozenModel):
@@ -141,6 +172,9 @@ class RecoveryReport(FrozenModel):
 
     `achieved_rto_seconds`: from its start to the last server LAUNCHED, gates included. `achieved_rpo_seconds`: the
     oldest data among the servers that are LAUNCHED; None until it is over, and where one of them is not known.
+    `at_gates_seconds`: how long at least one gate was open, until the last one was answered; `gates_open_since`: since
+    when one is open. `paused`, `cancelled`, `terminated`: who did, while it is in force. `simulated_time`: every time
+    in the report is that of a sandbox's clock.
     """
 
     execution_id: str
@@ -154,6 +188,12 @@ class RecoveryReport(FrozenModel):
     waves: tuple[WaveReport, ...]
     findings: tuple[RunbookFinding, ...] = ()
     notifications: NotificationsReport = NotificationsReport()
+    at_gates_seconds: float = 0.0
+    gates_open_since: datetime | None = None
+    paused: ControlReport | None = None
+    cancelled: ControlReport | None = None
+    terminated: ControlReport | None = None
+    simulated_time: bool = False
 
     @property
     def exit_code(self) -> int:

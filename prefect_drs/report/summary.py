@@ -14,7 +14,10 @@ from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 
 
 class ExecutionSummary(FrozenModel):
-    """An execution in a list. `launched`: how many of its `servers` are LAUNCHED."""
+    """An execution in a list. `launched`: how many of its `servers` were launched.
+
+    `seen_at`: when the process that carried it last said so, in real time (UTC); None in those of former releases.
+    """
 
     execution_id: str
     plan_name: str
@@ -24,9 +27,10 @@ class ExecutionSummary(FrozenModel):
     ended_at: datetime | None
     servers: int
     launched: int
+    seen_at: datetime | None = None
 
     @classmethod
-    def of(cls, report: RecoveryReport) -> Self:
+    def of(cls, report: RecoveryReport, seen_at: datetime | None = None) -> Self:
         """The summary of a report."""
         return cls(
             execution_id=report.execution_id,
@@ -37,4 +41,5 @@ class ExecutionSummary(FrozenModel):
             ended_at=report.ended_at,
             servers=sum(len(wave.servers) for wave in report.waves),
             launched=sum(wave.launched for wave in report.waves),
+            seen_at=seen_at,
         )

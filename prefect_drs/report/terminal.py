@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -57,8 +58,8 @@ def wave_rows(report: RecoveryReport) -> Table:
             ", ".join(map(str, wave.depends_on_waves)),
             styled(wave.status),
             f"{wave.launched}/{len(wave.servers)}",
-            clock_time(wave.started_at),
-            clock_time(wave.ended_at),
+            clock_time(wave.started_at, report.started_at),
+            clock_time(wave.ended_at, report.started_at),
             Text(f"{wave.approval.decision} by {wave.approval.by}" if wave.approval else ""),
         ]
         table.add_row(*cells[: len(named)])
@@ -78,27 +79,46 @@ def server_rows(report: RecoveryReport) -> Table:
                 server.source_server_id,
                 styled(server.launch_status),
                 server.recovery_instance_id or "",
-                clock_time(server.ended_at),
+                clock_time(server.ended_at, report.started_at),
                 str(server.attempts),
             ]
             table.add_row(*cells[: len(named)])
     return table
 
 
-def headline(report: RecoveryReport) -> Text:
-    """One line: what it is and how it stands."""
+def headline(report: RecoveryReport, now: datetime | None = None) -> Text:
+    """Two lines: what it is and how it stands; its times, and which clock they are of.
+
+    Args:
+        report: what to show.
+        now: the time by the report's clock: while it runs, the RTO so far is counted up to it.
+    """
+    rto, at_gates = report.achieved_rto_seconds, report.at_gates_seconds
+    if report.ended_at is None and now is not None:
+        rto = (now - report.started_at).total_seconds()
+        at_gates += (now - report.gates_open_since).total_seconds() if report.gates_open_since else 0.0
+    so_far = "" if report.ended_at else " so far"
+    gates = f", {duration(at_gates)} of it with a gate open" if at_gates else ""
     return Text.assemble(
         (report.plan_name, "bold"),
         f"  {report.mode}  ",
         styled(report.status),
         f"  execution {report.execution_id}",
-        f"  RTO {duration(report.achieved_rto_seconds)}" if report.achieved_rto_seconds else "",
-        f"  RPO {duration(report.achieved_rpo_seconds)}" if report.achieved_rpo_seconds is not None else "",
+        f"\nstarted {report.started_at:%Y-%m-%d %H:%M:%S}",
+        f", ended {clock_time(report.ended_at, report.started_at)}" if report.ended_at else "",
+        " UTC, simulated time of the sandbox" if report.simulated_time else " UTC",
+        f"; RTO{so_far} {duration(rto)}{gates}" if rto else "",
+        f"; RPO {duration(report.achieved_rpo_seconds)}" if report.achieved_rpo_seconds is not None else "",
     )
 
 
 def report_view(report: RecoveryReport) -> RenderableType:
     """The whole report: headline, waves, servers, why what failed did, and what nobody was told."""
+    return Group(headline(report), *report_body(report))
+
+
+def report_body(report: RecoveryReport) -> list[RenderableType]:
+    """The report without its headline."""
     why = [
         Text(f"wave {wave.wave_number} {wave.wave_name}: {wave.status}: {wave.reason}", style="red")
         for wave in report.waves
@@ -120,7 +140,7 @@ def report_view(report: RecoveryReport) -> RenderableType:
         for excluded in wave.excluded
     ]
     notes = [*left_out, *checks, *delays, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
-    return Group(headline(report), "", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes)
+    return ["", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes]
 
 
 def live_view(report: RecoveryReport) -> RenderableType:

@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prefect_drs.core.clock import SANDBOX_CLOCK_VARIABLE, SandboxClock, WallClock, configured_clock
+from prefect_drs.core.clock import (
+    SANDBOX_CLOCK_VARIABLE,
+    SandboxClock,
+    WallClock,
+    clock_time_of,
+    configured_clock,
+    wall_time_of,
+)
 from prefect_drs.core.errors import UsageError
 from prefect_drs.simulator.clock import SpeedClock
 
@@ -21,6 +28,16 @@ def test_a_sandboxs_clock_goes_on_from_where_it_stood_at_its_speed() -> None:
     passed = clock.now() - MIDNIGHT
     assert timedelta(hours=1) <= passed < timedelta(hours=1, minutes=6)
     assert clock.now().tzinfo is UTC
+
+
+def test_moments_of_real_time_become_its_own_and_back() -> None:
+    clock = SandboxClock(MIDNIGHT.timestamp(), MIDNIGHT.timestamp() - 30 * HOUR, speed=300)
+    answered = MIDNIGHT + timedelta(seconds=12)
+    assert clock.at(answered) == MIDNIGHT - timedelta(hours=30) + timedelta(hours=1)
+    assert clock.wall(clock.at(answered)) == answered
+    assert clock_time_of(clock, answered) == clock.at(answered)
+    assert wall_time_of(clock, clock.at(answered)) == answered
+    assert clock_time_of(WallClock(), answered) == wall_time_of(WallClock(), answered) == answered
 
 
 def test_it_shows_what_the_sandbox_itself_shows() -> None:

@@ -64,7 +64,17 @@ def test_the_report_is_that_of_the_release_but_for_the_word_of_a_severity(execut
     expected: dict[str, Any] = json.loads((STORED / f"{execution_id}-report.json").read_text())
     for finding in expected["findings"]:
         finding["severity"] = {"TOLD": "INFO"}[finding["severity"]]
-    assert json.loads(report_of(stored(execution_id).read()).to_json()) == expected
+    assert only_what_is_in(expected, json.loads(report_of(stored(execution_id).read()).to_json())) == expected
+
+
+def only_what_is_in(former: Any, report: Any) -> Any:
+    """A report without the fields that later releases added."""
+    if isinstance(former, dict):
+        return {name: only_what_is_in(former[name], report[name]) for name in former}
+    if isinstance(former, list):
+        assert len(former) == len(report)
+        return [only_what_is_in(*pair) for pair in zip(former, report, strict=True)]
+    return report
 
 
 @pytest.mark.parametrize("execution_id", ["ended", "interrupted"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from prefect_drs.execution.event import Event
-from prefect_drs.execution.state import Cancellation, ExecutionState
+from prefect_drs.execution.state import Cancellation, ExecutionState, Pause
 
 
 class CancelAsked(Event):
@@ -59,7 +59,7 @@ class PauseAsked(Event):
 
     def apply_to(self, state: ExecutionState) -> None:
         """Launching is paused."""
-        state.paused = True
+        state.pause = Pause(self.by, self.at)
         state.handled.add(self.request)
 
 
@@ -77,7 +77,7 @@ class PauseEnded(Event):
 
     def apply_to(self, state: ExecutionState) -> None:
         """Launching is not paused."""
-        state.paused = False
+        state.pause = None
         state.handled.add(self.request)
 
 

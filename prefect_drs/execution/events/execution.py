@@ -14,13 +14,14 @@ from prefect_drs.runbook import Runbook
 class ExecutionStarted(Event):
     """An execution began, with the runbook it carries out to its end, however often it is resumed.
 
-    `asked`: the id of the run request that began it.
+    `asked`: the id of the run request that began it. `simulated_time`: its times are those of a sandbox's clock.
     """
 
     kind: Literal["ExecutionStarted"] = "ExecutionStarted"
     execution_id: str
     runbook: Runbook
     asked: str = ""
+    simulated_time: bool = False
 
     @property
     def text(self) -> str:
@@ -38,7 +39,14 @@ class ExecutionStarted(Event):
         waves = {wave.wave_number: WaveRun.of(wave) for wave in self.runbook.waves}
         # The flow run whose id the execution bears is a run request too; journals of 0.1.0 do not record it.
         requests = {self.execution_id, self.asked}
-        return ExecutionState(self.execution_id, self.runbook, self.at, waves, run_requests=requests)
+        return ExecutionState(
+            self.execution_id,
+            self.runbook,
+            self.at,
+            waves,
+            run_requests=requests,
+            simulated_time=self.simulated_time,
+        )
 
 
 class ExecutionResumed(Event):

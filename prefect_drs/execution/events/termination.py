@@ -56,3 +56,8 @@ class InstancesTerminated(Event):
     def text(self) -> str:
         """Which instances."""
         return f"terminated: {', '.join(self.recovery_instance_ids)}"
+
+    def apply_to(self, state: ExecutionState) -> None:
+        """Their servers are reported as TERMINATED."""
+        for instance_id in self.recovery_instance_ids:
+            state.terminated.setdefault(instance_id, self.at)

@@ -9,7 +9,7 @@ from prefect_drs.execution.approval import Decision, GateAnswer
 from prefect_drs.execution.event import Event
 from prefect_drs.execution.state import ExecutionState
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.report.model import WaveStatus
+from prefect_drs.report.model import DelayCause, WaveStatus
 
 NAMED_AT_MOST = 5
 
@@ -28,7 +28,9 @@ class GateAsked(Event):
 
     def apply_to(self, state: ExecutionState) -> None:
         """The gate is open until its deadline."""
-        state.waves[self.wave_number].waiting_for_approval = True
+        wave = state.waves[self.wave_number]
+        wave.gate_opened_at = wave.gate_opened_at or self.at
+        state.note_gates(self.at)
         if self.until is not None:
             state.deadlines[self.wave_number] = self.until
 
@@ -52,7 +54,8 @@ class GateAnswered(Event):
         """The answer is in force."""
         answer = GateAnswer(Decision(self.decision), self.by, self.answered_at, self.comment)
         wave = state.waves[self.wave_number]
-        wave.waiting_for_approval, wave.approval = False, answer
+        wave.gate_opened_at, wave.approval = None, answer
+        state.note_gates(self.at)
         state.answers[self.wave_number] = answer
         state.deadlines.pop(self.wave_number, None)
 
@@ -74,12 +77,16 @@ class WaveStarted(Event):
 
 
 class WaveDelayed(Event):
-    """The wave, or some servers of it, is delayed. Recorded once per cause."""
+    """The wave, or some servers of it, is delayed. Recorded once per cause.
+
+    `cause`: what holds it up; `other` in journals of former releases.
+    """
 
     kind: Literal["WaveDelayed"] = "WaveDelayed"
     wave_number: int
     source_server_ids: tuple[str, ...] = ()
     reason: str
+    cause: DelayCause = "other"
 
     @property
     def summary(self) -> str:
@@ -94,8 +101,10 @@ class WaveDelayed(Event):
         return f"wave {self.wave_number} waits: {self.summary}"
 
     def apply_to(self, state: ExecutionState) -> None:
-        """The report lists the delay, once."""
-        state.waves[self.wave_number].delays[self.summary] = None
+        """The report lists the delay, once; the wave waits until it launches something."""
+        wave = state.waves[self.wave_number]
+        wave.delays[self.summary] = None
+        wave.waits.setdefault(self.summary, (self.at, self.cause))
 
 
 class CheckDone(Event):
@@ -134,3 +143,4 @@ class WaveEnded(Event):
     def apply_to(self, state: ExecutionState) -> None:
         """The wave is over."""
         state.waves[self.wave_number].end(WaveStatus(self.status), self.reason, self.at)
+        state.note_gates(self.at)

@@ -71,6 +71,7 @@ class PendingGate:
         flow_run_id: the Paused child flow run.
         link: its page in the Prefect UI, which shows the form; None if no UI is known.
         until: when the gate times out (UTC).
+        since: when it was opened (UTC).
     """
 
     execution_id: str
@@ -81,6 +82,7 @@ class PendingGate:
     flow_run_id: UUID
     link: str | None
     until: datetime | None
+    since: datetime | None = None
 
     def __str__(self) -> str:
         return f"wave {self.wave_number} {self.wave_name!r} of execution {self.execution_id}"
@@ -280,6 +282,7 @@ def pending_gate(run: FlowRun) -> PendingGate:
         flow_run_id=run.id,
         link=ui_link(run.id),
         until=deadline(run),
+        since=None if run.state is None else run.state.timestamp,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import UsageError
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, SUMMARY_KEY, report_key
+from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, SUMMARY_KEY, report_key, summary_key
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.runbook import PendingLaunch
@@ -54,15 +55,43 @@ def read_report(execution_id: str) -> RecoveryReport:
     """
     report = find_report(execution_id)
     if report is None:
-        known = ", ".join(report.execution_id for report in list_reports(limit=5)) or "none"
-        raise UsageError(f"this Prefect API knows no execution {execution_id}; the latest are: {known}")
+        raise unknown_execution(execution_id)
     return report
+
+
+def unknown_execution(execution_id: str) -> UsageError:
+    """Why an execution has no report: it has not started yet, or this Prefect API does not know it."""
+    with prefect_client() as client:
+        runs = all_flow_runs_of(client, execution_id)
+    if runs and (state := runs[0].state) is not None:
+        waits = "; it waits for a worker of its work pool" if state.is_scheduled() else ""
+        return UsageError(f"execution {execution_id} has not started: its flow run is {state.name}{waits}")
+    known = ", ".join(report.execution_id for report in list_reports(limit=5)) or "none"
+    return UsageError(f"this Prefect API knows no execution {execution_id}; the latest are: {known}")
 
 
 def find_report(execution_id: str) -> RecoveryReport | None:
     """The report of an execution as last published; None where it has published none."""
     reports = _reports(ArtifactFilterKey(any_=[report_key(execution_id)]), limit=1)
     return reports[0] if reports else None
+
+
+def find_published(execution_id: str) -> tuple[RecoveryReport | None, datetime | None]:
+    """The report of an execution as last published, and when its process last said that it was there (UTC).
+
+    One request; None where it has published none.
+    """
+    keys = [report_key(execution_id), summary_key(execution_id)]
+    seen_at: datetime | None = None
+    report: RecoveryReport | None = None
+    for artifact in read_artifacts(ArtifactFilterKey(any_=keys), limit=2):  # each process publishes the two together
+        if not isinstance(artifact.data, str):
+            continue
+        if artifact.key == keys[0]:
+            report = report or RecoveryReport.model_validate_json(artifact.data)
+        else:
+            seen_at = seen_at or ExecutionSummary.model_validate_json(artifact.data).seen_at
+    return report or find_report(execution_id), seen_at
 
 
 def list_reports(limit: int = 50) -> list[RecoveryReport]:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -37,6 +38,7 @@ REPORT_KEY = "recovery-report-"
 SUMMARY_KEY = "recovery-summary-"
 JSON_TYPE = "json"
 PUBLISH_EVERY = 2.0  # seconds between two versions of the JSON artifact
+SEEN_EVERY = 15.0  # seconds; how often the summary says that the process is there, where nothing changes
 
 
 def report_key(execution_id: str) -> str:
@@ -63,6 +65,25 @@ def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
                 markdown=markdown,
                 key=f"{prefect_key(report.plan_name)}-{name}",
                 description=f"{report.mode} {report.execution_id}: {name}",
+            )
+
+
+def republish(report: RecoveryReport) -> None:
+    """Publish the report of an execution that no process carries, after a command has changed it.
+
+    Raises:
+        PrefectUnreachableError: the Prefect API cannot be reached.
+    """
+    about = f"{report.mode} of {markdown_text(report.plan_name)}"
+    summary = ExecutionSummary.of(report).model_dump_json(by_alias=True)
+    run_id = UUID(report.execution_id)
+    with prefect_client() as client:
+        for key, description, data in (
+            (report_key(report.execution_id), about, report.to_json()),
+            (summary_key(report.execution_id), f"{about}, in short", summary),
+        ):
+            client.create_artifact(
+                ArtifactCreate(type=JSON_TYPE, key=key, description=description, data=data, flow_run_id=run_id)
             )
 
 
@@ -116,7 +137,7 @@ class ReportPublisher:
 
     def _run(self) -> None:
         while not self._done.is_set():
-            self._changed.wait()
+            self._changed.wait(SEEN_EVERY)
             self._changed.clear()
             self._publish()
             self._done.wait(PUBLISH_EVERY)
@@ -134,7 +155,8 @@ class ReportPublisher:
             self._summary = _Artifact(JSON_TYPE, summary_key(execution_id), f"{about}, in short", run_id)
         with _log_failure("the report"), prefect_client() as client:
             self._report.publish(client, report.to_json())
-            self._summary.publish(client, ExecutionSummary.of(report).model_dump_json(by_alias=True))
+            summary = ExecutionSummary.of(report, seen_at=datetime.now(UTC))
+            self._summary.publish(client, summary.model_dump_json(by_alias=True))
             for wave in report.waves:
                 if (artifact := waves.get(wave.wave_number)) is not None:
                     artifact.publish(client, 100.0 * wave.launched / max(1, len(wave.servers)))

@@ -38,6 +38,7 @@ from prefect_drs.recovery.launch.packing import JobStart, JobUsage
 from prefect_drs.recovery.launch.polling import RunningJob
 from prefect_drs.recovery.options import ExecutionContext
 from prefect_drs.recovery.waves import LiveWave
+from prefect_drs.report.model import DelayCause
 
 FRESH = timedelta(seconds=15)  # how old a reading may be for a launch to rely on it
 FOREIGN_PATIENCE = timedelta(hours=12)  # how long a server is waited for that is in a job of somebody else
@@ -64,6 +65,7 @@ class LocationJobs:
         self._policy = execution.options.policy
         self._jitter = execution.options.jitter(str(location))
         self._expected = execution.options.expected
+        self._limits = execution.options.limits
         self._tracker = JobTracker(location, execution, waves)
         self._launch_errors = LaunchErrors(location, self._sessions, self._clock)
         self._active: tuple[Job, ...] = ()  # everybody's active jobs, as last read
@@ -201,15 +203,35 @@ class LocationJobs:
                     why = f"it was in job {job_id} of somebody else for {FOREIGN_PATIENCE}; look at that job in DRS"
                     self.fail(wave, server_id, why)
             for job_id, server_ids in sorted(new.items()):
-                self._delayed(wave, server_ids, f"in job {job_id} of somebody else; launched once that job has ended")
+                self._delayed(
+                    wave, "job", server_ids, f"in job {job_id} of somebody else; launched once that job has ended"
+                )
 
-    def _delayed(self, wave: LiveWave, server_ids: Sequence[str], reason: str) -> None:
+    def note_full(self) -> None:
+        """Record once for each wave that its servers wait because a quota is used up."""
+        usage, limits = self.usage, self._limits
+        if usage.jobs < limits.concurrent_jobs and usage.servers < limits.servers_in_jobs:
+            return
+        for wave in self._waves.values():
+            key = f"quota {self.location}"
+            if key not in wave.recorded_delays and wave.ready_servers(self.location):
+                wave.recorded_delays.add(key)
+                self._delayed(
+                    wave,
+                    "quota",
+                    (),
+                    f"the quotas of {self.location} are used up: DRS launches at most {limits.servers_in_jobs} servers "
+                    f"in {limits.concurrent_jobs} jobs at once",
+                )
+
+    def _delayed(self, wave: LiveWave, cause: DelayCause, server_ids: Sequence[str], reason: str) -> None:
         self._record(
             WaveDelayed(
                 at=self._clock.now(),
                 wave_number=wave.number,
                 source_server_ids=tuple(sorted(server_ids)),
                 reason=reason,
+                cause=cause,
             )
         )
 
@@ -337,7 +359,7 @@ class LocationJobs:
         for server_id, why in verdict.failed.items():
             self.fail(wave, server_id, why)
         for server_id, why in verdict.left_out.items():
-            self._delayed(wave, [server_id], why)
+            self._delayed(wave, "other", [server_id], why)
 
     def fail(self, wave: LiveWave, server_id: str, error: str) -> None:
         """Record that a server cannot be launched at all."""
