@@ -128,7 +128,7 @@ def _show_one(name: str, *, watch: bool, json: bool) -> None:
             if json:
                 print_json(situation.to_json())
             else:
-                screen.print(situation_view(situation, datetime.now(UTC)))
+                screen.print(situation_view(situation, datetime.now(UTC)), crop=False)  # links stay whole
             shown = situation
         if not watch or situation.report.ended_at is not None:
             return

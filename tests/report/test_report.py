@@ -267,7 +267,7 @@ def test_the_picture_travels_in_its_address() -> None:
 
 def text_of(view: RenderableType, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(view)
+    console.print(view, crop=False)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
