@@ -179,7 +179,7 @@ def test_how_long_is_waited_is_as_the_code_has_it() -> None:
     from prefect_drs.recovery import wave_runner
     from prefect_drs.recovery.launch import jobs, launch_errors
 
-    told = re.findall(r"\| (\d+) hours? \|$", section("docs/operating.md", "### What it waits for"), re.MULTILINE)
+    told = re.findall(r"\| (\d+) hours? \|$", section("docs/operating.md", "### How long it waits"), re.MULTILINE)
     patience = (jobs.FOREIGN_PATIENCE, launch_errors.PATIENCE, wave_runner.PREPARING_PATIENCE)
     assert [int(hours) * 3600 for hours in told] == [limit.total_seconds() for limit in patience]
 

@@ -24,11 +24,15 @@ class EventLines:
         self._day: date | None = None
         self._simulated = False
 
-    def lines(self, event: Event) -> Iterator[str]:
-        """The lines of one more event; none for an event that only the journal needs."""
+    def learn(self, event: Event) -> None:
+        """Take the names of the servers from the first event."""
         if isinstance(event, ExecutionStarted):
             self._names = {s.source_server_id: s.name for wave in event.runbook.waves for s in wave.servers}
             self._simulated = event.simulated_time
+
+    def lines(self, event: Event) -> Iterator[str]:
+        """The lines of one more event; none for an event that only the journal needs."""
+        self.learn(event)
         text = event.text
         if text is None:
             return

@@ -31,6 +31,7 @@ from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.core.escaping import prefect_template
 from prefect_drs.execution.events import Event, ExecutionStarted
+from prefect_drs.execution.lines import EventLines
 from prefect_drs.execution.replay import state_of
 from prefect_drs.execution.view import report_of
 from prefect_drs.notifications.notifier import Notifier
@@ -383,12 +384,14 @@ def _completed(report: RecoveryReport) -> RecoveryReport:
 
 
 def _log_events(since: datetime) -> Callable[[Event], None]:
-    """An observer that writes each new event to the run's log, a line each."""
+    """An observer that writes each new event to the run's log, a line each; Prefect adds the time."""
     logger: logging.Logger | logging.LoggerAdapter[logging.Logger] = get_run_logger()
+    names = EventLines()
 
     def observe(event: Event) -> None:
+        names.learn(event)
         line = event.text if event.at >= since else None
         if line:
-            logger.info(line)
+            logger.info(names.named(line))
 
     return observe
