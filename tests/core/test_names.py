@@ -56,7 +56,7 @@ def names_in_prefect(execution_id: str) -> tuple[str, set[str]]:
 def markdown_artifacts(plan_name: str) -> dict[str, Any]:
     key = prefect_key(plan_name)
     found = read_artifacts(ArtifactFilterKey(any_=[f"{key}-{page}" for page in ("waves", "servers", "report")]))
-    return {str(artifact.key): artifact.data for artifact in found}
+    return {str(artifact.key): artifact.data for artifact in reversed(found)}  # the newest of each key
 
 
 def test_a_drill_of_waves_with_hostile_names_completes_and_every_name_is_told_as_it_is(rig: Rig) -> None:

@@ -40,7 +40,7 @@ def test_without_what_it_needs_a_drill_says_so_in_one_line(
     environment: dict[str, str | None], said: str, rehearsal: Rehearsal, files: Files, tmp_path: Path
 ) -> None:
     drill = rehearsal.drill(*files, "--yes", HOME=str(tmp_path), **environment)
-    assert drill.ended() == (2 if "PREFECT_DRS_SANDBOX_CLOCK" in environment else 3)
+    assert drill.ended() == (2 if "PREFECT_DRS_SANDBOX_CLOCK" in environment else 6)
     assert drill.stdout == ""
     (line,) = drill.stderr.splitlines()
     assert line.startswith("prefect-drs: ")
@@ -50,7 +50,7 @@ def test_without_what_it_needs_a_drill_says_so_in_one_line(
 def test_the_uis_address_instead_of_the_apis_is_told_apart(rehearsal: Rehearsal, files: Files) -> None:
     ui = rehearsal.environment["PREFECT_API_URL"].removesuffix("/api")
     drill = rehearsal.drill(*files, "--yes", PREFECT_API_URL=ui)
-    assert drill.ended() == 3
+    assert drill.ended() == 6
     (line,) = drill.stderr.splitlines()
     assert "it ends in /api" in line
 

@@ -328,7 +328,7 @@ def test_a_cancel_in_the_ui_of_an_execution_that_has_no_process_is_concluded_by_
     assert "cancelled by the Prefect UI or API" in report["waves"][1]["reason"]
     assert [run["state_name"] for run in site.gates(execution_id).values()] == ["Cancelled"]
     assert site.runs("prefect-drs:alarm", f"prefect-drs:execution:{execution_id}") == []
-    assert site.report(execution_id) == report
+    assert {**site.report(execution_id), "process": None} == {**report, "process": None}
     assert len(site.rehearsal.jobs(region)) == 1
 
 
