@@ -28,11 +28,20 @@ def state_of(events: Iterable[Event]) -> ExecutionState | None:
         raise PrefectDrsError(f"the journal begins with {first.kind}, not with ExecutionStarted; it is not whole")
     state = first.initial_state
     for number, event in enumerate(remaining, 2):
-        try:
-            state.apply(event)
-        except (KeyError, ValueError) as fault:
-            raise PrefectDrsError(
-                f"event {number} of the journal, {event.kind}, does not fit those before it ({fault}): the journal is "
-                "not whole; restore it from a backup, or start a new execution after looking at DRS's jobs"
-            ) from None
+        apply_next(state, event, number)
     return state
+
+
+def apply_next(state: ExecutionState, event: Event, number: int) -> None:
+    """Apply the next event of a journal. `number`: its position, from 1 on.
+
+    Raises:
+        PrefectDrsError: it does not fit the events before it.
+    """
+    try:
+        state.apply(event)
+    except (KeyError, ValueError) as fault:
+        raise PrefectDrsError(
+            f"event {number} of the journal, {event.kind}, does not fit those before it ({fault}): the journal is "
+            "not whole; restore it from a backup, or start a new execution after looking at DRS's jobs"
+        ) from None

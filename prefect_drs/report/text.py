@@ -1,4 +1,4 @@
-"""Small pieces of text that every rendering is made of: durations and Markdown tables.
+"""Small pieces of text that every rendering is made of: durations, counts, times and Markdown tables.
 
 In: plain values. Out: text. Knows nothing of reports, so that what only writes words loads nothing else.
 """
@@ -6,6 +6,7 @@ In: plain values. Out: text. Knows nothing of reports, so that what only writes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from prefect_drs.core.escaping import markdown_text
 
@@ -18,6 +19,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *lines])
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 server`, `2 servers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as `1 h 02 min` or `3 min 04 s`."""
     if seconds is None:
@@ -26,3 +32,8 @@ def duration(seconds: float | None) -> str:
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 60} min {whole % 60:02d} s"
+
+
+def full_time(at: datetime, *, simulated: bool = False) -> str:
+    """`2030-01-01 12:13:00 UTC`. `simulated`: whether it is a time of the sandbox's clock."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" + (" (simulated)" if simulated else "")
