@@ -19,3 +19,17 @@ def require_prefect() -> None:
     if not get_current_settings().api.url:
         quiet_prefect()
     client.require_prefect(lambda line: print(f"prefect-drs: {line}", file=sys.stderr, flush=True))
+
+
+def require_prefect_to_find(execution: str) -> None:
+    """Refuse an API that does not answer if it is needed to find an execution: one not named by its whole id.
+
+    Raises:
+        PrefectDrsError: see `require_prefect`.
+    """
+    from uuid import UUID
+
+    try:
+        UUID(execution)
+    except ValueError:
+        require_prefect()

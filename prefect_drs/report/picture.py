@@ -1,6 +1,7 @@
 """The wave graph as an SVG picture: a column a generation, a box a wave coloured by its state, a gate as a lock.
 
-Prefect's default UI draws no Mermaid, so this is what its artifacts show. Only text that is escaped goes in.
+Prefect's default UI draws no Mermaid, so this is what its artifacts show. Only text that is escaped goes in. Colours are
+attributes, so that the picture stands alone; the classes let the HTML report's style sheet replace them.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def wave_graph_svg(report: RecoveryReport, runbook: Runbook) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="12">'
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>' + "".join([*edges, *boxes]) + "</svg>"
+        f'<rect class="paper" width="{width}" height="{height}" fill="#ffffff"/>' + "".join([*edges, *boxes]) + "</svg>"
     )
 
 
@@ -71,8 +72,8 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
     x1, y1, y2 = x1 + BOX_WIDTH, y1 + BOX_HEIGHT // 2, y2 + BOX_HEIGHT // 2
     bend = (x2 - x1) // 2
     return (
-        f'<path d="M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2 - 6} {y2}" fill="none" stroke="#9ca3af" '
-        f'stroke-width="1.5"/><path d="M{x2} {y2} l-8 -4 v8 z" fill="#9ca3af"/>'
+        f'<path class="edge" d="M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2 - 6} {y2}" fill="none" '
+        f'stroke="#9ca3af" stroke-width="1.5"/><path class="arrow" d="M{x2} {y2} l-8 -4 v8 z" fill="#9ca3af"/>'
     )
 
 
@@ -82,17 +83,19 @@ def _box(wave: WaveReport, place: tuple[int, int], gate: bool) -> str:
     title = f"{wave.wave_number} · {wave.wave_name}"
     count = f"{wave.launched}/{len(wave.servers)} launched"
     lock = _lock(x + BOX_WIDTH - 24, y + 33, line) if gate else ""
+    shown = markup(one_line(title, 30))
     return (
-        f'<g><title>{markup(title)}</title><rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" '
+        f'<g class="wave {wave.status.lower()}"><title>{markup(title)}</title>'
+        f'<rect class="box" x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" '
         f'fill="{fill}" stroke="{line}" stroke-width="1.5"/>'
-        f'<text x="{x + 12}" y="{y + 23}" font-weight="600" fill="#111827">{markup(one_line(title, 30))}</text>'
-        f'<text x="{x + 12}" y="{y + 44}" fill="{line}">{wave.status} · {count}</text>{lock}</g>'
+        f'<text class="name" x="{x + 12}" y="{y + 23}" font-weight="600" fill="#111827">{shown}</text>'
+        f'<text class="state" x="{x + 12}" y="{y + 44}" fill="{line}">{wave.status} · {count}</text>{lock}</g>'
     )
 
 
 def _lock(x: int, y: int, colour: str) -> str:
     """A padlock of 12 by 13, drawn: as a letter it would be an empty box where no font has it."""
     return (
-        f'<path d="M{x + 3} {y + 6} v-2 a3 3 0 0 1 6 0 v2" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        f'<rect x="{x}" y="{y + 6}" width="12" height="7" rx="1.5" fill="{colour}"><title>gate</title></rect>'
+        f'<path class="shackle" d="M{x + 3} {y + 6} v-2 a3 3 0 0 1 6 0 v2" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+        f'<rect class="lock" x="{x}" y="{y + 6}" width="12" height="7" rx="1.5" fill="{colour}"><title>gate</title></rect>'
     )

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Iterable
 from datetime import datetime
 
+from prefect_drs.core.errors import UsageError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.report.model import ExecutionStatus, WaveStatus
 
@@ -181,6 +182,21 @@ class Timeline(FrozenModel):
             if wave.wave_number == number:
                 return wave
         raise KeyError(number)
+
+    def named_wave(self, name: str) -> WaveTimeline:
+        """The wave of that number or name, whatever its case.
+
+        Raises:
+            UsageError: there is none, or more than one has that name.
+        """
+        if name.isdecimal() and (found := [wave for wave in self.waves if wave.wave_number == int(name)]):
+            return found[0]
+        found = [wave for wave in self.waves if wave.wave_name.casefold() == name.casefold()]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(f"{wave.wave_number} {wave.wave_name!r}" for wave in self.waves)
+        problem = f"{len(found)} waves are named" if found else "the execution has no wave"
+        raise UsageError(f"{problem} {name}; it has {known}")
 
     @property
     def gates(self) -> tuple[GateTimeline, ...]:

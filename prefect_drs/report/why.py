@@ -69,12 +69,12 @@ class Explanation:
     others: tuple[str, ...] = ()
 
 
-def explain(timeline: Timeline, *, wave: int | None = None, server: str | None = None) -> Explanation:
+def explain(timeline: Timeline, *, wave: str | None = None, server: str | None = None) -> Explanation:
     """Explain an execution, one of its waves, or one of its servers.
 
     Args:
         timeline: the execution.
-        wave: a wave number; None explains the waves that decided when the execution ended.
+        wave: number or name of a wave; None explains the waves that decided when the execution ended.
         server: name or source server id of a server.
 
     Raises:
@@ -88,7 +88,7 @@ def explain(timeline: Timeline, *, wave: int | None = None, server: str | None =
         found = [_server(each, of, times) for of, each in _servers_named(timeline, server, wave)]
         return Explanation((_headline(timeline),), tuple(found))
     if wave is not None:
-        return Explanation((_headline(timeline),), (_wave(_wave_of(timeline, wave), times),))
+        return Explanation((_headline(timeline),), (_wave(timeline.named_wave(wave), times),))
     deciding = [timeline.wave(number) for number in timeline.deciding]
     others = [each for each in timeline.waves if each.wave_number not in timeline.deciding]
     return Explanation(
@@ -124,16 +124,8 @@ def _chain(timeline: Timeline) -> list[str]:
     return [f"What {verb}: {path}.", f"Its time: {', '.join(parts)}." if parts else "It took no time."]
 
 
-def _wave_of(timeline: Timeline, number: int) -> WaveTimeline:
-    try:
-        return timeline.wave(number)
-    except KeyError:
-        known = ", ".join(str(wave.wave_number) for wave in timeline.waves)
-        raise UsageError(f"the execution has no wave {number}; it has {known}") from None
-
-
-def _servers_named(timeline: Timeline, server: str, wave: int | None) -> list[tuple[WaveTimeline, ServerTimeline]]:
-    waves = timeline.waves if wave is None else (_wave_of(timeline, wave),)
+def _servers_named(timeline: Timeline, server: str, wave: str | None) -> list[tuple[WaveTimeline, ServerTimeline]]:
+    waves = timeline.waves if wave is None else (timeline.named_wave(wave),)
     found = [(of, each) for of in waves for each in of.servers if server in {each.name, each.source_server_id}]
     if not found:
         raise UsageError(

@@ -52,7 +52,7 @@ def told(waits: Sequence[Wait]) -> list[tuple[Cause, int]]:
     return [(wait.cause, round(wait.seconds / 60)) for wait in waits if wait.seconds >= 5]
 
 
-def text_of(timeline: Timeline, wave: int | None = None, server: str | None = None, width: int = 400) -> str:
+def text_of(timeline: Timeline, wave: str | None = None, server: str | None = None, width: int = 400) -> str:
     console = Console(file=io.StringIO(), width=width)
     console.print(why_view(explain(timeline, wave=wave, server=server)))
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
@@ -141,7 +141,7 @@ def test_a_rejection_cancels_the_wave_and_what_depends_on_it() -> None:
     timeline = of(journals.with_a_rejection)
     assert timeline.deciding == (1, 2)
     assert 'Ada Lovelace rejected it: "database checked"' in text_of(timeline)
-    assert 'It depends on wave 2 "wave 2", which is CANCELLED.' in text_of(timeline, 3)
+    assert 'It depends on wave 2 "wave 2", which is CANCELLED.' in text_of(timeline, "3")
     (incident,) = timeline.incidents
     assert (incident.kind, incident.wave_number, incident.action) == (IncidentKind.GATE, 2, "the wave was cancelled")
 
@@ -149,7 +149,7 @@ def test_a_rejection_cancels_the_wave_and_what_depends_on_it() -> None:
 def test_a_retry_is_told_with_its_reason_and_what_was_different() -> None:
     timeline = of(journals.with_a_retry)
     assert told(timeline.wave(1).waits) == [(Cause.LAUNCH, 5), (Cause.RETRY, 8)]
-    text = text_of(timeline, 1)
+    text = text_of(timeline, "1")
     assert "The last of its 3 servers, w1-000, failed in job drsjob-" in text
     assert "LAUNCH_FAILED" in text
     assert "was launched once more (attempt 2 of 2) and came into job drsjob-" in text
@@ -204,7 +204,7 @@ def test_an_answer_that_no_process_heard_is_followed_by_the_wait_for_one() -> No
 def test_servers_that_found_no_room_in_a_job_waited_for_the_quotas() -> None:
     timeline = of(journals.with_little_room)
     assert told(timeline.wave(2).waits) == [(Cause.QUOTA, 7), (Cause.LAUNCH, 8)]
-    text = text_of(timeline, 2)
+    text = text_of(timeline, "2")
     assert "quotas in 123456789012/us-west-2, which were used up: this execution had 1 of 20 jobs" in text
     assert "w2-000, w2-001, w2-003, LAUNCHED after" in text
 
@@ -257,7 +257,7 @@ def test_checks_are_told_with_the_one_that_was_last_and_those_that_failed() -> N
 def test_a_cancel_is_told_of_waves_that_never_began() -> None:
     timeline = of(journals.with_a_cancel)
     assert told(timeline.wave(2).waits) == [(Cause.DEPENDENCIES, 1), (Cause.CANCEL, 6)]
-    assert "Grace Hopper cancelled the execution: wrong region." in text_of(timeline, 2)
+    assert "Grace Hopper cancelled the execution: wrong region." in text_of(timeline, "2")
     (incident,) = timeline.incidents
     assert (incident.what, incident.action) == ("cancelled by Grace Hopper: wrong region", "nothing more was launched")
 
@@ -322,8 +322,13 @@ def test_a_server_is_explained_by_its_name_or_id_from_the_start_on() -> None:
     assert "8 min 09 s  It was launched once more (attempt 2 of 2)" in by_name
     with pytest.raises(UsageError, match="has no server w9-999"):
         explain(timeline, server="w9-999")
-    with pytest.raises(UsageError, match="no wave 9; it has 1, 2"):
-        explain(timeline, wave=9)
+    with pytest.raises(UsageError, match="no wave 9; it has 1 'wave 1', 2 'wave 2'"):
+        explain(timeline, wave="9")
+
+
+def test_a_wave_may_be_named_by_its_name() -> None:
+    timeline = timeline_of(completed())
+    assert text_of(timeline, "wave 2") == text_of(timeline, "2") == text_of(timeline, "WAVE 2")
 
 
 def test_a_wave_that_decided_nothing_is_told_in_one_sentence() -> None:

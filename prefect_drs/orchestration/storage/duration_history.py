@@ -89,6 +89,7 @@ def read_history(
     *,
     executions: int = EXECUTIONS,
     launches: int = LAUNCHES_A_SERVER,
+    before: datetime | None = None,
     within: float = SECONDS_TO_READ,
     now: Callable[[], float] = time.monotonic,
 ) -> Recorded:
@@ -98,6 +99,7 @@ def read_history(
         storage: the storage of the journals.
         executions: maximum number of journals.
         launches: maximum number of launches of each server.
+        before: only executions that began before this moment; None reads all.
         within: seconds after which reading stops.
         now: the clock for `within`, in seconds.
 
@@ -108,23 +110,29 @@ def read_history(
     found: Recorded = {}
     for execution_id in storage.newest(executions):
         try:
-            recorded = launch_seconds(StoredJournal(limited, execution_id).read())
+            events = StoredJournal(limited, execution_id).read()
         except _OutOfTimeError:
             _logger.warning("reading earlier journals took %s s; older ones are not used", within)
             break
         except (PrefectDrsError, OSError) as error:
             _logger.warning("the journal of execution %s is not used for the history: %s", execution_id, error)
             continue
-        for server_id, seconds in recorded.items():
+        if before is not None and events and events[0].at >= before:
+            continue
+        for server_id, seconds in launch_seconds(events).items():
             newest = found.setdefault(server_id, [])
             newest.extend(seconds[::-1][: launches - len(newest)])
     return found
 
 
-def recorded_here() -> Recorded:
-    """The history in the storage that the settings name; empty, with a warning, if it cannot be read."""
+def recorded_here(before: datetime | None = None) -> Recorded:
+    """The history in the storage that the settings name; empty, with a warning, if it cannot be read.
+
+    Args:
+        before: only executions that began before this moment.
+    """
     try:
-        return read_history(journal_storage())
+        return read_history(journal_storage(), before=before)
     except (PrefectDrsError, OSError, httpx.HTTPError) as error:
         _logger.warning("no earlier execution could be read, so durations are unknown: %s", error)
         return {}
