@@ -1,9 +1,8 @@
 """What an execution's journal tells: its events, its timeline, and its report as a document.
 
-In: an execution. Out: events, a `Timeline`, or the text of a report as HTML, Markdown or JSON. The journal is enough for
-all of them, so no Prefect API is needed where the execution is named by its whole id and the journal is a folder. A
-report as Markdown or JSON also comes from what the execution published, where its journal is on another machine. Reads
-only, prints nothing.
+In: an execution. Out: events, a `Timeline`, or the text of a report as HTML, Markdown or JSON. The journal is enough
+for all of them: no Prefect API is needed if the execution is named by its whole id and its journal is in a folder. If
+the journal is on another machine, Markdown and JSON come from the published report. Reads only, prints nothing.
 """
 
 from __future__ import annotations

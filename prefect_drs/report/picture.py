@@ -1,7 +1,7 @@
 """The wave graph as an SVG picture: a column a generation, a box a wave coloured by its state, a gate as a lock.
 
-Prefect's default UI draws no Mermaid, so this is what its artifacts show. Only text that is escaped goes in. Colours are
-attributes, so that the picture stands alone; the classes let the HTML report's style sheet replace them.
+Prefect's default UI draws no Mermaid, so this is what its artifacts show. Only text that is escaped goes in. Colours
+are attributes, so that the picture stands alone; the classes let the HTML report's style sheet replace them.
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ def _box(wave: WaveReport, place: tuple[int, int], gate: bool) -> str:
 def _lock(x: int, y: int, colour: str) -> str:
     """A padlock of 12 by 13, drawn: as a letter it would be an empty box where no font has it."""
     return (
-        f'<path class="shackle" d="M{x + 3} {y + 6} v-2 a3 3 0 0 1 6 0 v2" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        f'<rect class="lock" x="{x}" y="{y + 6}" width="12" height="7" rx="1.5" fill="{colour}"><title>gate</title></rect>'
+        f'<path class="shackle" d="M{x + 3} {y + 6} v-2 a3 3 0 0 1 6 0 v2" fill="none" stroke="{colour}" '
+        'stroke-width="1.5"/>'
+        f'<rect class="lock" x="{x}" y="{y + 6}" width="12" height="7" rx="1.5" fill="{colour}">'
+        "<title>gate</title></rect>"
     )

@@ -1,7 +1,7 @@
 """Gantt charts of waves and servers as SVG, inline in the HTML report: a bar for each wait, coloured by its cause.
 
-In: a `Timeline`, an `Expectation` where there is one. Out: SVG whose colours come from the page's style sheet, by class.
-Every name and sentence goes through `escaping.markup`.
+In: a `Timeline`, an `Expectation` where there is one. Out: SVG whose colours come from the page's style sheet, by
+class. Every name and sentence goes through `escaping.markup`.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def _expected_ends(timeline: Timeline, expected: Expectation | None) -> list[dat
 def _expected_bar(known: ExpectedWave, start: datetime, scale: TimeScale, y: float) -> Iterator[str]:
     begins, ends, late = (start + timedelta(seconds=s) for s in (known.start_p50, known.end_p50, known.end_p90))
     x, width = _extent(begins, ends, scale)
-    told = f"forecast: {duration(known.start_p50)} to {duration(known.end_p50)} after the start; P90 {duration(known.end_p90)}"
+    told = f"forecast, after the start: {duration(known.start_p50)} to {duration(known.end_p50)}"
+    told += f"; P90 {duration(known.end_p90)}"
     yield (
         f'<rect class="forecast" x="{x}" y="{y}" width="{width}" height="4" rx="1"><title>{markup(told)}</title></rect>'
     )
