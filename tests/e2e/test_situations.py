@@ -1,4 +1,4 @@
-"""The situations that a person on call meets, each made on the sandbox, and what `status` says of it."""
+"""The situations that a person on call meets, each made on the sandbox: what `status` and the HTML report say of it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,16 @@ class Status:
         data = rehearsal.cli("status", execution_id, "--json")
         shown = rehearsal.cli("status", execution_id)
         assert (shown.returncode, data.returncode) == (0, 0), shown.stderr + data.stderr
+        self._rehearsal = rehearsal
         self.text: str = shown.stdout
         self.data: dict[str, Any] = json.loads(data.stdout)
+
+    def page(self) -> str:
+        """The text of the HTML report, without its markup."""
+        made = self._rehearsal.cli("report", self.data["executionId"], "--format", "html")
+        assert made.returncode == 0, made.stderr
+        assert "http://" not in made.stdout.replace("http://www.w3.org/2000/svg", "")
+        return squeezed(re.sub(r"<style>.*?</style>|<[^>]+>", " ", made.stdout, flags=re.DOTALL))
 
     @property
     def waits(self) -> list[tuple[str, int | None]]:
@@ -63,6 +71,9 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(rehearsal
     assert f"DRS runs 1 job(s): {job} (wave 1, 1 servers)." in running.text
     assert "RTO so far" in running.text
     assert "simulated time of the sandbox" in running.text
+    page = running.page()
+    assert "IN_PROGRESS" in page
+    assert job in page
 
     two = comes_to(rehearsal, execution_id, ("approval", 2), ("approval", 3), status="PAUSED")
     assert two.commands == [f"prefect-drs approve {execution_id} --wave {wave}" for wave in (2, 3)]
@@ -72,10 +83,13 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(rehearsal
         assert wait["link"] in two.text
     assert re.search(rf"approval of wave 2 Application, since {UTC_TIME} \(.*\), until {UTC_TIME}", squeezed(two.text))
 
+    assert two.page().count("WAITING") == 2
+
     paused = rehearsal.cli("pause", execution_id[:8], "--by", "ada")
     assert paused.returncode == 0, paused.stderr
     stopped = comes_to(rehearsal, execution_id, ("approval", 2), ("approval", 3), ("pause", None))
     assert "the end of the pause by ada: nothing new is launched, since" in squeezed(stopped.text)
+    assert "Paused by ada" in stopped.page()
     assert stopped.commands[-1] == f"prefect-drs resume {execution_id}"
     resumed = rehearsal.cli("resume", "latest")
     assert resumed.returncode == 0, resumed.stderr
@@ -90,6 +104,7 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(rehearsal
     done = Status(rehearsal, execution_id)
     assert (done.data["status"], done.waits) == ("COMPLETED", [])
     assert done.data["atGatesSeconds"] > 0
+    assert "COMPLETED" in done.page()
     for wave in done.data["waves"][1:]:  # one clock: nobody approves before the execution began
         assert done.data["startedAt"] < wave["approval"]["at"] <= wave["startedAt"]
 
@@ -97,6 +112,7 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(rehearsal
     gone = Status(rehearsal, execution_id)
     assert {s["launchStatus"] for wave in gone.data["waves"] for s in wave["servers"]} == {"TERMINATED"}
     assert gone.data["terminated"]["by"] == "bob"
+    assert "Terminated by bob" in gone.page()
     assert re.search(rf"bob terminated it at {UTC_TIME}: 3 instance\(s\) are gone", squeezed(gone.text))
     assert gone.data["status"] == "COMPLETED"
 
@@ -137,6 +153,7 @@ def test_cancelled_while_a_job_runs_names_who_and_the_job(rehearsal: Rehearsal) 
     )
     assert re.search(rf"Cancelled by ada at {UTC_TIME}: wrong region: nothing more is launched", squeezed(status.text))
     assert job in status.text
+    assert "Cancelled by ada" in status.page()
     assert drill.ended() in {3, 4}
 
 
