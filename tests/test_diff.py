@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefect_drs.cli import main
-from prefect_drs.diff import Difference, compare, markdown, text
-from prefect_drs.plan import Manifest, check_values
+from prefect_drs.diff import Difference, compare, difference_json, markdown, text
+from prefect_drs.plan import Bindings, Manifest, check_values
 from tests.plan.test_export import FULL
 
 ROOT = Path(__file__).parents[1]
@@ -145,6 +145,24 @@ def test_servers_join_leave_and_move() -> None:
     assert not any(
         server(1) in line or server(6) in line.split(":")[0].split(", ") for line in lines if "launched" in line
     )
+
+
+def test_servers_are_named_as_the_plan_names_them_with_their_ids_beside() -> None:
+    def bound(values: dict[str, Any]) -> Manifest:
+        manifest = check_values(values, Bindings(source_servers={"p-db2": server(2), "p-new": server(7)})).manifest
+        assert manifest is not None
+        return manifest
+
+    before, after = shop(), shop()
+    groups(before)[0]["sourceServerIds"] = [server(1), "p-db2"]
+    groups(after)[0] |= {"sourceServerIds": [server(1), "p-new"], "launchConfig": {"instanceType": "c5.large"}}
+    groups(after)[1]["sourceServerIds"] = [server(3), server(4), "p-db2"]
+    difference = compare(bound(before), bound(after))
+    lines = [line.strip() for line in text(difference).splitlines()]
+    assert f"p-new ({server(7)}): joins group data" in lines
+    assert f"p-db2 ({server(2)}): moves from group data to app" in lines
+    assert f"{server(1)}: instanceType m5.large → c5.large" in lines
+    assert difference_json(difference)["names"] == {server(2): ["p-db2"], server(7): ["p-new"]}
 
 
 def test_settings_are_compared_as_they_take_effect() -> None:
@@ -300,8 +318,8 @@ def test_each_side_may_have_its_own_bindings(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().out.startswith("No difference")
     assert main(["diff", file, file, "--bindings", b, "--old-bindings", a]) == 0
     out = capsys.readouterr().out
-    assert f"{server(12)}: joins group data" in out
-    assert f"{server(11)}: leaves group data" in out
+    assert f"db ({server(12)}): joins group data" in out
+    assert f"db ({server(11)}): leaves group data" in out
 
 
 def test_two_files_are_compared_without_prefect_or_boto3(files: tuple[str, str]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json as jsonlib
 import os
+import re
+import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -54,8 +56,27 @@ def diff(
     elif format == "markdown":
         print_stdout(markdown(difference), end="")
     else:
-        print_stdout(text(difference))
+        _print_text(text(difference))
     return 0
+
+
+def _print_text(text: str) -> None:
+    """The words; on a terminal headings are bold, what is added is green and what is removed is red."""
+    if not sys.stdout.isatty():
+        print_stdout(text)
+        return
+    from rich.text import Text
+
+    from prefect_drs.cli.console import console
+
+    shown = Text(text)
+    for pattern, style in (
+        (r"^\S.*$", "bold"),
+        (r"(?<=: )(added|joins?|now [a-z]+)\b", "green"),
+        (r"(?<=: )(removed|leaves?|no longer [a-z]+)\b", "red"),
+    ):
+        shown.highlight_regex(re.compile(pattern, re.MULTILINE), style)
+    console().print(shown, soft_wrap=True)
 
 
 def _side(source: str, bindings: str | None) -> Manifest:

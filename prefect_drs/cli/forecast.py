@@ -65,7 +65,7 @@ def forecast(
     if json:
         print_json(jsonlib.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
-        console().print(forecast_view(result.result, chosen))
+        console().print(forecast_view(result))
         sys.stdout.flush()
         for note in result.notes:
             print_stderr(f"note: {note}")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import print_stderr
+from prefect_drs.cli.output import print_faults
 
 if TYPE_CHECKING:
+    from prefect_drs.core.errors import Fault
     from prefect_drs.plan import Manifest
 
 Strict = Annotated[bool, Parameter(name="--strict", negative="", help="Warnings about the plan are faults.")]
@@ -31,4 +32,7 @@ def read_manifest(
     """
     from prefect_drs.estate.source import open_manifest
 
-    return open_manifest(source, bindings, plan=plan, strict=strict, rehearsal=rehearsal, tell=print_stderr)
+    def tell(warning: Fault) -> None:
+        print_faults([warning], stderr=True)
+
+    return open_manifest(source, bindings, plan=plan, strict=strict, rehearsal=rehearsal, tell=tell)

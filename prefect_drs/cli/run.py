@@ -68,7 +68,7 @@ def runbook(
     from prefect_drs.cli.console import console
     from prefect_drs.core.errors import PreflightRefusedError
     from prefect_drs.operations.dry_run import dry_run
-    from prefect_drs.report.terminal import runbook_view
+    from prefect_drs.report.dry_run import dry_run_view
     from prefect_drs.runbook import runbook_json
     from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
@@ -81,7 +81,7 @@ def runbook(
     if json:
         print_json(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
-        console().print(runbook_view(resolved))
+        console().print(dry_run_view(resolved))
     return PreflightRefusedError.exit_code if resolved.refusals else 0
 
 

@@ -52,7 +52,14 @@ def compare(before: Manifest, after: Manifest) -> Difference:
         groups=tuple(groups.changes()),
         servers=servers,
         settings=settings,
+        names=_written_names(before, after, [s for change in servers for s in change.servers])
+        | _written_names(before, after, [s for change in settings for s in change.servers]),
     )
+
+
+def _written_names(before: Manifest, after: Manifest, servers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names in the files of those servers, of the new file first."""
+    return {s: names for s in servers if (names := after.written_names(s) or before.written_names(s))}
 
 
 def _pairs(old: Sequence[Any], new: Sequence[Any], *keys: Any) -> list[tuple[Any, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from prefect_drs.core.models import FrozenModel
 
@@ -134,12 +134,16 @@ class SettingsChange(FrozenModel):
 
 
 class Difference(FrozenModel):
-    """All differences. Metadata (`exportedAt` and the like) is left out: it does not affect a recovery."""
+    """All differences. Metadata (`exportedAt` and the like) is left out: it does not affect a recovery.
+
+    `names`: the names in the manifest's file of servers that differ, by source server id, where bindings resolved them.
+    """
 
     plans: tuple[PlanChange, ...] = ()
     groups: tuple[GroupChange, ...] = ()
     servers: tuple[ServerChange, ...] = ()
     settings: tuple[SettingsChange, ...] = ()
+    names: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
     def nothing(self) -> bool:

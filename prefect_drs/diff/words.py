@@ -23,6 +23,7 @@ from prefect_drs.diff.model import (
     SettingsChange,
     WaveChange,
 )
+from prefect_drs.plan.model import label_server
 from prefect_drs.report.text import duration
 
 NOTHING = "No difference: the same servers are recovered in the same way."
@@ -66,7 +67,8 @@ def _sections(difference: Difference) -> Iterator[_Section]:
     for plan in difference.plans:
         yield _Section(f"Plan {plan.name}{_kind(plan.kind)}", tuple(_plan(plan)))
     if difference.servers:
-        yield _Section("Servers", tuple(line for change in difference.servers for line in _server(change)))
+        named = [(change, _servers(difference, change.servers)) for change in difference.servers]
+        yield _Section("Servers", tuple(line for change, who in named for line in _server(change, who)))
     if difference.groups:
         lines: list[str] = []
         for group in difference.groups:
@@ -77,7 +79,8 @@ def _sections(difference: Difference) -> Iterator[_Section]:
             lines += [f"{group.name}: {_field(field)}" for field in group.fields]
         yield _Section("Protection groups", tuple(lines))
     if difference.settings:
-        yield _Section("Launch settings", tuple(line for change in difference.settings for line in _setting(change)))
+        settings = [(change, _servers(difference, change.servers)) for change in difference.settings]
+        yield _Section("Launch settings", tuple(line for change, who in settings for line in _setting(change, who)))
 
 
 def _kind(kind: ChangeKind) -> str:
@@ -152,8 +155,15 @@ def _times(before: float, after: float) -> str:
     return f"{duration(before)} → {duration(after)} ({more})"
 
 
-def _server(change: ServerChange) -> Iterator[str]:
-    who, s = _names(change.servers, SERVERS_AT_MOST), "s" if len(change.servers) == 1 else ""
+def _servers(difference: Difference, servers: Sequence[str]) -> str:
+    """The first of the servers, as the plan names them, with their ids, and how many more."""
+    shown = [label_server(server, difference.names.get(server, ())) for server in servers[:SERVERS_AT_MOST]]
+    more = len(servers) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _server(change: ServerChange, who: str) -> Iterator[str]:
+    s = "s" if len(change.servers) == 1 else ""
     if change.group_before is None:
         yield f"{who}: join{s} group {change.group_after}"
     elif change.group_after is None:
@@ -169,8 +179,8 @@ def _server(change: ServerChange) -> Iterator[str]:
             yield f"{who}: launched in wave {move.after} of {move.plan}, before in wave {move.before}"
 
 
-def _setting(change: SettingsChange) -> Iterator[str]:
-    who = f"servers that group {change.group} selects" if change.others else _names(change.servers, SERVERS_AT_MOST)
+def _setting(change: SettingsChange, servers: str) -> Iterator[str]:
+    who = f"servers that group {change.group} selects" if change.others else servers
     yield from (f"{who}: {_field(field)}" for field in change.fields)
 
 
@@ -185,8 +195,5 @@ def _value(value: JsonValue) -> str:
     return written if len(written) <= VALUE_AT_MOST else written[: VALUE_AT_MOST - 1] + "…"
 
 
-def _names(names: Sequence[str], at_most: int | None = None) -> str:
-    """Names, comma-separated; of many the first few and how many more."""
-    shown = names[: at_most or len(names)]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -7,7 +7,7 @@ nothing, prints nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,16 +15,17 @@ from prefect_drs.aws.drs import JOB_LIFETIME, describe_jobs, describe_source_ser
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import AwsError, UsageError
-from prefect_drs.forecast import Forecast, ServerTraits, SimulatedWave, waves_of, waves_of_manifest
+from prefect_drs.forecast import Forecast, ServerTraits, SimulatedWave, Spread, spreads, waves_of, waves_of_manifest
 from prefect_drs.forecast import forecast as simulate
 from prefect_drs.forecast import forecast_json as simulation_json
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.orchestration.storage.duration_history import recorded_here
-from prefect_drs.plan.model import Manifest, RecoveryPlan
+from prefect_drs.plan.model import Manifest, RecoveryPlan, label_server
 from prefect_drs.recovery.launch.packing import JobUsage, Limits
 from prefect_drs.runbook import Runbook, resolve
 
 GIB = 2**30
+NAMED_AT_MOST = 8  # servers that a note lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class ForecastInput:
         usage: the quota usage of other jobs now, by account and region.
         unknown_groups: groups whose servers are not known.
         notes: what the forecast cannot know, a line each.
+        names: Name tags by source server id, where the accounts were read.
     """
 
     source: str
@@ -46,6 +48,29 @@ class ForecastInput:
     usage: Mapping[str, JobUsage] = field(default_factory=dict)
     unknown_groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def server_ids(self) -> list[str]:
+        """The servers of all waves."""
+        return [server for wave in self.waves for server in wave.server_ids]
+
+
+@dataclass(frozen=True, slots=True)
+class SlowServer:
+    """The server of a wave that is expected to take longest.
+
+    Args:
+        wave_number: its wave, on the critical path.
+        source_server_id: the server.
+        name: as the plan's file names it, or else its Name tag; None where neither is known.
+        seconds: the median that is expected of its launch.
+    """
+
+    wave_number: int
+    source_server_id: str
+    name: str | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +82,14 @@ class PlanForecast:
         result: the figures.
         input: what they were computed from.
         notes: what the forecast does not know, a line each.
+        slowest: the slowest server of each wave on the critical path, where its servers differ.
     """
 
     plan: RecoveryPlan
     result: Forecast
     input: ForecastInput
     notes: tuple[str, ...]
+    slowest: tuple[SlowServer, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The forecast as camelCase JSON values; times in seconds from the start."""
@@ -79,6 +106,15 @@ class PlanForecast:
             "unknownGroups": list(self.input.unknown_groups),
             "notes": list(self.notes),
             **data,
+            "slowestServers": [
+                {
+                    "waveNumber": slow.wave_number,
+                    "sourceServerId": slow.source_server_id,
+                    "name": slow.name,
+                    "expectedSeconds": round(slow.seconds, 1),
+                }
+                for slow in self.slowest
+            ],
         }
 
 
@@ -112,10 +148,31 @@ def forecast_plan(
     if not any(wave.servers for wave in known.waves):
         why = "; ".join(known.notes) or "its groups are empty"
         raise UsageError(f"no server of {plan.plan_name} is known: {why}")
+    recorded = recorded_here()
     result = simulate(
-        known.waves, recorded=recorded_here(), traits=known.traits, usage=known.usage, samples=samples, seed=seed
+        known.waves, recorded=recorded, traits=known.traits, usage=known.usage, samples=samples, seed=seed
     )
-    return PlanForecast(plan, result, known, (*known.notes, *_assumptions(plan, result)))
+    unrecorded = [s for s in known.server_ids if not any(x > 0 for x in recorded.get(s, ()))]
+    labels = [label_server(s, names_of(manifest, known, s)) for s in unrecorded[:NAMED_AT_MOST]]
+    slowest = _slowest(manifest, known, result, spreads(known.server_ids, recorded, known.traits))
+    return PlanForecast(plan, result, known, (*known.notes, *_assumptions(plan, result, labels)), tuple(slowest))
+
+
+def names_of(manifest: Manifest, known: ForecastInput, source_server_id: str) -> tuple[str, ...]:
+    """A server's names in the plan's file, or else its Name tag."""
+    tag = known.names.get(source_server_id, source_server_id)
+    return manifest.written_names(source_server_id) or ((tag,) if tag != source_server_id else ())
+
+
+def _slowest(
+    manifest: Manifest, known: ForecastInput, result: Forecast, expected: Mapping[str, Spread]
+) -> Iterator[SlowServer]:
+    servers = {wave.wave_number: wave.server_ids for wave in known.waves}
+    for number in result.critical_path:
+        medians = {server: expected[server].median for server in servers[number]}
+        if len(medians) == 1 or len(set(medians.values())) > 1:
+            slow = max(medians, key=lambda server: medians[server])
+            yield SlowServer(number, slow, ", ".join(names_of(manifest, known, slow)) or None, medians[slow])
 
 
 def input_of_manifest(manifest: Manifest, plan: RecoveryPlan, why: str = "offline") -> ForecastInput:
@@ -168,14 +225,17 @@ def _input_of_accounts(runbook: Runbook, sessions: Sessions) -> ForecastInput:
             usage[str(location)] = others
             counted = f"{others.jobs} other job(s) with {others.servers} server(s)"
             notes.append(f"{location}: {counted} count for the whole time")
-    return ForecastInput("accounts", waves_of(runbook), traits, usage, notes=tuple(notes))
+    names = {server.source_server_id: server.name for wave in runbook.waves for server in wave.servers}
+    return ForecastInput("accounts", waves_of(runbook), traits, usage, notes=tuple(notes), names=names)
 
 
-def _assumptions(plan: RecoveryPlan, result: Forecast) -> list[str]:
+def _assumptions(plan: RecoveryPlan, result: Forecast, unrecorded: Sequence[str]) -> list[str]:
     notes = []
     if by_default := result.servers - result.recorded_servers:
+        more = f" and {by_default - len(unrecorded)} more" if by_default > len(unrecorded) else ""
         notes.append(
-            f"{by_default} of {result.servers} servers have no recorded launch and get the default; drills record them"
+            f"{by_default} of {result.servers} servers have no recorded launch and get the default; "
+            f"drills record them: {', '.join(unrecorded)}{more}"
         )
     if any(wave.health_checks or wave.pre_wave or wave.post_wave for wave in plan.waves):
         notes.append("health checks and hooks count as taking no time")

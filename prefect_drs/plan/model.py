@@ -6,7 +6,7 @@ snake case; files and JSON use AWS's camelCase, which is each field's alias. Not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -174,6 +174,11 @@ class WrittenNames:
     """The names of servers in the file, by source server id, where bindings resolved them. Never compared."""
 
     by_id: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+
+
+def label_server(source_server_id: str, names: Sequence[str]) -> str:
+    """`db001 (s-…)`: the names of a server in the plan's file, and its id; the id alone where there are none."""
+    return f"{', '.join(names)} ({source_server_id})" if names else source_server_id
 
 
 class Manifest(FrozenModel):

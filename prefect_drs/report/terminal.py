@@ -10,12 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from prefect_drs.plan.effective import Origin
-from prefect_drs.report.markdown import change_text, clock_time, exclusion_text, unsent_lines, wave_promises
+from prefect_drs.report.markdown import clock_time, exclusion_text, unsent_lines
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.report.text import duration
-from prefect_drs.runbook import FindingSeverity, Runbook, RunbookServer
 
 STYLES = {
     "PENDING": "dim",
@@ -147,47 +145,6 @@ def live_view(report: RecoveryReport) -> RenderableType:
     """What is shown while it runs."""
     running = report.status in {ExecutionStatus.IN_PROGRESS, ExecutionStatus.PAUSED}
     return Group(headline(report), "", wave_rows(report)) if running else report_view(report)
-
-
-def runbook_view(runbook: Runbook) -> RenderableType:
-    """A dry run: every wave with its servers, what would change on each, and what refuses it."""
-    parts: list[RenderableType] = [Text.assemble((runbook.plan_name, "bold"), f"  {runbook.mode}  dry run")]
-    for wave in runbook.waves:
-        after = f"  after {', '.join(map(str, wave.depends_on_waves))}" if wave.depends_on_waves else ""
-        jobs = ", ".join(f"{size} in {location}" for location, size in wave.jobs)
-        gate = "  [gate: a person approves]" if wave.gate else ""
-        parts.append(Text(f"\nwave {wave.wave_number}  {wave.wave_name}{after}{gate}\njobs: {jobs or 'none'}", "bold"))
-        parts.extend(Text(f"  {line}") for line in wave_promises(wave))
-        parts.extend(Text(f"  {exclusion_text(excluded)}", "yellow") for excluded in wave.excluded)
-        for server in wave.servers:
-            lag = f", lag {server.lag}" if server.lag else ""
-            parts.append(
-                Text.assemble(
-                    (f"  {server.name}", "cyan"),
-                    f"  {server.source_server_id}  {server.group}  {server.replication_state}{lag}",
-                    f"  from {server.snapshot_at:%Y-%m-%d %H:%M:%S} UTC" if server.snapshot_at else "",
-                )
-            )
-            parts.extend(Text(f"      {change_text(change)}") for change in server.changes)
-            if not server.changes:
-                parts.append(Text("      no launch setting changes", "dim"))
-            parts.extend(Text(f"      {line}", "dim") for line in _launched_with(server))
-    for finding in runbook.findings:
-        refuses = finding.severity is FindingSeverity.ERROR
-        waived = f" (waived: {finding.waived_because})" if finding.waived_because else ""
-        told = f"{finding.severity}: {finding.code}: {finding.message}{waived}"
-        parts.append(Text(told, "bold red" if refuses else "yellow"))
-    return Group(*parts)
-
-
-def _launched_with(server: RunbookServer) -> list[str]:
-    """A server's effective settings, a line for each origin; tags are left to the JSON."""
-    said: dict[Origin, list[str]] = {origin: [] for origin in reversed(Origin)}
-    for word, found in server.effective.items():
-        if not word.startswith("tags."):
-            value = ",".join(map(str, found.value)) if isinstance(found.value, list) else str(found.value)
-            said[found.origin].append(f"{word}={value}")
-    return [f"{origin}: {' '.join(words)}" for origin, words in said.items() if words]
 
 
 def executions_view(executions: Sequence[ExecutionSummary]) -> Table:

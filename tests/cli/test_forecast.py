@@ -50,7 +50,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return data
 
 
-def record(home: Path, servers: tuple[str, ...], seconds: float) -> None:
+def record(home: Path, servers: tuple[str, ...], seconds: float, name: str = "exec") -> None:
     """Two former drills in which each of those servers took that long."""
     for number in (1, 2):
         start = datetime(2026, 1, number, tzinfo=UTC)
@@ -67,7 +67,7 @@ def record(home: Path, servers: tuple[str, ...], seconds: float) -> None:
                 for server in servers
             ),
         ]  # fmt: skip
-        StoredJournal(FolderStorage(home / "journal"), f"exec-{number}").append(events)
+        StoredJournal(FolderStorage(home / "journal"), f"{name}-{number}").append(events)
 
 
 def test_servers_come_from_the_accounts_and_durations_from_what_was_recorded(
@@ -87,6 +87,28 @@ def test_servers_come_from_the_accounts_and_durations_from_what_was_recorded(
     assert 8000 < after["rtoP50Seconds"] < 11000
     assert before["rtoP50Seconds"] < 4000
     assert rig.jobs() == []
+
+
+def test_servers_are_named_as_the_plan_names_them_with_their_ids_beside(
+    rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = written(rig.manifest(CHAIN))
+    first, second = data["protectionGroups"][0]["sourceServerIds"][:2]
+    data["protectionGroups"][0]["sourceServerIds"][:2] = ["p-db1", "p-db2"]
+    bindings = tmp_path / "bindings.yaml"
+    bindings.write_text(f"sourceServers: {{p-db1: {first}, p-db2: {second}}}\n")
+    record(tmp_path, (first,), 900.0)
+    record(tmp_path, (second,), 4000.0, "later")
+    command = ["forecast", kept(data, tmp_path), "--bindings", str(bindings), "--offline"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    (slowest,) = [line for line in said.out.splitlines() if line.startswith("slowest in 1 ")]
+    assert f"p-db2 ({second}), " in slowest
+    assert "3 of 5 servers have no recorded launch" in said.err
+    assert "p-db1" not in said.err
+    assert main([*command, "--json"]) == 0
+    found = {slow["waveNumber"]: (slow["name"], slow["sourceServerId"]) for slow in told(capsys)["slowestServers"]}
+    assert found[1] == ("p-db2", second)
 
 
 def test_what_would_refuse_a_run_and_other_peoples_jobs_are_told(

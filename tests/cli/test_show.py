@@ -36,6 +36,33 @@ def test_with_bindings_they_are_resolved(cli: Run, tmp_path: Path) -> None:
     assert row(done.stdout, "Database Tier")[2:4] == ["DatabaseServersWaveGroup", "2"]
 
 
+def test_servers_are_named_as_the_file_names_them_with_their_ids_beside(cli: Run, tmp_path: Path) -> None:
+    write_bindings(BINDINGS, tmp_path / "b.yaml")
+    shown = cli("show", SAMPLE, "--bindings", str(tmp_path / "b.yaml"))
+    assert row(shown.stdout, "s-db002") == [
+        "0",
+        "DatabaseServersWaveGroup",
+        "s-db002",
+        BINDINGS.source_servers["s-db002"],
+    ]
+    groups = json.loads(cli("show", SAMPLE, "--bindings", str(tmp_path / "b.yaml"), "--format", "json").stdout)
+    (group,) = groups["waves"][2]["protectionGroups"]
+    assert group["serverNames"] == ["s-web001", "s-web002"]
+    assert group["sourceServerIds"] == [BINDINGS.source_servers[name] for name in group["serverNames"]]
+    assert row(cli("show", DIAMOND).stdout, "p-search1")[2:] == ["p-search1", "- (no binding)"]
+
+
+def test_of_a_wave_with_many_servers_the_first_are_listed(cli: Run, tmp_path: Path) -> None:
+    manifest = sound()
+    manifest["protectionGroups"][0]["sourceServerIds"] = [f"s-{number:017}" for number in range(1, 61)]
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(manifest))
+    table = cli("show", str(file)).stdout
+    assert row(table, f"s-{50:017}") == ["1", "Database", "-", f"s-{50:017}"]
+    assert f"s-{51:017}" not in table
+    assert "and 10 more: --format json has all" in table
+
+
 def test_json_has_the_order_the_generations_and_the_groups(cli: Run) -> None:
     shown = json.loads(cli("show", DIAMOND, "--format", "json").stdout)
     assert shown["planName"] == "ShopRecovery"

@@ -10,8 +10,12 @@ from tests.e2e.rehearsal import ROOT, Rehearsal
 SAMPLE = "examples/three-tier.json"
 
 
-def test_without_bindings_every_name_that_resolves_to_nothing_is_told_on_its_line(rehearsal: Rehearsal) -> None:
-    done = rehearsal.cli("validate", SAMPLE)
+def test_with_bindings_of_another_plan_every_name_that_resolves_to_nothing_is_told_on_its_line(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    bindings = tmp_path / "other.yaml"
+    bindings.write_text("sourceServers: {p-other: s-0123456789abcdef0}\n")
+    done = rehearsal.cli("validate", SAMPLE, "--bindings", bindings)
     assert done.returncode == 1
     told = [line.split(": ", 2) for line in done.stdout.splitlines()]
     lines = (ROOT / SAMPLE).read_text(encoding="utf-8").splitlines()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from prefect_drs.core.errors import FaultyInputError
-from prefect_drs.plan import check_manifest, load_bindings, load_manifest
+from prefect_drs.plan import Bindings, check_manifest, load_bindings, load_manifest
 from tests.plan.files import EXAMPLES, SAMPLE
 
 SERVERS = ["s-db001", "s-db002", "s-app001", "s-app002", "s-web001", "s-web002"]
@@ -22,7 +22,7 @@ BINDINGS = load_bindings(EXAMPLES / "three-tier-bindings.yaml")
 
 @pytest.fixture(scope="module")
 def told() -> list[tuple[int, str, str]]:
-    return [(fault.line, fault.code, fault.message) for fault in check_manifest(SAMPLE).faults]
+    return [(fault.line, fault.code, fault.message) for fault in check_manifest(SAMPLE, Bindings()).faults]
 
 
 @pytest.mark.parametrize("name", [*SERVERS, *SUBNETS, "sg-app123456", *GROUPS])
@@ -46,9 +46,9 @@ def test_an_unresolved_group_lists_the_groups_there_are(told: list[tuple[int, st
             assert all(name in message for name in GROUPS.values())
 
 
-def test_loading_it_without_bindings_raises_with_all_faults() -> None:
+def test_loading_it_with_bindings_that_lack_its_names_raises_with_all_faults() -> None:
     with pytest.raises(FaultyInputError) as caught:
-        load_manifest(SAMPLE)
+        load_manifest(SAMPLE, Bindings())
     assert len(caught.value.faults) == 19
     assert re.search(r"three-tier\.json:121: UNKNOWN_GROUP: ", str(caught.value))
 

@@ -20,11 +20,12 @@ from prefect_drs.execution.events import (
     WaveEnded,
 )
 from prefect_drs.execution.view import ReportFold, final_status, report_of
+from prefect_drs.report.dry_run import dry_run_view
 from prefect_drs.report.markdown import gate_summary, report_summary, server_table, wave_table
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.picture import data_url, wave_graph_svg
 from prefect_drs.report.summary import ExecutionSummary
-from prefect_drs.report.terminal import executions_view, live_view, report_view, runbook_view
+from prefect_drs.report.terminal import executions_view, live_view, report_view
 from prefect_drs.report.text import duration
 from prefect_drs.runbook import PlannedChange
 from tests.report.story import (
@@ -305,7 +306,7 @@ def test_names_with_markup_in_them_are_shown_as_they_are() -> None:
     text = text_of(report_view(report_of([started(book)])), 120)
     assert "[bold]Plan[/bold]" in text
     assert "[red]Wave[/red] 1" in text
-    assert "[red]Wave[/red] 1" in text_of(runbook_view(book), 120)
+    assert "[red]Wave[/red] 1" in text_of(dry_run_view(book), 120)
 
 
 def test_why_waves_did_not_complete_stands_at_the_end() -> None:

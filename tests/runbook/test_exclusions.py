@@ -11,7 +11,7 @@ from rich.console import Console
 from prefect_drs.core.errors import UsageError
 from prefect_drs.plan import Bindings, check_values
 from prefect_drs.plan.model import Manifest
-from prefect_drs.report.terminal import runbook_view
+from prefect_drs.report.dry_run import dry_run_view
 from prefect_drs.runbook import resolve, runbook_json
 from prefect_drs.runbook.exclusions import parse_exclusions
 from tests.rig import REGION
@@ -48,7 +48,7 @@ def test_a_server_is_left_out_and_kept_in_the_runbook_with_its_reason(world: Wor
     ]
     assert runbook.findings == ()
     console = Console(file=io.StringIO(), width=200)
-    console.print(runbook_view(runbook))
+    console.print(dry_run_view(runbook))
     assert isinstance(console.file, io.StringIO)
     assert f"left out {wave.excluded[0].name} ({servers[1]}) of group 1: its disk failed" in console.file.getvalue()
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from prefect_drs.report.terminal import runbook_view
+from prefect_drs.report.dry_run import dry_run_view
 from prefect_drs.runbook import Runbook, runbook_json
 from prefect_drs.runbook.points import Points
 from tests.rig import ACCOUNT, REGION
@@ -96,7 +96,7 @@ def test_the_json_has_each_value_with_its_origin(world: World) -> None:
 
 def test_the_terminal_has_a_line_for_each_origin(world: World) -> None:
     console = Console(file=io.StringIO(), width=200)
-    console.print(runbook_view(settled(world)))
+    console.print(dry_run_view(settled(world)))
     assert isinstance(console.file, io.StringIO)
     lines = [line.strip() for line in console.file.getvalue().splitlines()]
     assert "server: staticPrivateIp=10.9.1.20" in lines

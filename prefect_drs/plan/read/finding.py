@@ -33,6 +33,7 @@ class PlanFinding:
         severity: ERROR refuses the file.
         first: the place of the other value involved; its line is added to the message.
         in_bindings: both places are in the bindings file, not in the manifest.
+        unbound: the kind of bindings and the name, where the fault is that no binding resolves it.
     """
 
     at: Place
@@ -41,6 +42,7 @@ class PlanFinding:
     severity: Severity = Severity.ERROR
     first: Place | None = None
     in_bindings: bool = False
+    unbound: tuple[str, str] | None = None
 
 
 def warning(at: Place, code: str, message: str, first: Place | None = None) -> PlanFinding:

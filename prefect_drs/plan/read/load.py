@@ -24,6 +24,7 @@ from prefect_drs.plan.read.fields import MANIFEST
 from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, PlanFinding, quote
 from prefect_drs.plan.read.shape import NotUnderstoodError
 from prefect_drs.plan.rules import RULES, UNRESOLVED_CODES
+from prefect_drs.plan.rules.unbound import summarize_unbound
 
 FAULTS_AT_MOST = 1_000
 """Faults of one file that are listed; a file with more is the wrong file."""
@@ -102,11 +103,12 @@ def check_manifest(
 
     Args:
         path: a JSON or YAML file.
-        bindings: a bindings file, or the bindings themselves.
+        bindings: a bindings file, or the bindings themselves. Without any, the names that need one are one fault
+            together (`NAMES_WITHOUT_BINDING`); with them, a name that they lack is a fault of its own.
         rehearsal: accept names that no binding resolves (groups, servers, subnets, security groups, accounts) as
             written: to show a plan, and to seed an estate that has them.
     """
-    return _check(read_document(path), bindings, rehearsal=rehearsal)
+    return _check(read_document(path), bindings, rehearsal=rehearsal, summarize=bindings is None)
 
 
 def check_values(value: object, bindings: BindingsSource | None = None, *, rehearsal: bool = False) -> Reading:
@@ -120,16 +122,18 @@ def check_values(value: object, bindings: BindingsSource | None = None, *, rehea
         bindings: as in `check_manifest`.
         rehearsal: as in `check_manifest`.
     """
-    return _check(GivenValues("", value), bindings, rehearsal=rehearsal)
+    return _check(GivenValues("", value), bindings, rehearsal=rehearsal, summarize=False)
 
 
-def _check(document: Document, bindings: BindingsSource | None, *, rehearsal: bool) -> Reading:
+def _check(document: Document, bindings: BindingsSource | None, *, rehearsal: bool, summarize: bool) -> Reading:
     bound, bound_document, faults = _bindings(bindings)
     manifest: Manifest | None = None
     if document.value is not None or not document.faults:
         draft, findings = _examine(document.value, bound)
         if rehearsal:
             findings = [f for f in findings if f.code not in UNRESOLVED_CODES]
+        elif summarize and draft is not None:
+            findings = summarize_unbound(findings, draft)
         if (
             bound_document is None
         ):  # bindings from Python have no lines; their faults are reported at the start of the file

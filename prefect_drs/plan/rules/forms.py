@@ -51,6 +51,7 @@ def not_bound(name: Name, kind: str, code: str, problem: str) -> PlanFinding:
         code,
         f"{quote(name.real)} is {problem.removeprefix('which is ')}; write the real id, or bind the name under {kind} "
         "in a bindings file (--bindings)",
+        unbound=(kind, name.written),
     )
 
 

@@ -120,6 +120,7 @@ def source_server_ids_are_well_formed(draft: Draft) -> Iterator[PlanFinding]:
                     "INVALID_INSTANCE_ID",
                     f"{quote(entry.instance_id)} is no EC2 instance id (i- and 8 or 17 hexadecimal digits); write the "
                     "real id, or bind it under sourceServers in a bindings file (--bindings)",
+                    unbound=("sourceServers", entry.instance_id),
                 )
 
 

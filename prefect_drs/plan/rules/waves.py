@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from prefect_drs.plan.cycles import cycles
 from prefect_drs.plan.duration import parse_duration
 from prefect_drs.plan.read.draft import SPELLINGS, Draft, DraftGroup, DraftPlan, DraftWave
-from prefect_drs.plan.read.finding import Place, PlanFinding, choices, listed, quote, warning
+from prefect_drs.plan.read.finding import Place, PlanFinding, choices, did_you_mean, listed, quote, warning
 from prefect_drs.plan.rules.forms import INSTANCE_TYPE, SUBNET_ID, not_bound
 
 NAME_AT_MOST = 500
@@ -145,6 +145,7 @@ def group_references_resolve(draft: Draft) -> Iterator[PlanFinding]:
                         f"{wave.label} names group {quote(name.written)}, and no group has that name or id"
                         f"{choices(name.written, known, there)}; "
                         "or bind it under protectionGroups in a bindings file (--bindings)",
+                        unbound=None if did_you_mean(name.written, known) else ("protectionGroups", name.written),
                     )
 
 

@@ -1,0 +1,137 @@
+"""What `show` prints of a plan: tables for a terminal, and JSON.
+
+In: a manifest, one of its plans and the graph of its waves. Out: rich renderables, and JSON values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from prefect_drs.cli.output import count
+from prefect_drs.plan.rules.forms import SOURCE_SERVER_ID
+
+if TYPE_CHECKING:
+    from prefect_drs.plan import Manifest, ProtectionGroup, RecoveryPlan
+    from prefect_drs.plan.graph import WaveGraph
+
+SERVERS_A_WAVE = 50  # listed in the table; --format json has all
+
+
+def _groups(manifest: Manifest, names: tuple[str, ...]) -> list[ProtectionGroup | None]:
+    """The groups of those names; None for a name that no binding resolves."""
+    groups = {group.group_name: group for group in manifest.protection_groups}
+    return [groups.get(name) for name in names]
+
+
+def _servers(groups: list[ProtectionGroup | None]) -> str:
+    """The number of servers that the file names; groups by tags and unresolved groups have no number."""
+    known = sum(len(group.source_server_ids) for group in groups if group)
+    parts = [str(known)] if known else []
+    parts += [
+        " ".join(["tags", *(f"{key}={value}" for key, value in group.server_selection_tags.items())])
+        for group in groups
+        if group and group.server_selection_tags
+    ]
+    if None in groups:
+        parts.append("?")
+    return " + ".join(parts)
+
+
+def plan_json(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> dict[str, Any]:
+    """The plan as camelCase JSON values; `serverNames` are the names in the file, in the order of `sourceServerIds`."""
+    waves = []
+    for number in graph.order:
+        wave = graph.wave(number)
+        groups = _groups(manifest, wave.groups)
+        waves.append(
+            {
+                "waveNumber": number,
+                "waveName": wave.wave_name,
+                "generation": graph.generation(number),
+                "pauseBeforeWave": wave.pause_before_wave,
+                "dependsOnWaves": list(graph.dependencies(number)),
+                "protectionGroups": [
+                    {
+                        "groupName": name,
+                        "resolved": group is not None,
+                        "region": group.region if group else None,
+                        "accountId": group.account_id if group else None,
+                        "sourceServerIds": list(group.source_server_ids) if group else [],
+                        "serverNames": [_written(manifest, s) for s in group.source_server_ids] if group else [],
+                        "serverSelectionTags": group.server_selection_tags if group else {},
+                    }
+                    for name, group in zip(wave.groups, groups, strict=True)
+                ],
+            }
+        )
+    return {
+        "planName": plan.plan_name,
+        "description": plan.description,
+        "order": list(graph.order),
+        "generations": [list(generation) for generation in graph.generations],
+        "waves": waves,
+    }
+
+
+def plan_view(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> RenderableType:
+    """The waves in the order they run, and the servers that the file names."""
+    waves, servers = _wave_rows(manifest, plan, graph), _server_rows(manifest, graph)
+    return Group(waves, "", servers) if servers.row_count else waves
+
+
+def _wave_rows(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> Table:
+    table = Table(title=Text(plan.plan_name), title_justify="left", caption_justify="left")
+    table.caption = Text(
+        f"{count(len(graph.order), 'wave')} in {count(len(graph.generations), 'generation')}; "
+        "waves of one generation do not wait for each other"
+    )
+    table.add_column("Wave", justify="right")
+    table.add_column("Name", overflow="fold")
+    table.add_column("Groups", overflow="fold")
+    table.add_column("Servers", justify="right", overflow="fold")
+    table.add_column("Depends on")
+    table.add_column("Gate")
+    table.add_column("Generation", justify="right")
+    for number in graph.order:
+        wave = graph.wave(number)
+        groups = _groups(manifest, wave.groups)
+        named = [name if group else f"{name} (unresolved)" for name, group in zip(wave.groups, groups, strict=True)]
+        table.add_row(
+            str(number),
+            Text(wave.wave_name),
+            Text(", ".join(named)),
+            Text(_servers(groups)),
+            ", ".join(map(str, graph.dependencies(number))) or "-",
+            Text("approve", "yellow") if wave.pause_before_wave else "-",
+            str(graph.generation(number)),
+        )
+    return table
+
+
+def _server_rows(manifest: Manifest, graph: WaveGraph) -> Table:
+    """Each server under the name that the file gives it, with its id beside; of a wave with many the first."""
+    table = Table()
+    table.add_column("Wave", justify="right")
+    table.add_column("Group", overflow="fold")
+    table.add_column("Server", overflow="fold")
+    table.add_column("Source server id", no_wrap=True)
+    for number in graph.order:
+        groups = [group for group in _groups(manifest, graph.wave(number).groups) if group]
+        servers = [(group.group_name, server) for group in groups for server in group.source_server_ids]
+        for group, server in servers[:SERVERS_A_WAVE]:
+            name = _written(manifest, server)
+            is_id = SOURCE_SERVER_ID.fullmatch(server) is not None
+            written = "-" if is_id and name == server else name
+            table.add_row(str(number), Text(group), Text(written), server if is_id else "- (no binding)")
+        if len(servers) > SERVERS_A_WAVE:
+            table.add_row(str(number), "", f"and {len(servers) - SERVERS_A_WAVE} more: --format json has all", "")
+    return table
+
+
+def _written(manifest: Manifest, server: str) -> str:
+    """A server's name in the file; its id where that is its name."""
+    return ", ".join(manifest.written_names(server)) or server
