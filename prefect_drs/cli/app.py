@@ -14,11 +14,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import UnknownCommandError
 
+from prefect_drs.cli.commands import COMMANDS, DEBUG_HELP, HEADINGS, epilogue, shown_default
 from prefect_drs.cli.output import print_stderr
 from prefect_drs.core.errors import UNREACHABLE, PrefectDrsError, UsageError
 
@@ -32,61 +32,22 @@ class TerminatedError(KeyboardInterrupt):
     """SIGTERM ended the process: handled as Ctrl-C, with an exit code of its own."""
 
 
-class Command(NamedTuple):
-    """A command: its name, the `module:function` of it, its line in the help, and its heading there."""
-
-    name: str
-    target: str
-    help: str
-    group: str
-
-
-PLANS, RECOVERY, CONTROL, OPERATIONS, SANDBOX = "Plans (offline)", "Recovery", "Control", "Operations", "Sandbox"
-
-COMMANDS = (
-    Command("validate", "prefect_drs.cli.plan:validate", "Check manifests; each fault with its line.", PLANS),
-    Command("show", "prefect_drs.cli.plan:show", "Show a plan's waves, their order and gates.", PLANS),
-    Command("diff", "prefect_drs.cli.diff:diff", "Review what a change of a plan does.", PLANS),
-    Command("runbook", "prefect_drs.cli.run:runbook", "Dry run: print exactly what a run would do.", RECOVERY),
-    Command("forecast", "prefect_drs.cli.forecast:forecast", "Forecast how long a run would take, and why.", RECOVERY),
-    Command("drill", "prefect_drs.cli.run:drill", "Run a plan as a drill, here and now.", RECOVERY),
-    Command("recover", "prefect_drs.cli.run:recover", "Run a plan as a recovery, here and now.", RECOVERY),
-    Command("status", "prefect_drs.cli.control:status", "Show executions, or one of them.", CONTROL),
-    Command("why", "prefect_drs.cli.why:why", "Say what an execution waited for, and for how long.", CONTROL),
-    Command("replay", "prefect_drs.cli.replay:replay", "Show an execution again, from its journal.", CONTROL),
-    Command("report", "prefect_drs.cli.report:report", "Print an execution's report: HTML, Markdown, JSON.", CONTROL),
-    Command("approve", "prefect_drs.cli.control:approve", "Approve a wave that waits at its gate.", CONTROL),
-    Command("reject", "prefect_drs.cli.control:reject", "Reject a wave that waits at its gate.", CONTROL),
-    Command("pause", "prefect_drs.cli.control:pause", "Pause: launch nothing more for now.", CONTROL),
-    Command("resume", "prefect_drs.cli.control:resume", "Resume an execution that was paused or interrupted.", CONTROL),
-    Command(
-        "cancel",
-        "prefect_drs.cli.control:cancel",
-        "Cancel: launch nothing more, follow running jobs to their end.",
-        CONTROL,
-    ),
-    Command("terminate", "prefect_drs.cli.terminate:terminate", "Terminate what an execution launched.", CONTROL),
-    Command("tag-sync", "prefect_drs.cli.tag_sync:tag_sync", "Copy EC2 tags to DRS source servers, now.", OPERATIONS),
-    Command("op", "prefect_drs.cli.op:op", "Run one operation, JSON in and out.", OPERATIONS),
-    Command("setup", "prefect_drs.cli.setup:setup", "Prepare a Prefect server: block types, schedules.", OPERATIONS),
-    Command("sandbox", "prefect_drs.cli.sandbox:app", "Run the simulated AWS for rehearsals.", SANDBOX),
-)
-
-
 def build_app() -> App:
     """The application with every command, none of them imported yet."""
     app = App(
         name="prefect-drs",
         help="Disaster recovery on AWS Elastic Disaster Recovery (DRS), orchestrated as Prefect flows.",
         help_format="plaintext",  # Markdown would load markdown-it and pygments
-        help_epilogue="`--debug` with any command shows the traceback of an error.",
+        help_epilogue=DEBUG_HELP,
+        default_parameter=Parameter(show_default=shown_default),
         version=_version,
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    groups = {heading: Group.create_ordered(heading) for heading in (PLANS, RECOVERY, CONTROL, OPERATIONS, SANDBOX)}
-    for command in COMMANDS:
-        app.command(command.target, name=command.name, help=command.help, group=groups[command.group])
+    groups = {heading: Group.create_ordered(heading) for heading in HEADINGS}
+    for name, target, help, heading, example in COMMANDS:
+        own = {"help_epilogue": epilogue(example)} if example else {}
+        app.command(target, name=name, help=help, group=groups[heading], **own)
     return app
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.completers import waves_at_their_gates
 from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ WATCH_SECONDS = 2.0  # between two looks of `status --watch`
 class Answer:
     """A person's answer at a gate."""
 
-    wave: Annotated[str, Parameter(help="Number or name of the wave that waits at the gate.")]
+    wave: Annotated[
+        str, Parameter(completer=waves_at_their_gates, help="Number or name of the wave that waits at the gate.")
+    ]
     by: Annotated[
         str | None,
         Parameter(help="Who decides; by default the user of this machine. The report shows it."),

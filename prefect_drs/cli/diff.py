@@ -10,11 +10,12 @@ import json as jsonlib
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.manifests import read_manifest
+from prefect_drs.cli.manifests import Bindings, read_manifest
 from prefect_drs.cli.output import print_json, print_stdout
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def diff(
-    old: str,
-    new: str,
+    old: str | Path,
+    new: str | Path,
     /,
     *,
-    bindings: Annotated[str | None, Parameter(name=["--bindings", "-b"])] = None,
-    old_bindings: str | None = None,
+    bindings: Bindings = None,
+    old_bindings: Annotated[str | Path | None, Parameter(metavar="FILE")] = None,
     format: Annotated[Literal["text", "markdown", "json"], Parameter(name=["--format", "-f"])] = "text",
 ) -> int:
     """Print what a change does to the waves, the servers, their launch settings and the forecast.
@@ -41,10 +42,8 @@ def diff(
         The old manifest: a file, `estate:` for the stored estate, or /dev/null for an empty one.
     new
         The new manifest, likewise.
-    bindings
-        A file that maps the names of both sides to real ids.
     old_bindings
-        Another such file, for the old side alone.
+        Another bindings file, for the old side alone.
     format
         Text for a terminal, Markdown for a pull request, or JSON.
     """
@@ -79,10 +78,10 @@ def _print_text(text: str) -> None:
     console().print(shown, soft_wrap=True)
 
 
-def _side(source: str, bindings: str | None) -> Manifest:
+def _side(source: str | Path, bindings: str | Path | None) -> Manifest:
     from prefect_drs.plan import Manifest
     from prefect_drs.plan.model import SCHEMA_VERSIONS
 
-    if source == os.devnull:
+    if str(source) == os.devnull:
         return Manifest(schema_version=SCHEMA_VERSIONS[-1], protection_groups=(), recovery_plans=())
     return read_manifest(source, bindings, rehearsal=True)

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.manifests import Strict, read_manifest
+from prefect_drs.cli.completers import servers
+from prefect_drs.cli.manifests import Bindings, File, Strict, read_manifest
 from prefect_drs.cli.output import print_json, print_stderr
 
 
 def forecast(
-    file: Path,
+    file: File,
     /,
     *,
     plan: str | None = None,
-    bindings: Path | None = None,
-    exclude: Annotated[list[str] | None, Parameter(negative="")] = None,
+    bindings: Bindings = None,
+    exclude: Annotated[list[str] | None, Parameter(negative="", completer=servers, metavar="SERVER=REASON")] = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
     samples: int = 100,
     seed: int = 1,
@@ -34,14 +34,10 @@ def forecast(
 
     Parameters
     ----------
-    file
-        A manifest, JSON or YAML; `estate:` is the stored estate.
     plan
         The plan's name; optional if the manifest has one plan.
-    bindings
-        File that maps the manifest's names to real ids.
     exclude
-        SERVER=REASON: a server that is left out; repeatable. Needs the accounts.
+        Leave that server out, with the reason; repeatable. Needs the accounts.
     offline
         Do not ask AWS: use the servers that the manifest names. Groups selected by tags count as empty.
     samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from prefect_drs.core.errors import Fault
     from prefect_drs.plan import Manifest
 
+File = Annotated[str | Path, Parameter(help="A manifest, JSON or YAML; `estate:` is the stored estate.")]
+"""Read as text, so that faults name the file as it was typed; `Path` lets the shell complete it."""
+Bindings = Annotated[
+    str | Path | None,
+    Parameter(name=["--bindings", "-b"], metavar="FILE", help="File that maps the manifest's names to real ids."),
+]
 Strict = Annotated[bool, Parameter(name="--strict", negative="", help="Warnings about the plan are faults.")]
 
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.manifests import read_manifest
+from prefect_drs.cli.manifests import Bindings, File, read_manifest
 from prefect_drs.cli.output import count, print_faults, print_json, print_stderr, print_stdout
 
 
 def validate(
-    files: Annotated[list[str], Parameter(negative="")],
+    files: Annotated[list[str | Path], Parameter(name="FILE...", negative="")],
     /,
     *,
-    bindings: Annotated[str | None, Parameter(name=["--bindings", "-b"])] = None,
+    bindings: Bindings = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -32,8 +33,6 @@ def validate(
     ----------
     files
         Manifests, JSON or YAML.
-    bindings
-        A file that maps the manifests' names to real ids.
     strict
         Warnings are faults.
     json
@@ -58,11 +57,11 @@ def validate(
 
 
 def show(
-    file: str,
+    file: File,
     /,
     *,
     plan: str | None = None,
-    bindings: Annotated[str | None, Parameter(name=["--bindings", "-b"])] = None,
+    bindings: Bindings = None,
     format: Annotated[Literal["table", "mermaid", "json"], Parameter(name=["--format", "-f"])] = "table",
 ) -> int:
     """Show a plan's waves in the order they run, what each waits for, and its gates.
@@ -71,12 +70,8 @@ def show(
 
     Parameters
     ----------
-    file
-        A manifest, JSON or YAML; `estate:` is the stored estate.
     plan
         The plan's name; optional if the manifest has one plan.
-    bindings
-        A file that maps the manifest's names to real ids.
     format
         A table for a person, a Mermaid flowchart, or JSON.
     """

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.manifests import Strict, read_manifest
+from prefect_drs.cli.completers import servers, waivable_findings
+from prefect_drs.cli.manifests import Bindings, File, Strict, read_manifest
 from prefect_drs.cli.output import print_json
 from prefect_drs.core.errors import RecoveryNotCompletedError, UsageError
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from prefect_drs.cli.screen import Screen
     from prefect_drs.report.model import RecoveryReport
 
-Bindings = Annotated[Path | None, Parameter(help="File that maps the manifest's names to real ids.")]
 Plan = Annotated[str | None, Parameter(help="The plan's name; optional if the manifest has one plan.")]
 At = Annotated[
     str,
@@ -34,21 +34,39 @@ At = Annotated[
 ]
 Snapshots = Annotated[
     list[str] | None,
-    Parameter(name="--snapshot", negative="", help="SERVER=pit-…: launch that server from this snapshot; repeatable."),
+    Parameter(
+        name="--snapshot",
+        negative="",
+        completer=servers,
+        metavar="SERVER=pit-…",
+        help="Launch that server from this snapshot; repeatable.",
+    ),
 ]
 Waivers = Annotated[
     list[str] | None,
-    Parameter(name="--waive", negative="", help="CODE=REASON: waive that finding, with the reason; repeatable."),
+    Parameter(
+        name="--waive",
+        negative="",
+        completer=waivable_findings,
+        metavar="CODE=REASON",
+        help="Waive that finding, with the reason; repeatable.",
+    ),
 ]
 Exclusions = Annotated[
     list[str] | None,
-    Parameter(name="--exclude", negative="", help="SERVER=REASON: leave that server out, with the reason; repeatable."),
+    Parameter(
+        name="--exclude",
+        negative="",
+        completer=servers,
+        metavar="SERVER=REASON",
+        help="Leave that server out, with the reason; repeatable.",
+    ),
 ]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 
 
 def runbook(
-    file: Path,
+    file: File,
     /,
     *,
     plan: Plan = None,
@@ -86,7 +104,7 @@ def runbook(
 
 
 def drill(
-    file: Path,
+    file: File,
     /,
     *,
     plan: Plan = None,
@@ -104,7 +122,7 @@ def drill(
 
 
 def recover(
-    file: Path,
+    file: File,
     /,
     *,
     plan: Plan = None,
@@ -129,9 +147,9 @@ def recover(
 
 
 def _run(
-    file: Path,
+    file: str | Path,
     plan: str | None,
-    bindings: Path | None,
+    bindings: str | Path | None,
     mode: Literal["drill", "recovery"],
     at: str,
     snapshots: list[str] | None,
@@ -173,7 +191,7 @@ def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: 
     from prefect_drs.cli.screen import Screen
 
     with _terminated_as_interrupted():
-        require_prefect()
+        require_prefect(or_start=True)
         screen = Screen(live=sys.stderr.isatty())
         flow = compiled(screen)
         try:

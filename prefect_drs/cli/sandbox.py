@@ -13,17 +13,24 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from prefect_drs.cli.commands import epilogue
+
 DEFAULT_SPEED = 60.0
 
-app = App(name="sandbox", help="Run the simulated AWS for rehearsals.", help_format="plaintext")
+app = App(
+    name="sandbox",
+    help="Run the simulated AWS for rehearsals.",
+    help_format="plaintext",
+    help_epilogue=epilogue("prefect-drs sandbox start --speed 600"),
+)
 
 
-@app.command
+@app.command(help_epilogue=epilogue("prefect-drs sandbox start --speed 600"))
 def start(
     *,
     port: int = 0,
     speed: float = DEFAULT_SPEED,
-    state: Path | None = None,
+    state: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     seed: int = 0,
     foreground: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -71,7 +78,7 @@ def start(
     return main(options.arguments)
 
 
-@app.command
+@app.command(help_epilogue=epilogue('eval "$(prefect-drs sandbox env)"'))
 def env() -> int:
     """Print what a shell needs to point boto3, the AWS CLI and this tool at the sandbox.
 
@@ -87,14 +94,14 @@ def env() -> int:
     return 0
 
 
-@app.command
+@app.command(help_epilogue=epilogue("prefect-drs sandbox seed plan.yaml --bindings bindings.yaml"))
 def seed(
-    files: Annotated[list[Path], Parameter(negative="")],
+    files: Annotated[list[Path], Parameter(name="FILE...", negative="")],
     /,
     *,
-    bindings: Annotated[Path, Parameter(name=["--bindings", "-b"])],
+    bindings: Annotated[Path, Parameter(name=["--bindings", "-b"], metavar="FILE")],
     external_id: str | None = None,
-    accounts: Path | None = None,
+    accounts: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -134,7 +141,7 @@ def seed(
     return 1 if seeded.unresolved else 0
 
 
-@app.command
+@app.command(help_epilogue=epilogue("prefect-drs sandbox stop"))
 def stop() -> int:
     """Stop the sandbox; it saves its state if it was started with `--state`."""
     from prefect_drs.operations.sandbox import stop_running

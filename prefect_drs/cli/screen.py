@@ -22,6 +22,7 @@ from prefect_drs.cli.console import console
 from prefect_drs.execution.events import Event, ExecutionStarted
 from prefect_drs.execution.lines import EventLines
 from prefect_drs.execution.view import ReportFold
+from prefect_drs.orchestration.temporary_server import temporary_server_url
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.terminal import live_view
 
@@ -67,11 +68,12 @@ class Screen:
         where = (
             f"  {gate.link}\n" if gate.link else "  (this Prefect API has no UI: `prefect server start` gives one)\n"
         )
-        api = "" if PREFECT_API_URL.value() else "with PREFECT_API_URL as this process has it, "
+        own = None if PREFECT_API_URL.value() else temporary_server_url()
+        api = f"PREFECT_API_URL={own} " if own else ""
         text = Text.assemble(
             (f"wave {gate.wave_number} {gate.wave_name} waits for approval", "bold yellow"),
             f", in the Prefect UI:\n{where}"
-            f"or {api}by: prefect-drs approve {gate.execution_id} --wave {gate.wave_number}",
+            f"or by: {api}prefect-drs approve {gate.execution_id} --wave {gate.wave_number}",
         )
         self._console.print(text, soft_wrap=True)
 
@@ -84,6 +86,8 @@ class Screen:
         if running:
             self._print(f"this process stopped; DRS continues {', '.join(running)}")
         self._print(f"resume with: prefect-drs resume {report.execution_id}")
+        if not PREFECT_API_URL.value():
+            self._print("(first start a server, `prefect server start`, and set PREFECT_API_URL)")
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)

@@ -46,7 +46,7 @@ def tag_sync(
     from prefect_drs.flows import tag_sync as flow
     from prefect_drs.orchestration.scheduled.tag_sync import TagSyncBusyError, TagSyncIncompleteError
 
-    require_prefect()
+    require_prefect(or_start=True)
     quiet_prefect()
     try:
         result = flow(accounts=accounts, regions=regions, dry_run=dry_run)

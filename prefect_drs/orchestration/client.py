@@ -20,6 +20,10 @@ from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.temporary_server import start_temporary_server
 
 _shared: ContextVar[SyncPrefectClient | None] = ContextVar("shared Prefect client", default=None)
+NOT_CONFIGURED = (
+    "no Prefect API is configured: set PREFECT_API_URL to that of the executions (`prefect server start` serves those "
+    "of this machine: export PREFECT_API_URL=http://127.0.0.1:4200/api)"
+)
 QUICK_SECONDS = 5.0  # how long a launch waits for an answer of Prefect
 
 
@@ -111,17 +115,20 @@ class OutageLog:
         self._is_away = False
 
 
-def require_prefect(say: Callable[[str], None]) -> None:
-    """Refuse an API that does not answer before anything begins; without one, start Prefect's own for this process.
+def require_prefect(say: Callable[[str], None] | None = None) -> None:
+    """Refuse an API that does not answer before anything begins.
 
     Args:
-        say: called with each line of progress while the temporary server starts.
+        say: where no API is configured, start Prefect's own server for this process, and call this with each line of
+            progress; without it, refuse that too.
 
     Raises:
-        PrefectUnreachableError: nothing answers at PREFECT_API_URL, or something else does.
+        PrefectUnreachableError: no API is configured, nothing answers at PREFECT_API_URL, or something else does.
         PrefectDrsError: no server could be started.
     """
     if not (url := get_current_settings().api.url):
+        if say is None:
+            raise PrefectUnreachableError(NOT_CONFIGURED)
         start_temporary_server(say)
         return
     with prefect_client() as client:

@@ -67,6 +67,14 @@ def start_temporary_server(say: Callable[[str], None], *, tell_every: float = TE
     say(f"the temporary Prefect server answers after {time.monotonic() - started:.0f} s")
 
 
+def temporary_server_url() -> str | None:
+    """The API of the server that this process has started; None where it has started none."""
+    from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415
+
+    server = SubprocessASGIServer()
+    return server.api_url if server.running else None
+
+
 def _start(limit: int, failures: list[Exception]) -> None:
     from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415
 

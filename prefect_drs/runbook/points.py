@@ -17,6 +17,7 @@ from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.snapshots import Snapshot, find_snapshot, newest_snapshot, oldest_snapshot
 from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.plan.model import Manifest
 from prefect_drs.runbook.preflight_input import Membership, ResolutionError, Unread
 
 READERS = 8  # DescribeRecoverySnapshots is a call a server
@@ -32,7 +33,8 @@ class Points:
 
     Args:
         at: the newest snapshot not after this time (UTC); None for the latest state.
-        snapshots: snapshot ids by server: source server id, name, hostname or instance id. They go before `at`.
+        snapshots: snapshot ids by server: source server id, name, hostname, instance id, or its name in the manifest.
+            They go before `at`.
     """
 
     at: datetime | None = None
@@ -105,20 +107,34 @@ class SnapshotChoices:
     unread: tuple[Unread, ...]
 
 
-def choose_snapshots(sessions: Sessions, memberships: Iterable[Membership], points: Points) -> SnapshotChoices:
+def choose_snapshots(
+    sessions: Sessions, memberships: Iterable[Membership], points: Points, manifest: Manifest
+) -> SnapshotChoices:
     """The snapshot of each server for which `points` names one, and of all servers where it has a time.
 
     Args:
         sessions: the way into the accounts.
         memberships: the plan's groups with their servers.
         points: what a person asked for.
+        manifest: has names for servers.
     """
     requests = {
         server.source_server_id: SnapshotRequest(
             server.source_server_id,
             each.location,
             f"{server.name} ({server.source_server_id}) in {each.location}",
-            frozenset(filter(None, (server.source_server_id, server.name, server.hostname, server.instance_id))),
+            frozenset(
+                filter(
+                    None,
+                    (
+                        server.source_server_id,
+                        server.name,
+                        server.hostname,
+                        server.instance_id,
+                        *manifest.written_names(server.source_server_id),
+                    ),
+                )
+            ),
         )
         for each in memberships
         for server in each.servers

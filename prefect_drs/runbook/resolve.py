@@ -71,7 +71,7 @@ def resolve(
     inventories = read_inventories(sessions, scope.planned_locations, now)
     members = find_members(manifest, scope, inventories, exclude or {})
     states = read_states(sessions, members.ids_by_location)
-    snapshots = choose_snapshots(sessions, members.of_plan, points)
+    snapshots = choose_snapshots(sessions, members.of_plan, points, manifest)
     settings = effective_settings(members, current_settings_of(states.by_server))
     changes = planned_changes(settings, states.by_server)
     resolved = resolve_waves(plan, members, settings, changes, snapshots.by_server)

@@ -1,0 +1,72 @@
+"""Values that the shell offers for options: servers of the plan, findings that can be waived, waves at their gates.
+
+In: what has been typed so far. Out: values with a description. The script that `prefect-drs completion` prints calls
+this program at each TAB, and cyclopts calls these functions; what they raise, it swallows.
+
+Must never: change anything; start a Prefect server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyclopts.completion._engine import CompletionContext
+
+Values = dict[str, str]
+
+
+def servers(typed: CompletionContext) -> Values:
+    """`SERVER=` for each server of the FILE's plan, as the file names it; without AWS. Nothing for `estate:`."""
+    from prefect_drs.plan import check_manifest
+
+    file, bindings, plan = (_raw(typed, name) for name in ("file", "bindings", "plan"))
+    if not file or file == "estate:":
+        return {}
+    reading = check_manifest(_path(file), _path(bindings) if bindings else None, rehearsal=True)
+    if reading.manifest is None:
+        return {}
+    manifest = reading.manifest
+    names: Values = {}
+    for group in {name: None for wave in manifest.plan(plan).waves for name in wave.groups}:
+        found = next((each for each in manifest.protection_groups if each.group_name == group), None)
+        for server in found.source_server_ids if found else ():
+            written = manifest.written_names(server)
+            names |= {f"{name}=": f"{server}, {group}" for name in written} or {f"{server}=": group}
+        for entry in found.servers if found and not found.source_server_ids else ():
+            names[f"{entry.reference}="] = group
+    return names
+
+
+def waivable_findings(_typed: CompletionContext) -> Values:
+    """`CODE=` for each finding that can be waived."""
+    from prefect_drs.runbook.rules import RULES
+
+    return {f"{rule.code}=": rule.what for rule in RULES if rule.waivable}
+
+
+def waves_at_their_gates(typed: CompletionContext) -> Values:
+    """The number of each wave of the EXECUTION that waits for approval; nothing where no Prefect API is configured."""
+    execution = _raw(typed, "execution")
+    if not execution:
+        return {}
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+
+    if not get_current_settings().api.url:
+        return {}
+    from prefect_drs.orchestration.approvals.answers import pending_gates
+
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        return {str(gate.wave_number): gate.wave_name for gate in pending_gates(execution)}
+
+
+def _raw(typed: CompletionContext, name: str) -> str | None:
+    found = typed.get(name)
+    raw: str | None = found.raw if found is not None else None
+    return raw
+
+
+def _path(word: str) -> Path:
+    """The path that a shell makes of a word that it has not expanded yet."""
+    return Path(word).expanduser()
