@@ -10,8 +10,10 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +26,8 @@ class Shown:
 
     text: str
     code: int
+    silence: float
+    """The longest time between two of its outputs, in seconds."""
 
     @property
     def lines(self) -> list[str]:
@@ -36,8 +40,9 @@ def run_on_terminal(
 ) -> Shown:
     """Run a program with stdout and stderr on a terminal of that many columns; stdin is none."""
     ours, theirs = pty.openpty()
+    began = time.monotonic()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    read: list[bytes] = []
+    read: list[tuple[float, bytes]] = []
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -57,10 +62,12 @@ def run_on_terminal(
         finally:
             reader.join(10)
     os.close(ours)
-    return Shown(b"".join(read).decode(errors="replace"), code)
+    times = [began, *(at for at, _ in read), time.monotonic()]
+    silence = max(after - before for before, after in pairwise(times))
+    return Shown(b"".join(part for _, part in read).decode(errors="replace"), code, silence)
 
 
-def _read(terminal: int, read: list[bytes]) -> None:
+def _read(terminal: int, read: list[tuple[float, bytes]]) -> None:
     while True:
         try:
             part = os.read(terminal, 1 << 16)
@@ -68,4 +75,4 @@ def _read(terminal: int, read: list[bytes]) -> None:
             return
         if not part:
             return
-        read.append(part)
+        read.append((time.monotonic(), part))

@@ -1,4 +1,4 @@
-"""`make demo` as a machine without a terminal runs it: deployment, worker, two gates, report, nothing left behind."""
+"""`make demo` without a person: deployment, worker, two gates, report, nothing left behind; terminals of three widths."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.rehearsal import ROOT, base_environment
+from tests.terminal import run_on_terminal
 
 pytestmark = pytest.mark.prefect
 
 DEMO_SECONDS = 280
+SILENT_SECONDS = 10
 SERVERS = ["db001", "db002", "app001", "app002", "web001", "web002"]
 Demo = tuple[Path, subprocess.CompletedProcess[str]]
 
@@ -72,13 +75,15 @@ def test_it_ends_well_with_all_six_servers_launched_tier_after_tier(demo: Demo) 
 
 def test_it_tells_the_link_of_each_gate_and_ends_with_the_report(demo: Demo) -> None:
     _, done = demo
-    gates = re.findall(r"^GATE: (.+) waits for approval\. .* (http://127\.0\.0\.1:\d+/\S+)$", done.stdout, re.MULTILINE)
+    gates = re.findall(
+        r"^GATE: (.+) waits for approval\. .*:\n  (http://127\.0\.0\.1:\d+/\S+)$", done.stdout, re.MULTILINE
+    )
     assert [name for name, _ in gates] == ["Wave 2 - Application Tier", "Wave 3 - Web Tier"]
     assert all("/v2/runs/flow-run/" in link for _, link in gates)
     assert done.stdout.count("approved by the demo itself") == 2
     rows = [line.split() for line in done.stdout.splitlines() if re.search(r"\bs-[0-9A-Za-z]{17}\b.*\bi-", line)]
     assert [(row[1], row[3]) for row in rows] == [(name, "LAUNCHED") for name in SERVERS]
-    assert re.fullmatch(r"make demo took \d+ s", done.stdout.splitlines()[-1])
+    assert re.fullmatch(r"\[ *\d+ s\] make demo took \d+ s", done.stdout.splitlines()[-1])
 
 
 def test_its_flow_run_is_one_of_the_deployment_and_a_worker_ran_it(demo: Demo) -> None:
@@ -97,6 +102,23 @@ def test_it_leaves_no_process_and_nothing_in_the_users_home(demo: Demo) -> None:
     place, _ = demo
     assert processes_of(place) == []
     assert list((place / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_on_a_terminal_no_line_is_wider_and_nothing_is_silent_for_long(width: int, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as folder:  # a short path, as .demo is
+        shown = run_on_terminal(
+            [sys.executable, "deployments/sandbox/demo.py"],
+            width,
+            base_environment() | {"PREFECT_DRS_DEMO": folder, "HOME": str(tmp_path / "home")},
+            seconds=DEMO_SECONDS,
+        )
+        assert processes_of(Path(folder)) == []
+    assert shown.code == 0, shown.text[-3000:]
+    assert [line for line in shown.lines if len(line) > width] == []
+    assert sum("COMPLETED" in line for line in shown.lines) == 4  # the execution and its three waves
+    assert shown.silence <= SILENT_SECONDS
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
