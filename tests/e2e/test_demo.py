@@ -1,4 +1,4 @@
-"""`make demo` without a person: deployment, worker, two gates, report, nothing left behind; terminals of three widths."""
+"""`make demo` without a person: deployment, worker, gates, report, nothing left behind; terminals of three widths."""
 
 from __future__ import annotations
 
