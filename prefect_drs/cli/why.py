@@ -22,7 +22,7 @@ def why(
 ) -> None:
     """Say in sentences what an execution, a wave or a server waited for, and for how long.
 
-    Reads the execution's journal alone. Waits shorter than five seconds are only in the JSON.
+    Reads the execution's journal alone. Waits shorter than ten seconds are only in the JSON.
     """
     from prefect_drs.cli.console import console
     from prefect_drs.cli.prefect_api import require_prefect_to_find

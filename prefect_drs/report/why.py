@@ -20,7 +20,7 @@ from prefect_drs.report.markdown import clock_time
 from prefect_drs.report.text import counted, duration, full_time
 from prefect_drs.report.timeline import OF_THE_WAVE, Cause, ServerTimeline, Timeline, Wait, WaveTimeline, totals
 
-SHOWN_SECONDS = 5.0
+SHOWN_SECONDS = 10.0
 SHOWN_GROUPS = 20  # of servers that waited for the same
 SHOWN_NAMES = 8
 UNREMARKABLE = frozenset({Cause.LAUNCH, Cause.ENGINE, Cause.SETTINGS, Cause.HOOKS})
@@ -118,7 +118,7 @@ def _chain(timeline: Timeline) -> list[str]:
     parts = [
         f"{cause} {duration(seconds)} ({seconds / whole * 100:.0f} %)"
         for cause, seconds in shares.items()
-        if seconds >= SHOWN_SECONDS
+        if seconds >= max(SHOWN_SECONDS, whole / 100)
     ]
     verb = "decided when it ended" if timeline.over else "it has waited for"
     return [f"What {verb}: {path}.", f"Its time: {', '.join(parts)}." if parts else "It took no time."]

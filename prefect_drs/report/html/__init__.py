@@ -100,7 +100,12 @@ def html_report(
 @cache
 def _template() -> Template:
     environment = Environment(
-        autoescape=True, finalize=_finalized, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=_finalized,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     return environment.from_string(_resource("page.html.jinja"))
 
