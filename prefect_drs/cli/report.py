@@ -30,7 +30,9 @@ def report(
             help="By default that of the suffix of --out (.html, .md, .json); without --out, Markdown.",
         ),
     ] = None,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="FILE to write; by default stdout.")] = None,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], metavar="FILE", help="File to write; by default stdout.")
+    ] = None,
 ) -> None:
     """Print the report of an execution, or write it to a file that only you can read.
 

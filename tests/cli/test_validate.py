@@ -94,7 +94,7 @@ def test_a_broken_file_is_faults_and_no_traceback(suffix: str, cli: Run, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["validate"], "FILES"),
+        (["validate"], "FILE..."),
         (["validate", "--no-such-option", SAMPLE], "--no-such-option"),
         (["validat", SAMPLE], 'did you mean "validate"?'),
         (["show", SAMPLE, "--format", "pdf"], "pdf"),
