@@ -1,9 +1,10 @@
-"""Regenerate the pictures of the documentation from real executions: `python docs/images/make.py`.
+"""Regenerate the pictures of the documentation from real executions: `python docs/images/make.py [report]`.
 
 In: the two examples, run on a sandbox and a Prefect server of their own (see deployments/sandbox/demo.py). Out, beside
 this file: `waves.svg`, the diamond plan while its second gate still waits, and `gate.png`, the Prefect UI in headless
 Chromium at the first gate of the three-tier plan. Takes about two minutes. It uses only the Prefect server and the
-simulated AWS that it starts.
+simulated AWS that it starts. `report.png` is the HTML report of a drill in virtual time (`example_drill.py`); with the
+argument `report` only that one is made.
 """
 
 # ruff: noqa: PLC0415 - Prefect reads its settings when it is imported, and they are made here first
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "deployments" / "sandbox")]
+sys.path[:0] = [str(ROOT), str(HERE), str(ROOT / "deployments" / "sandbox")]
 
 import demo as stage  # noqa: E402 - a script beside what it starts, in no package
 
 THREE_TIER, DIAMOND = "examples/three-tier.json", "examples/diamond.yaml"
 PATIENCE_SECONDS = 120.0
+REPORT_HEIGHT = 1240  # pixels of the report's beginning
 WINDOW_HEIGHT = 1560  # pixels; the dialog takes 80 % of it: the whole form of a wave of two servers
 
 T = TypeVar("T")
@@ -37,6 +39,9 @@ T = TypeVar("T")
 
 def main() -> None:
     """Start all servers, run both plans to their gates, take the pictures, let the plans end."""
+    picture_of_a_report(HERE / "report.png")
+    if sys.argv[1:] == ["report"]:
+        return
     with ExitStack() as stack:
         stage.HOME = Path(stack.enter_context(TemporaryDirectory(prefix="pictures-")))
         demo = stage.Demo(stack)
@@ -48,6 +53,26 @@ def main() -> None:
         os.environ.update(demo.environment)  # from here on this process uses the same Prefect API and sandbox
         picture_of_a_gate(demo, bindings, HERE / "gate.png")
         picture_of_waves(demo, bindings, HERE / "waves.svg")
+
+
+def picture_of_a_report(picture: Path) -> None:
+    """The beginning of the HTML report of a drill with a retry, a pause and two gates."""
+    from example_drill import example_report
+    from playwright.sync_api import sync_playwright
+
+    from tests.conftest import find_chromium
+    from tests.e2e.conftest import CHROMIUM_ARGUMENTS
+
+    environment = dict(os.environ)
+    text = example_report()
+    os.environ.clear()
+    os.environ.update(environment)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_ARGUMENTS))
+        page = browser.new_page(viewport={"width": 1280, "height": REPORT_HEIGHT}, color_scheme="light")
+        page.set_content(text)
+        page.screenshot(path=picture)
+        browser.close()
 
 
 def picture_of_a_gate(demo: stage.Demo, bindings: Path, picture: Path) -> None:

@@ -81,7 +81,9 @@ def replay(
     execution: Execution,
     /,
     *,
-    speed: Annotated[float, Parameter(help="Seconds of the execution in one second; 0 shows all at once.")] = 60.0,
+    speed: Annotated[
+        float, Parameter(metavar="X", help="Seconds of the execution in one second; 0 shows all at once.")
+    ] = 60.0,
 ) -> None:
     """Show an execution again, from its journal: a live table on a terminal, otherwise all lines of its log at once.
 

@@ -31,7 +31,7 @@ def report(
         ),
     ] = None,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], metavar="FILE", help="File to write; by default stdout.")
+        Path | None, Parameter(name=["--out", "-o"], metavar="FILE", help="The file to write; by default stdout.")
     ] = None,
 ) -> None:
     """Print the report of an execution, or write it to a file that only you can read.

@@ -14,8 +14,10 @@ def why(
     execution: Execution,
     /,
     *,
-    wave: Annotated[str | None, Parameter(help="Number or name of a wave; without it the waves that decided.")] = None,
-    server: Annotated[str | None, Parameter(help="Name or source server id of a server.")] = None,
+    wave: Annotated[
+        str | None, Parameter(metavar="N", help="Number or name of a wave; without it the waves that decided.")
+    ] = None,
+    server: Annotated[str | None, Parameter(metavar="NAME", help="Name or source server id of a server.")] = None,
     json: Annotated[
         bool, Parameter(name="--json", negative="", help="Print all waits of all servers as JSON.")
     ] = False,

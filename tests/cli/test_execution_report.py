@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from prefect_drs.recovery.journal import FolderStorage, StoredJournal
 from tests.conftest import PrefectServer
 from tests.report.story import completed
 from tests.rig import WaveSpec, simulated_aws
+from tests.terminal import run_on_terminal
 
 EXECUTION = "6f1c7a52-0f0e-4c0e-9a41-5d2f1a9f0c11"
 OTHER = "00000000-0000-4000-8000-000000000000"
@@ -73,6 +76,17 @@ def test_replay_without_a_terminal_prints_the_whole_log_at_once(home: Path, caps
     assert out.index("execution COMPLETED") < out.index("Plan  drill  COMPLETED")
     assert main(["replay", EXECUTION, "--speed", "-1"]) == 2
     assert "Invalid --speed -1: use 0 or more" in capsys.readouterr().err
+
+
+def test_replay_on_a_terminal_draws_a_table_that_ends_as_the_report(home: Path) -> None:
+    command = [sys.executable, "-m", "prefect_drs.cli", "replay", EXECUTION, "--speed", "100000"]
+    shown = run_on_terminal(command, 100, {**os.environ, "PREFECT_HOME": str(home / "prefect"), "DO_NOT_TRACK": "1"})
+    assert shown.code == 0
+    text = "\n".join(shown.lines)
+    assert "replay, 100000 times as fast: 2030-01-01 12:13:00 UTC" in text
+    assert "12:13:00 wave 2 waits for approval" not in text
+    assert text.rindex("host-2-0") > text.rindex("replay, 100000 times as fast")
+    assert max(len(part) for line in shown.lines for part in line.split("\r")) <= 100
 
 
 @pytest.mark.parametrize(

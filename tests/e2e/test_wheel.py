@@ -79,3 +79,4 @@ def test_a_drill_by_a_deployment_of_the_wheel(installed: InstalledWheel, rehears
             worker.kill()
     launched = {server["sourceServerID"] for job in rehearsal.jobs(region) for server in job["participatingServers"]}
     assert len(launched) == 2
+    assert installed.run("prefect-drs", "report", "latest", "--format", "html").startswith("<!doctype html>")
