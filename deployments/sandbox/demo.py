@@ -188,14 +188,29 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def kill_what_is_left() -> None:
+    """Kill the flow runs of a worker that was stopped while they were ending: each has a session of its own.
+
+    They are found by their environment, where the system shows it (Linux).
+    """
+    ours = f"PREFECT_HOME={HOME / 'prefect'}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile, or is another user's
+            if int(entry.name) != os.getpid() and ours in (entry / "environ").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
 class Drill:
     """A drill that runs through its deployment: its journal is followed, its gates are answered, its report printed."""
 
     def __init__(self, execution: str, progress: Progress) -> None:
+        from prefect_drs.execution.lines import EventLines
+
         self._execution = execution
         self._progress = progress
         self._person = sys.stdin.isatty() and progress.is_terminal
         self._told = 0
+        self._log = EventLines()
         self._announced: set[int] = set()
 
     def follow(self) -> int:
@@ -230,8 +245,8 @@ class Drill:
 
         events = open_journal(self._execution).read()
         for event in events[self._told :]:
-            if event.text:
-                self._progress.line(f"{event.at:%H:%M:%S} {event.text}")
+            for line in self._log.lines(event):
+                self._progress.line(line)
         self._told = len(events)
 
     def _answer_gates(self) -> None:
@@ -275,6 +290,7 @@ def main() -> int:
     progress.remind()
     set_environment(f"http://127.0.0.1:{port}/api")
     with ExitStack() as stack:
+        stack.callback(kill_what_is_left)
         demo = Demo(stack, progress)
         progress.step("Start a Prefect server and the simulated AWS, side by side.")
         server = demo.background(f"prefect server start --host 127.0.0.1 --port {port}", "prefect-server.log")
@@ -303,7 +319,7 @@ def main() -> int:
             raise SystemExit(f"no flow run id in:\n{started}")
         from prefect_drs.orchestration.ui_links import ui_link
 
-        progress.link("The drill is running; its events follow, in simulated time:", ui_link(found.group()) or "")
+        progress.link("The drill is running; its events follow:", ui_link(found.group()) or "")
         code = Drill(found.group(), progress).follow()
         if sys.stdin.isatty() and progress.is_terminal:
             input("Look around in the UI; press Enter to stop everything. ")

@@ -81,7 +81,7 @@ def test_it_tells_the_link_of_each_gate_and_ends_with_the_report(demo: Demo) -> 
     assert [name for name, _ in gates] == ["Wave 2 - Application Tier", "Wave 3 - Web Tier"]
     assert all("/v2/runs/flow-run/" in link for _, link in gates)
     assert done.stdout.count("approved by the demo itself") == 2
-    rows = [line.split() for line in done.stdout.splitlines() if re.search(r"\bs-[0-9A-Za-z]{17}\b.*\bi-", line)]
+    rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\d+ .*\bs-[0-9A-Za-z]{17}\b.*\bi-", line)]
     assert [(row[1], row[3]) for row in rows] == [(name, "LAUNCHED") for name in SERVERS]
     assert re.fullmatch(r"\[ *\d+ s\] make demo took \d+ s", done.stdout.splitlines()[-1])
 
@@ -117,7 +117,8 @@ def test_on_a_terminal_no_line_is_wider_and_nothing_is_silent_for_long(width: in
         assert processes_of(Path(folder)) == []
     assert shown.code == 0, shown.text[-3000:]
     assert [line for line in shown.lines if len(line) > width] == []
-    assert sum("COMPLETED" in line for line in shown.lines) == 4  # the execution and its three waves
+    told = [line for line in shown.lines if "COMPLETED" in line]
+    assert len(told) == 8  # the execution and its three waves, as events and in the report
     assert shown.silence <= SILENT_SECONDS
 
 

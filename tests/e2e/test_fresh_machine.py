@@ -61,7 +61,7 @@ def test_a_control_command_without_an_api_starts_no_server_and_names_the_setting
     command: tuple[str, ...], rehearsal: Rehearsal, tmp_path: Path
 ) -> None:
     done = rehearsal.cli(*command, **FRESH, PREFECT_HOME=str(tmp_path / "prefect"), HOME=str(tmp_path))
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (6, "")
     assert done.stderr.startswith("prefect-drs: no Prefect API is configured: set PREFECT_API_URL ")
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.rglob("*.db"))
