@@ -61,12 +61,13 @@ def test_an_unknown_plan_is_named_with_those_there_are(rehearsal: Rehearsal, fil
     assert done.stderr == f"prefect-drs: the manifest has no plan 'Another'; it has: Plan {REGION}\n"
 
 
-def test_placeholders_without_bindings_are_faults_with_their_lines(rehearsal: Rehearsal, files: Files) -> None:
+def test_placeholders_without_bindings_are_one_fault_at_the_first_of_them(rehearsal: Rehearsal, files: Files) -> None:
     done = rehearsal.cli("drill", files[0])
     assert (done.returncode, done.stdout) == (1, "")
-    first, *faults = done.stderr.splitlines()
-    assert first == "prefect-drs: 2 faults in the input:"
-    assert [fault.partition(": ")[0] for fault in faults] == [f"{files[0]}:8", f"{files[0]}:9"]
+    first, fault = done.stderr.splitlines()
+    assert first == "prefect-drs: 1 fault in the input:"
+    assert fault.startswith(f"{files[0]}:8: ")
+    assert "2 names have no binding: 2 servers; pass --bindings" in fault
 
 
 def test_a_server_that_does_not_replicate_refuses_the_drill_and_its_dry_run(rehearsal: Rehearsal) -> None:
