@@ -180,7 +180,12 @@ def test_the_events_do_not_change_what_the_execution_reached(rig: Rig) -> None:
     report = rig.run(rig.engine(rig.runbook({1: WaveSpec(2)}), journal=journal))
     events: list[Event] = []
     end(rig, find_instances(report, rig.sessions), events)
-    assert report_of([*journal.read(), *events]) == report
+    after = report_of([*journal.read(), *events])
+    reached = ("status", "ended_at", "achieved_rto_seconds", "achieved_rpo_seconds")
+    assert [getattr(after, name) for name in reached] == [getattr(report, name) for name in reached]
+    assert [wave.launched for wave in after.waves] == [2]
+    assert {server.launch_status for server in after.waves[0].servers} == {"TERMINATED"}
+    assert after.terminated is not None
 
 
 def test_an_instance_that_fails_back_refuses_by_name_and_the_others_go_only_when_asked(rig: Rig) -> None:
