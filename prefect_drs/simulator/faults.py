@@ -50,7 +50,7 @@ from .drs.identifiers import generator
 Stage = Literal["cleanup", "snapshot", "conversion", "launch"]
 
 
-class Fault(BaseModel):
+class FaultFilter(BaseModel):
     """The filters of every fault. Names accept the wildcards of `fnmatch`."""
 
     model_config = ConfigDict(
@@ -68,7 +68,7 @@ class Fault(BaseModel):
     )
 
 
-class ServerFault(Fault):
+class ServerFault(FaultFilter):
     """A server fails, or hangs, in a stage of its launch."""
 
     kind: Literal["server"] = "server"
@@ -79,7 +79,7 @@ class ServerFault(Fault):
     message: str = ""
 
 
-class JobFault(Fault):
+class JobFault(FaultFilter):
     """Jobs take `slow` times as long, `extra_seconds` more, or are hidden from DescribeJobs at first."""
 
     kind: Literal["job"] = "job"
@@ -89,7 +89,7 @@ class JobFault(Fault):
     invisible_seconds: float = Field(default=0.0, ge=0)
 
 
-class OperationFault(Fault):
+class OperationFault(FaultFilter):
     """Calls of an operation are throttled, refused, get no response, or succeed and lose their response."""
 
     kind: Literal["operation"] = "operation"
@@ -100,26 +100,26 @@ class OperationFault(Fault):
     message: str = "An internal error occurred."
 
 
-class RegionFault(Fault):
+class RegionFault(FaultFilter):
     """No service of the region answers; the global endpoints of STS and IAM do."""
 
     kind: Literal["region"] = "region"
 
 
-class CredentialsFault(Fault):
+class CredentialsFault(FaultFilter):
     """Sessions assumed in the account are refused as expired; new sessions work."""
 
     kind: Literal["credentials"] = "credentials"
     role: str = "*"
 
 
-class OptInFault(Fault):
+class OptInFault(FaultFilter):
     """The region is not enabled for the account: its credentials are unknown there, and no role can be assumed."""
 
     kind: Literal["opt-in"] = "opt-in"
 
 
-class CapacityFault(Fault):
+class CapacityFault(FaultFilter):
     """EC2 returns InsufficientInstanceCapacity for an instance type in a zone."""
 
     kind: Literal["capacity"] = "capacity"
@@ -131,7 +131,7 @@ AnyFault = Annotated[
     ServerFault | JobFault | OperationFault | RegionFault | CredentialsFault | OptInFault | CapacityFault,
     Field(discriminator="kind"),
 ]
-F = TypeVar("F", bound=Fault)
+F = TypeVar("F", bound=FaultFilter)
 _ADAPTER: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 
 
@@ -257,7 +257,7 @@ class Faults:
         return None
 
 
-def _matches(fault: Fault, account: str, region: str, names: dict[str, Any]) -> bool:
+def _matches(fault: FaultFilter, account: str, region: str, names: dict[str, Any]) -> bool:
     if not fnmatchcase(account, fault.account) or not fnmatchcase(region, fault.region):
         return False
     for name, value in names.items():

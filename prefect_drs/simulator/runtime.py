@@ -16,7 +16,7 @@ from typing import Any
 from .clock import SimulatorClock, SpeedClock
 from .drs.environment import Environment, JobDelay, StageFault
 from .faults import CapacityFault, Faults, JobFault, ServerFault
-from .sessions import Sessions
+from .sessions import AssumedSessions
 from .throttling import Throttle
 
 LOCK = threading.RLock()
@@ -56,7 +56,7 @@ class Runtime(Environment):
     seed: int = 0
     faults: Faults = field(init=False)
     throttle: Throttle | None = None
-    sessions: Sessions = field(default_factory=Sessions)
+    sessions: AssumedSessions = field(default_factory=AssumedSessions)
     checks_assume_role: bool = True
     needs_initialization: bool = True
     observers: list[Callable[[Call], None]] = field(default_factory=list)

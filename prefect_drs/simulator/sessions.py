@@ -23,7 +23,7 @@ class Session:
 
 
 @dataclass(slots=True)
-class Sessions:
+class AssumedSessions:
     """All sessions by access key."""
 
     _by_key: dict[str, Session] = field(default_factory=dict)

@@ -46,11 +46,15 @@ _MOVED = {
 }  # fmt: skip
 """Rooms of the modules that a state of 0.1.0 names in `simulator` itself."""
 _TEMPLATE = (f"{_OLD}drs.configuration_templates", "ConfigurationTemplate")
+_PLAN = (f"{_OLD}drs.recovery_plans", "DrsRecoveryPlan")
 _RENAMED = {
+    (f"{_OLD}recovery_plans", "RecoveryPlan"): _PLAN,
+    (f"{_OLD}drs.recovery_plans", "RecoveryPlan"): _PLAN,
+    (f"{_OLD}sessions", "Sessions"): (f"{_OLD}sessions", "AssumedSessions"),
     (f"{_OLD}launch_configurations", "LaunchConfigurationTemplate"): _TEMPLATE,
     (f"{_OLD}launch_configurations", "ReplicationConfigurationTemplate"): _TEMPLATE,
 }
-"""Classes of 0.1.0 under the names that they have now."""
+"""Classes of earlier versions under the names that they have now."""
 _BUILTINS = frozenset(
     {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple", "getattr", "object"}
 )

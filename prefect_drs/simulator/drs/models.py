@@ -31,7 +31,7 @@ from .launch_actions import LaunchActions
 from .launch_configurations import LaunchConfigurations
 from .recovery_instances import RecoveryInstance, RecoveryInstances
 from .recovery_plan_executions import RecoveryPlanExecutions
-from .recovery_plans import RecoveryPlan, RecoveryPlanExecution, RecoveryPlans
+from .recovery_plans import DrsRecoveryPlan, RecoveryPlanExecution, RecoveryPlans
 from .replication_configurations import ReplicationConfigurations
 from .scope import Scope
 from .source_networks import SourceNetwork, SourceNetworks
@@ -75,7 +75,7 @@ class DRSBackend(BaseBackend):
         self.replication_templates = Store[ConfigurationTemplate]("ReplicationConfigurationTemplate")
         self.networks = Store[SourceNetwork]("SourceNetwork")
         self.launch_actions: dict[str, dict[str, Wire]] = {}
-        self.plans = Store[RecoveryPlan]("RecoveryPlan")
+        self.plans = Store[DrsRecoveryPlan]("RecoveryPlan")
         self.executions = Store[RecoveryPlanExecution]("RecoveryPlanExecution")
 
         self.replication = DataReplication(self.scope, self.servers, self.busy_servers)

@@ -16,7 +16,7 @@ from .job_operations import JobOperations
 from .job_runs import JobRuns
 from .jobs import Job, LaunchStatus
 from .paging import answer_page
-from .recovery_plans import ExecutionStep, RecoveryPlan, RecoveryPlanExecution, RecoveryPlans
+from .recovery_plans import DrsRecoveryPlan, ExecutionStep, RecoveryPlanExecution, RecoveryPlans
 from .scope import Scope
 from .store import Store
 from .wire import Params, Wire
@@ -31,7 +31,7 @@ class RecoveryPlanExecutions:
 
     _scope: Scope
     _executions: Store[RecoveryPlanExecution]
-    _plans: Store[RecoveryPlan]
+    _plans: Store[DrsRecoveryPlan]
     _recovery_plans: RecoveryPlans
     _tokens: dict[tuple[str, str], str]
     _jobs: JobOperations

@@ -48,7 +48,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class RecoveryPlan:
+class DrsRecoveryPlan:
     """One plan."""
 
     arn: str
@@ -170,19 +170,19 @@ class RecoveryPlans:
     """
 
     _scope: Scope
-    _plans: Store[RecoveryPlan]
+    _plans: Store[DrsRecoveryPlan]
     _executions: Store[RecoveryPlanExecution]
     _servers: Store[SourceServer]
     _tokens: dict[tuple[str, str], str]
 
-    def _step_of(self, arn: str) -> tuple[RecoveryPlan, int]:
+    def _step_of(self, arn: str) -> tuple[DrsRecoveryPlan, int]:
         for plan in self._plans.values():
             for number, step in enumerate(plan.steps):
                 if step.arn == arn:
                     return plan, number
         raise ResourceNotFoundException("RecoveryPlanStep", arn)
 
-    def refuse_running(self, plan: RecoveryPlan) -> None:
+    def refuse_running(self, plan: DrsRecoveryPlan) -> None:
         """Refuse a plan that has a running execution.
 
         Raises:
@@ -203,7 +203,7 @@ class RecoveryPlans:
             raise ConflictException(f"A recovery plan named {params['name']!r} exists.", "RecoveryPlan")
         now = self._scope.now()
         arn = self._scope.arn("recovery-plan", self._scope.identifier("rp-", params["name"], self._scope.count("plan")))
-        plan = RecoveryPlan(arn, params["name"], params.get("description"), now, now, dict(params.get("tags") or {}))
+        plan = DrsRecoveryPlan(arn, params["name"], params.get("description"), now, now, dict(params.get("tags") or {}))
         self._plans[arn] = plan
         if token:
             self._tokens["plan", token] = arn
@@ -216,7 +216,7 @@ class RecoveryPlans:
     def list_recovery_plans(self, params: Params) -> Wire:
         """ListRecoveryPlans."""
         plans = list(self._plans.values())
-        return answer_page("ListRecoveryPlans", params, plans, RecoveryPlan.summary, member="recoveryPlans")
+        return answer_page("ListRecoveryPlans", params, plans, DrsRecoveryPlan.summary, member="recoveryPlans")
 
     def update_recovery_plan(self, params: Params) -> Wire:
         """UpdateRecoveryPlan: its name or description."""
