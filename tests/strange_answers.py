@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 
+from prefect_drs.aws.assume_role import caller_session
+
 Change = Callable[[str, dict[str, Any]], None]
 
 
@@ -25,7 +27,7 @@ def session_with(change: Change, services: tuple[str, ...] = ("drs", "ec2")) -> 
         if metadata is not None:
             parsed["ResponseMetadata"] = metadata
 
-    session = boto3.Session()
+    session = caller_session()
     for service in services:
         session.events.register(f"after-call.{service}", after_call)
     return session

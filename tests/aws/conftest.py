@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 
+from prefect_drs.aws.assume_role import caller_session
+
 READING = ("Describe", "Get", "List")
 
 
@@ -54,7 +56,7 @@ class CallLog:
 
 @pytest.fixture
 def calls() -> CallLog:
-    return CallLog(boto3.Session(region_name="eu-west-1"))
+    return CallLog(caller_session(region_name="eu-west-1"))
 
 
 @dataclass

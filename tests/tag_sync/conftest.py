@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 
+from prefect_drs.aws.assume_role import caller_session
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.simulator import Sandbox, mock_drs
 from prefect_drs.simulator.roles import plant_role
@@ -75,13 +75,13 @@ class Estate:
         keys: dict[str, str] = {}
         if account != ACCOUNT:
             arn = plant_role(account, "Tester")
-            taken = boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+            taken = caller_session().client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
             keys = {
                 "aws_access_key_id": taken["AccessKeyId"],
                 "aws_secret_access_key": taken["SecretAccessKey"],
                 "aws_session_token": taken["SessionToken"],
             }
-        return boto3.client(service, region_name=region, **keys)  # type: ignore[call-overload]
+        return caller_session(**keys).client(service, region_name=region)  # type: ignore[call-overload]
 
     def described(self, server_id: str, region: str = REGION, account: str = ACCOUNT) -> dict[str, Any]:
         drs = self.client("drs", region, account)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from prefect_drs.aws.assume_role import caller_session
 from prefect_drs.simulator import DRSBackend, Sandbox
 
 ACCOUNT = "123456789012"
@@ -29,7 +29,9 @@ class Rig:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = boto3.client(service, region_name=self.region, config=NO_RETRIES)
+            self._clients[service] = caller_session().client(  # type: ignore[call-overload]
+                service, region_name=self.region, config=NO_RETRIES
+            )
         return self._clients[service]
 
     @property

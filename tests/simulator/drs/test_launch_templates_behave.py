@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from prefect_drs.aws.assume_role import caller_session
 from prefect_drs.aws.launch_configuration import read_launch_states
 from prefect_drs.aws.launch_writing import KEPT_VERSIONS, apply_changes
 from prefect_drs.aws.sessions import Sessions
@@ -59,7 +59,7 @@ def test_the_default_versions_of_all_templates_come_in_pages_of_200_at_most(rig:
 def test_450_launch_states_cost_three_calls_besides_one_a_server(rig: Rig) -> None:
     servers = rig.seed(450)
     sent: list[str] = []
-    session = boto3.Session(region_name=REGION)
+    session = caller_session(region_name=REGION)
     session.events.register("before-call", lambda model, **_: sent.append(model.name))
     states = read_launch_states(Sessions(session=session), ACCOUNT, REGION, servers, workers=1)
     assert len(states) == 450
@@ -150,7 +150,7 @@ def test_a_launch_takes_the_default_version_of_a_template_with_gaps(rig: Rig) ->
 
 def test_prefect_drs_prunes_old_versions_and_keeps_the_default(rig: Rig) -> None:
     (server_id,) = rig.seed()
-    sessions = Sessions(session=boto3.Session(region_name=REGION))
+    sessions = Sessions(session=caller_session(region_name=REGION))
     for number in range(KEPT_VERSIONS + 5):
         state = read_launch_states(sessions, ACCOUNT, REGION, [server_id])[server_id]
         settings = LaunchSettings(instance_type="m5.large" if number % 2 else "m5.xlarge")

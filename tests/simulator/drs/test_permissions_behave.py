@@ -9,6 +9,7 @@ import boto3
 import pytest
 from moto.iam.models import iam_backends
 
+from prefect_drs.aws.assume_role import caller_session
 from prefect_drs.aws.iam import denied_actions
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.permissions import needed_actions
@@ -36,9 +37,14 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 def entered(role_arn: str, region: str = REGION) -> boto3.Session:
-    sts = boto3.client("sts", region_name=region, config=NO_RETRIES)
+    sts = caller_session().client("sts", region_name=region, config=NO_RETRIES)
     got = sts.assume_role(RoleArn=role_arn, RoleSessionName="test")["Credentials"]
-    return boto3.Session(got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"], region_name=region)
+    return caller_session(
+        aws_access_key_id=got["AccessKeyId"],
+        aws_secret_access_key=got["SecretAccessKey"],
+        aws_session_token=got["SessionToken"],
+        region_name=region,
+    )
 
 
 def client(session: boto3.Session, service: str) -> Any:
@@ -130,7 +136,7 @@ def test_the_simulation_is_paginated_and_refused_for_a_missing_role(rig: Rig) ->
 
 
 def test_the_preflight_of_prefect_drs_names_what_a_role_lacks(rig: Rig) -> None:
-    sessions = Sessions(session=boto3.Session(region_name=REGION))
+    sessions = Sessions(session=caller_session(region_name=REGION))
     location = Location(TARGET, REGION)
     actions = needed_actions()
     assert denied_actions(sessions, location, plant_role(TARGET), actions) == ()
