@@ -104,7 +104,7 @@ def picture_of_a_gate(demo: stage.Demo, bindings: Path, picture: Path) -> None:
 def picture_of_waves(demo: stage.Demo, bindings: Path, picture: Path) -> None:
     """A drill of the diamond plan: one branch launches, the other waits at its gate."""
     from prefect_drs.core.clock import configured_clock
-    from prefect_drs.orchestration.blocks import open_sessions
+    from prefect_drs.orchestration.accounts import open_sessions
     from prefect_drs.orchestration.executions.reports import read_report
     from prefect_drs.plan import load_manifest
     from prefect_drs.recovery.ports import Decision

@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger
 
 from prefect_drs.aws.errors import aws_call
 from prefect_drs.operations.termination import terminate_execution
-from prefect_drs.orchestration.blocks import open_sessions
+from prefect_drs.orchestration.accounts import open_sessions
 
 SERVER_ARN = re.compile(r"arn:[\w-]+:drs:(?P<region>[\w-]+):(?P<account>\d{12}):source-server/(?P<server>s-\w+)")
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl
 
-from prefect_drs.orchestration.blocks import TargetAccount
+from prefect_drs.orchestration.block_schema import LOGO_URL
 
 _DOCUMENTATION = HttpUrl("https://docs.aws.amazon.com/drs/latest/userguide/what-is-drs.html")
 
@@ -23,7 +23,7 @@ _DOCUMENTATION = HttpUrl("https://docs.aws.amazon.com/drs/latest/userguide/what-
 class _StoredDocument(Block):
     """The fields of both block types."""
 
-    _logo_url: ClassVar[HttpUrl] = TargetAccount._logo_url
+    _logo_url: ClassVar[HttpUrl] = LOGO_URL
     _documentation_url: ClassVar[HttpUrl] = _DOCUMENTATION
 
     definition: dict[str, Any] = Field(description="As a manifest has it. Change it by operations, which check it.")
@@ -109,7 +109,7 @@ class EstateState(Block):
 
     _block_type_name: ClassVar[str] = "DRS Estate"
     _block_type_slug: ClassVar[str] = "drs-estate"
-    _logo_url: ClassVar[HttpUrl] = TargetAccount._logo_url
+    _logo_url: ClassVar[HttpUrl] = LOGO_URL
     _documentation_url: ClassVar[HttpUrl] = _DOCUMENTATION
     _description: ClassVar[str] = "Keeps the stored DRS groups and plans together. Written by operations only."
 

@@ -25,7 +25,7 @@ from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
 from prefect_drs.estate.errors import EstateRefusedError
 from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit, Stored
-from prefect_drs.orchestration.blocks import DOCUMENTS_A_PAGE
+from prefect_drs.orchestration.accounts import DOCUMENTS_A_PAGE
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import hold
 

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, configured_clock
-from prefect_drs.orchestration.blocks import open_sessions
+from prefect_drs.orchestration.accounts import open_sessions
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.orchestration.blocks import ACCOUNT_ID
+from prefect_drs.orchestration.accounts import ACCOUNT_ID
 
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
 """An AWS account id in a request: 12 digits, as text."""

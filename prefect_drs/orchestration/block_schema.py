@@ -1,4 +1,4 @@
-"""The JSON schema of a block class, made once per process.
+"""What our block classes share: their pictures and links, and a JSON schema that is made once per process.
 
 In: a class of Prefect blocks. Out: the same schema as Prefect's. Prefect makes it anew for each field of each block
 that it saves (`Block._field_has_secrets`): half a second of CPU for one TargetAccount.
@@ -9,6 +9,14 @@ from __future__ import annotations
 from copy import deepcopy
 from functools import cache
 from typing import Any
+
+from pydantic import HttpUrl, TypeAdapter
+
+_URL = TypeAdapter(HttpUrl)
+LOGO_URL: HttpUrl = _URL.validate_python(
+    "https://cdn.sanity.io/images/3ugk85nk/production/d74b16fe84ce626345adf235a47008fea2869a60-225x225.png"
+)
+DOCUMENTATION_URL: HttpUrl = _URL.validate_python("https://docs.aws.amazon.com/drs/latest/userguide/what-is-drs.html")
 
 
 class SchemaOnce:

@@ -10,12 +10,10 @@ documents of an earlier release warn.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, ClassVar
 
 from prefect.blocks.core import Block
-from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from prefect_aws import AwsCredentials
@@ -34,13 +32,10 @@ from pydantic import (
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.aws.sessions import AccountAccess, Sessions, SourceCredentials
 from prefect_drs.core.errors import UsageError
-from prefect_drs.orchestration.block_schema import SchemaOnce
+from prefect_drs.orchestration.accounts import ACCOUNT_ID, TARGET_ACCOUNT_SLUG, open_sessions, saved_account_names
+from prefect_drs.orchestration.block_schema import DOCUMENTATION_URL, LOGO_URL, SchemaOnce
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.orchestration.settings import PrefectDrsSettings
 
-DOCUMENTS_A_PAGE = 200  # the limit of the Prefect API
-
-ACCOUNT_ID = r"^\d{12}$"
 ROLE_NAME = r"^[\w+=,.@-]{1,64}$"  # IAM, CreateRole
 
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]+")
@@ -123,13 +118,9 @@ class TargetAccount(SchemaOnce, Block):
     model_config = ConfigDict(hide_input_in_errors=True)  # what was given may be a secret
 
     _block_type_name: ClassVar[str] = "DRS Target Account"
-    _block_type_slug: ClassVar[str] = "drs-target-account"
-    _logo_url: ClassVar[HttpUrl] = _URL.validate_python(
-        "https://cdn.sanity.io/images/3ugk85nk/production/d74b16fe84ce626345adf235a47008fea2869a60-225x225.png"
-    )
-    _documentation_url: ClassVar[HttpUrl] = _URL.validate_python(
-        "https://docs.aws.amazon.com/drs/latest/userguide/what-is-drs.html"
-    )
+    _block_type_slug: ClassVar[str] = TARGET_ACCOUNT_SLUG
+    _logo_url: ClassVar[HttpUrl] = LOGO_URL
+    _documentation_url: ClassVar[HttpUrl] = DOCUMENTATION_URL
     _description: ClassVar[str] = (
         "An AWS account that servers are recovered into with AWS Elastic Disaster Recovery (DRS): "
         "its id, and how it is entered."
@@ -291,35 +282,6 @@ def _source(credentials: AwsCredentials) -> SourceCredentials:
     )
 
 
-def open_sessions(accounts: Iterable[AccountAccess] | None = None, *, session_name: str = "prefect-drs") -> Sessions:
-    """Sessions for several accounts, with the settings `PREFECT_DRS_*`.
-
-    Args:
-        accounts: access to the accounts; None for all accounts that are saved as blocks.
-        session_name: RoleSessionName of the assumed roles, visible in CloudTrail; pass the execution's id.
-
-    Raises:
-        UsageError: the saved blocks contradict each other.
-    """
-    settings = PrefectDrsSettings()
-    return Sessions(
-        load_target_accounts() if accounts is None else accounts,
-        session_name=session_name,
-        workers=settings.workers,
-        role_name=settings.role_name,
-    )
-
-
-def load_target_accounts() -> tuple[AccountAccess, ...]:
-    """All accounts that are saved as blocks, sorted by account id; none if the block type was never registered.
-
-    Raises:
-        UsageError: two blocks are for the same account, or a block is invalid.
-    """
-    accesses = (account.access() for account in saved_target_accounts().values())
-    return tuple(sorted(accesses, key=lambda access: access.account_id))
-
-
 def saved_target_accounts() -> dict[str, TargetAccount]:
     """The saved blocks by their names.
 
@@ -328,7 +290,7 @@ def saved_target_accounts() -> dict[str, TargetAccount]:
     """
     saved: dict[str, TargetAccount] = {}
     found: dict[str, str] = {}
-    for name in _document_names():
+    for name in saved_account_names():
         account = _load(name)
         if (other := found.get(account.account_id)) is not None:
             raise UsageError(
@@ -374,24 +336,3 @@ def _load(name: str) -> TargetAccount:
         problem = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'block'}: {one['msg']}" for one in fault.errors())
     # Raised outside the handler: pydantic's error quotes the values, which may be secrets.
     raise UsageError(f"block {TargetAccount.get_block_type_slug()}/{name} is not valid: {problem}; correct it")
-
-
-def _document_names() -> list[str]:
-    """The names of the saved documents of this block type, sorted."""
-    with prefect_client() as client:
-        try:
-            client.read_block_type_by_slug(TargetAccount.get_block_type_slug())
-        except ObjectNotFound:
-            return []  # listing the documents of an unknown type answers 404 without naming the type
-        return sorted(_names(client))
-
-
-def _names(client: SyncPrefectClient) -> list[str]:
-    names: list[str] = []
-    while True:
-        page = client.read_block_documents_by_type(
-            TargetAccount.get_block_type_slug(), offset=len(names), limit=DOCUMENTS_A_PAGE, include_secrets=False
-        )
-        names.extend(document.name for document in page if document.name)
-        if len(page) < DOCUMENTS_A_PAGE:
-            return names

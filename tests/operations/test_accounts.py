@@ -17,7 +17,8 @@ from prefect_drs import TargetAccount
 from prefect_drs.cli import main
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations import Context, invoke
-from prefect_drs.orchestration.blocks import load_target_accounts, saved_target_accounts
+from prefect_drs.orchestration.accounts import load_target_accounts
+from prefect_drs.orchestration.blocks import saved_target_accounts
 from prefect_drs.simulator.roles import plant_role
 from tests.conftest import PrefectServer
 from tests.operations.estate import forget_estate

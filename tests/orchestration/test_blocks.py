@@ -19,7 +19,8 @@ from prefect_drs import TargetAccount
 from prefect_drs.aws.regions import drs_regions
 from prefect_drs.aws.sessions import DEFAULT_ROLE_NAME, DEFAULT_WORKERS, SourceCredentials
 from prefect_drs.core.errors import UsageError
-from prefect_drs.orchestration.blocks import StagingAccount, load_target_accounts, open_sessions
+from prefect_drs.orchestration.accounts import load_target_accounts, open_sessions
+from prefect_drs.orchestration.blocks import StagingAccount
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 
 SECRET = "correct-horse-battery"

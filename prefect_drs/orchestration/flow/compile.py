@@ -22,8 +22,8 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.core.escaping import markdown_paragraphs, prefect_flow_name, prefect_template
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.replay import state_of
+from prefect_drs.orchestration.accounts import open_sessions
 from prefect_drs.orchestration.approvals.gate import PendingGate
-from prefect_drs.orchestration.blocks import open_sessions
 from prefect_drs.orchestration.executions.claims import others_than
 from prefect_drs.orchestration.executions.control_requests import PrefectRequests
 from prefect_drs.orchestration.executions.reports import RESUME_FLOW

@@ -24,8 +24,8 @@ from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.replay import state_of
+from prefect_drs.orchestration.accounts import open_sessions
 from prefect_drs.orchestration.approvals.suspended_gate import delete_deadline_runs, placeholder_run
-from prefect_drs.orchestration.blocks import open_sessions
 from prefect_drs.orchestration.executions.claims import release_servers
 from prefect_drs.orchestration.executions.control_requests import PrefectRequests, close_gates
 from prefect_drs.orchestration.executions.lease import ExecutionBusyError, execution_lease, forget_lease

@@ -18,7 +18,7 @@ from prefect_drs.aws.locations import accounts_to_read
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.inventory import Inventory, take_inventory
-from prefect_drs.orchestration.blocks import load_target_accounts, open_sessions
+from prefect_drs.orchestration.accounts import load_target_accounts, open_sessions
 from prefect_drs.orchestration.scheduled.latest_artifact import read_latest, save_latest
 from prefect_drs.orchestration.scheduled.pages import inventory_page
 from prefect_drs.orchestration.settings import PrefectDrsSettings

@@ -13,7 +13,7 @@ from pydantic import Field, HttpUrl, StringConstraints, ValidationError, field_v
 
 from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.core.errors import UsageError
-from prefect_drs.orchestration.blocks import TargetAccount
+from prefect_drs.orchestration.block_schema import DOCUMENTATION_URL, LOGO_URL
 from prefect_drs.tag_sync import TagRules
 
 SETTINGS_NAME = "settings"
@@ -48,8 +48,8 @@ class TagSyncSettings(Block):
 
     _block_type_name: ClassVar[str] = "DRS Tag Sync Settings"
     _block_type_slug: ClassVar[str] = "drs-tag-sync-settings"
-    _logo_url: ClassVar[HttpUrl] = TargetAccount._logo_url
-    _documentation_url: ClassVar[HttpUrl] = TargetAccount._documentation_url
+    _logo_url: ClassVar[HttpUrl] = LOGO_URL
+    _documentation_url: ClassVar[HttpUrl] = DOCUMENTATION_URL
     _description: ClassVar[str] = (
         "How EC2 tags are kept on DRS source servers. Change it by `update_tag_sync_settings`."
     )

@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect_drs.aws.locations import accounts_to_read
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import AwsError, PrefectDrsError
-from prefect_drs.orchestration.blocks import load_target_accounts, open_sessions
+from prefect_drs.orchestration.accounts import load_target_accounts, open_sessions
 from prefect_drs.orchestration.executions.lease import hold, is_held, limit_name
 from prefect_drs.orchestration.scheduled.latest_artifact import read_latest, save_latest
 from prefect_drs.orchestration.scheduled.pages import changes_page, sync_page
