@@ -19,7 +19,7 @@ from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-STOP_SECONDS = 60
+STOP_SECONDS = 15
 IMPORTED = [
     "prefect.cli.deploy",
     "prefect.cli.deployment",
