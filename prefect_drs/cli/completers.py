@@ -1,4 +1,4 @@
-"""Values that the shell offers for options: servers of the plan, findings that can be waived, waves at their gates.
+"""Values that the shell offers for options: servers of a plan or an execution, findings that can be waived, waves.
 
 In: what has been typed so far. Out: values with a description. The script that `prefect-drs completion` prints calls
 this program at each TAB, and cyclopts calls these functions; what they raise, it swallows.
@@ -8,11 +8,17 @@ Must never: change anything; start a Prefect server.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from cyclopts.completion._engine import CompletionContext
+
+    from prefect_drs.runbook import Runbook
 
 Values = dict[str, str]
 
@@ -49,16 +55,64 @@ def waivable_findings(_typed: CompletionContext) -> Values:
 def waves_at_their_gates(typed: CompletionContext) -> Values:
     """The number of each wave of the EXECUTION that waits for approval; nothing where no Prefect API is configured."""
     execution = _raw(typed, "execution")
-    if not execution:
-        return {}
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
-
-    if not get_current_settings().api.url:
+    if not execution or not _has_prefect_api():
         return {}
     from prefect_drs.orchestration.approvals.answers import pending_gates
 
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+    with _without_retries():
         return {str(gate.wave_number): gate.wave_name for gate in pending_gates(execution)}
+
+
+def waves_of_execution(typed: CompletionContext) -> Values:
+    """The number of each wave of the EXECUTION, from its journal."""
+    runbook = _runbook(typed)
+    return {str(wave.wave_number): wave.wave_name for wave in runbook.waves} if runbook else {}
+
+
+def servers_of_execution(typed: CompletionContext) -> Values:
+    """The name of each server of the EXECUTION, from its journal; its id where others have that name."""
+    runbook = _runbook(typed)
+    if runbook is None:
+        return {}
+    servers = [(server, wave) for wave in runbook.waves for server in wave.servers]
+    known = Counter(server.name for server, _ in servers)
+    return {
+        server.name if known[server.name] == 1 else server.source_server_id: (
+            f"{server.source_server_id}, wave {wave.wave_number} {wave.wave_name}"
+        )
+        for server, wave in servers
+    }
+
+
+def _runbook(typed: CompletionContext) -> Runbook | None:
+    """The runbook of the EXECUTION; None where it is not typed, or needs a Prefect API and none is configured."""
+    execution = _raw(typed, "execution")
+    if not execution or not (_is_whole_id(execution) or _has_prefect_api()):
+        return None
+    from prefect_drs.operations.execution_report import execution_runbook
+
+    with _without_retries():
+        return execution_runbook(execution)
+
+
+def _is_whole_id(execution: str) -> bool:
+    try:
+        UUID(execution)
+    except ValueError:
+        return False
+    return True
+
+
+def _has_prefect_api() -> bool:
+    from prefect.settings import get_current_settings
+
+    return bool(get_current_settings().api.url)
+
+
+def _without_retries() -> AbstractContextManager[object]:
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    return temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0})
 
 
 def _raw(typed: CompletionContext, name: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from prefect_drs.cli.completers import servers_of_execution, waves_of_execution
 from prefect_drs.cli.control import Execution
 from prefect_drs.cli.output import print_json
 
@@ -15,9 +16,17 @@ def why(
     /,
     *,
     wave: Annotated[
-        str | None, Parameter(metavar="N", help="Number or name of a wave; without it the waves that decided.")
+        str | None,
+        Parameter(
+            completer=waves_of_execution,
+            metavar="N",
+            help="Number or name of a wave; without it the waves that decided.",
+        ),
     ] = None,
-    server: Annotated[str | None, Parameter(metavar="NAME", help="Name or source server id of a server.")] = None,
+    server: Annotated[
+        str | None,
+        Parameter(completer=servers_of_execution, metavar="NAME", help="Name or source server id of a server."),
+    ] = None,
     json: Annotated[
         bool, Parameter(name="--json", negative="", help="Print all waits of all servers as JSON.")
     ] = False,

@@ -69,6 +69,15 @@ def execution_timeline(name: str) -> Timeline:
     return _timeline(execution_events(name))
 
 
+def execution_runbook(name: str) -> Runbook:
+    """The runbook of an execution, as it was resolved when the execution started.
+
+    Raises:
+        UsageError, JournalDamagedError, JournalUnavailableError, PrefectUnreachableError: see `execution_events`.
+    """
+    return _runbook(execution_events(name))
+
+
 def execution_document(name: str, form: ReportFormat) -> str:
     """The report of an execution as a document.
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from prefect_drs.execution.events import ExecutionStarted
 from prefect_drs.runbook.waivers import WAIVABLE
 from tests.cli.conftest import ROOT, Run
+from tests.cli.test_execution_report import EXECUTION, OTHER, keep
 from tests.cli.test_imports import HEAVY, heavy_after, run_and_report
+from tests.report.story import completed
 
 SAMPLE, BINDINGS = "examples/three-tier.json", "examples/three-tier-bindings.yaml"
 NAMES = [f"s-{tier}00{number}=" for tier in ("db", "app", "web") for number in (1, 2)]
@@ -56,6 +59,32 @@ def test_without_an_api_no_wave_is_offered_and_no_server_is_started(cli: Run, tm
     )
     assert offered(found) == []
     assert not list(tmp_path.rglob("*.db"))
+
+
+def test_the_waves_and_servers_of_an_execution_are_offered_from_its_journal(cli: Run, tmp_path: Path) -> None:
+    keep(tmp_path / "drs", EXECUTION, completed())
+    environment = {"PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": "", "PREFECT_DRS_HOME": str(tmp_path / "drs")}
+    waves = cli("__complete", "why", EXECUTION, "--wave", "", **environment)
+    assert offered(waves) == ["1", "2"]
+    assert "2\tWave 2" in waves.stdout
+    assert offered(cli("__complete", "why", EXECUTION, "--server", "", **environment)) == [
+        "host-1-0",
+        "host-1-1",
+        "host-2-0",
+    ]
+    for unknown in ("latest", EXECUTION[:8], OTHER):
+        assert offered(cli("__complete", "why", unknown, "--wave", "", **environment)) == []
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_servers_of_one_name_are_offered_by_their_ids(cli: Run, tmp_path: Path) -> None:
+    first, *others = completed()
+    assert isinstance(first, ExecutionStarted)
+    text = first.model_dump_json().replace("host-1-1", "host-1-0")
+    keep(tmp_path / "drs", EXECUTION, [ExecutionStarted.model_validate_json(text), *others])
+    environment = {"PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": "", "PREFECT_DRS_HOME": str(tmp_path / "drs")}
+    found = offered(cli("__complete", "why", EXECUTION, "--server", "", **environment))
+    assert [name[:2] for name in found] == ["s-", "s-", "ho"]
 
 
 def test_servers_are_offered_without_prefect_and_without_boto3() -> None:
