@@ -117,6 +117,14 @@ class Archive(Storage, Protocol):
         """The ids of at most `limit` executions, those that began last first; none where it cannot list."""
         ...
 
+    def delete(self, folder: str) -> int | None:
+        """Delete a whole journal, that of an execution which nobody carries any more; None where it cannot delete.
+
+        Returns:
+            How many objects were deleted.
+        """
+        ...
+
 
 class FolderStorage:
     """Objects as files under a folder; creation is atomic on any POSIX or Windows file system.
@@ -191,6 +199,22 @@ class FolderStorage:
             with suppress(FileNotFoundError):
                 began.append((first.stat().st_mtime, first.parent.name))
         return tuple(name for _, name in sorted(began, reverse=True)[:limit])
+
+    def delete(self, folder: str) -> int:
+        """Delete the files of a folder, the first entry last, and the folder.
+
+        Raises:
+            JournalUnavailableError: a file cannot be deleted.
+        """
+        names = sorted(self.listing(folder), reverse=True)
+        try:
+            for name in names:
+                (self._folder / folder / name).unlink(missing_ok=True)
+            if names:
+                (self._folder / folder).rmdir()
+        except OSError as error:
+            raise _unwritable(self._folder / folder, error, linking=False) from None
+        return len(names)
 
 
 def _unreadable(path: Path, error: OSError) -> JournalUnavailableError:
