@@ -11,7 +11,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
-from prefect.settings import get_current_settings
 from pydantic import AliasChoices, AwareDatetime, Field, model_validator
 
 from prefect_drs.core.errors import ExecutionStateError, PrefectDrsError
@@ -20,6 +19,7 @@ from prefect_drs.execution.view import report_of
 from prefect_drs.operations import status
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.orchestration.client import require_configured
 from prefect_drs.orchestration.executions.deletion import DeletedExecution, delete_execution
 from prefect_drs.orchestration.executions.lease import is_held
 from prefect_drs.orchestration.executions.names import named_execution
@@ -94,6 +94,7 @@ def delete_executions(context: Context, request: DeleteExecutions) -> DeletedExe
         ExecutionStateError: the recovery instances of one were not terminated.
         JournalUnavailableError: a journal could not be deleted.
     """
+    require_configured()
     if not request.all_finished:
         named = tuple(dict.fromkeys(named_execution(name) for name in request.execution_ids))
         for execution_id in named:
@@ -147,7 +148,7 @@ def _require_deletable(execution_id: str, *, leave_instances: bool) -> None:
 def _report(execution_id: str) -> RecoveryReport | None:
     if events := open_journal(execution_id).read():
         return report_of(events)
-    return find_report(execution_id) if get_current_settings().api.url else None
+    return find_report(execution_id)
 
 
 def _standing(report: RecoveryReport) -> list[str]:

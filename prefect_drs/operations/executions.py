@@ -18,7 +18,9 @@ from prefect_drs.operations import control, status
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.run_options import OptionalMode
+from prefect_drs.operations.start import require_foreground
 from prefect_drs.operations.status import LATEST
+from prefect_drs.orchestration.client import require_configured
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.flow.deployed import StartedRun, find_started
 from prefect_drs.orchestration.ui_links import ui_link
@@ -155,6 +157,7 @@ class ControlAnswer(FrozenModel):
 @operation(kind=OperationKind.EXECUTION, permission="view_executions")
 def list_executions(context: Context, request: ListExecutions) -> ExecutionsAnswer:
     """List executions, the newest first, by status, plan, type and time."""
+    require_configured()
     matching = islice(_matching(request), request.offset, request.offset + request.limit + 1)
     found = [ListedExecution(**_values(summary)) for summary in matching]
     return ExecutionsAnswer(executions=tuple(found[: request.limit]), more=len(found) > request.limit)
@@ -167,7 +170,7 @@ def get_execution(context: Context, request: ExecutionReference) -> ExecutionAns
     Raises:
         UnknownExecutionError: this Prefect API knows no such execution.
     """
-    execution_id = named_execution(request.execution_id)
+    execution_id = execution_named(request.execution_id)
     if (started := status.not_started(execution_id)) is not None:
         return _without_report(started)
     situation = status.execution_situation(execution_id)
@@ -189,13 +192,13 @@ def pause_execution(context: Context, request: PauseExecution) -> ControlAnswer:
         UnknownExecutionError: this Prefect API knows no such execution.
         ExecutionStateError: it has ended.
     """
-    execution_id = named_execution(request.execution_id)
+    execution_id = execution_named(request.execution_id)
     return _answer(execution_id, control.pause_execution(execution_id, by=request.by or context.caller))
 
 
 @operation(kind=OperationKind.EXECUTION, permission="start_recovery")
 def resume_execution(context: Context, request: ResumeExecution) -> ControlAnswer:
-    """Resume an execution that was paused or interrupted, or retry what failed of one that has ended.
+    """Resume an execution that was paused or interrupted, or retry what failed of it.
 
     Raises:
         UnknownExecutionError: this Prefect API knows no such execution.
@@ -203,7 +206,9 @@ def resume_execution(context: Context, request: ResumeExecution) -> ControlAnswe
         NoDeploymentError: there is no such deployment.
         RecoveryNotCompletedError: with `foreground`: it ended otherwise than COMPLETED.
     """
-    execution_id = named_execution(request.execution_id)
+    execution_id = execution_named(request.execution_id)
+    if request.foreground:
+        require_foreground(context)
     outcome = control.resume_execution(
         execution_id,
         by=request.by or context.caller,
@@ -217,15 +222,27 @@ def resume_execution(context: Context, request: ResumeExecution) -> ControlAnswe
 
 @operation(kind=OperationKind.EXECUTION, permission="stop_recovery")
 def cancel_execution(context: Context, request: CancelExecution) -> ControlAnswer:
-    """Launch nothing more; running DRS jobs are followed to their end, and open gates are closed.
+    """Launch nothing more, follow running DRS jobs to their end, and close open gates.
 
     Raises:
         UnknownExecutionError: this Prefect API knows no such execution.
         ExecutionStateError: it has ended.
     """
-    execution_id = named_execution(request.execution_id)
+    execution_id = execution_named(request.execution_id)
     outcome = control.cancel_execution(execution_id, by=request.by or context.caller, reason=request.reason)
     return _answer(execution_id, outcome)
+
+
+def execution_named(name: str) -> str:
+    """The id of the execution that a request means.
+
+    Raises:
+        PrefectUnreachableError: no Prefect API is configured, or it cannot be reached.
+        UnknownExecutionError: no execution is called so.
+        UsageError: more than one is.
+    """
+    require_configured()
+    return named_execution(name)
 
 
 def _matching(request: ListExecutions) -> Iterator[ExecutionSummary]:

@@ -17,6 +17,7 @@ from prefect_drs.operations.context import Context
 from prefect_drs.operations.executions import ExecutionReference
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.approvals.answers import PendingGate, pending_gates
+from prefect_drs.orchestration.client import require_configured
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.recovery.ports import Decision
 
@@ -84,6 +85,7 @@ def list_gates(context: Context, request: ListGates) -> GatesAnswer:
     Raises:
         UnknownExecutionError: this Prefect API knows no such execution.
     """
+    require_configured()
     execution_id = None if request.execution_id is None else named_execution(request.execution_id)
     return GatesAnswer(gates=tuple(map(_gate, pending_gates(execution_id))))
 
@@ -111,6 +113,7 @@ def reject_gate(context: Context, request: AnswerGate) -> AnsweredAnswer:
 
 
 def _answer(context: Context, request: AnswerGate, decision: Decision) -> AnsweredAnswer:
+    require_configured()
     by = request.by or context.caller
     answered = control.answer(request.execution_id, str(request.wave), decision, by=by, comment=request.comment)
     return AnsweredAnswer(decision=decision.value, by=by, gate=_gate(answered.gate), lost=answered.lost)

@@ -19,12 +19,11 @@ from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations import termination
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.executions import ExecutionReference
+from prefect_drs.operations.executions import ExecutionReference, execution_named
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import RegionState, region_state
 from prefect_drs.operations.sources import PlanSource
 from prefect_drs.operations.termination import TerminationStatus
-from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.executions.reports import read_report
 from prefect_drs.recovery.instances import Found
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG
@@ -162,7 +161,7 @@ def terminate_instances(context: Context, request: TerminateInstances) -> dict[s
         return True
 
     result = termination.terminate_execution(
-        named_execution(request.execution_id),
+        execution_named(request.execution_id),
         by=request.by or context.caller,
         confirm=confirm,
         skip_failback=request.skip_failback,
@@ -178,7 +177,7 @@ def get_termination_status(context: Context, request: ExecutionReference) -> Ter
         UnknownExecutionError: this Prefect API knows no such execution.
         AwsError: DRS refused or could not be reached.
     """
-    return termination.termination_status(named_execution(request.execution_id), context.sessions)
+    return termination.termination_status(execution_named(request.execution_id), context.sessions)
 
 
 @operation(kind=OperationKind.EXECUTION, permission="view_executions")
@@ -189,7 +188,7 @@ def get_recovery_instances(context: Context, request: ExecutionReference) -> Ins
         UnknownExecutionError: this Prefect API knows no such execution.
         ExecutionStateError: it has not started.
     """
-    report = read_report(named_execution(request.execution_id))
+    report = read_report(execution_named(request.execution_id))
     launched = tuple(_launched(report))
     places = sorted({Location(view.account_id, view.region) for view in launched})
 
@@ -219,7 +218,7 @@ def get_job_logs(context: Context, request: JobLogsRequest) -> JobLogsAnswer:
         ExecutionStateError: it has not started.
         UsageError: it has no such job.
     """
-    report = read_report(named_execution(request.execution_id))
+    report = read_report(execution_named(request.execution_id))
     jobs = {job.job_id: (wave, job) for wave in report.waves for job in wave.jobs}
     if request.job_id is not None and request.job_id not in jobs:
         there = ", ".join(jobs) or "none"

@@ -14,9 +14,8 @@ from prefect_drs.flows import inventory as inventory_flow
 from prefect_drs.inventory import Inventory
 from prefect_drs.inventory.model import InventoryCapacity, InventoryRecoveryInstance, InventoryServer, InventoryTotals
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.models import AccountId, EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
-from prefect_drs.operations.scope import AccountId
 from prefect_drs.orchestration.scheduled import deployments
 from prefect_drs.orchestration.scheduled.deployments import TagSyncStatus, TagSyncTrigger, TagSyncUpdate
 from prefect_drs.orchestration.scheduled.inventory import InventoryIncompleteError, last_inventory

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
 from prefect_drs.aws.drs import READY_STATES, SourceServer, describe_source_servers
 from prefect_drs.aws.location import Location
@@ -19,8 +18,9 @@ from prefect_drs.estate.overlap import ServerReader
 from prefect_drs.estate.rules import valid_manifest
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.models import OptionalAccountId
 from prefect_drs.operations.registry import OperationKind, operation
-from prefect_drs.operations.scope import AccountId, check_region
+from prefect_drs.operations.scope import check_region
 
 
 class SourceServersRequest(FrozenModel):
@@ -34,7 +34,7 @@ class SourceServersRequest(FrozenModel):
     """
 
     region: str
-    account_id: Annotated[AccountId | None, Field(validation_alias=AliasChoices("accountId", "targetAccountId"))] = None
+    account_id: OptionalAccountId = None
     tags: dict[str, str] = Field(default_factory=dict)
     replication_state: str | None = None
 
@@ -79,7 +79,7 @@ class SourceServersAnswer(FrozenModel):
 
 @operation(kind=OperationKind.QUERY, permission="view_accounts")
 def get_drs_source_servers(context: Context, request: SourceServersRequest) -> SourceServersAnswer:
-    """List the DRS source servers of an account and region, with the stored groups that hold them.
+    """List the DRS source servers of a region, with the stored groups that hold them.
 
     Raises:
         UsageError: DRS is not in that region.

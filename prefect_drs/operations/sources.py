@@ -71,19 +71,19 @@ class PlanSource(SourceFields):
             plan needs none. Also accepted as `plan`.
     """
 
-    plan_id: str | None = None
+    plan_id: Annotated[str | None, Field(validation_alias=AliasChoices("planId", "recoveryPlanId"))] = None
     plan_name: Annotated[str | None, Field(validation_alias=AliasChoices("planName", "plan"))] = None
 
     @model_validator(mode="after")
     def _one_source(self) -> PlanSource:
-        if self.plan_id is not None and self.manifest not in {None, STORED}:
+        if self.plan_id is not None and not self.stored:
             raise ValueError("planId names a stored plan: leave out manifest, or give planName instead")
         return self
 
     @property
     def stored(self) -> bool:
         """Whether a stored plan is meant."""
-        return self.manifest in {None, STORED}
+        return self.manifest is None or self.manifest == STORED
 
     def read(self, context: Context, operation: str, *, rehearsal: bool = False) -> NamedPlan:
         """The plan that is meant.

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from prefect.settings import PREFECT_API_URL
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 
 from prefect_drs.core.errors import UsageError
@@ -19,11 +18,11 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.source import STORED
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invocation import MissingParameterError
+from prefect_drs.operations.models import OptionalAccountId
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.run_options import ModeField, RunOptions
-from prefect_drs.operations.scope import AccountId
 from prefect_drs.operations.sources import NamedPlan, PlanSource, is_text
-from prefect_drs.orchestration.client import NOT_CONFIGURED, PrefectUnreachableError, prefect_client
+from prefect_drs.orchestration.client import prefect_client, require_configured
 from prefect_drs.orchestration.executions.claims import others_than
 from prefect_drs.orchestration.flow.compile import compile_plan
 from prefect_drs.orchestration.flow.deployed import (
@@ -56,7 +55,7 @@ class AccountContext(FrozenModel):
         external_id: the ExternalId of the account's block.
     """
 
-    account_id: Annotated[AccountId | None, Field(validation_alias=AliasChoices("accountId", "targetAccountId"))] = None
+    account_id: OptionalAccountId = None
     is_current_account: bool = False
     assume_role_name: Annotated[str | None, Field(validation_alias=AliasChoices("assumeRoleName", "roleName"))] = None
     external_id: SecretStr | None = None
@@ -142,9 +141,9 @@ def start_execution(context: Context, request: StartExecution) -> StartedExecuti
             COMPLETED.
     """
     by = request.initiated_by or context.caller
-    if not PREFECT_API_URL.value():
-        raise PrefectUnreachableError(NOT_CONFIGURED)
+    require_configured()
     if request.foreground:
+        require_foreground(context)
         return _run_here(context, request, request.read(context, "start_execution"), by)
     name = request.deployment or PrefectDrsSettings().deployment
     if not name:
@@ -157,6 +156,16 @@ def start_execution(context: Context, request: StartExecution) -> StartedExecuti
         deployment, parameters, plan_name=plan_name, mode=request.mode, by=by, alone=CLAIMED not in request.waivers
     )
     return _answer(str(run.id), plan_name, request, by, name)
+
+
+def require_foreground(context: Context) -> None:
+    """Refuse to carry an execution in a process that may not.
+
+    Raises:
+        UsageError: it may not.
+    """
+    if not context.foreground:
+        raise UsageError("foreground: this process may not carry an execution: name a deployment", field="foreground")
 
 
 def _no_deployment() -> MissingParameterError:
