@@ -290,11 +290,12 @@ def resume_execution(
         return ControlOutcome(
             ControlStatus.RESUMED, f"execution {execution_id} is resumed by flow run {run.id} of {name}"
         )
-    if waits_for_worker(execution_id):
+    by_own_run = not (take_over or despite_cancel)  # its flow has no parameters for these
+    if by_own_run and waits_for_worker(execution_id):
         return ControlOutcome(
             ControlStatus.STORED, f"execution {execution_id} waits for a worker, which carries it on; its pause is over"
         )
-    if take_over or despite_cancel or not retry_own_run(execution_id, by):
+    if not (by_own_run and retry_own_run(execution_id, by)):
         raise ExecutionStateError(
             f"execution {execution_id} cannot be resumed by a worker without a deployment of resume-execution: name it "
             "(deployment, or the setting PREFECT_DRS_RESUME_DEPLOYMENT), or resume it here (foreground)"

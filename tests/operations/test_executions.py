@@ -214,7 +214,7 @@ def test_a_run_that_was_refused_before_it_launched_says_why(shop: Stored, deploy
     assert shop.op("delete_executions", {"executionIds": [execution_id]})["deletedCount"] == 1
 
 
-def test_an_execution_whose_process_died_is_resumed_by_its_deployment(shop: Stored, deployment: str) -> None:
+def test_an_execution_that_failed_is_tried_again_by_its_deployment(shop: Stored, deployment: str) -> None:
     failed = shop.rig.sandbox.faults
     server = shop.op("get_protection_group", {"groupId": "db"})["sourceServerIds"][0]
     failed.fail_server(server)
@@ -237,7 +237,10 @@ def test_lists_are_filtered_and_say_whether_there_are_more(shop: Stored) -> None
     next_one = shop.op("list_executions", {"planName": PLAN, "limit": 1, "offset": 1})["executions"]
     assert next_one[0]["executionId"] != one["executions"][0]["executionId"]
     assert shop.op("list_executions", {"planName": "Other"})["executions"] == []
-    assert shop.op("list_executions", {"planName": PLAN, "executionType": "RECOVERY"})["executions"] == []
+    drills = shop.op("list_executions", {"planName": PLAN, "executionType": "DRILL", "status": ["COMPLETED"]})
+    assert {(each["mode"], each["status"]) for each in drills["executions"]} == {("drill", "COMPLETED")}
+    recoveries = shop.op("list_executions", {"planName": PLAN, "executionType": "RECOVERY"})["executions"]
+    assert {each["executionType"] for each in recoveries} <= {"RECOVERY"}
     assert shop.op("list_executions", {"planName": PLAN, "startedBefore": "2000-01-01T00:00:00Z"})["executions"] == []
 
 
