@@ -326,8 +326,24 @@ class StoredJournal:
             JournalDamagedError: an object is missing, or not what the chain says.
             JournalUnavailableError: the storage cannot be read.
         """
+        events, self._length, self._tip = self._after(0, "")
+        self._failure = ""
+        return events
+
+    def read_more(self) -> tuple[Event, ...]:
+        """The events since the last read. Asks the storage for one object where there is nothing new.
+
+        Raises:
+            JournalDamagedError, JournalUnavailableError: as `read`.
+        """
+        if self._storage.read(self._name(self._length + 1)) is None:
+            return ()
+        events, self._length, self._tip = self._after(self._length, self._tip)
+        return events
+
+    def _after(self, number: int, tip: str) -> tuple[tuple[Event, ...], int, str]:
+        """The events after an object with that number and hash; the number and the hash of the last one."""
         events: list[Event] = []
-        number, tip = 0, ""
         while True:
             while (content := self._storage.read(self._name(number + 1))) is not None:
                 number += 1
@@ -342,8 +358,7 @@ class StoredJournal:
                 raise JournalDamagedError(
                     f"journal object {self._name(number + 1)} is missing, but there are later ones; {_RESTORE}"
                 )
-        self._length, self._tip, self._failure = number, tip, ""
-        return tuple(events)
+        return tuple(events), number, tip
 
     def _later_than(self, number: int) -> int | None:
         """The lowest number of an object after that one; another process may write on while this one reads."""
