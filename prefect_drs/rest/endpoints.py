@@ -109,7 +109,9 @@ def _response(route: Route, values: Mapping[str, Any], answer: Any) -> Response:
     headers = {}
     if route.location:
         known = {**values, **(answer if isinstance(answer, Mapping) else {})}
-        headers["Location"] = _IN_BRACES.sub(lambda found: quote(str(_lookup(known, found[1])), safe=""), route.location)
+        headers["Location"] = _IN_BRACES.sub(
+            lambda found: quote(str(_lookup(known, found[1])), safe=""), route.location
+        )
     if route.versioned and (etag := etag_of(answer)) is not None:
         headers["ETag"] = etag
     return JSONResponse(answer, route.status, headers)

@@ -1,9 +1,9 @@
 """The events of an execution as server-sent events (WHATWG HTML, 9.2).
 
 In: an execution, and `Last-Event-ID` from a client that reconnects. Out: a stream that begins after that event and ends
-with the execution. The id of an event is its number in the journal, so that a stream goes on exactly where it broke off,
-also after a restart of this server. A client that has all events of an execution that has ended gets 204, which tells an
-`EventSource` not to reconnect.
+with the execution. The id of an event is its number in the journal, so that a stream goes on exactly where it broke
+off, also after a restart of this server. A client that has all events of an execution that has ended gets 204, which
+tells an `EventSource` not to reconnect.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -83,10 +84,8 @@ async def _chunks(service: Service, tail: EventTail, events: list[NumberedEvent]
         if options.now() - said_at >= options.heartbeat_seconds:
             yield ": still running\n\n"
             said_at = options.now()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(service.stopping.wait(), options.event_poll_seconds)
-        except TimeoutError:
-            pass
         try:
             events = await service.read(tail.read)
         except PrefectDrsError:

@@ -1,9 +1,9 @@
 """What every request passes before it reaches an endpoint, and what every response gets.
 
 In: an ASGI application. Out: the same application behind these rules: the Host header names this machine (otherwise a
-web page could reach the server by DNS rebinding), no web page of another origin sends requests, each caller keeps to its
-limit; each request has an id, a line in the log and a place in the metrics. A request id is taken from `X-Request-Id`
-where that is a plain word, and made otherwise. Neither log nor metrics hold values of a request.
+web page could reach the server by DNS rebinding), no web page of another origin sends requests, each caller keeps to
+its limit; each request has an id, a line in the log and a place in the metrics. A request id is taken from
+`X-Request-Id` where that is a plain word, and made otherwise. Neither log nor metrics hold values of a request.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`/health`, `/ready` and `/metrics`.
 
-In: the service. Out: endpoints. `/health` says that the process answers; `/ready` that it can work: it is not ending, and
-the Prefect API answers. `/metrics` is for Prometheus.
+In: the service. Out: endpoints. `/health` says that the process answers; `/ready` that it can work: it is not ending,
+and the Prefect API answers. `/metrics` is for Prometheus.
 """
 
 from __future__ import annotations

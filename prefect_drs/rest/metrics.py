@@ -20,7 +20,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         names = ("method", "route")
         self.requests = Counter(
-            "prefect_drs_http_requests_total", "Requests that were answered.", (*names, "status"), registry=self.registry
+            "prefect_drs_http_requests_total",
+            "Requests that were answered.",
+            (*names, "status"),
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "prefect_drs_http_request_seconds",
@@ -33,7 +36,9 @@ class Metrics:
             "prefect_drs_http_requests_in_flight", "Requests that are being answered.", registry=self.registry
         )
         self.limited = Counter(
-            "prefect_drs_http_requests_limited_total", "Requests that were refused for their number.", registry=self.registry
+            "prefect_drs_http_requests_limited_total",
+            "Requests that were refused for their number.",
+            registry=self.registry,
         )
         self.streams = Gauge("prefect_drs_event_streams", "Open streams of events.", registry=self.registry)
 

@@ -40,8 +40,8 @@ _COMMON = {
 _WITH_BODY = {"413": "The body is too large.", "415": "The body is not declared as JSON."}
 _CONDITIONAL = {"412": "The stored version is not that of If-Match."}
 DESCRIPTION = (
-    "Operations of prefect-drs over HTTP. Each answers what the operation of the same name answers in Python and on the "
-    "command line. Errors have one form: a code, a message and details."
+    "Operations of prefect-drs over HTTP. Each answers what the operation of the same name answers in Python and on "
+    "the command line. Errors have one form: a code, a message and details."
 )
 
 
@@ -139,10 +139,7 @@ def _parameters(served: ServedRoute, properties: dict[str, Any]) -> list[dict[st
         if each.source == "query" and container_of(each.info) is dict:
             pair = {"type": "string", "pattern": "^[^=]+=.*$"}
             schema = {"type": "array", "items": pair, "description": "NAME=VALUE; may be given more than once"}
-        if each.source == "path":
-            schema = {"minLength": 1, **schema}
-        else:
-            schema = _not_null(schema)
+        schema = {"minLength": 1, **schema} if each.source == "path" else _not_null(schema)
         if each.name in PARAMETERS:
             described["example"] = PARAMETERS[each.name]
         found.append({**described, "schema": schema})
@@ -152,7 +149,9 @@ def _parameters(served: ServedRoute, properties: dict[str, Any]) -> list[dict[st
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema without null, which a query cannot express."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
-    kept = {name: value for name, value in schema.items() if name != "anyOf" and not (name == "default" and value is None)}
+    kept = {
+        name: value for name, value in schema.items() if name != "anyOf" and not (name == "default" and value is None)
+    }
     return {**kept, **choices[0]} if len(choices) == 1 else ({**kept, "anyOf": choices} if choices else kept)
 
 
@@ -162,9 +161,17 @@ def _list_parameters(served: ServedRoute) -> list[dict[str, Any]]:
         return []
     orders = [f"{sign}{field}" for field in route.sort for sign in ("", "-")]
     own = [
-        ("limit", "Items in a page.", {"type": "integer", "minimum": 1, "maximum": paging.MOST, "default": paging.DEFAULT_LIMIT}),
+        (
+            "limit",
+            "Items in a page.",
+            {"type": "integer", "minimum": 1, "maximum": paging.MOST, "default": paging.DEFAULT_LIMIT},
+        ),
         (paging.NEXT, "The token of the former page's answer.", {"type": "string"}),
-        ("sort", "The field to sort by; with - before it in descending order.", {"enum": orders, "default": route.sort[0]}),
+        (
+            "sort",
+            "The field to sort by; with - before it in descending order.",
+            {"enum": orders, "default": route.sort[0]},
+        ),
         *((name, f"Only items of this {name}.", {"type": "string"}) for name in route.filters),
     ]
     return [
@@ -259,7 +266,9 @@ def _own_paths() -> dict[str, Any]:
             },
         ],
     )  # fmt: skip
-    stream["get"]["responses"]["204"] = {"description": "The execution has ended, and there is no event after that one."}
+    stream["get"]["responses"]["204"] = {
+        "description": "The execution has ended, and there is no event after that one."
+    }
     return {
         EVENTS_PATH: stream,
         "/health": path("Whether the process answers.", "service", {JSON_TYPE: {"schema": state}}, "403",

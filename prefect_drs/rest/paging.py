@@ -134,7 +134,9 @@ def _after(token: str | None, sort: str, faults: list[dict[str, str]]) -> tuple[
     if token is None:
         return None
     try:
-        given, value, unique = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
+        given, value, unique = json.loads(
+            base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        )
     except (ValueError, TypeError, binascii.Error, RecursionError):
         given = value = unique = None
     if given is None:

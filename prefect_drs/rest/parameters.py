@@ -86,7 +86,9 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def from_query(request: Request, parameters: tuple[Parameter, ...], others: frozenset[str] = frozenset()) -> dict[str, Any]:
+def from_query(
+    request: Request, parameters: tuple[Parameter, ...], others: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """The values of the query, by the field they are meant for; unknown names stay, and the model refuses them.
 
     Args:
@@ -204,7 +206,9 @@ def merged(path: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]
         InvalidRequestError: it is not.
     """
     faults = [
-        {"field": name, "message": "contradicts the path"} for name in path if name in others and others[name] != path[name]
+        {"field": name, "message": "contradicts the path"}
+        for name in path
+        if name in others and others[name] != path[name]
     ]
     if faults:
         text = "; ".join(f"{fault['field']} {fault['message']}" for fault in faults)

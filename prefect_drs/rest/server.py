@@ -46,7 +46,7 @@ class RestServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals while serving; uvicorn's own method sends them again afterwards, which would kill the process."""
+        """Handle signals while serving; uvicorn's own method sends them again afterwards, which would be fatal."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -86,8 +86,9 @@ def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
         address = None
     if address is None or not address.is_loopback or str(address) not in {"127.0.0.1", "::1"}:
         raise UsageError(
-            f"--host {host} is refused: without an access policy, whoever reaches the server acts as you, so it binds to "
-            "127.0.0.1, localhost or ::1 only; reach it from elsewhere through an SSH tunnel (ssh -L 8080:127.0.0.1:8080)"
+            f"--host {host} is refused: without an access policy, whoever reaches the server acts as you, so it binds "
+            "to 127.0.0.1, localhost or ::1 only; reach it from elsewhere through an SSH tunnel "
+            "(ssh -L 8080:127.0.0.1:8080)"
         )
     return address
 

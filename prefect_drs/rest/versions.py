@@ -46,7 +46,7 @@ def with_version(values: dict[str, Any], if_match: str | None, current: Callable
     # If-Match compares strongly (RFC 9110, 13.1.1): weak tags never match. Only numbers were ever given out.
     versions = {int(tag) for weak, tag in tags if not weak and tag.isascii() and tag.isdigit() and len(tag) < 18}
     if any_version:
-        version = values.get("version", None)
+        version = values.get("version")
         return values if version is not None else {**values, "version": current()}
     if len(versions) > 1:
         versions &= {current()}

@@ -73,7 +73,9 @@ def test_a_change_without_a_version_is_refused(client: TestClient, stored: Store
 
 
 def test_a_version_that_contradicts_if_match_is_refused(client: TestClient, stored: Stored, groups: list[str]):
-    answer = client.put("/protection-groups/alpha", json={"description": "x", "version": 1}, headers={"If-Match": '"2"'})
+    answer = client.put(
+        "/protection-groups/alpha", json={"description": "x", "version": 1}, headers={"If-Match": '"2"'}
+    )
     assert answer.status_code == 400
 
 
@@ -81,7 +83,9 @@ def test_a_version_that_contradicts_if_match_is_refused(client: TestClient, stor
 def test_the_pages_of_a_list_are_the_list(client: TestClient, stored: Stored, groups: list[str], sort: str):
     found, token = [], None
     while True:
-        page = client.get("/protection-groups", params={"limit": 2, "sort": sort, **({"nextToken": token} if token else {})})
+        page = client.get(
+            "/protection-groups", params={"limit": 2, "sort": sort, **({"nextToken": token} if token else {})}
+        )
         assert page.status_code == 200
         assert page.json()["totalCount"] == 3
         found += [group["name"] for group in page.json()["protectionGroups"]]

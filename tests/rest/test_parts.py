@@ -119,7 +119,9 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_members():
 
 
 ITEMS = st.lists(
-    st.fixed_dictionaries({"kind": st.none() | st.integers(0, 3) | st.sampled_from(["a", "b"]), "id": st.uuids().map(str)}),
+    st.fixed_dictionaries(
+        {"kind": st.none() | st.integers(0, 3) | st.sampled_from(["a", "b"]), "id": st.uuids().map(str)}
+    ),
     max_size=20,
     unique_by=lambda item: item["id"],
 )

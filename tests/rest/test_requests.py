@@ -16,7 +16,9 @@ def fault_fields(answer) -> list[str]:
     return [fault["field"] for fault in answer.json()["details"]["faults"]]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "u@127.0.0.1", "127.0.0.1:x"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "u@127.0.0.1", "127.0.0.1:x"]
+)
 def test_a_foreign_host_is_refused(client: TestClient, host: str):
     answer = client.get("/health", headers={"Host": host})
     assert (answer.status_code, answer.json()["error"]) == (403, "FOREIGN_ORIGIN")
