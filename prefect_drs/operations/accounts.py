@@ -156,6 +156,16 @@ def get_target_accounts(context: Context, request: EmptyRequest) -> Accounts:
     return Accounts(accounts=tuple(sorted(views, key=lambda view: view.account_id)))
 
 
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
+def get_target_account(context: Context, request: NamedAccount) -> AccountView:
+    """Return a saved target account.
+
+    Raises:
+        AccountNotSavedError: it is not saved.
+    """
+    return account_view(*saved_account(request.account_id))
+
+
 @operation(kind=OperationKind.DATA, permission="register_accounts")
 def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
     """Save an account once DRS answers in at least one of its regions.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from prefect.settings import get_current_settings
 
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import ExecutionStateError, UnknownExecutionError
 from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionResumed
 from prefect_drs.execution.lines import EventLines
 from prefect_drs.operations.execution_report import no_journal
@@ -17,12 +17,6 @@ from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_report
 from prefect_drs.orchestration.storage.journal_storage import open_journal
-
-
-class UnknownExecutionError(UsageError):
-    """No execution has that id."""
-
-    code = "NOT_FOUND"
 
 
 class NumberedEvent(NamedTuple):
@@ -40,17 +34,15 @@ class EventTail:
         name: the execution's id, a unique beginning of it, or `latest`.
 
     Raises:
-        UnknownExecutionError: no execution with that id is known, or its journal is not here.
+        UnknownExecutionError: no execution with that id is known.
+        ExecutionStateError: its journal is not here.
         UsageError: the name is not unique.
         JournalDamagedError, JournalUnavailableError: the journal cannot be read.
         PrefectUnreachableError: the Prefect API is needed and cannot be reached.
     """
 
     def __init__(self, name: str) -> None:
-        try:
-            self.execution_id = named_execution(name)
-        except UsageError as error:
-            raise UnknownExecutionError(error.message) from None
+        self.execution_id = named_execution(name)
         self.has_ended = False
         self._journal = open_journal(self.execution_id)
         self._lines = EventLines()
@@ -85,7 +77,7 @@ def _require_scheduled(execution_id: str) -> None:
     if not get_current_settings().api.url:
         raise UnknownExecutionError(no_journal(execution_id).message)
     if find_report(execution_id) is not None:
-        raise UnknownExecutionError(no_journal(execution_id).message)
+        raise ExecutionStateError(no_journal(execution_id).message)
     with prefect_client() as client:
         if not all_flow_runs_of(client, execution_id):
             raise UnknownExecutionError(f"this Prefect API knows no execution {execution_id}")

@@ -44,7 +44,7 @@ def endpoint_of(served: ServedRoute, service: Service) -> Endpoint:
         if key is None:
             return await _invoke(served, service, request, values)
         mark = fingerprint(route.method, request.url.path, values)
-        if KEY_FIELD in {each.field for each in served.parameters}:
+        if any(KEY_FIELD in each.spellings for each in served.parameters):
             values = {KEY_FIELD: key, **values}
         return await service.answers.once(
             service.options.caller, key, mark, lambda: _invoke(served, service, request, values)
@@ -61,8 +61,7 @@ async def _values(served: ServedRoute, service: Service, request: Request) -> di
         unknown = [{"field": name, "message": "is not known; give it in the body"} for name in values]
         paging.refuse(route.operation, unknown)
         values = await read_json(request, service.options.body_bytes)
-    path = {route.renamed.get(name, name): request.path_params[name] for name in route.path_names}
-    return merged(path, values)
+    return merged(request.path_params, values, served.parameters, route.without)
 
 
 async def _invoke(served: ServedRoute, service: Service, request: Request, values: dict[str, Any]) -> Response:
@@ -99,7 +98,7 @@ def takes_version(served: ServedRoute) -> bool:
 def _current(served: ServedRoute, service: Service, values: Mapping[str, Any]) -> int:
     """The stored version of the group or plan that a route changes."""
     name, field = (
-        ("get_recovery_plan", "planId") if "planId" in served.route.path_fields else ("get_protection_group", "groupId")
+        ("get_recovery_plan", "planId") if "planId" in served.route.path_names else ("get_protection_group", "groupId")
     )
     answer = invoke(name, {field: values[field]}, context=service.context())
     return int(answer["version"])

@@ -22,6 +22,17 @@ PARAMETERS: dict[str, Any] = {
 
 _SERVER = "s-1234567890abcdef0"
 _STAGING = {"targetAccountId": "123456789012", "stagingAccountId": "210987654321", "accountName": "staging"}
+_EXECUTION = {"executionId": "0d8f7a52-3c0e-4a1b-9f65-2b7c1d8e4f90"}
+_MANIFEST = {
+    "schemaVersion": "1.1",
+    "protectionGroups": [{"groupName": "db-servers", "region": "us-west-2", "serverSelectionTags": {"tier": "db"}}],
+    "recoveryPlans": [
+        {
+            "planName": "three-tier",
+            "waves": [{"waveNumber": 0, "waveName": "database", "protectionGroupName": "db-servers"}],
+        }
+    ],
+}
 
 BODIES: dict[str, dict[str, Any]] = {
     "create_protection_group": {
@@ -68,22 +79,25 @@ BODIES: dict[str, dict[str, Any]] = {
     "sync_staging_accounts": {"targetAccountId": "123456789012"},
     "sync_extended_source_servers": {"targetAccountId": "123456789012", "dryRun": True},
     "import_configuration": {
-        "manifest": {
-            "schemaVersion": "1.1",
-            "protectionGroups": [
-                {"groupName": "db-servers", "region": "us-west-2", "serverSelectionTags": {"tier": "db"}}
-            ],
-            "recoveryPlans": [
-                {
-                    "planName": "three-tier",
-                    "waves": [{"waveNumber": 0, "waveName": "database", "protectionGroupName": "db-servers"}],
-                }
-            ],
-        },
+        "manifest": _MANIFEST,
         "dryRun": True,
     },
     "update_tag_sync_settings": {"enabled": True, "schedule": 4, "regions": ["us-west-2"]},
     "trigger_tag_sync": {},
     "sync_source_server_inventory": {},
+    "sync_recovery_instances": {},
+    "start_execution": {"planId": "three-tier", "executionType": "DRILL", "initiatedBy": "ada"},
+    "cancel_execution": {**_EXECUTION, "reason": "the region is back"},
+    "pause_execution": _EXECUTION,
+    "resume_execution": _EXECUTION,
+    "terminate_instances": _EXECUTION,
+    "delete_executions": {"executionIds": [_EXECUTION["executionId"]]},
+    "approve_gate": {**_EXECUTION, "waveNumber": 1, "comment": "database checked"},
+    "reject_gate": {**_EXECUTION, "waveNumber": 1, "comment": "data is too old"},
+    "validate_manifest": {"manifest": _MANIFEST},
+    "show_plan": {"manifest": _MANIFEST},
+    "get_runbook": {"planId": "three-tier", "mode": "drill"},
+    "forecast_plan": {"planId": "three-tier", "offline": True},
+    "diff_plan": {"old": "estate:", "new": _MANIFEST},
 }
 """Bodies of operations, with the fields that a path may give."""

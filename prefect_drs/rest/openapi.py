@@ -134,7 +134,7 @@ def _parameters(served: ServedRoute, properties: dict[str, Any]) -> list[dict[st
     for each in served.parameters:
         if each.source == "body":
             continue
-        schema = properties.get(each.field, {"type": "string"})
+        schema = properties.get(each.spellings[0], {"type": "string"})
         described: dict[str, Any] = {"name": each.name, "in": each.source, "required": each.required}
         if each.source == "query" and container_of(each.info) is dict:
             pair = {"type": "string", "pattern": "^[^=]+=.*$"}
@@ -195,17 +195,17 @@ def _headers(served: ServedRoute) -> list[dict[str, Any]]:
 
 
 def _body(served: ServedRoute, schemas: _Schemas, request: dict[str, Any]) -> dict[str, Any]:
-    given = served.route.path_fields
-    request["properties"] = {name: s for name, s in request.get("properties", {}).items() if name not in given}
-    optional = given | ({"version"} if takes_version(served) else frozenset())  # If-Match may give the version
-    required = [name for name in request.pop("required", []) if name not in optional]
+    accepted = {each.spellings[0] for each in served.parameters if each.source == "body"}
+    request["properties"] = {name: s for name, s in request.get("properties", {}).items() if name in accepted}
+    optional = {"version"} if takes_version(served) else set()  # If-Match may give the version
+    required = [name for name in request.pop("required", []) if name in accepted - optional]
     if required:
         request["required"] = required
     name = "".join(part.title() for part in _operation_id(served).split("_")) + "Request"
     example = BODIES.get(served.operation.name)
     content: dict[str, Any] = {"schema": schemas.add(name, request)}
     if example is not None:
-        content["example"] = {field: value for field, value in example.items() if field not in given}
+        content["example"] = {name: value for name, value in example.items() if name in accepted}
     return {"required": bool(required), "content": {JSON_TYPE: content}}
 
 

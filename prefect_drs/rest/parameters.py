@@ -13,7 +13,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
 
@@ -31,14 +31,14 @@ class Parameter(typing.NamedTuple):
 
     Args:
         name: its name in HTTP.
-        field: the alias of the field of the request model.
+        spellings: every name that the request model accepts for it, the documented one first.
         source: `path`, `query` or `body`.
         required: whether the model demands it.
         info: the field of the model.
     """
 
     name: str
-    field: str
+    spellings: tuple[str, ...]
     source: str
     required: bool
     info: FieldInfo
@@ -48,22 +48,30 @@ def parameters_of(route: Route, model: type[BaseModel]) -> tuple[Parameter, ...]
     """Where each field of the operation's request comes from; those of the path first.
 
     Raises:
-        LookupError: the path names a parameter that the request does not have.
+        LookupError: the path, or `without`, names a parameter that the request does not have.
     """
-    fields = {info.alias or name: info for name, info in model.model_fields.items()}
-    found = []
-    for name in route.path_names:
-        alias = route.renamed.get(name, name)
-        if alias not in fields:
-            raise LookupError(f"{route.method} {route.path}: {route.operation} has no parameter {alias}")
-        found.append(Parameter(name, alias, "path", True, fields[alias]))
+    fields = [(spellings_of(name, info), info) for name, info in model.model_fields.items()]
+    for name in (*route.path_names, *route.without):
+        if not any(name in spellings for spellings, _ in fields):
+            raise LookupError(f"{route.method} {route.path}: {route.operation} has no parameter {name}")
     source = "body" if route.has_body else "query"
-    found += [
-        Parameter(alias, alias, source, info.is_required(), info)
-        for alias, info in fields.items()
-        if alias not in route.path_fields
-    ]
-    return tuple(found)
+    in_path: list[Parameter] = []
+    others: list[Parameter] = []
+    for spellings, info in fields:
+        if placed := set(spellings) & set(route.path_names):
+            in_path.append(Parameter(placed.pop(), spellings, "path", True, info))
+        elif not set(spellings) & set(route.without):
+            others.append(Parameter(spellings[0], spellings, source, info.is_required(), info))
+    return (*in_path, *others)
+
+
+def spellings_of(name: str, info: FieldInfo) -> tuple[str, ...]:
+    """Every name that a model accepts for a field, the one of its schema first."""
+    if isinstance(info.validation_alias, AliasChoices):
+        found = [choice for choice in info.validation_alias.choices if isinstance(choice, str)]
+    else:
+        found = [alias for alias in (info.validation_alias, info.alias) if isinstance(alias, str)]
+    return tuple(dict.fromkeys([*found, name]))
 
 
 def container_of(info: FieldInfo) -> type | None:
@@ -96,7 +104,7 @@ def from_query(
         parameters: those of the operation.
         others: names that belong to the face itself, such as `limit`.
     """
-    known = {each.name: each for each in parameters if each.source == "query"}
+    known = {name: each for each in parameters if each.source == "query" for name in each.spellings}
     values: dict[str, Any] = {}
     for name in dict.fromkeys(request.query_params.keys()):
         if name in others:
@@ -199,18 +207,27 @@ def _is_text(text: str) -> bool:
     return "\x00" not in text
 
 
-def merged(path: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """All values; one that is in the path as well must be equal.
+def merged(
+    path: Mapping[str, Any], others: Mapping[str, Any], parameters: tuple[Parameter, ...], without: tuple[str, ...]
+) -> dict[str, Any]:
+    """All values; one that is in the path as well must be equal, in whatever spelling.
+
+    Args:
+        path: the values in the path.
+        others: those of the query or the body.
+        parameters: of the route.
+        without: names that the route does not accept, though the operation does.
 
     Raises:
-        InvalidRequestError: it is not.
+        InvalidRequestError: a value contradicts the path, or is not accepted.
     """
-    faults = [
-        {"field": name, "message": "contradicts the path"}
-        for name in path
-        if name in others and others[name] != path[name]
-    ]
+    faults = [{"field": name, "message": "is not accepted over REST"} for name in others if name in without]
+    values = dict(others)
+    for each in (each for each in parameters if each.source == "path"):
+        for name in set(each.spellings) & set(others):
+            if str(values.pop(name)) != path[each.name]:
+                faults.append({"field": name, "message": "contradicts the path"})
     if faults:
         text = "; ".join(f"{fault['field']} {fault['message']}" for fault in faults)
         raise InvalidRequestError(text, faults=faults)
-    return {**others, **path}
+    return {**values, **path}

@@ -9,12 +9,11 @@ operation. A route whose operation is not registered is not served.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
+HERE = ("foreground",)
+"""A request that would run a plan in the server's process is refused: a worker carries it."""
 _IN_BRACES = re.compile(r"{(\w+)}")
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Route(NamedTuple):
@@ -32,7 +31,7 @@ class Route(NamedTuple):
         sort: the fields of an item that the list can be sorted by; the first is the default order, the last one is
             unique and settles ties.
         filters: the fields of an item that the list can be filtered by.
-        renamed: names in the path that differ from the fields of the request: path name → field.
+        without: parameters of the operation that are not accepted on this route.
     """
 
     method: str
@@ -44,17 +43,12 @@ class Route(NamedTuple):
     items: str = ""
     sort: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = _NOTHING
+    without: tuple[str, ...] = ()
 
     @property
     def path_names(self) -> tuple[str, ...]:
         """The parameters in the path."""
         return tuple(_IN_BRACES.findall(self.path))
-
-    @property
-    def path_fields(self) -> frozenset[str]:
-        """The fields of the request that the path gives."""
-        return frozenset(self.renamed.get(name, name) for name in self.path_names)
 
     @property
     def has_body(self) -> bool:
@@ -116,8 +110,13 @@ def _plans() -> tuple[Route, ...]:
         Route("GET", plan, "get_recovery_plan", versioned=True),
         Route("PUT", plan, "update_recovery_plan", versioned=True),
         Route("DELETE", plan, "delete_recovery_plan", versioned=True),
-        Route("POST", f"{plan}/execute", "start_execution", 202, "/executions/{executionId}"),
-        Route("GET", f"{plan}/check-existing-instances", "check_existing_instances"),
+        Route("POST", f"{plan}/execute", "start_execution", 202, "/executions/{executionId}", without=HERE),
+        Route(
+            "GET",
+            f"{plan}/check-existing-instances",
+            "check_existing_instances",
+            without=("manifest", "bindings", "strict", "planName"),  # a stored plan is meant
+        ),
     )
 
 
@@ -126,13 +125,13 @@ def _executions() -> tuple[Route, ...]:
     gate = f"{execution}/gates/{{waveNumber}}"
     return (
         Route("GET", "/executions", "list_executions"),
-        Route("POST", "/executions", "start_execution", 202, execution),
+        Route("POST", "/executions", "start_execution", 202, execution, without=HERE),
         Route("DELETE", "/executions", "delete_executions"),
         Route("POST", "/executions/delete", "delete_executions"),
         Route("GET", execution, "get_execution"),
         Route("POST", f"{execution}/cancel", "cancel_execution", 202, execution),
         Route("POST", f"{execution}/pause", "pause_execution", 202, execution),
-        Route("POST", f"{execution}/resume", "resume_execution", 202, execution),
+        Route("POST", f"{execution}/resume", "resume_execution", 202, execution, without=HERE),
         Route(
             "POST", f"{execution}/terminate-instances", "terminate_instances", 202, f"{execution}/termination-status"
         ),
@@ -140,9 +139,11 @@ def _executions() -> tuple[Route, ...]:
         Route("GET", f"{execution}/termination-status", "get_termination_status"),
         Route("GET", f"{execution}/recovery-instances", "get_recovery_instances"),
         Route("GET", f"{execution}/report", "get_execution_report"),
+        Route("GET", f"{execution}/why", "explain_execution"),
         Route("GET", f"{execution}/gates", "list_gates"),
         Route("POST", f"{gate}/approve", "approve_gate", 202, execution),
         Route("POST", f"{gate}/reject", "reject_gate", 202, execution),
+        Route("GET", "/gates", "list_gates"),
     )
 
 
@@ -150,14 +151,17 @@ def _drs() -> tuple[Route, ...]:
     return (
         Route("GET", "/drs/source-servers", "get_drs_source_servers"),
         Route("GET", "/drs/quotas", "get_drs_account_capacity"),
-        Route("GET", "/drs/quotas/conflicts", "get_drs_capacity_conflicts"),
+        Route("GET", "/drs/service-limits", "get_drs_capacity_conflicts"),
+        Route("GET", "/drs/jobs", "get_job_logs"),
+        Route("POST", "/drs/start-recovery", "start_execution", 202, "/executions/{executionId}", without=HERE),
         Route("GET", "/drs/regional-capacity", "get_drs_regional_capacity"),
         Route("GET", "/drs/accounts", "get_target_accounts", items="accounts", sort=("accountId",)),
         Route("GET", "/drs/tag-sync", "get_tag_sync_status"),
         Route("POST", "/drs/tag-sync", "trigger_tag_sync", 202, "/drs/tag-sync"),
         Route("GET", "/drs/source-server-inventory", "get_source_server_inventory"),
         Route("POST", "/drs/source-server-inventory", "sync_source_server_inventory"),
-        Route("POST", "/drs/recovery-instances/sync", "sync_recovery_instances"),
+        Route("GET", "/drs/recovery-instances", "get_recovery_instance_sync_status"),
+        Route("POST", "/drs/recovery-instances", "sync_recovery_instances"),
     )
 
 
@@ -207,6 +211,8 @@ def _others() -> tuple[Route, ...]:
         Route("POST", "/plans/runbook", "get_runbook"),
         Route("POST", "/plans/forecast", "forecast_plan"),
         Route("POST", "/plans/diff", "diff_plan"),
+        Route("GET", "/user/profile", "get_user_permissions"),
+        Route("GET", "/user/roles", "get_user_permissions"),
         Route("GET", "/user/permissions", "get_user_permissions"),
     )
 

@@ -150,3 +150,25 @@ def test_a_failure_of_the_server_names_the_request_and_no_reason(client: TestCli
     assert "secret reason" not in answer.text
     assert json.loads(answer.text)["details"] == {"requestId": "my-8"}
     assert "secret reason" in caplog.text
+
+
+def test_another_spelling_of_what_the_path_gives_does_not_override_it(client: TestClient):
+    answer = client.post("/executions/x/gates/1/approve", json={"wave": 2})
+    assert (answer.status_code, fault_fields(answer)) == (400, ["wave"])
+
+
+def test_a_plan_is_not_run_in_the_process_of_the_server(client: TestClient):
+    answer = client.post("/recovery-plans/p/execute", json={"executionType": "DRILL", "foreground": True})
+    assert (answer.status_code, fault_fields(answer)) == (400, ["foreground"])
+
+
+def test_a_file_of_the_server_is_not_read_for_a_caller(client: TestClient):
+    answer = client.post("/plans/validate", json={"manifest": "/etc/passwd"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "INVALID_PARAMETER")
+    assert "root:" not in answer.text
+
+
+def test_a_plan_is_validated_without_being_stored(client: TestClient):
+    answer = client.post("/plans/validate", json={"manifest": {"schemaVersion": "1.1", "protectionGroups": []}})
+    assert answer.status_code == 200
+    assert answer.json()["valid"] is False
