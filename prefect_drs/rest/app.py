@@ -6,16 +6,15 @@ its answer or error into a response. Whatever goes wrong, the body is `{"error":
 
 from __future__ import annotations
 
-import httpx
+from http import HTTPStatus
+
 from fastapi import FastAPI
-from prefect.exceptions import PrefectHTTPStatusError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from prefect_drs.core.errors import PrefectDrsError
-from prefect_drs.orchestration.client import PrefectUnreachableError
 from prefect_drs.rest import openapi
 from prefect_drs.rest.endpoints import Endpoint, endpoint_of
 from prefect_drs.rest.errors import MethodNotAllowedError, PathNotFoundError
@@ -24,8 +23,6 @@ from prefect_drs.rest.guard import LOGGER, Guard, error_response, request_id
 from prefect_drs.rest.health import health_endpoints
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.rest.service import Service
-
-_METHOD_NOT_ALLOWED = 405
 
 
 def build_app(options: RestOptions | None = None) -> FastAPI:
@@ -64,30 +61,18 @@ def _handled(endpoint: Endpoint) -> Endpoint:
     async def handled(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except PrefectDrsError as error:
-            if error.code == PrefectDrsError.code:
-                LOGGER.error("request %s failed", request_id.get(), exc_info=error)
-            return error_response(error, conditional="if-match" in request.headers)
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-            LOGGER.warning("request %s: Prefect did not answer as expected", request_id.get(), exc_info=error)
-            return error_response(PrefectUnreachableError("the Prefect API did not answer as expected; try again"))
         except Exception as error:
-            LOGGER.exception("request %s failed", request_id.get())
-            return error_response(_unexpected(error))
+            response = error_response(error, conditional="if-match" in request.headers)
+            if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR or not isinstance(error, PrefectDrsError):
+                LOGGER.error("request %s failed", request_id.get(), exc_info=error)
+            return response
 
     return handled
 
 
-def _unexpected(error: Exception) -> PrefectDrsError:
-    return PrefectDrsError(
-        f"unexpected {type(error).__name__}; the server's log has its reason under request {request_id.get()}",
-        requestId=request_id.get(),
-    )
-
-
 async def _http_error(request: Request, error: Exception) -> Response:
     """Starlette's own errors: no such path, or no such method there."""
-    if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = sorted(
             {
                 method

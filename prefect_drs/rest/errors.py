@@ -129,8 +129,8 @@ class NotReadyError(PrefectDrsError):
     code = "NOT_READY"
 
 
-def status_of(error: PrefectDrsError, *, conditional: bool = False) -> int:
-    """The HTTP status of an error. `conditional`: the request had If-Match."""
-    if conditional and error.code == "VERSION_MISMATCH":
+def status_of(code: str, *, conditional: bool = False) -> int:
+    """The HTTP status of an error's code. `conditional`: the request had If-Match."""
+    if conditional and code == "VERSION_MISMATCH":
         return PRECONDITION_FAILED
-    return STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -9,9 +9,11 @@ its limit; each request has an id, a line in the log and a place in the metrics.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import uuid
 from contextvars import ContextVar
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,7 +25,6 @@ from prefect_drs.operations.invocation import error_body
 from prefect_drs.rest.errors import (
     RETRY_SECONDS,
     ForeignOriginError,
-    NotReadyError,
     TooManyRequestsError,
     status_of,
 )
@@ -124,28 +125,23 @@ def _host_of(url: str) -> str | None:
     return parts.hostname if plain else None
 
 
-def error_response(error: PrefectDrsError, *, conditional: bool = False) -> JSONResponse:
-    """The response of an error.
+def error_response(error: Exception, *, conditional: bool = False) -> JSONResponse:
+    """The response of an error; of one that is not the package's own, it has the kind and the request's id only.
 
     Args:
         error: the error.
         conditional: the request had If-Match.
     """
-    status = status_of(error, conditional=conditional)
+    body = error_body(error)
+    status = status_of(body["error"], conditional=conditional)
     headers = {}
     if isinstance(error, TooManyRequestsError):
-        headers["Retry-After"] = str(max(1, round(error.retry_after + 0.5)))
-    elif status == status_of(NotReadyError("")):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
-    return JSONResponse(plain(error_body(error)), status, headers)
-
-
-def plain(body: dict[str, object]) -> dict[str, object]:
-    """An error's body with JSON values only: details may hold dates, sets or models."""
-    from pydantic_core import to_jsonable_python  # noqa: PLC0415 - part of pydantic
-
-    value: dict[str, object] = to_jsonable_python(body, by_alias=True, fallback=str, inf_nan_mode="null")
-    return value
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        body["details"] = {**body["details"], "requestId": request_id.get()}
+    return JSONResponse(body, status, headers)
 
 
 def _complete(headers: MutableHeaders, identity: str) -> None:

@@ -223,8 +223,9 @@ def merged(
     """
     faults = [{"field": name, "message": "is not accepted over REST"} for name in others if name in without]
     values = dict(others)
+    elsewhere = {name for each in parameters if each.source != "path" for name in each.spellings}
     for each in (each for each in parameters if each.source == "path"):
-        for name in set(each.spellings) & set(others):
+        for name in (set(each.spellings) - elsewhere) & set(others):
             if str(values.pop(name)) != path[each.name]:
                 faults.append({"field": name, "message": "contradicts the path"})
     if faults:

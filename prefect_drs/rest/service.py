@@ -79,7 +79,7 @@ class Service:
 
     def context(self) -> Context:
         """The context of one operation."""
-        return Context(caller=self.options.caller, clock=self.options.clock, files=False)
+        return Context(caller=self.options.caller, clock=self.options.clock, files=False, foreground=False)
 
     async def in_thread(self, function: Callable[..., _Value], *arguments: Any, **named: Any) -> _Value:
         """Run a sync function in one of the threads.
