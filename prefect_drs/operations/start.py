@@ -27,6 +27,7 @@ from prefect_drs.orchestration.executions.claims import others_than
 from prefect_drs.orchestration.flow.compile import compile_plan
 from prefect_drs.orchestration.flow.deployed import (
     PlanActiveError,
+    StartKey,
     deployment_names,
     find_deployment,
     start_by_deployment,
@@ -75,6 +76,8 @@ class StartExecution(PlanSource, RunOptions):
         confirm_recovery: yes, approve the gates of a recovery without asking.
         gate_timeout_seconds: how long a gate waits.
         gates: `hold` a process at gates, or `suspend` the flow run.
+        idempotency_key: of a start by a deployment: the same key with the same request starts one execution, however
+            often it is sent; with another request it is refused.
     """
 
     mode: ModeField
@@ -86,6 +89,7 @@ class StartExecution(PlanSource, RunOptions):
     confirm_recovery: bool = False
     gate_timeout_seconds: Annotated[float | None, Field(gt=0)] = None
     gates: Literal["hold", "suspend"] | None = None
+    idempotency_key: Annotated[str | None, Field(min_length=1, max_length=255)] = None
 
     @model_validator(mode="after")
     def _options_agree(self) -> StartExecution:
@@ -137,6 +141,7 @@ def start_execution(context: Context, request: StartExecution) -> StartedExecuti
         NotStoredError, UsageError: there is no such plan; the plan is not of the account that the caller expects.
         NoDeploymentError: there is no such deployment.
         PlanActiveError: an execution of the plan has not ended.
+        KeyReusedError: the idempotency key started another execution.
         PreflightRefusedError, RecoveryNotCompletedError: with `foreground`: it was refused, or ended otherwise than
             COMPLETED.
     """
@@ -151,9 +156,21 @@ def start_execution(context: Context, request: StartExecution) -> StartedExecuti
     deployment = find_deployment(name, PARAMETERS)
     own = dict(deployment.parameters or {})
     plan_name, parameters = _of_request(context, request, own, by)
+    key = None
+    if request.idempotency_key is not None:
+        key = StartKey(request.idempotency_key, {"deployment": name, "plan": plan_name, "by": by, **parameters})
+        with prefect_client() as client:
+            if (earlier := key.find(client)) is not None:
+                return _answer(str(earlier.id), plan_name, request, by, name)
     _refuse_active(plan_name, request.waivers)
     run = start_by_deployment(
-        deployment, parameters, plan_name=plan_name, mode=request.mode, by=by, alone=CLAIMED not in request.waivers
+        deployment,
+        parameters,
+        plan_name=plan_name,
+        mode=request.mode,
+        by=by,
+        alone=CLAIMED not in request.waivers,
+        key=key,
     )
     return _answer(str(run.id), plan_name, request, by, name)
 

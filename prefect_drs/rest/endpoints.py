@@ -44,7 +44,7 @@ def endpoint_of(served: ServedRoute, service: Service) -> Endpoint:
         if key is None:
             return await _invoke(served, service, request, values)
         mark = fingerprint(route.method, request.url.path, values)
-        if any(KEY_FIELD in each.spellings for each in served.parameters):
+        if KEY_FIELD in served.route.without:
             values = {KEY_FIELD: key, **values}
         return await service.answers.once(
             service.options.caller, key, mark, lambda: _invoke(served, service, request, values)

@@ -3,8 +3,8 @@
 In: a caller, a key and a fingerprint of the request. Out: the first request's answer. Requests with the same key at the
 same time wait for the first. A request that was refused or failed is forgotten, so that it can be sent again.
 
-The answers are kept in this process. Across processes and restarts, `start_execution` has the key of its own: the
-operation derives the flow run from it, so that Prefect itself starts one execution for one key.
+The answers are kept in this process. `start_execution` is handed the key as well, and its flow run bears it, so that
+one key starts one execution across processes and restarts.
 """
 
 from __future__ import annotations

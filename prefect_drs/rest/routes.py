@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 HERE = ("foreground",)
 """A request that would run a plan in the server's process is refused: a worker carries it."""
+START = (*HERE, "idempotencyKey")
+"""The key of a start comes with the header Idempotency-Key."""
 _IN_BRACES = re.compile(r"{(\w+)}")
 
 
@@ -110,7 +112,7 @@ def _plans() -> tuple[Route, ...]:
         Route("GET", plan, "get_recovery_plan", versioned=True),
         Route("PUT", plan, "update_recovery_plan", versioned=True),
         Route("DELETE", plan, "delete_recovery_plan", versioned=True),
-        Route("POST", f"{plan}/execute", "start_execution", 202, "/executions/{executionId}", without=HERE),
+        Route("POST", f"{plan}/execute", "start_execution", 202, "/executions/{executionId}", without=START),
         Route(
             "GET",
             f"{plan}/check-existing-instances",
@@ -125,7 +127,7 @@ def _executions() -> tuple[Route, ...]:
     gate = f"{execution}/gates/{{waveNumber}}"
     return (
         Route("GET", "/executions", "list_executions"),
-        Route("POST", "/executions", "start_execution", 202, execution, without=HERE),
+        Route("POST", "/executions", "start_execution", 202, execution, without=START),
         Route("DELETE", "/executions", "delete_executions"),
         Route("POST", "/executions/delete", "delete_executions"),
         Route("GET", execution, "get_execution"),
@@ -153,7 +155,7 @@ def _drs() -> tuple[Route, ...]:
         Route("GET", "/drs/quotas", "get_drs_account_capacity"),
         Route("GET", "/drs/service-limits", "get_drs_capacity_conflicts"),
         Route("GET", "/drs/jobs", "get_job_logs"),
-        Route("POST", "/drs/start-recovery", "start_execution", 202, "/executions/{executionId}", without=HERE),
+        Route("POST", "/drs/start-recovery", "start_execution", 202, "/executions/{executionId}", without=START),
         Route("GET", "/drs/regional-capacity", "get_drs_regional_capacity"),
         Route("GET", "/drs/accounts", "get_target_accounts", items="accounts", sort=("accountId",)),
         Route("GET", "/drs/tag-sync", "get_tag_sync_status"),

@@ -26,8 +26,8 @@ def test_an_operation_answers_what_it_answers_elsewhere(client: TestClient, stor
 
 def test_a_parameter_of_the_query_reaches_the_operation(client: TestClient, stored: Stored):
     answer = client.get("/ec2/subnets", params={"region": REGION})
-    assert answer.status_code == 200
-    assert {subnet["availabilityZone"][:-1] for subnet in answer.json()["subnets"]} == {REGION}
+    assert (answer.status_code, answer.json()) == (200, stored.op("get_ec2_subnets", {"region": REGION}))
+    assert answer.json()["subnets"]
 
 
 def test_a_group_is_created_found_changed_and_deleted(client: TestClient, stored: Stored):

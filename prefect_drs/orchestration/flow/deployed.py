@@ -8,6 +8,8 @@ Must never: create a second flow run for a plan while one that was started here 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +33,8 @@ from prefect_drs.plan.model import RecoveryMode
 
 START_TAG = "prefect-drs:started"
 PLAN_TAG = "prefect-drs:plan:"
+KEY_TAG = "prefect-drs:key:"
+REQUEST_TAG = "prefect-drs:request:"
 PLAN_LABEL = "prefect-drs.plan"
 MODE_LABEL = "prefect-drs.mode"
 BY_LABEL = "prefect-drs.initiated-by"
@@ -45,6 +49,55 @@ class PlanActiveError(PrefectDrsError):
     """An execution of the plan has not ended."""
 
     code = "ACTIVE_EXECUTION"
+
+
+class KeyReusedError(PrefectDrsError):
+    """The idempotency key was used for another start."""
+
+    code = "CONFLICT_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class StartKey:
+    """What a repeated start is recognised by: one key starts one execution.
+
+    Args:
+        key: as the caller gave it; only its hash is stored.
+        request: what is started; the same key with another request is refused.
+    """
+
+    key: str
+    request: Mapping[str, Any]
+
+    @property
+    def hashed(self) -> str:
+        """The idempotency key of the flow run."""
+        return hashlib.sha256(self.key.encode()).hexdigest()
+
+    @property
+    def tags(self) -> list[str]:
+        """Tags of the flow run: of the key, and of the request."""
+        text = json.dumps(self.request, sort_keys=True, default=str)
+        return [f"{KEY_TAG}{self.hashed}", f"{REQUEST_TAG}{hashlib.sha256(text.encode()).hexdigest()}"]
+
+    def find(self, client: SyncPrefectClient) -> FlowRun | None:
+        """The flow run that this key started.
+
+        Raises:
+            KeyReusedError: the key started something else.
+        """
+        found = _runs_tagged(client, [START_TAG, self.tags[0]], 1)
+        return self.checked(found[0]) if found else None
+
+    def checked(self, run: FlowRun) -> FlowRun:
+        """The flow run, if it is the one of this request.
+
+        Raises:
+            KeyReusedError: it is of another one.
+        """
+        if self.tags[1] not in run.tags:
+            raise KeyReusedError("this idempotency key started another execution; make a new key for a new start")
+        return run
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +169,7 @@ def start_by_deployment(
     mode: RecoveryMode,
     by: str,
     alone: bool = True,
+    key: StartKey | None = None,
 ) -> FlowRun:
     """Create the flow run of a new execution; a worker of the deployment's pool carries it.
 
@@ -126,13 +180,17 @@ def start_by_deployment(
         mode: drill or recovery.
         by: who starts it.
         alone: refuse a plan of which an execution that was started here has not ended.
+        key: with a key that started an execution before, that one's flow run is returned, and none is created.
 
     Raises:
         PlanActiveError: one has not ended.
+        KeyReusedError: the key started another execution.
     """
     tag = f"{PLAN_TAG}{prefect_key(plan_name.casefold())}"
     busy = PlanActiveError(f"other processes are starting executions of {plan_name}; try again")
     with hold(f"prefect-drs-start-{prefect_key(plan_name.casefold())}", PATIENCE, busy), prefect_client() as client:
+        if key is not None and (earlier := key.find(client)) is not None:
+            return earlier
         if alone:
             for run in _runs_tagged(client, [START_TAG, tag], RUNS_A_PAGE):
                 if is_active(client, run):
@@ -141,12 +199,15 @@ def start_by_deployment(
                         f"prefect-drs cancel {run.id}",
                         execution_id=str(run.id),
                     )
-        return client.create_flow_run_from_deployment(
+        created = client.create_flow_run_from_deployment(
             deployment.id,
             parameters=dict(parameters),
-            tags=["prefect-drs", START_TAG, tag],
+            tags=["prefect-drs", START_TAG, tag, *(key.tags if key is not None else ())],
             labels={PLAN_LABEL: plan_name, MODE_LABEL: mode, BY_LABEL: by},
+            idempotency_key=key.hashed if key is not None else None,
         )
+        # Prefect returns the run that the key created before: under another plan's lock, say.
+        return created if key is None else key.checked(created)
 
 
 def is_active(client: SyncPrefectClient, run: FlowRun) -> bool:
