@@ -6,12 +6,12 @@ each time. `PREFECT_DRS_REST_CASES=50000 make test PYTEST_ARGS="-k generated_req
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
 import pytest
 import schemathesis
-from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode, checks
 from schemathesis.generation.case import Case
@@ -79,8 +79,10 @@ def check_operation(operation: APIOperation[Any, Any], count: int, known: dict[s
         send()
 
 
-def generated(app: FastAPI) -> list[APIOperation[Any, Any]]:
-    """The operations of the document, as Schemathesis reads them."""
+@functools.cache
+def generated() -> list[APIOperation[Any, Any]]:
+    """The operations of the document, as Schemathesis reads them, of one application for all tests."""
+    app = build_app(RestOptions(caller="ada", requests_per_second=1e6, burst=10**9))
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
     return [result.ok() for result in schema.get_all_operations()]
@@ -98,8 +100,7 @@ def test_generated_requests_get_answers_that_the_document_describes(stored: Stor
         "accountId": ACCOUNT,
         "targetAccountId": ACCOUNT,
     }
-    app = build_app(RestOptions(caller="ada", requests_per_second=1e6, burst=10**9))
-    operations = generated(app)
+    operations = generated()
     share = CASES / len(operations)
     for operation in operations:
         raw = operation.definition.raw
