@@ -16,7 +16,8 @@ from prefect_drs.operations.execution_report import no_journal
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_report
-from prefect_drs.orchestration.storage.journal_storage import open_journal
+from prefect_drs.orchestration.storage.journal_storage import journal_storage
+from prefect_drs.recovery.journal_tail import JournalTail
 
 
 class NumberedEvent(NamedTuple):
@@ -44,7 +45,7 @@ class EventTail:
     def __init__(self, name: str) -> None:
         self.execution_id = named_execution(name)
         self.has_ended = False
-        self._journal = open_journal(self.execution_id)
+        self._journal = JournalTail(journal_storage(), self.execution_id)
         self._lines = EventLines()
         self._sequence = 0
         self._unread = self._numbered(self._journal.read())

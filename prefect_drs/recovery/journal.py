@@ -330,19 +330,8 @@ class StoredJournal:
         self._failure = ""
         return events
 
-    def read_more(self) -> tuple[Event, ...]:
-        """The events since the last read. Asks the storage for one object where there is nothing new.
-
-        Raises:
-            JournalDamagedError, JournalUnavailableError: as `read`.
-        """
-        if self._storage.read(self._name(self._length + 1)) is None:
-            return ()
-        events, self._length, self._tip = self._after(self._length, self._tip)
-        return events
-
     def _after(self, number: int, tip: str) -> tuple[tuple[Event, ...], int, str]:
-        """The events after an object with that number and hash; the number and the hash of the last one."""
+        """Events after an object with that number and hash; number and hash of the last one."""
         events: list[Event] = []
         while True:
             while (content := self._storage.read(self._name(number + 1))) is not None:
