@@ -30,7 +30,7 @@ FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DOCUMENTED_SERVER = "http://127.0.0.1:4200"
 SPEED = "--speed 3600"  # an hour a second: nobody looks on
 PATIENCE_SECONDS = 90
-NEVER_ENDING = ("prefect worker start",)
+NEVER_ENDING = ("prefect worker start", "prefect-drs serve")
 DRIVER = """
 import json, os, sys, traceback
 scope = {"__name__": "__main__"}

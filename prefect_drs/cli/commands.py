@@ -154,6 +154,13 @@ COMMANDS = (
         'prefect-drs op get_drs_account_capacity --body \'{"region": "eu-west-1"}\'',
     ),
     Command(
+        "serve",
+        f"{CLI}.serve:serve",
+        "Serve the operations over REST, on this machine.",
+        OPERATIONS,
+        "prefect-drs serve --port 8080",
+    ),
+    Command(
         "setup",
         f"{CLI}.setup:setup",
         "Prepare a Prefect server: block types, schedules.",

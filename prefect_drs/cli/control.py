@@ -165,19 +165,15 @@ def resume(
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import carry_out
-    from prefect_drs.operations.control import ControlStatus, end_pause
+    from prefect_drs.operations.control import begin_resume
     from prefect_drs.orchestration.executions.names import named_execution
-    from prefect_drs.orchestration.executions.reports import read_report
-    from prefect_drs.orchestration.flow.compile import compile_resume, refuse_cancelled
+    from prefect_drs.orchestration.flow.compile import compile_resume
 
     require_prefect()
     user, execution = getpass.getuser(), named_execution(execution)
-    read_report(execution)  # refuses an unknown execution
-    if not despite_cancel:
-        refuse_cancelled(execution)
-    ended = None if take_over else end_pause(execution, by=user)
-    if ended is not None and ended.outcome is ControlStatus.CONFIRMED:
-        print_stdout(ended.message)
+    outcome = begin_resume(execution, by=user, take_over=take_over, despite_cancel=despite_cancel)
+    if outcome is not None:
+        print_stdout(outcome.message)
         return 0
     return carry_out(
         lambda screen: compile_resume(execution, observers=(screen.observe,), on_waiting=screen.tell_gate),

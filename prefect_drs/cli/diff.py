@@ -80,8 +80,7 @@ def _print_text(text: str) -> None:
 
 def _side(source: str | Path, bindings: str | Path | None) -> Manifest:
     from prefect_drs.plan import Manifest
-    from prefect_drs.plan.model import SCHEMA_VERSIONS
 
     if str(source) == os.devnull:
-        return Manifest(schema_version=SCHEMA_VERSIONS[-1], protection_groups=(), recovery_plans=())
+        return Manifest.empty()
     return read_manifest(source, bindings, rehearsal=True)

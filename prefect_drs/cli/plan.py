@@ -83,9 +83,9 @@ def show(
     if format == "mermaid":
         print_stdout(graph.mermaid(), end="")
     elif format == "json":
-        from prefect_drs.cli.show_view import plan_json
+        from prefect_drs.plan.overview import overview_of
 
-        print_json(jsonlib.dumps(plan_json(manifest, chosen, graph), indent=2, ensure_ascii=False))
+        print_json(overview_of(manifest, chosen, graph).model_dump_json(by_alias=True, indent=2))
     else:
         from prefect_drs.cli.console import console
         from prefect_drs.cli.show_view import plan_view

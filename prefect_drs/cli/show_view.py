@@ -1,17 +1,18 @@
-"""What `show` prints of a plan: tables for a terminal, and JSON.
+"""What `show` prints of a plan: tables for a terminal.
 
-In: a manifest, one of its plans and the graph of its waves. Out: rich renderables, and JSON values.
+In: a manifest, one of its plans and the graph of its waves. Out: rich renderables.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from prefect_drs.cli.output import count
+from prefect_drs.plan.overview import groups_named, written_name
 from prefect_drs.plan.rules.forms import SOURCE_SERVER_ID
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from prefect_drs.plan.graph import WaveGraph
 
 SERVERS_A_WAVE = 50  # listed in the table; --format json has all
-
-
-def _groups(manifest: Manifest, names: tuple[str, ...]) -> list[ProtectionGroup | None]:
-    """The groups of those names; None for a name that no binding resolves."""
-    groups = {group.group_name: group for group in manifest.protection_groups}
-    return [groups.get(name) for name in names]
 
 
 def _servers(groups: list[ProtectionGroup | None]) -> str:
@@ -39,42 +34,6 @@ def _servers(groups: list[ProtectionGroup | None]) -> str:
     if None in groups:
         parts.append("?")
     return " + ".join(parts)
-
-
-def plan_json(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> dict[str, Any]:
-    """The plan as camelCase JSON values; `serverNames` are the names in the file, in the order of `sourceServerIds`."""
-    waves = []
-    for number in graph.order:
-        wave = graph.wave(number)
-        groups = _groups(manifest, wave.groups)
-        waves.append(
-            {
-                "waveNumber": number,
-                "waveName": wave.wave_name,
-                "generation": graph.generation(number),
-                "pauseBeforeWave": wave.pause_before_wave,
-                "dependsOnWaves": list(graph.dependencies(number)),
-                "protectionGroups": [
-                    {
-                        "groupName": name,
-                        "resolved": group is not None,
-                        "region": group.region if group else None,
-                        "accountId": group.account_id if group else None,
-                        "sourceServerIds": list(group.source_server_ids) if group else [],
-                        "serverNames": [_written(manifest, s) for s in group.source_server_ids] if group else [],
-                        "serverSelectionTags": group.server_selection_tags if group else {},
-                    }
-                    for name, group in zip(wave.groups, groups, strict=True)
-                ],
-            }
-        )
-    return {
-        "planName": plan.plan_name,
-        "description": plan.description,
-        "order": list(graph.order),
-        "generations": [list(generation) for generation in graph.generations],
-        "waves": waves,
-    }
 
 
 def plan_view(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> RenderableType:
@@ -98,7 +57,7 @@ def _wave_rows(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> Tabl
     table.add_column("Generation", justify="right")
     for number in graph.order:
         wave = graph.wave(number)
-        groups = _groups(manifest, wave.groups)
+        groups = groups_named(manifest, wave.groups)
         named = [name if group else f"{name} (unresolved)" for name, group in zip(wave.groups, groups, strict=True)]
         table.add_row(
             str(number),
@@ -120,18 +79,13 @@ def _server_rows(manifest: Manifest, graph: WaveGraph) -> Table:
     table.add_column("Server", overflow="fold")
     table.add_column("Source server id", no_wrap=True)
     for number in graph.order:
-        groups = [group for group in _groups(manifest, graph.wave(number).groups) if group]
+        groups = [group for group in groups_named(manifest, graph.wave(number).groups) if group]
         servers = [(group.group_name, server) for group in groups for server in group.source_server_ids]
         for group, server in servers[:SERVERS_A_WAVE]:
-            name = _written(manifest, server)
+            name = written_name(manifest, server)
             is_id = SOURCE_SERVER_ID.fullmatch(server) is not None
             written = "-" if is_id and name == server else name
             table.add_row(str(number), Text(group), Text(written), server if is_id else "- (no binding)")
         if len(servers) > SERVERS_A_WAVE:
             table.add_row(str(number), "", f"and {len(servers) - SERVERS_A_WAVE} more: --format json has all", "")
     return table
-
-
-def _written(manifest: Manifest, server: str) -> str:
-    """A server's name in the file; its id where that is its name."""
-    return ", ".join(manifest.written_names(server)) or server

@@ -3,6 +3,8 @@
     PrefectDrsError
     ├── FaultyInputError      a manifest or bindings file has faults; lists all, each with file, line and remedy
     ├── UsageError            invalid arguments: an unknown plan or wave, or options that contradict each other
+    │   ├── UnknownExecutionError  no execution of that name is known
+    │   └── ExecutionStateError    the state of an execution does not allow the request
     ├── AwsError              AWS refused or could not be reached; has service, operation, account and region
     ├── PreflightRefusedError the state of the accounts does not allow this recovery
     └── RecoveryNotCompletedError   an execution ended FAILED, PARTIAL or CANCELLED; has its report
@@ -102,6 +104,18 @@ class UsageError(PrefectDrsError):
     exit_code = 2
 
 
+class UnknownExecutionError(UsageError):
+    """This Prefect API knows no such execution."""
+
+    code = "NOT_FOUND"
+
+
+class ExecutionStateError(UsageError):
+    """The state of an execution does not allow what was requested: it has ended, or no such gate is open."""
+
+    code = "EXECUTION_ERROR"
+
+
 class AwsError(PrefectDrsError):
     """AWS refused a call or could not be reached.
 
@@ -130,5 +144,5 @@ class RecoveryNotCompletedError(PrefectDrsError):
     code = "EXECUTION_ERROR"
 
     def __init__(self, message: str, *, report: Any) -> None:
-        super().__init__(message)
+        super().__init__(message, execution_id=report.execution_id, status=str(report.status))
         self.report = report

@@ -21,7 +21,7 @@ from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.models import EmptyRequest, NamedAccountId
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.saved_accounts import (
     AccountExistsError,
@@ -31,7 +31,7 @@ from prefect_drs.operations.saved_accounts import (
     one_writer,
     saved_account,
 )
-from prefect_drs.operations.scope import AccountId, RegionState, region_state
+from prefect_drs.operations.scope import RegionState, region_state
 from prefect_drs.orchestration.blocks import (
     TargetAccount,
     delete_target_account_block,
@@ -71,19 +71,19 @@ class AccountFields(FrozenModel):
 class AddAccount(AccountFields):
     """A new account. `force` saves it although DRS answers in none of its regions."""
 
-    account_id: AccountId
+    account_id: NamedAccountId
 
 
 class UpdateAccount(AccountFields):
     """A saved account's new values; omitted fields stay, null clears."""
 
-    account_id: AccountId
+    account_id: NamedAccountId
 
 
 class NamedAccount(FrozenModel):
     """One account."""
 
-    account_id: AccountId
+    account_id: NamedAccountId
 
 
 class StagingView(FrozenModel):
@@ -154,6 +154,16 @@ def get_target_accounts(context: Context, request: EmptyRequest) -> Accounts:
     """
     views = [account_view(name, account) for name, account in saved_target_accounts().items()]
     return Accounts(accounts=tuple(sorted(views, key=lambda view: view.account_id)))
+
+
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
+def get_target_account(context: Context, request: NamedAccount) -> AccountView:
+    """Return a saved target account.
+
+    Raises:
+        AccountNotSavedError: it is not saved.
+    """
+    return account_view(*saved_account(request.account_id))
 
 
 @operation(kind=OperationKind.DATA, permission="register_accounts")

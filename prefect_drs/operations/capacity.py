@@ -24,15 +24,9 @@ from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.models import OptionalAccountId
 from prefect_drs.operations.registry import OperationKind, operation
-from prefect_drs.operations.scope import (
-    AccountId,
-    RegionState,
-    accounts_within,
-    has_no_servers,
-    locations_within,
-    region_state,
-)
+from prefect_drs.operations.scope import RegionState, accounts_within, has_no_servers, locations_within, region_state
 
 Readings = Mapping[Location, RegionCapacity | AwsError]
 
@@ -40,14 +34,14 @@ Readings = Mapping[Location, RegionCapacity | AwsError]
 class CapacityRequest(FrozenModel):
     """An account (by default all that are known, or the caller's own) and a region (by default all)."""
 
-    account_id: AccountId | None = None
+    account_id: OptionalAccountId = None
     region: str | None = None
 
 
 class AccountRequest(FrozenModel):
     """An account; by default the caller's own, or all if the operation says so."""
 
-    account_id: AccountId | None = None
+    account_id: OptionalAccountId = None
 
 
 class RegionRequest(FrozenModel):
@@ -59,7 +53,7 @@ class RegionRequest(FrozenModel):
 class AccountRegionRequest(FrozenModel):
     """A region of an account; by default of the caller's own."""
 
-    account_id: AccountId | None = None
+    account_id: OptionalAccountId = None
     region: str
 
 

@@ -24,10 +24,16 @@ class Context:
     Args:
         caller: who calls; goes into histories and reports.
         clock: the clock.
+        files: whether requests may name files of this machine, such as a manifest. An interface that callers of other
+            machines reach says no: they would read any file that this process can.
+        foreground: whether this process may carry an execution until it has ended. One that is stopped after minutes,
+            or that answers others meanwhile, may not.
     """
 
     caller: str = field(default_factory=getpass.getuser)
     clock: Clock = field(default_factory=configured_clock)
+    files: bool = True
+    foreground: bool = True
 
     @cached_property
     def sessions(self) -> Sessions:

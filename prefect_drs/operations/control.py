@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prefect.client.orchestration import SyncPrefectClient
 
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import ExecutionStateError, UsageError
 from prefect_drs.execution.replay import state_of
 from prefect_drs.operations.status import waits_for_worker
 from prefect_drs.orchestration.approvals.answers import PendingGate, answer_gate, pending_gates
@@ -27,8 +27,16 @@ from prefect_drs.orchestration.executions.control_requests import (
 )
 from prefect_drs.orchestration.executions.lease import is_held
 from prefect_drs.orchestration.executions.names import named_execution
-from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_published, find_report
+from prefect_drs.orchestration.executions.reports import (
+    all_flow_runs_of,
+    find_published,
+    find_report,
+    read_report,
+)
+from prefect_drs.orchestration.flow.compile import compile_resume, refuse_cancelled
+from prefect_drs.orchestration.flow.deployed import find_deployment, resume_by_deployment, retry_own_run
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
+from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery.control_requests import ControlAction, ControlRequest
 
@@ -40,12 +48,17 @@ if TYPE_CHECKING:
 CONFIRM_SECONDS = 15.0  # a process reads its requests every 3 s; one that launches confirms once DRS has answered
 
 
+RESUME_PARAMETERS = frozenset({"execution_id", "take_over", "despite_cancel"})
+"""Parameters of the flow `resume-execution`; a deployment without them is one of another flow."""
+
+
 class ControlStatus(enum.StrEnum):
     """The state of a request."""
 
     CONFIRMED = "CONFIRMED"  # recorded in the journal: in force from here on
     ENDED = "ENDED"  # no process carried the execution; it was finalized here
     STORED = "STORED"  # the next process that carries the execution handles it before launching anything
+    RESUMED = "RESUMED"  # a process begins to carry the execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ def answer(execution: str, wave: str, decision: Decision, *, by: str, comment: s
     except UsageError as error:
         if (lost := _lost(known)) is None:
             raise
-        raise UsageError(f"{error.message}; {lost}", **error.details) from None
+        raise type(error)(f"{error.message}; {lost}", **error.details) from None
     return AnsweredGate(gate, _lost(known))
 
 
@@ -100,7 +113,7 @@ def _wave_number(execution_id: str, wave: str) -> int:
         return numbers[0]
     named = ", ".join(f"{gate.wave_number} {gate.wave_name!r}" for gate in pending) or "none"
     problem = "more than one gate is" if numbers else "no gate is"
-    raise UsageError(f"{problem} pending before a wave {wave!r} of execution {execution_id}; pending: {named}")
+    raise ExecutionStateError(f"{problem} pending before a wave {wave!r} of execution {execution_id}; pending: {named}")
 
 
 def _lost(execution_id: str) -> str | None:
@@ -212,6 +225,86 @@ def end_pause(execution_id: str, *, by: str) -> ControlOutcome | None:
     return ControlOutcome(ControlStatus.STORED, f"the pause of execution {execution_id} is over")
 
 
+def begin_resume(
+    execution_id: str, *, by: str, take_over: bool = False, despite_cancel: bool = False
+) -> ControlOutcome | None:
+    """What comes before a process takes an execution up: it is refused where it may not be, and its pause ends.
+
+    Args:
+        execution_id: the execution.
+        by: who resumes it.
+        take_over: do not look for a process that carries it.
+        despite_cancel: resume it although it was cancelled.
+
+    Returns:
+        The outcome where a process carries it already; None where one has to begin.
+
+    Raises:
+        UnknownExecutionError: no such execution.
+        ExecutionStateError: it has not started, or was cancelled.
+    """
+    read_report(execution_id)  # refuses an unknown execution
+    if not despite_cancel:
+        refuse_cancelled(execution_id)
+    ended = None if take_over else end_pause(execution_id, by=by)
+    return ended if ended is not None and ended.outcome is ControlStatus.CONFIRMED else None
+
+
+def resume_execution(
+    execution_id: str,
+    *,
+    by: str,
+    deployment: str | None = None,
+    foreground: bool = False,
+    take_over: bool = False,
+    despite_cancel: bool = False,
+) -> ControlOutcome:
+    """Resume an execution: in the process that carries it, by a deployment, or here.
+
+    Args:
+        execution_id: the execution.
+        by: who resumes it.
+        deployment: of the flow `resume-execution`; by default that of the settings, else the one that started it.
+        foreground: resume it in this process, until it has ended.
+        take_over: do not wait for the lease of another process; fence it.
+        despite_cancel: resume it although it was cancelled.
+
+    Raises:
+        UnknownExecutionError: no such execution.
+        ExecutionStateError: it was cancelled, or nothing can resume it elsewhere.
+        NoDeploymentError: there is no such deployment.
+        RecoveryNotCompletedError: with `foreground`: it ended otherwise than COMPLETED.
+    """
+    if (outcome := begin_resume(execution_id, by=by, take_over=take_over, despite_cancel=despite_cancel)) is not None:
+        return outcome
+    if foreground:
+        report = compile_resume(execution_id)(take_over=take_over, despite_cancel=by if despite_cancel else None)
+        return ControlOutcome(ControlStatus.ENDED, f"execution {execution_id} ended {report.status}", report)
+    if name := deployment or PrefectDrsSettings().resume_deployment:
+        parameters = {
+            "execution_id": execution_id,
+            "take_over": take_over,
+            "despite_cancel": by if despite_cancel else None,
+        }
+        run = resume_by_deployment(find_deployment(name, RESUME_PARAMETERS), parameters)
+        return ControlOutcome(
+            ControlStatus.RESUMED, f"execution {execution_id} is resumed by flow run {run.id} of {name}"
+        )
+    by_own_run = not (take_over or despite_cancel)  # its flow has no parameters for these
+    if by_own_run and waits_for_worker(execution_id):
+        return ControlOutcome(
+            ControlStatus.STORED, f"execution {execution_id} waits for a worker, which carries it on; its pause is over"
+        )
+    if not (by_own_run and retry_own_run(execution_id, by)):
+        raise ExecutionStateError(
+            f"execution {execution_id} cannot be resumed by a worker without a deployment of resume-execution: name it "
+            "(deployment, or the setting PREFECT_DRS_RESUME_DEPLOYMENT), or resume it here (foreground)"
+        )
+    return ControlOutcome(
+        ControlStatus.RESUMED, f"execution {execution_id} is resumed by a worker of the deployment that started it"
+    )
+
+
 def _is_paused(execution_id: str) -> bool:
     """Whether the execution is paused by its journal, or by a request that no process has handled yet."""
     state = state_of(open_journal(execution_id).read())
@@ -236,7 +329,7 @@ def _require_active(execution_id: str) -> None:
         if report is None:
             _require_started(client, execution_id)
         elif report.ended_at is not None:
-            raise UsageError(
+            raise ExecutionStateError(
                 f"execution {execution_id} has ended: {report.status} at {report.ended_at:%Y-%m-%d %H:%M:%S} UTC"
             )
 
@@ -245,4 +338,6 @@ def _require_started(client: SyncPrefectClient, execution_id: str) -> None:
     states = [run.state for run in all_flow_runs_of(client, execution_id)]
     if all(state is not None and state.is_final() for state in states):
         names = "; ".join(str(state.name) for state in states if state is not None)
-        raise UsageError(f"execution {execution_id} has ended before it launched anything: its flow run is {names}")
+        raise ExecutionStateError(
+            f"execution {execution_id} has ended before it launched anything: its flow run is {names}"
+        )

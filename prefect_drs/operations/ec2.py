@@ -19,15 +19,15 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.regions import partition_of
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.models import OptionalAccountId
 from prefect_drs.operations.registry import OperationKind, operation
-from prefect_drs.operations.scope import AccountId
 
 
 class LocationRequest(FrozenModel):
     """A region of an account; by default of the caller's own."""
 
     region: str
-    account_id: AccountId | None = None
+    account_id: OptionalAccountId = None
 
 
 class VpcRequest(LocationRequest):

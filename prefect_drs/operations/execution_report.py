@@ -50,10 +50,11 @@ def execution_events(name: str) -> tuple[Event, ...]:
         return events
     if get_current_settings().api.url:
         read_report(execution_id)  # refuses an execution that is unknown or has not started
-    raise _no_journal(execution_id)
+    raise no_journal(execution_id)
 
 
-def _no_journal(execution_id: str) -> UsageError:
+def no_journal(execution_id: str) -> UsageError:
+    """The error where an execution's journal is not in the storage of this machine."""
     return UsageError(
         f"the journal of execution {execution_id} is not here: ask on the machine that carried it out, or set "
         "PREFECT_DRS_JOURNAL (or PREFECT_DRS_HOME) as it was set there"
@@ -131,7 +132,7 @@ def _report(name: str) -> RecoveryReport:
     if events := open_journal(execution_id).read():
         return report_of(events)
     if not get_current_settings().api.url:
-        raise _no_journal(execution_id)
+        raise no_journal(execution_id)
     return read_report(execution_id)
 
 

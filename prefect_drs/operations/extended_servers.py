@@ -14,9 +14,10 @@ from prefect_drs.aws.staging import Extension, ExtensionState, extend_source_ser
 from prefect_drs.core.errors import AwsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.models import AccountId
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.saved_accounts import AccountNotSavedError, saved_account
-from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
+from prefect_drs.operations.scope import RegionState, check_region, has_no_servers, region_state
 
 
 class ExtendRequest(FrozenModel):

@@ -23,7 +23,7 @@ from prefect_drs.estate.rules import valid_manifest
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
-from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.models import EmptyRequest, GroupId, GroupLaunchSettings, NewGroupName
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.plan.model import ProtectionGroup
 
@@ -44,7 +44,7 @@ class GroupFields(FrozenModel):
     server_selection_mode: Mode | None = None
     server_selection_tags: JsonValue = None
     source_server_ids: JsonValue = None
-    launch_configuration: JsonValue = None
+    launch_configuration: GroupLaunchSettings = None
     servers: JsonValue = None
 
     @model_validator(mode="after")
@@ -71,7 +71,7 @@ class GroupFields(FrozenModel):
 class CreateGroup(GroupFields):
     """A new group."""
 
-    name: JsonValue
+    name: NewGroupName
     region: JsonValue
 
 
@@ -84,9 +84,9 @@ class UpdateGroup(GroupFields):
         name: a new name; the plans that name the group follow.
     """
 
-    group_id: str
+    group_id: GroupId
     version: Version
-    name: JsonValue = None
+    name: NewGroupName = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> UpdateGroup:
@@ -98,7 +98,7 @@ class UpdateGroup(GroupFields):
 class GroupReference(FrozenModel):
     """A group, by its id or name."""
 
-    group_id: str
+    group_id: GroupId
 
 
 class DeleteGroup(GroupReference):

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.registry import find_operation
+from prefect_drs.orchestration.client import UNREACHABLE, PrefectUnreachableError
 from prefect_drs.plan.read.finding import did_you_mean
 
 BODY_KEYS = ("body", "queryParams", "parameters")
@@ -112,7 +115,7 @@ def invalid_request(
         spelled: converts a field of the model to its name in a request.
     """
     problems = error.errors(include_url=False, include_input=False)
-    known = [field.alias or key for key, field in model.model_fields.items()]
+    known = [_spelling(key, field) for key, field in model.model_fields.items()]
     faults = [
         {
             "field": (path := ".".join(spelled(str(part)) for part in problem["loc"])),
@@ -129,6 +132,29 @@ def invalid_request(
     return kind(f"{name}: {text}", faults=faults)
 
 
-def error_body(error: PrefectDrsError) -> dict[str, Any]:
-    """An error as JSON values: `{"error": CODE, "message": …, "details": {…}}`."""
-    return {"error": error.code, "message": error.message, "details": error.details}
+def _spelling(name: str, field: FieldInfo) -> str:
+    """The documented name of a field in requests."""
+    alias = field.validation_alias
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    return first if isinstance(first, str) else name
+
+
+def error_body(error: Exception) -> dict[str, Any]:
+    """An error as JSON values: `{"error": CODE, "message": …, "details": {…}}`; the names in `details` are camelCase.
+
+    An error that is not the package's own has the code INTERNAL_ERROR and only its kind in the message, since its text
+    may hold a secret; one of Prefect's API has PREFECT_UNREACHABLE.
+    """
+    if isinstance(error, PrefectDrsError):
+        details = {to_camel(name): value for name, value in error.details.items()}
+        return {
+            "error": error.code,
+            "message": error.message,
+            "details": _ANY.dump_python(details, mode="json", by_alias=True, fallback=str),
+        }
+    kind = type(error).__name__
+    if isinstance(error, UNREACHABLE):
+        message = f"the Prefect API did not answer as expected ({kind}): check PREFECT_API_URL and PREFECT_API_KEY"
+        return {"error": PrefectUnreachableError.code, "message": message, "details": {}}
+    message = f"an error that prefect-drs does not know ({kind}); the log of this process has its details"
+    return {"error": PrefectDrsError.code, "message": message, "details": {}}

@@ -38,6 +38,7 @@ from prefect_drs.operations.launch_config_answers import (
     SettingDifference,
     TemplateVersion,
 )
+from prefect_drs.operations.models import GroupId, ServerId
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.storage.settings_history import SettingsHistoryEntry
 
@@ -48,8 +49,8 @@ ADDRESS_WORDS = ("ADDRESS", "SUBNET", "STATIC_IP")
 class ServerReference(FrozenModel):
     """A server of a stored group; the group by its id or name, the server by its DRS id."""
 
-    group_id: str
-    server_id: str
+    group_id: GroupId
+    server_id: ServerId
 
 
 class ServerSettingsFields(FrozenModel):
@@ -61,7 +62,7 @@ class ServerSettingsFields(FrozenModel):
         launch_template: settings in the manifest's words.
     """
 
-    server_id: str
+    server_id: ServerId
     use_group_defaults: bool | None = None
     launch_template: dict[str, JsonValue] | None = None
 
@@ -75,7 +76,7 @@ class ServerSettingsFields(FrozenModel):
 class UpdateServer(ServerSettingsFields):
     """New settings of one server; with a version, only of that one of the group."""
 
-    group_id: str
+    group_id: GroupId
     version: Version | None = None
 
 
@@ -88,7 +89,7 @@ class DeleteServer(ServerReference):
 class UpdateServers(FrozenModel):
     """New settings of many servers of a group, all or nothing."""
 
-    group_id: str
+    group_id: GroupId
     servers: Annotated[tuple[ServerSettingsFields, ...], Field(min_length=1)]
     version: Version | None = None
 

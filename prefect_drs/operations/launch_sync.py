@@ -37,6 +37,7 @@ from prefect_drs.operations.group_settings import (
 from prefect_drs.operations.groups import GroupReference, reading
 from prefect_drs.operations.launch_config_answers import SettingDifference, TemplateVersion
 from prefect_drs.operations.launch_configs import ServerReference
+from prefect_drs.operations.models import GroupId
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import active_reports
@@ -58,7 +59,7 @@ class GroupState(enum.StrEnum):
 class ApplyRequest(FrozenModel):
     """A stored group, some of its servers where they are given, and whether to tell only."""
 
-    group_id: str
+    group_id: GroupId
     server_ids: tuple[str, ...] | None = None
     dry_run: bool = False
 

@@ -20,7 +20,7 @@ from prefect_drs.estate.model import DocumentKind, Estate, Stored, Upsert
 from prefect_drs.estate.store import read_estate
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.groups import DeletedAnswer, Version, change_stored, delete
-from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.models import EmptyRequest, NewPlanName, PlanId
 from prefect_drs.operations.registry import OperationKind, operation
 
 
@@ -45,7 +45,7 @@ class PlanFields(FrozenModel):
 class CreatePlan(PlanFields):
     """A new plan."""
 
-    name: JsonValue
+    name: NewPlanName
     waves: JsonValue
 
 
@@ -58,9 +58,9 @@ class UpdatePlan(PlanFields):
         name: a new name.
     """
 
-    plan_id: str
+    plan_id: PlanId
     version: Version
-    name: JsonValue = None
+    name: NewPlanName = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> UpdatePlan:
@@ -72,7 +72,7 @@ class UpdatePlan(PlanFields):
 class PlanReference(FrozenModel):
     """A plan, by its id or name."""
 
-    plan_id: str
+    plan_id: PlanId
 
 
 class DeletePlan(PlanReference):

@@ -14,9 +14,8 @@ from prefect_drs.flows import inventory as inventory_flow
 from prefect_drs.inventory import Inventory
 from prefect_drs.inventory.model import InventoryCapacity, InventoryRecoveryInstance, InventoryServer, InventoryTotals
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.models import EmptyRequest
+from prefect_drs.operations.models import AccountId, EmptyRequest
 from prefect_drs.operations.registry import OperationKind, operation
-from prefect_drs.operations.scope import AccountId
 from prefect_drs.orchestration.scheduled import deployments
 from prefect_drs.orchestration.scheduled.deployments import TagSyncStatus, TagSyncTrigger, TagSyncUpdate
 from prefect_drs.orchestration.scheduled.inventory import InventoryIncompleteError, last_inventory
@@ -166,4 +165,52 @@ def _answer(inventory: Inventory, age_seconds: float, request: InventoryRequest)
         ),
         capacity=tuple(filter(matches, inventory.capacity)),
         totals=inventory.totals,
+    )
+
+
+class InstanceSyncAnswer(FrozenModel):
+    """The recovery instances of the last inventory, and its age.
+
+    `complete` is false if an account-region did not answer when it was taken; `failures` says which and why.
+    """
+
+    taken_at: datetime
+    age_seconds: float
+    complete: bool
+    failures: tuple[str, ...]
+    recovery_instances: tuple[InventoryRecoveryInstance, ...]
+    count: int
+    drill_instances: int
+
+
+@operation(kind=OperationKind.DATA, permission="modify_accounts")
+def sync_recovery_instances(context: Context, request: EmptyRequest) -> InstanceSyncAnswer:
+    """Read the recovery instances of all accounts and regions now; takes an inventory.
+
+    Raises:
+        AwsError: the caller's own account could not be read.
+    """
+    return _instances_of(sync_source_server_inventory(context, request))
+
+
+@operation(kind=OperationKind.QUERY, permission="view_accounts")
+def get_recovery_instance_sync_status(context: Context, request: InventoryRequest) -> InstanceSyncAnswer:
+    """Return the recovery instances as last read, and when that was.
+
+    Raises:
+        NoInventoryError: they were not read yet.
+    """
+    return _instances_of(get_source_server_inventory(context, request))
+
+
+def _instances_of(inventory: InventoryAnswer) -> InstanceSyncAnswer:
+    instances = inventory.recovery_instances
+    return InstanceSyncAnswer(
+        taken_at=inventory.taken_at,
+        age_seconds=inventory.age_seconds,
+        complete=inventory.complete,
+        failures=inventory.failures,
+        recovery_instances=instances,
+        count=len(instances),
+        drill_instances=sum(instance.is_drill for instance in instances),
     )

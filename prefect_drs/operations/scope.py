@@ -7,9 +7,6 @@ plan may: its role has the conventional name.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
-
-from pydantic import Field
 
 from prefect_drs.aws.fan_out import WITHOUT_SERVERS
 from prefect_drs.aws.location import Location
@@ -17,10 +14,6 @@ from prefect_drs.aws.regions import drs_regions, partition_of
 from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.context import Context
-from prefect_drs.orchestration.accounts import ACCOUNT_ID
-
-AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
-"""An AWS account id in a request: 12 digits, as text."""
 
 
 class RegionState(FrozenModel):

@@ -21,6 +21,7 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations.accounts import SESSION_NAME, StagingView, account_view
 from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.models import AccountId, OptionalTargetAccountId, StagingAccountId, TargetAccountId
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.saved_accounts import (
     AccountExistsError,
@@ -31,27 +32,27 @@ from prefect_drs.operations.saved_accounts import (
     one_writer,
     saved_account,
 )
-from prefect_drs.operations.scope import AccountId, RegionState, check_region, has_no_servers, region_state
+from prefect_drs.operations.scope import RegionState, check_region, has_no_servers, region_state
 from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
 
 
 class TargetRequest(FrozenModel):
     """A target account."""
 
-    target_account_id: AccountId
+    target_account_id: TargetAccountId
 
 
 class TargetsRequest(FrozenModel):
     """A target account; by default every saved one."""
 
-    target_account_id: AccountId | None = None
+    target_account_id: OptionalTargetAccountId = None
 
 
 class StagingRequest(FrozenModel):
     """A staging account of a target account."""
 
     target_account_id: AccountId
-    staging_account_id: AccountId
+    staging_account_id: StagingAccountId
 
 
 class StagingEntry(StagingRequest):

@@ -6,6 +6,8 @@ no process carried it is finalized here, since no other process may look at it a
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterator
 from datetime import datetime
 
 from prefect_drs.core.clock import configured_clock, is_simulated, wall_time_of
@@ -19,11 +21,14 @@ from prefect_drs.orchestration.executions.reports import (
     find_report,
     list_reports,
     list_summaries,
+    published_among,
+    summary_pages,
     unknown_execution,
 )
+from prefect_drs.orchestration.flow.deployed import StartedRun, find_started, list_started
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.ui_links import ui_link
-from prefect_drs.report.model import RecoveryReport
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.report.situation import OpenGate, ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
 
@@ -61,6 +66,56 @@ def execution_situation(execution_id: str) -> Situation:
         link=ui_link(execution_id),
         now=clock.now() if simulated == is_simulated(clock) else None,
     )
+
+
+def not_started(execution_id: str) -> StartedRun | None:
+    """An execution that has published no report, as its flow run tells of it; None where there is no such flow run."""
+    return None if find_report(execution_id) is not None else find_started(execution_id)
+
+
+def all_executions() -> Iterator[ExecutionSummary]:
+    """The current summaries of all executions, the newest first; a page is read when it is needed.
+
+    Executions that a deployment started and that have published no report are PENDING, or FAILED or CANCELLED where
+    they ended before they launched anything.
+    """
+    with shared_client():
+        started = list_started()
+        reported = published_among([run.execution_id for run in started])
+    waiting = (summary_of_started(run) for run in started if run.execution_id not in reported)
+    return heapq.merge(waiting, _published(), key=lambda summary: summary.started_at, reverse=True)
+
+
+def _published() -> Iterator[ExecutionSummary]:
+    seen: set[str] = set()
+    for page in summary_pages():
+        new = {summary.execution_id: summary for summary in reversed(page) if summary.execution_id not in seen}
+        seen |= new.keys()
+        with shared_client():
+            lost = _without_process([summary.execution_id for summary in new.values() if summary.ended_at is None])
+        for summary in reversed(new.values()):
+            yield _current(summary) if summary.execution_id in lost else summary
+
+
+def summary_of_started(run: StartedRun) -> ExecutionSummary:
+    """An execution without a report in a list: `started_at` is when it was requested."""
+    return ExecutionSummary(
+        execution_id=run.execution_id,
+        plan_name=run.plan_name,
+        mode=run.mode,
+        status=status_of_started(run),
+        started_at=run.created_at,
+        ended_at=run.ended_at,
+        servers=0,
+        launched=0,
+    )
+
+
+def status_of_started(run: StartedRun) -> ExecutionStatus:
+    """The status of an execution that has published no report."""
+    if run.ended_at is None:
+        return ExecutionStatus.PENDING
+    return ExecutionStatus.CANCELLED if run.state_type == "CANCELLED" else ExecutionStatus.FAILED
 
 
 def waits_for_worker(execution_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Terminate the recovery instances that one execution launched, once a caller has confirmed it.
+"""Terminate the recovery instances that one execution launched, once a caller has confirmed it; and what became of it.
 
 In: an execution, who terminates, and a callback that confirms what was found. Out: a `TerminationResult`. Each event is
 written to the journal before it is observed. Prints nothing.
@@ -8,25 +8,65 @@ Must never: terminate anything without the callback's consent, or while a proces
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal
 
 from prefect.logging import get_logger
 
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, configured_clock
-from prefect_drs.execution.events import Event, InstancesTerminated
+from prefect_drs.core.models import FrozenModel
+from prefect_drs.execution.events import Event, InstancesTerminated, TerminationStarted
 from prefect_drs.execution.view import report_of
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.orchestration.client import UNREACHABLE
-from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
+from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease, is_held
 from prefect_drs.orchestration.executions.reports import read_report
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.storage.artifacts import republish
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery import termination
-from prefect_drs.recovery.instances import Found, find_instances
+from prefect_drs.recovery.instances import Found, StillActiveError, TerminationRefusedError, find_instances
 from prefect_drs.recovery.termination import TerminationResult
 from prefect_drs.report.model import RecoveryReport
+
+
+class TerminationState(enum.StrEnum):
+    """The state of a termination. NOT_OVER: the execution has not ended, so that nothing may be terminated yet."""
+
+    NOT_OVER = "NOT_OVER"
+    NOTHING_LAUNCHED = "NOTHING_LAUNCHED"
+    NOT_REQUESTED = "NOT_REQUESTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    PARTIAL = "PARTIAL"
+    TERMINATED = "TERMINATED"
+
+
+class TerminatedInstance(FrozenModel):
+    """An instance of the execution. `job_id`: the TERMINATE job that it was in, where the journal is here."""
+
+    recovery_instance_id: str
+    source_server_id: str
+    name: str
+    account_id: str
+    region: str
+    state: Literal["STANDING", "FAILING_BACK", "GONE"]
+    job_id: str | None = None
+
+
+class TerminationStatus(FrozenModel):
+    """What became of the termination of an execution's instances. `requested_by` is as claimed."""
+
+    execution_id: str
+    status: TerminationState
+    note: str = ""
+    requested_by: str | None = None
+    requested_at: datetime | None = None
+    instances: tuple[TerminatedInstance, ...] = ()
+
 
 _logger = get_logger("prefect_drs.operations.termination")
 
@@ -85,6 +125,62 @@ def terminate_execution(
             _republish(report_of(journal.read()))
     forget_lease(execution_id)
     return result
+
+
+def termination_status(execution_id: str, sessions: Sessions) -> TerminationStatus:
+    """What became of the termination of an execution's instances, as DRS has them now. Changes nothing.
+
+    Raises:
+        UnknownExecutionError: this Prefect API knows no such execution.
+        AwsError: DRS refused or could not be reached.
+    """
+    events = open_journal(execution_id).read()
+    report = report_of(events) if events else read_report(execution_id)
+    requested = report.terminated
+    about = {
+        "execution_id": execution_id,
+        "requested_by": requested.by if requested else None,
+        "requested_at": requested.at if requested else None,
+    }
+    try:
+        found = find_instances(report, sessions, skip_failback=True)
+    except StillActiveError as refused:
+        return TerminationStatus.model_validate({**about, "status": TerminationState.NOT_OVER, "note": refused.message})
+    except TerminationRefusedError as refused:
+        nothing = TerminationState.NOTHING_LAUNCHED
+        return TerminationStatus.model_validate({**about, "status": nothing, "note": refused.message})
+    jobs = {
+        instance_id: event.job_id
+        for event in events
+        if isinstance(event, TerminationStarted)
+        for instance_id in event.recovery_instance_ids
+    }
+    states = ((found.standing, "STANDING"), (found.failing_back, "FAILING_BACK"), (found.gone, "GONE"))
+    instances = tuple(
+        TerminatedInstance(
+            recovery_instance_id=target.recovery_instance_id,
+            source_server_id=target.source_server_id,
+            name=target.name,
+            account_id=target.location.account_id,
+            region=target.location.region,
+            state=state,
+            job_id=jobs.get(target.recovery_instance_id),
+        )
+        for targets, state in states
+        for target in targets
+    )
+    state, note = _state(found, requested=requested is not None, carried=is_held(execution_id))
+    return TerminationStatus.model_validate({**about, "status": state, "note": note, "instances": instances})
+
+
+def _state(found: Found, *, requested: bool, carried: bool) -> tuple[TerminationState, str]:
+    if not found.standing and not found.failing_back:
+        return TerminationState.TERMINATED, ""
+    if carried:
+        return TerminationState.IN_PROGRESS, ""
+    if not requested and not found.gone:
+        return TerminationState.NOT_REQUESTED, ""
+    return TerminationState.PARTIAL, "some instances are still there: terminate them again, it is safe to repeat"
 
 
 def _gone_before(found: Found, events: Sequence[Event], clock: Clock) -> list[Event]:

@@ -47,7 +47,9 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
     Raises:
         PrefectUnreachableError: it cannot be reached; the message has the URL and the remedy.
     """
-    shared = _shared.get()
+    shared, settings = _shared.get(), get_current_settings()
+    if shared is None and not settings.api.url and not settings.server.ephemeral.enabled:
+        raise PrefectUnreachableError(NOT_CONFIGURED)
     with _unreachable_as_error(), get_client(sync_client=True) if shared is None else nullcontext(shared) as client:
         yield client
 
@@ -113,6 +115,16 @@ class OutageLog:
         if self._is_away:
             self._logger(f"Prefect answers again: {self._what} are read")
         self._is_away = False
+
+
+def require_configured() -> None:
+    """Refuse to ask a temporary server for executions: it knows none of another process.
+
+    Raises:
+        PrefectUnreachableError: no API is configured.
+    """
+    if not get_current_settings().api.url:
+        raise PrefectUnreachableError(NOT_CONFIGURED)
 
 
 def require_prefect(say: Callable[[str], None] | None = None) -> None:

@@ -67,3 +67,13 @@ class PrefectDrsSettings(PrefectBaseSettings):
         description="The Prefect API's address for people, used in the commands in messages, if it is not "
         "PREFECT_API_URL; it ends in /api.",
     )
+    deployment: str = Field(
+        default="",
+        description="The deployment of the flow recover that start_execution runs where a request names none, as "
+        "FLOW/NAME, such as recover/production.",
+    )
+    resume_deployment: str = Field(
+        default="",
+        description="The deployment of the flow resume-execution that resume_execution runs where a request names "
+        "none, as FLOW/NAME; without one, an execution is resumed by the deployment that started it.",
+    )

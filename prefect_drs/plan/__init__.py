@@ -16,7 +16,7 @@ from prefect_drs.plan.model import (
     Wave,
 )
 from prefect_drs.plan.read.bindings import Bindings, Bound, load_bindings, write_bindings
-from prefect_drs.plan.read.load import Reading, check_manifest, check_values, load_manifest
+from prefect_drs.plan.read.load import Reading, check_manifest, check_text, check_values, load_manifest
 
 __all__ = [
     "Bindings",
@@ -31,6 +31,7 @@ __all__ = [
     "ServerEntry",
     "Wave",
     "check_manifest",
+    "check_text",
     "check_values",
     "export_manifest",
     "load_bindings",

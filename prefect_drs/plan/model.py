@@ -213,6 +213,11 @@ class Manifest(FrozenModel):
                 return group
         raise KeyError(name)
 
+    @classmethod
+    def empty(cls) -> Manifest:
+        """A manifest of nothing, to compare with."""
+        return cls(schema_version=SCHEMA_VERSIONS[-1], protection_groups=(), recovery_plans=())
+
     def plan(self, name: str | None = None) -> RecoveryPlan:
         """The plan of that name (case does not matter), or the only one where no name is given.
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 from prefect_drs.aws.drs import RecoveryInstance, describe_jobs, describe_recovery_instances
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import ExecutionStateError
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG
 from prefect_drs.recovery.launch.lost_answers import SKEW
 from prefect_drs.report.model import RecoveryReport, WaveStatus
@@ -26,10 +26,14 @@ GONE = frozenset({"TERMINATED", "NOT_FOUND"})  # EC2InstanceState of an instance
 NO_FAILBACK = frozenset({"", "FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"})
 
 
-class TerminationRefusedError(UsageError):
+class TerminationRefusedError(ExecutionStateError):
     """The instances of this execution may not be terminated now, or there never were any."""
 
-    code: ClassVar[str] = "INVALID_OPERATION"
+
+class StillActiveError(TerminationRefusedError):
+    """The execution has not ended, or a wave or a job of it is active."""
+
+    code: ClassVar[str] = "ACTIVE_EXECUTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +128,14 @@ def _add_unreported_jobs(report: RecoveryReport, sessions: Sessions, location: L
     """Add jobs that only DRS knows: those that carry the execution's tag.
 
     Raises:
-        TerminationRefusedError: a job of the execution is active.
+        StillActiveError: a job of the execution is active.
         AwsError: DRS refused or could not be reached.
     """
     for seen in describe_jobs(sessions, location, since=report.started_at - SKEW):
         if seen.job_id not in place.jobs and seen.tags.get(EXECUTION_TAG) != report.execution_id:
             continue
         if seen.active:
-            raise TerminationRefusedError(
+            raise StillActiveError(
                 f"job {seen.job_id} of execution {report.execution_id} is {seen.status} in {location}; "
                 "wait until it has ended"
             )
@@ -170,14 +174,14 @@ def _in_failback(execution_id: str, failing_back: Mapping[TerminationTarget, str
 
 def _require_over(report: RecoveryReport) -> None:
     if report.ended_at is None:
-        raise TerminationRefusedError(
+        raise StillActiveError(
             f"execution {report.execution_id} is {report.status}; wait for its end, or end it: "
             f"prefect-drs cancel {report.execution_id}"
         )
     active = [wave for wave in report.waves if wave.status in {WaveStatus.INITIATED, WaveStatus.LAUNCHING}]
     if active:
         named = ", ".join(f"{wave.wave_number} ({wave.status})" for wave in active)
-        raise TerminationRefusedError(
+        raise StillActiveError(
             f"execution {report.execution_id} has active waves: {named}; carry it to its end first: "
             f"prefect-drs resume {report.execution_id}"
         )

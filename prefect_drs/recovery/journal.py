@@ -117,6 +117,14 @@ class Archive(Storage, Protocol):
         """The ids of at most `limit` executions, those that began last first; none where it cannot list."""
         ...
 
+    def delete(self, folder: str) -> int | None:
+        """Delete a whole journal, that of an execution which nobody carries any more; None where it cannot delete.
+
+        Returns:
+            How many objects were deleted.
+        """
+        ...
+
 
 class FolderStorage:
     """Objects as files under a folder; creation is atomic on any POSIX or Windows file system.
@@ -191,6 +199,22 @@ class FolderStorage:
             with suppress(FileNotFoundError):
                 began.append((first.stat().st_mtime, first.parent.name))
         return tuple(name for _, name in sorted(began, reverse=True)[:limit])
+
+    def delete(self, folder: str) -> int:
+        """Delete the files of a folder, the first entry last, and the folder.
+
+        Raises:
+            JournalUnavailableError: a file cannot be deleted.
+        """
+        names = sorted(self.listing(folder), reverse=True)
+        try:
+            for name in names:
+                (self._folder / folder / name).unlink(missing_ok=True)
+            if names:
+                (self._folder / folder).rmdir()
+        except OSError as error:
+            raise _unwritable(self._folder / folder, error, linking=False) from None
+        return len(names)
 
 
 def _unreadable(path: Path, error: OSError) -> JournalUnavailableError:
@@ -302,8 +326,13 @@ class StoredJournal:
             JournalDamagedError: an object is missing, or not what the chain says.
             JournalUnavailableError: the storage cannot be read.
         """
+        events, self._length, self._tip = self._after(0, "")
+        self._failure = ""
+        return events
+
+    def _after(self, number: int, tip: str) -> tuple[tuple[Event, ...], int, str]:
+        """Events after an object with that number and hash; number and hash of the last one."""
         events: list[Event] = []
-        number, tip = 0, ""
         while True:
             while (content := self._storage.read(self._name(number + 1))) is not None:
                 number += 1
@@ -318,8 +347,7 @@ class StoredJournal:
                 raise JournalDamagedError(
                     f"journal object {self._name(number + 1)} is missing, but there are later ones; {_RESTORE}"
                 )
-        self._length, self._tip, self._failure = number, tip, ""
-        return tuple(events)
+        return tuple(events), number, tip
 
     def _later_than(self, number: int) -> int | None:
         """The lowest number of an object after that one; another process may write on while this one reads."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import ExecutionStateError
 from prefect_drs.execution.state import ExecutionState
 from prefect_drs.recovery.control_requests import ControlRequests, cancelled_refusal, pending_cancel
 from prefect_drs.runbook import Runbook
@@ -53,7 +53,7 @@ def take_up(
         claim: claims the runbook's servers; not called for an execution that is only brought to its end.
 
     Raises:
-        UsageError: it was cancelled and `start` is explicit, or its recovery instances were terminated.
+        ExecutionStateError: it was cancelled and `start` is explicit, or its recovery instances were terminated.
         PreflightRefusedError: the accounts do not allow it, or another execution claims its servers.
     """
     if state is None:
@@ -80,12 +80,12 @@ def require_open(state: ExecutionState, start: Start) -> None:
     """Refuse an execution that has ended and stays so.
 
     Raises:
-        UsageError: `is_concluded`; says what to do.
+        ExecutionStateError: `is_concluded`; says what to do.
     """
     if not is_concluded(state, start):
         return
     if state.has_processed(start.run_request):
-        raise UsageError(
+        raise ExecutionStateError(
             f"execution {state.execution_id} has ended; to try again what failed: "
             f"prefect-drs resume {state.execution_id}"
         )
@@ -96,18 +96,20 @@ def require_not_cancelled(state: ExecutionState, requests: ControlRequests) -> N
     """Refuse to resume what was cancelled; one that was cancelled and has not ended yet is only brought to its end.
 
     Raises:
-        UsageError: there is a cancel that nobody has handled, or the execution ended by one.
+        ExecutionStateError: there is a cancel that nobody has handled, or the execution ended by one.
         RequestsUnreachableError: the requests could not be read.
     """
     if state.ended:
         _refuse_ended_by_cancel(state)
     if (pending := pending_cancel(requests, state.handled)) is not None:
-        raise UsageError(cancelled_refusal(state.execution_id, pending.by, pending.at, pending.reason))
+        raise ExecutionStateError(cancelled_refusal(state.execution_id, pending.by, pending.at, pending.reason))
 
 
 def _refuse_ended_by_cancel(state: ExecutionState) -> None:
     if (cancel := state.cancellation) is not None:
-        raise UsageError(cancelled_refusal(state.execution_id, cancel.by, cancel.at, cancel.reason, ended=True))
+        raise ExecutionStateError(
+            cancelled_refusal(state.execution_id, cancel.by, cancel.at, cancel.reason, ended=True)
+        )
 
 
 def _is_cancelled(state: ExecutionState, requests: ControlRequests) -> bool:
@@ -120,10 +122,10 @@ def _refuse_terminated(state: ExecutionState) -> None:
     """What a wave depends on may be gone once somebody began to terminate the execution's instances.
 
     Raises:
-        UsageError: somebody did.
+        ExecutionStateError: somebody did.
     """
     if (termination := state.termination) is not None:
-        raise UsageError(
+        raise ExecutionStateError(
             f"{termination.by} began to terminate the recovery instances of execution {state.execution_id} at "
             f"{termination.at:%Y-%m-%d %H:%M} UTC; it cannot be resumed: start a new one"
         )

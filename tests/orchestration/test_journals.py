@@ -79,6 +79,16 @@ def test_a_name_is_created_once(storage: Storage) -> None:
     assert storage.read("exec-1/00000001.json") == b"one"
 
 
+def test_a_journal_is_deleted_whole_where_the_storage_can_delete(storage: Storage) -> None:
+    for execution in ("exec-1", "exec-2"):
+        StoredJournal(storage, execution).append([asked("ada")])
+    deleted = storage.delete("exec-1")  # type: ignore[attr-defined]
+    kept = StoredJournal(storage, "exec-1").read()
+    assert (deleted, len(kept)) in {(1, 0), (None, 1)}, "either deleted and gone, or not deleted and there"
+    assert len(StoredJournal(storage, "exec-2").read()) == 1
+    assert not storage.delete("exec-3")  # type: ignore[attr-defined]
+
+
 def test_the_settings_choose_the_storage(
     prefect_server: PrefectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ from prefect.logging.loggers import LoggingAdapter
 from prefect.states import Cancelled, Completed
 
 from prefect_drs.core.clock import Clock, WallClock
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import ExecutionStateError, UsageError
 from prefect_drs.orchestration.approvals.form import RESPONSE_KEY, Approval, approval_form, has_form, input_of
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.ui_links import ui_link
@@ -122,8 +122,8 @@ def answer_gate(
         The answered gate.
 
     Raises:
-        UsageError: no such gate is pending (the message lists those that are), its form was never stored, or it was
-            answered in the meantime.
+        ExecutionStateError: no such gate is pending (the message lists those that are), its form was never stored, or
+            it was answered in the meantime.
         PrefectDrsError: the Prefect API cannot be reached.
     """
     if decision is Decision.TIMED_OUT:
@@ -132,7 +132,7 @@ def answer_gate(
     pending = pending_gates(execution_id)
     gate = next((g for g in pending if g.wave_number == wave_number), None)
     if gate is None:
-        raise UsageError(_not_pending(execution_id, wave_number, pending))
+        raise ExecutionStateError(_not_pending(execution_id, wave_number, pending))
     with prefect_client() as client:
         _await_form(client, gate, clock or WallClock())
         _remove_unreadable_answer(client, gate)
@@ -144,7 +144,7 @@ def answer_gate(
                 reason = (
                     f"it was {earlier.decision.value.lower()} by {earlier.by} at {earlier.at:%Y-%m-%d %H:%M:%S} UTC"
                 )
-            raise UsageError(
+            raise ExecutionStateError(
                 f"{gate} could not be answered: {reason}", execution_id=execution_id, wave_number=wave_number
             )
     return gate
@@ -155,7 +155,7 @@ def _await_form(client: SyncPrefectClient, gate: PendingGate, clock: Clock) -> N
     until = clock.now() + _FORM_DELAY
     while not has_form(client, gate.flow_run_id):
         if clock.now() >= until:
-            raise UsageError(
+            raise ExecutionStateError(
                 f"{gate} has no form yet, so Prefect accepts no answer: the process that opened it has ended; "
                 f"`prefect-drs resume {gate.execution_id}` opens it again",
                 execution_id=gate.execution_id,

@@ -27,7 +27,7 @@ from prefect.logging import get_logger
 from prefect.states import Cancelled
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.core.errors import PrefectDrsError, UnknownExecutionError
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY as KEY
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
@@ -72,7 +72,7 @@ def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "
         The id of the request.
 
     Raises:
-        UsageError: this Prefect API knows no such execution.
+        UnknownExecutionError: this Prefect API knows no such execution.
         PrefectDrsError: the Prefect API cannot be reached; nothing was stored.
     """
     now = datetime.now(UTC)
@@ -108,12 +108,12 @@ def require_execution(client: SyncPrefectClient, execution_id: str) -> UUID:
     """The id of the execution's own flow run.
 
     Raises:
-        UsageError: this Prefect API knows no such execution.
+        UnknownExecutionError: this Prefect API knows no such execution.
     """
     try:
         return client.read_flow_run(UUID(execution_id)).id
     except (ObjectNotFound, ValueError):
-        raise UsageError(
+        raise UnknownExecutionError(
             f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
         ) from None
 

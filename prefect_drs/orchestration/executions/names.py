@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import UnknownExecutionError, UsageError
 from prefect_drs.orchestration.executions.reports import list_summaries
 
 LATEST = "latest"
@@ -25,7 +25,8 @@ def named_execution(name: str) -> str:
         name: an execution's id, at least two characters of its beginning, or `latest`.
 
     Raises:
-        UsageError: no execution, or more than one, is called so; the message lists what there is.
+        UnknownExecutionError: no execution is called so; the message lists the latest.
+        UsageError: more than one is.
         PrefectUnreachableError: the Prefect API cannot be reached.
     """
     try:
@@ -42,7 +43,7 @@ def named_execution(name: str) -> str:
     listed = ", ".join(f"{each.execution_id} ({each.plan_name})" for each in (found or known)[:SHOWN]) or "none"
     if found:
         raise UsageError(f"{len(found)} executions begin with {name}: {listed}; give more of the id")
-    raise UsageError(f"this Prefect API knows no execution {name}; the latest are: {listed}")
+    raise UnknownExecutionError(f"this Prefect API knows no execution {name}; the latest are: {listed}")
 
 
 def _is_beginning(name: str) -> bool:

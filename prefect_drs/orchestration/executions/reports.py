@@ -6,7 +6,7 @@ process resumes the execution, the end of the flow runs that a dead process left
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
@@ -29,7 +29,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from prefect_drs.aws.location import Location
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import ExecutionStateError, UnknownExecutionError, UsageError
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, SUMMARY_KEY, report_key, summary_key
@@ -51,7 +51,8 @@ def read_report(execution_id: str) -> RecoveryReport:
     """The report of an execution as last published.
 
     Raises:
-        UsageError: this Prefect API knows no such execution.
+        UnknownExecutionError: this Prefect API knows no such execution.
+        ExecutionStateError: it has not started.
     """
     report = find_report(execution_id)
     if report is None:
@@ -65,9 +66,9 @@ def unknown_execution(execution_id: str) -> UsageError:
         runs = all_flow_runs_of(client, execution_id)
     if runs and (state := runs[0].state) is not None:
         waits = "; it waits for a worker of its work pool" if state.is_scheduled() else ""
-        return UsageError(f"execution {execution_id} has not started: its flow run is {state.name}{waits}")
+        return ExecutionStateError(f"execution {execution_id} has not started: its flow run is {state.name}{waits}")
     known = ", ".join(report.execution_id for report in list_reports(limit=5)) or "none"
-    return UsageError(f"this Prefect API knows no execution {execution_id}; the latest are: {known}")
+    return UnknownExecutionError(f"this Prefect API knows no execution {execution_id}; the latest are: {known}")
 
 
 def find_report(execution_id: str) -> RecoveryReport | None:
@@ -116,13 +117,29 @@ def list_summaries(limit: int = 50) -> list[ExecutionSummary]:
     return list(latest.values())
 
 
+def summary_pages() -> Iterator[list[ExecutionSummary]]:
+    """The summaries of all executions, the newest first, a page when it is needed; one may come twice."""
+    yield list_summaries(RUNS_A_PAGE)
+    offset = RUNS_A_PAGE
+    while page := read_artifacts(ArtifactFilterKey(like_=f"{SUMMARY_KEY}%"), RUNS_A_PAGE, offset=offset):
+        offset += len(page)
+        yield [ExecutionSummary.model_validate_json(each.data) for each in page if isinstance(each.data, str)]
+
+
+def published_among(execution_ids: Sequence[str]) -> set[str]:
+    """Those of at most 200 executions that have published a summary."""
+    keys = {summary_key(execution_id): execution_id for execution_id in execution_ids}
+    found = read_artifacts(ArtifactFilterKey(any_=list(keys)), RUNS_A_PAGE) if keys else []
+    return {keys[artifact.key] for artifact in found if artifact.key in keys}
+
+
 def _count_artifacts(key: ArtifactFilterKey) -> int:
     body = {"artifacts": ArtifactFilter(key=key).model_dump(mode="json", exclude_unset=True)}
     with prefect_client() as client:
         return int(client.request("POST", "/artifacts/count", json=body).json())
 
 
-def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
+def read_artifacts(key: ArtifactFilterKey, limit: int = 200, *, offset: int = 0) -> list[Artifact]:
     """The artifacts of that key, the newest first.
 
     The API is asked directly: the client's own `read_artifacts` sends a null for each filter that is left out, which
@@ -136,6 +153,7 @@ def read_artifacts(key: ArtifactFilterKey, limit: int = 200) -> list[Artifact]:
                 "artifacts": ArtifactFilter(key=key).model_dump(mode="json", exclude_unset=True),
                 "sort": ArtifactSort.CREATED_DESC.value,
                 "limit": limit,
+                "offset": offset,
             },
         )
     return Artifact.model_validate_list(answer.json())

@@ -79,6 +79,9 @@ class BlockStorage:
     def listing(self, folder: str) -> None:
         """None: Prefect's file-system blocks have no common method for listings."""
 
+    def delete(self, folder: str) -> None:
+        """None: Prefect's file-system blocks have no common method for deletions."""
+
     def newest(self, limit: int) -> tuple[str, ...]:
         """Empty: Prefect's file-system blocks have no common method for listings."""
         return ()

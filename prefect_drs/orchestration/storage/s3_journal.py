@@ -128,6 +128,18 @@ class S3Storage:
         folders = self._listed("CommonPrefixes", "Prefix", prefix, Delimiter="/")
         return tuple(sorted((folder[len(prefix) :].rstrip("/") for folder in folders), reverse=True)[:limit])
 
+    def delete(self, folder: str) -> int:
+        """Delete the objects of a folder, the first entry last.
+
+        Raises:
+            JournalUnavailableError: S3 refused (s3:DeleteObject, or an object lock), or could not be reached.
+        """
+        names = sorted(self.listing(folder), reverse=True)
+        with self._explained("deleted", "DeleteObject", folder):
+            for name in names:
+                self._client.delete_object(Bucket=self._bucket.bucket_name, Key=self._key(f"{folder}/{name}"))
+        return len(names)
+
     def _listed(self, kind: str, member: str, prefix: str, **arguments: str) -> list[str]:
         with self._explained("read", "ListObjectsV2", ""):
             pages = self._client.get_paginator("list_objects_v2").paginate(

@@ -125,6 +125,11 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return _refused(name, "UNREADABLE", f"the file cannot be read: {reason}; check the path and its permissions")
+    return document_of_text(name, text)
+
+
+def document_of_text(name: str, text: str) -> Document:
+    """The document of a text; its faults name `name`, whose suffix says whether it is JSON or YAML."""
     if "\0" in text:
         return _refused(
             name, "NOT_TEXT", "the file holds NUL bytes, so it is not text", text[: text.index("\0")].count("\n") + 1

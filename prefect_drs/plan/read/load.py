@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from prefect_drs.core.errors import Fault, FaultyInputError, Severity
 from prefect_drs.plan.model import Manifest
 from prefect_drs.plan.read.bindings import Bindings, read_bindings
-from prefect_drs.plan.read.document import Document, GivenValues, read_document
+from prefect_drs.plan.read.document import Document, GivenValues, document_of_text, read_document
 from prefect_drs.plan.read.draft import Draft
 from prefect_drs.plan.read.drafting import Drafting
 from prefect_drs.plan.read.fields import MANIFEST
@@ -109,6 +109,21 @@ def check_manifest(
             written: to show a plan, and to seed an estate that has them.
     """
     return _check(read_document(path), bindings, rehearsal=rehearsal, summarize=bindings is None)
+
+
+def check_text(
+    text: str, bindings: BindingsSource | None = None, *, name: str = "manifest", rehearsal: bool = False
+) -> Reading:
+    """Check a manifest given as JSON or YAML text. Raises nothing, whatever it is.
+
+    Args:
+        text: the content of a file.
+        bindings: as in `check_manifest`.
+        name: what its faults name as their file.
+        rehearsal: as in `check_manifest`.
+    """
+    document = document_of_text(name, text)
+    return _check(document, bindings, rehearsal=rehearsal, summarize=bindings is None)
 
 
 def check_values(value: object, bindings: BindingsSource | None = None, *, rehearsal: bool = False) -> Reading:

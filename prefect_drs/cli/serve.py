@@ -1,0 +1,47 @@
+"""`serve`: the REST face in this process, until it is told to end.
+
+In: an address. Out: exit code 0 after Ctrl-C or SIGTERM. What it serves, and whom, is decided in `prefect_drs.rest`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from prefect_drs.cli.output import print_stderr
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Parameter(allow_leading_hyphen=True)] = 8080,
+    requests_per_second: float = 500.0,
+) -> int:
+    """Serve the REST face on this machine. The Prefect API is that of PREFECT_API_URL.
+
+    Parameters
+    ----------
+    host
+        The address to bind to; without an access policy, one of this machine's loopback.
+    port
+        The port; 0 takes a free one.
+    requests_per_second
+        Requests that one caller may send in the long run; twice as many at once.
+    """
+    from prefect.settings import get_current_settings
+
+    from prefect_drs.core.errors import UsageError
+    from prefect_drs.orchestration.client import NOT_CONFIGURED, PrefectUnreachableError
+    from prefect_drs.rest.options import RestOptions
+    from prefect_drs.rest.server import bind
+    from prefect_drs.rest.server import serve as serve_rest
+
+    if not requests_per_second >= 1:
+        raise UsageError("invalid --requests-per-second: use 1 or more")
+    bind(host, port).close()  # wrong usage is told before anything else
+    if not get_current_settings().api.url:
+        raise PrefectUnreachableError(NOT_CONFIGURED)
+    options = RestOptions(requests_per_second=requests_per_second, burst=int(2 * requests_per_second))
+    serve_rest(host, port, print_stderr, options)
+    return 0

@@ -1,0 +1,297 @@
+"""The operations on executions: listed, read, paused, resumed, cancelled.
+
+In: an execution's id, a unique beginning of it, or `latest`. Out: its report with what it waits for, or the outcome of
+a control request. What each does is in `status` and `control`, which the command line calls too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field
+
+from prefect_drs.core.models import FrozenModel
+from prefect_drs.operations import control, status
+from prefect_drs.operations.context import Context
+from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.operations.run_options import OptionalMode
+from prefect_drs.operations.start import require_foreground
+from prefect_drs.operations.status import LATEST
+from prefect_drs.orchestration.client import require_configured
+from prefect_drs.orchestration.executions.names import named_execution
+from prefect_drs.orchestration.flow.deployed import StartedRun, find_started
+from prefect_drs.orchestration.ui_links import ui_link
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport
+from prefect_drs.report.situation import ProcessReport, Waiting
+from prefect_drs.report.summary import ExecutionSummary
+
+MOST_LISTED = 200
+
+
+def _upper(value: object) -> object:
+    if isinstance(value, str):
+        return (value.upper(),)
+    return (
+        tuple(each.upper() if isinstance(each, str) else each for each in value) if isinstance(value, list) else value
+    )
+
+
+class ExecutionReference(FrozenModel):
+    """An execution: its id, a unique beginning of it, or `latest`."""
+
+    execution_id: Annotated[str, Field(min_length=1)]
+
+
+class ListExecutions(FrozenModel):
+    """Filters of the list; by default the latest 50 of all.
+
+    Args:
+        status: one status or several. Also accepted as `statuses`.
+        plan_name: the name of the plan; case does not matter.
+        mode: `executionType`: DRILL or RECOVERY; also accepted as `mode`.
+        started_after: only those that started at or after this time. Also accepted as `startDate`.
+        started_before: only those that started before this time. Also accepted as `endDate`.
+        limit: how many at most, 1 to 200.
+        offset: how many of those that match are left out, the newest first.
+    """
+
+    status: Annotated[
+        tuple[ExecutionStatus, ...],
+        BeforeValidator(_upper, json_schema_input_type=ExecutionStatus | list[ExecutionStatus]),
+        Field(validation_alias=AliasChoices("status", "statuses")),
+    ] = ()
+    plan_name: str | None = None
+    mode: OptionalMode = None
+    started_after: Annotated[
+        AwareDatetime | None, Field(validation_alias=AliasChoices("startedAfter", "startDate"))
+    ] = None
+    started_before: Annotated[
+        AwareDatetime | None, Field(validation_alias=AliasChoices("startedBefore", "endDate"))
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = LATEST
+    offset: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+
+class ListedExecution(ExecutionSummary):
+    """An execution in a list. `execution_type`: DRILL or RECOVERY."""
+
+    execution_type: str
+
+
+class ExecutionsAnswer(FrozenModel):
+    """Executions, the newest first. `more`: whether others match beyond these."""
+
+    executions: tuple[ListedExecution, ...]
+    more: bool
+
+
+class ExecutionAnswer(RecoveryReport):
+    """The report of an execution, the process that carries it, and what it waits for.
+
+    An execution that has published no report has no waves: PENDING while its flow run waits for a worker, FAILED or
+    CANCELLED where it ended before it launched anything; `message` says why, and `started_at` is when it was requested.
+
+    Args:
+        execution_type: DRILL or RECOVERY.
+        initiated_by: who started it, as claimed; None where that is not known.
+        process: the process that carries it.
+        waiting_for: what it waits for; empty where nothing holds it up.
+        link: its page in the Prefect UI.
+        message: why it has no report.
+    """
+
+    execution_type: str
+    initiated_by: str | None = None
+    process: ProcessReport
+    waiting_for: tuple[Waiting, ...] = ()
+    link: str | None = None
+    message: str | None = None
+
+
+class PauseExecution(ExecutionReference):
+    """An execution to pause. `by`: who pauses; by default the caller."""
+
+    by: Annotated[str | None, Field(min_length=1)] = None
+
+
+class CancelExecution(PauseExecution):
+    """An execution to cancel, by whom, and why."""
+
+    reason: str = ""
+
+
+class ResumeExecution(PauseExecution):
+    """An execution to resume.
+
+    Args:
+        deployment: the deployment of the flow `resume-execution` that resumes it, as FLOW/NAME; by default that of the
+            setting PREFECT_DRS_RESUME_DEPLOYMENT, else the deployment that started the execution.
+        foreground: resume it in this process, and answer when it has ended.
+        take_over: do not wait for the lease of another process; fence it.
+        despite_cancel: resume although the execution was cancelled.
+    """
+
+    deployment: Annotated[str | None, Field(min_length=3, pattern="/")] = None
+    foreground: bool = False
+    take_over: bool = False
+    despite_cancel: bool = False
+
+
+class ControlAnswer(FrozenModel):
+    """What became of a control request.
+
+    `outcome`: CONFIRMED (in force from here on), ENDED (no process carried the execution; it was finalized here),
+    STORED (the next process that carries the execution handles it before it launches anything), or RESUMED (a process
+    begins to carry it). `report`: of an execution that ended here.
+    """
+
+    execution_id: str
+    outcome: str
+    message: str
+    report: RecoveryReport | None = None
+
+
+@operation(kind=OperationKind.EXECUTION, permission="view_executions")
+def list_executions(context: Context, request: ListExecutions) -> ExecutionsAnswer:
+    """List executions, the newest first, by status, plan, type and time."""
+    require_configured()
+    matching = islice(_matching(request), request.offset, request.offset + request.limit + 1)
+    found = [ListedExecution(**_values(summary)) for summary in matching]
+    return ExecutionsAnswer(executions=tuple(found[: request.limit]), more=len(found) > request.limit)
+
+
+@operation(kind=OperationKind.EXECUTION, permission="view_executions")
+def get_execution(context: Context, request: ExecutionReference) -> ExecutionAnswer:
+    """Return an execution's report, the process that carries it, and what it waits for.
+
+    Raises:
+        UnknownExecutionError: this Prefect API knows no such execution.
+    """
+    execution_id = execution_named(request.execution_id)
+    if (started := status.not_started(execution_id)) is not None:
+        return _without_report(started)
+    situation = status.execution_situation(execution_id)
+    run = find_started(execution_id)
+    return ExecutionAnswer(
+        **_values(situation.report),
+        initiated_by=(run.initiated_by if run else "") or None,
+        process=situation.process,
+        waiting_for=situation.waiting_for,
+        link=situation.link,
+    )
+
+
+@operation(kind=OperationKind.EXECUTION, permission="stop_recovery")
+def pause_execution(context: Context, request: PauseExecution) -> ControlAnswer:
+    """Launch nothing more for now; running jobs continue.
+
+    Raises:
+        UnknownExecutionError: this Prefect API knows no such execution.
+        ExecutionStateError: it has ended.
+    """
+    execution_id = execution_named(request.execution_id)
+    return _answer(execution_id, control.pause_execution(execution_id, by=request.by or context.caller))
+
+
+@operation(kind=OperationKind.EXECUTION, permission="start_recovery")
+def resume_execution(context: Context, request: ResumeExecution) -> ControlAnswer:
+    """Resume an execution that was paused or interrupted, or retry what failed of it.
+
+    Raises:
+        UnknownExecutionError: this Prefect API knows no such execution.
+        ExecutionStateError: it was cancelled, its instances were terminated, or no deployment can resume it.
+        NoDeploymentError: there is no such deployment.
+        RecoveryNotCompletedError: with `foreground`: it ended otherwise than COMPLETED.
+    """
+    execution_id = execution_named(request.execution_id)
+    if request.foreground:
+        require_foreground(context)
+    outcome = control.resume_execution(
+        execution_id,
+        by=request.by or context.caller,
+        deployment=request.deployment,
+        foreground=request.foreground,
+        take_over=request.take_over,
+        despite_cancel=request.despite_cancel,
+    )
+    return _answer(execution_id, outcome)
+
+
+@operation(kind=OperationKind.EXECUTION, permission="stop_recovery")
+def cancel_execution(context: Context, request: CancelExecution) -> ControlAnswer:
+    """Launch nothing more, follow running DRS jobs to their end, and close open gates.
+
+    Raises:
+        UnknownExecutionError: this Prefect API knows no such execution.
+        ExecutionStateError: it has ended.
+    """
+    execution_id = execution_named(request.execution_id)
+    outcome = control.cancel_execution(execution_id, by=request.by or context.caller, reason=request.reason)
+    return _answer(execution_id, outcome)
+
+
+def execution_named(name: str) -> str:
+    """The id of the execution that a request means.
+
+    Raises:
+        PrefectUnreachableError: no Prefect API is configured, or it cannot be reached.
+        UnknownExecutionError: no execution is called so.
+        UsageError: more than one is.
+    """
+    require_configured()
+    return named_execution(name)
+
+
+def _matching(request: ListExecutions) -> Iterator[ExecutionSummary]:
+    for summary in status.all_executions():
+        if (
+            (not request.status or summary.status in request.status)
+            and (request.plan_name is None or summary.plan_name.casefold() == request.plan_name.casefold())
+            and request.mode in {None, summary.mode}
+            and _within(summary.started_at, request)
+        ):
+            yield summary
+
+
+def _within(at: datetime, request: ListExecutions) -> bool:
+    after, before = request.started_after, request.started_before
+    return (after is None or at >= after) and (before is None or at < before)
+
+
+def _values(summary: ExecutionSummary | RecoveryReport) -> dict[str, Any]:
+    """The fields of a report or summary, its parts as they are, with `execution_type`."""
+    values = {name: getattr(summary, name) for name in type(summary).model_fields}
+    return {**values, "execution_type": summary.mode.upper()}
+
+
+def _without_report(run: StartedRun) -> ExecutionAnswer:
+    """An execution that has published no report, as its flow run tells of it."""
+    waits: tuple[Waiting, ...] = ()
+    if run.state_type in {"SCHEDULED", "PENDING"}:
+        what = "a worker of its work pool, which has not begun with its flow run yet"
+        waits = (Waiting(kind="process", what=what, since=run.created_at),)
+    return ExecutionAnswer(
+        execution_id=run.execution_id,
+        plan_name=run.plan_name,
+        mode=run.mode,
+        execution_type=run.mode.upper(),
+        status=status.status_of_started(run),
+        started_at=run.created_at,
+        ended_at=run.ended_at,
+        achieved_rto_seconds=None,
+        waves=(),
+        initiated_by=run.initiated_by or None,
+        process=ProcessReport(alive=run.state_type == "RUNNING", last_seen_at=None),
+        waiting_for=waits,
+        link=ui_link(run.execution_id),
+        message=" ".join(filter(None, (f"its flow run is {run.state}", run.message))),
+    )
+
+
+def _answer(execution_id: str, outcome: control.ControlOutcome) -> ControlAnswer:
+    return ControlAnswer(
+        execution_id=execution_id, outcome=outcome.outcome, message=outcome.message, report=outcome.report
+    )

@@ -1,0 +1,150 @@
+"""What every request passes before it reaches an endpoint, and what every response gets.
+
+In: an ASGI application. Out: the same application behind these rules: the Host header names this machine (otherwise a
+web page could reach the server by DNS rebinding), no web page of another origin sends requests, each caller keeps to
+its limit; each request has an id, a line in the log and a place in the metrics. A request id is taken from
+`X-Request-Id` where that is a plain word, and made otherwise. Neither log nor metrics hold values of a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import uuid
+from contextvars import ContextVar
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.operations.invocation import error_body
+from prefect_drs.rest.errors import (
+    RETRY_SECONDS,
+    ForeignOriginError,
+    TooManyRequestsError,
+    status_of,
+)
+from prefect_drs.rest.service import Service
+
+LOGGER = logging.getLogger("prefect_drs.rest")
+REQUEST_ID = "X-Request-Id"
+UNKNOWN_ROUTE = "(no route)"
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+UNLIMITED = frozenset({"/health", "/ready", "/metrics"})
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SAME_SITE = frozenset({"same-origin", "none"})
+
+request_id: ContextVar[str] = ContextVar("request id", default="-")
+"""The id of the request that is being answered, also in the thread of its operation."""
+
+
+class Guard:
+    """The ASGI application behind the rules.
+
+    Args:
+        app: the application.
+        service: limits, metrics, caller.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID, "")
+        identity = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        token = request_id.set(identity)
+        began = self._service.options.now()
+        statuses: list[int] = []
+
+        async def identified(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+                _complete(MutableHeaders(scope=message), identity)
+            await send(message)
+
+        self._service.metrics.in_flight.inc()
+        try:
+            if (refusal := self._refusal(scope, headers)) is not None:
+                await error_response(refusal)(scope, receive, identified)
+            else:
+                await self._app(scope, receive, identified)
+        finally:
+            self._service.metrics.in_flight.dec()
+            self._record(scope, statuses[-1] if statuses else 0, self._service.options.now() - began)
+            request_id.reset(token)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> PrefectDrsError | None:
+        if (foreign := foreign_request(headers)) is not None:
+            return foreign
+        if scope["path"] in UNLIMITED:
+            return None
+        wait = self._service.rate.take(self._service.options.caller)
+        if wait == 0.0:
+            return None
+        self._service.metrics.limited.inc()
+        per_second = self._service.options.requests_per_second
+        return TooManyRequestsError(f"more than {per_second:g} requests a second; wait and retry", retry_after=wait)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+        method = scope["method"] if scope["method"] in {"GET", "POST", "PUT", "DELETE"} else "other"
+        self._service.metrics.answered(method, route, status, seconds)
+        LOGGER.info("%s %s %s %.0f ms caller %s", method, route, status, seconds * 1000, self._service.options.caller)
+
+
+def foreign_request(headers: Headers) -> ForeignOriginError | None:
+    """The refusal of a request for another host, or from a web page of another origin."""
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or _host_of(f"//{hosts[0]}") not in LOCAL_HOSTS:
+        return ForeignOriginError("the Host header must name this machine: localhost, 127.0.0.1 or [::1]")
+    origins = headers.getlist("origin")
+    if any(origin != f"http://{hosts[0]}" for origin in origins):
+        return ForeignOriginError("requests from web pages of another origin are refused")
+    if headers.get("sec-fetch-site", "none") not in _SAME_SITE:
+        return ForeignOriginError("requests from web pages of another site are refused")
+    return None
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return None
+    plain = parts.username is None and not (parts.path or parts.query or parts.fragment)
+    return parts.hostname if plain else None
+
+
+def error_response(error: Exception, *, conditional: bool = False) -> JSONResponse:
+    """The response of an error; of one that is not the package's own, it has the kind and the request's id only.
+
+    Args:
+        error: the error.
+        conditional: the request had If-Match.
+    """
+    body = error_body(error)
+    status = status_of(body["error"], conditional=conditional)
+    headers = {}
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        body["details"] = {**body["details"], "requestId": request_id.get()}
+    return JSONResponse(body, status, headers)
+
+
+def _complete(headers: MutableHeaders, identity: str) -> None:
+    headers[REQUEST_ID] = identity
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Cache-Control", "no-store")

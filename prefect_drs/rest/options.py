@@ -1,0 +1,48 @@
+"""The options of the REST face, and the state that one process of it holds.
+
+In: limits. Out: frozen values. `now` is the monotonic time in seconds; tests pass their own.
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from prefect_drs.core.clock import Clock, configured_clock
+
+MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class RestOptions:
+    """Limits of the REST face, and what it takes from outside.
+
+    Args:
+        caller: who all requests count as, until identities exist: this machine's user.
+        clock: the clock of the operations.
+        now: monotonic time in seconds, for limits and durations.
+        requests_per_second: requests of one caller in the long run.
+        burst: requests of one caller at once.
+        body_bytes: the longest accepted body.
+        threads: operations that run at the same time.
+        waiting: operations that may wait for a thread; further requests are refused (503).
+        streams: open streams of events at the same time.
+        event_poll_seconds: how often a stream looks for new events.
+        heartbeat_seconds: a stream without events sends a comment this often, so that proxies keep it open.
+        answers_kept: answers that are kept for repeated Idempotency-Keys; the oldest are forgotten first.
+    """
+
+    caller: str = field(default_factory=getpass.getuser)
+    clock: Clock = field(default_factory=configured_clock)
+    now: Callable[[], float] = time.monotonic
+    requests_per_second: float = 500.0
+    burst: int = 1000
+    body_bytes: int = 8 * MEBIBYTE
+    threads: int = 16
+    waiting: int = 200
+    streams: int = 100
+    event_poll_seconds: float = 1.0
+    heartbeat_seconds: float = 15.0
+    answers_kept: int = 10_000

@@ -1,0 +1,96 @@
+"""What one process of the REST face holds: its routes, its threads, its limits, its kept answers and metrics.
+
+In: options. Out: a `Service`, which the app and its endpoints share. Operations are sync functions: they run in a
+bounded number of threads, each with a `Context` of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import anyio
+import anyio.to_thread
+from pydantic import BaseModel
+
+from prefect_drs.operations import Context, Operation, find_operation
+from prefect_drs.operations.registry import read_index
+from prefect_drs.rest.errors import NotReadyError
+from prefect_drs.rest.idempotency import Answers
+from prefect_drs.rest.limits import RateLimit
+from prefect_drs.rest.metrics import Metrics
+from prefect_drs.rest.options import RestOptions
+from prefect_drs.rest.parameters import Parameter, parameters_of
+from prefect_drs.rest.routes import ROUTES, Route
+
+SHORT_READS = 4
+"""Threads for health and for streams of events."""
+
+_Value = TypeVar("_Value")
+
+
+class ServedRoute(NamedTuple):
+    """A route with its operation: what it takes and what it answers.
+
+    Args:
+        route: the row of the table.
+        operation: its operation.
+        model: the model of the operation's request.
+        parameters: where each field of the model comes from.
+    """
+
+    route: Route
+    operation: Operation
+    model: type[BaseModel]
+    parameters: tuple[Parameter, ...]
+
+
+def served_routes() -> tuple[ServedRoute, ...]:
+    """The routes whose operation is registered; imports their modules."""
+    known = {operation.name for operation in read_index()}
+    found = []
+    for route in ROUTES:
+        if route.operation in known:
+            operation = find_operation(route.operation)
+            model = operation.request
+            found.append(ServedRoute(route, operation, model, parameters_of(route, model)))
+    return tuple(found)
+
+
+class Service:
+    """The state that the endpoints of one process share.
+
+    Args:
+        options: limits, clock and caller.
+    """
+
+    def __init__(self, options: RestOptions) -> None:
+        self.options = options
+        self.routes = served_routes()
+        self.metrics = Metrics()
+        self.answers = Answers(options.answers_kept)
+        self.rate = RateLimit(options.requests_per_second, options.burst, options.now)
+        self.stopping = asyncio.Event()
+        self.streams = 0
+        self._threads = anyio.CapacityLimiter(options.threads)
+        self._short_reads = anyio.CapacityLimiter(SHORT_READS)
+
+    def context(self) -> Context:
+        """The context of one operation."""
+        return Context(caller=self.options.caller, clock=self.options.clock, files=False, foreground=False)
+
+    async def in_thread(self, function: Callable[..., _Value], *arguments: Any, **named: Any) -> _Value:
+        """Run a sync function in one of the threads.
+
+        Raises:
+            NotReadyError: too many wait for a thread already.
+        """
+        if self._threads.statistics().tasks_waiting >= self.options.waiting:
+            raise NotReadyError("the server has too many requests to work on; send this one again in a second")
+        return await anyio.to_thread.run_sync(partial(function, *arguments, **named), limiter=self._threads)
+
+    async def read(self, function: Callable[..., _Value], *arguments: Any) -> _Value:
+        """Run a short read in a thread; it does not wait for operations."""
+        return await anyio.to_thread.run_sync(partial(function, *arguments), limiter=self._short_reads)

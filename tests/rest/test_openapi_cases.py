@@ -1,0 +1,109 @@
+"""Generated requests against the OpenAPI document: no 5xx, no answer outside of its description, no request that hangs.
+
+Schemathesis makes valid and invalid requests for every operation. `make test` runs about 1,000 of them, the same ones
+each time. `PREFECT_DRS_REST_CASES=50000 make test PYTEST_ARGS="-k generated_requests"` runs 50,000 other ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode, checks
+from schemathesis.generation.case import Case
+from schemathesis.schemas import APIOperation
+
+from prefect_drs.rest.app import build_app
+from prefect_drs.rest.options import RestOptions
+from prefect_drs.rest.routes import ROUTES
+from tests.operations.estate import Stored
+from tests.rest.conftest import LOCAL
+from tests.rig import ACCOUNT
+
+DEFAULT = 1000
+CASES = int(os.environ.get("PREFECT_DRS_REST_CASES", DEFAULT))
+TAGS = sorted({route.tag for route in ROUTES})
+SLOW = {  # a flow run, or all regions of all accounts, for each request
+    "sync_source_server_inventory",
+    "sync_recovery_instances",
+    "get_combined_capacity",
+    "get_drs_account_capacity_all_regions",
+    "add_target_account",
+    "update_target_account",
+    "validate_target_account",
+    "discover_staging_accounts",
+    "sync_staging_accounts",
+    "sync_extended_source_servers",
+    "sync_launch_configs",
+}
+ALWAYS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+
+
+def check_operation(operation: APIOperation[Any, Any], count: int, known: dict[str, str]) -> None:
+    """Send `count` generated requests; every other valid one names things that exist."""
+    placed = {name: known[name] for name in known if f"{{{name}}}" in operation.path}
+    ways: list[tuple[GenerationMode, dict[str, str] | None]] = [
+        (GenerationMode.POSITIVE, None),
+        (GenerationMode.POSITIVE, placed or None),
+        (GenerationMode.NEGATIVE, None),
+    ]
+    if operation.method == "delete":
+        ways.pop(1)
+    for mode, path in ways:
+        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query or operation.headers):
+            continue
+        strategy = operation.as_strategy(generation_mode=mode, path_parameters=path)
+
+        @settings(
+            max_examples=max(1, count // len(ways)),
+            derandomize=CASES == DEFAULT,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=strategy)
+        def send(case: Case) -> None:
+            case.call_and_validate(base_url=LOCAL, checks=ALWAYS)
+
+        send()
+
+
+@functools.cache
+def generated() -> list[APIOperation[Any, Any]]:
+    """The operations of the document, as Schemathesis reads them, of one application for all tests."""
+    app = build_app(RestOptions(caller="ada", requests_per_second=1e6, burst=10**9))
+    schema = schemathesis.openapi.from_dict(app.openapi())
+    schema.app = app
+    return [result.ok() for result in schema.get_all_operations()]
+
+
+@pytest.mark.parametrize("tag", [*TAGS, "service"])
+def test_generated_requests_get_answers_that_the_document_describes(stored: Stored, tag: str):
+    (server,) = stored.servers("web")
+    stored.group("web-servers", [server])
+    stored.plan("three-tier", "web-servers")
+    known = {
+        "groupId": "web-servers",
+        "serverId": server,
+        "planId": "three-tier",
+        "accountId": ACCOUNT,
+        "targetAccountId": ACCOUNT,
+    }
+    operations = generated()
+    share = CASES / len(operations)
+    for operation in operations:
+        raw = operation.definition.raw
+        if tag in raw["tags"]:
+            slow = raw["operationId"] in SLOW
+            check_operation(operation, round(share / 6 if slow else share * 1.15), known)

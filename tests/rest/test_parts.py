@@ -1,0 +1,175 @@
+"""The parts of the REST face by themselves: limits, kept answers, pages, versions, addresses, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.responses import JSONResponse
+from starlette.testclient import TestClient
+
+from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.rest import paging
+from prefect_drs.rest.app import build_app
+from prefect_drs.rest.idempotency import Answers, fingerprint
+from prefect_drs.rest.limits import RateLimit
+from prefect_drs.rest.options import RestOptions
+from prefect_drs.rest.routes import Route
+from prefect_drs.rest.server import bind
+from tests.rest.conftest import LOCAL
+
+
+class Time:
+    """A time that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_caller_may_send_a_burst_and_then_so_many_a_second():
+    time = Time()
+    limit = RateLimit(2.0, 3, time)
+    assert [limit.take("ada") for _ in range(3)] == [0.0] * 3
+    assert limit.take("ada") == 0.5
+    assert limit.take("bob") == 0.0
+    time.seconds = 0.5
+    assert limit.take("ada") == 0.0
+    assert limit.take("ada") > 0.0
+
+
+@given(st.lists(st.floats(0, 5), max_size=60))
+def test_no_caller_ever_sends_more_than_burst_and_rate_allow(pauses: list[float]):
+    time = Time()
+    limit, passed = RateLimit(1.0, 5, time), 0
+    for pause in pauses:
+        time.seconds += pause
+        passed += limit.take("ada") == 0.0
+    assert passed <= 5 + time.seconds
+
+
+def test_requests_over_the_limit_are_refused_with_the_time_to_wait():
+    time = Time()
+    with TestClient(build_app(RestOptions(requests_per_second=0.1, burst=1, now=time)), base_url=LOCAL) as client:
+        assert client.get("/nowhere").status_code == 404
+        refused = client.get("/nowhere")
+        assert (refused.status_code, refused.json()["error"]) == (429, "TOO_MANY_REQUESTS")
+        assert 10 <= int(refused.headers["Retry-After"]) <= 11
+        assert client.get("/health").status_code == 200
+        time.seconds = 10.0
+        assert client.get("/nowhere").status_code == 404
+
+
+def once(answers: Answers, key: str, mark: str, made: list[int]):
+    async def answer() -> JSONResponse:
+        await asyncio.sleep(0)
+        made.append(1)
+        return JSONResponse({"number": len(made)}, 202, {"Location": "/x"})
+
+    return answers.once("ada", key, mark, answer)
+
+
+def test_requests_with_one_key_at_the_same_time_are_carried_out_once():
+    made: list[int] = []
+
+    async def run():
+        answers = Answers(10)
+        return await asyncio.gather(*(once(answers, "k", "same", made) for _ in range(50)))
+
+    responses = asyncio.run(run())
+    assert made == [1]
+    assert {bytes(response.body) for response in responses} == {b'{"number":1}'}
+    assert {response.headers["location"] for response in responses} == {"/x"}
+
+
+def test_a_key_is_for_one_request_and_a_failed_one_is_forgotten():
+    made: list[int] = []
+
+    async def fail():
+        raise PrefectDrsError("no")
+
+    async def run():
+        answers = Answers(1)
+        with pytest.raises(PrefectDrsError, match="no"):
+            await answers.once("ada", "k", "one", fail)
+        await once(answers, "k", "two", made)
+        with pytest.raises(PrefectDrsError) as refused:
+            await once(answers, "k", "three", made)
+        assert refused.value.code == "CONFLICT_ERROR"
+        await answers.once("bob", "k", "three", fail_not)
+        with pytest.raises(PrefectDrsError, match="visible ASCII"):
+            await once(answers, "two words", "x", made)
+        await once(answers, "k", "three", made)  # the older one was forgotten
+
+    async def fail_not():
+        return JSONResponse({})
+
+    asyncio.run(run())
+    assert made == [1, 1]
+
+
+def test_a_fingerprint_does_not_depend_on_the_order_of_members():
+    assert fingerprint("POST", "/x", {"a": 1, "b": 2}) == fingerprint("POST", "/x", {"b": 2, "a": 1})
+    assert fingerprint("POST", "/x", {"a": 1}) != fingerprint("POST", "/x", {"a": True})
+
+
+ITEMS = st.lists(
+    st.fixed_dictionaries(
+        {"kind": st.none() | st.integers(0, 3) | st.sampled_from(["a", "b"]), "id": st.uuids().map(str)}
+    ),
+    max_size=20,
+    unique_by=lambda item: item["id"],
+)
+
+
+@given(ITEMS, st.integers(1, 5), st.booleans())
+def test_pages_hold_every_item_once_and_in_order(items: list[dict], limit: int, descending: bool):
+    route = Route("GET", "/x", "x", items="items", sort=("kind", "id"))
+    found, after = [], None
+    while True:
+        got = paging.page(items, route, paging.PageRequest(limit, after, "kind", descending, {}))
+        found += got.items
+        assert got.total == len(items)
+        if got.next_token is None:
+            break
+        faults: list[dict[str, str]] = []
+        after = paging._after(got.next_token, "-kind" if descending else "kind", faults)
+        assert not faults
+    whole = paging.page(items, route, paging.PageRequest(100, None, "kind", descending, {})).items
+    assert found == whole
+    assert sorted(item["id"] for item in found) == sorted(item["id"] for item in items)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "", "127.0.0.2"])
+def test_an_address_outside_of_this_machine_is_refused(host: str):
+    with pytest.raises(UsageError, match="access policy"):
+        bind(host, 0)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none_is_refused(port: int):
+    with pytest.raises(UsageError, match="--port"):
+        bind("127.0.0.1", port)
+
+
+def test_a_port_that_is_taken_is_named():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(UsageError, match="another --port"):
+            bind("127.0.0.1", other.getsockname()[1])
+
+
+def test_metrics_name_routes_and_no_values():
+    with TestClient(build_app(RestOptions(caller="ada")), base_url=LOCAL) as client:
+        client.put("/recovery-plans/secret-plan", json={})
+        client.get("/secret-path")
+        text = client.get("/metrics").text
+    line = 'prefect_drs_http_requests_total{method="PUT",route="/recovery-plans/{planId}",status="400"} 1.0'
+    assert line in text
+    assert "secret" not in text
