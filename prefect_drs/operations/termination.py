@@ -14,7 +14,7 @@ from prefect.logging import get_logger
 
 from prefect_drs.aws.location import Location
 from prefect_drs.core.clock import Clock, configured_clock
-from prefect_drs.execution.events import Event, InstancesTerminated
+from prefect_drs.execution.events import Event, ExecutionStarted, InstancesTerminated
 from prefect_drs.execution.view import report_of
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.orchestration.client import UNREACHABLE
@@ -26,7 +26,7 @@ from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery import termination
 from prefect_drs.recovery.instances import Found, find_instances
 from prefect_drs.recovery.termination import TerminationResult
-from prefect_drs.report.model import RecoveryReport
+from prefect_drs.report.situation import ProcessReport, Situation
 
 _logger = get_logger("prefect_drs.operations.termination")
 
@@ -82,7 +82,7 @@ def terminate_execution(
         for event in _gone_before(found, events, clock):
             record(event)
         if events:
-            _republish(report_of(journal.read()))
+            _republish(journal.read())
     forget_lease(execution_id)
     return result
 
@@ -105,9 +105,11 @@ def _gone_before(found: Found, events: Sequence[Event], clock: Clock) -> list[Ev
     ]
 
 
-def _republish(report: RecoveryReport) -> None:
+def _republish(events: Sequence[Event]) -> None:
     """Let `status` on other machines show what is terminated; the instances are gone whether Prefect hears or not."""
+    started = next(event for event in events if isinstance(event, ExecutionStarted))
+    situation = Situation(report_of(events), ProcessReport(alive=False, last_seen_at=None), ())
     try:
-        republish(report)
+        republish(situation, started.runbook)
     except UNREACHABLE as error:
         _logger.warning("Prefect did not store the report after the termination: %s", error)
