@@ -116,9 +116,7 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(
     running = until(
         lambda: found if job in (found := Status(rehearsal, execution_id)).text else None, "the job is in the report"
     )
-    assert running.data["status"] == "IN_PROGRESS"
-    assert running.data["process"]["alive"]
-    assert running.waits == []
+    assert (running.data["status"], running.data["process"]["alive"], running.waits) == ("IN_PROGRESS", True, [])
     assert f"DRS runs 1 job(s): {job} (wave 1, 1 servers)." in running.text
     assert "RTO so far" in running.text
     assert "simulated time of the sandbox" in running.text
@@ -139,7 +137,6 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(
     assert paused.returncode == 0, paused.stderr
     stopped = comes_to(rehearsal, execution_id, ("approval", 2), ("approval", 3), ("pause", None))
     assert "the end of the pause by ada: nothing new is launched, since" in squeezed(stopped.text)
-    assert "Paused by ada" in stopped.page()
     onlooker.sees("paused", execution_id)
     assert stopped.commands[-1] == f"prefect-drs resume {execution_id}"
     resumed = rehearsal.cli("resume", "latest")
@@ -164,7 +161,6 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(
     gone = Status(rehearsal, execution_id)
     assert {s["launchStatus"] for wave in gone.data["waves"] for s in wave["servers"]} == {"TERMINATED"}
     assert gone.data["terminated"]["by"] == "bob"
-    assert "Terminated by bob" in gone.page()
     onlooker.sees("terminated", execution_id)
     assert re.search(rf"bob terminated it at {UTC_TIME}: 3 instance\(s\) are gone", squeezed(gone.text))
     assert gone.data["status"] == "COMPLETED"
