@@ -35,7 +35,7 @@ class Shown:
 
 def table() -> dict[str, Shown]:
     """The table of the documentation by situation."""
-    text = (ROOT / "docs/operating.md").read_text(encoding="utf-8").split(f"{HEADING}\n")[1].split("\n## ")[0]
+    text = (ROOT / "docs/operating.md").read_text(encoding="utf-8").split(f"{HEADING}\n")[1].split("\n##")[0]
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
     return {row[0]: Shown(*map(_patterns, row[1:])) for row in rows[2:]}
 
