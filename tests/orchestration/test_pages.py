@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from queue import Queue
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -160,37 +161,38 @@ def test_a_process_that_is_stopped_says_last_that_the_execution_has_none() -> No
     assert str(card).startswith(f"**No process carries it**: run `prefect-drs resume {execution_id}`\n")
 
 
-def test_the_pages_are_there_at_a_gate_and_the_gate_says_what_it_launches(rig: Rig) -> None:
+def test_the_pages_are_there_at_a_gate_and_the_gate_says_what_it_launches(
+    rig: Rig, beside: Callable[..., Future[Any]]
+) -> None:
     manifest = rig.manifest({1: WaveSpec(2, gate=True)})
     opened: Queue[PendingGate] = Queue()
-    with ThreadPoolExecutor(1) as beside:
-        drill = beside.submit(compile_plan(manifest, on_waiting=opened.put), mode="drill")
-        gate = opened.get(timeout=60)
-        execution_id = gate.execution_id
-        pages = until(lambda: found if "plan-report" in (found := shown_at(execution_id)) else None, "the pages")
-        assert {str(artifact.type) for artifact in pages.values()} <= KNOWN_TYPES
-        assert set(pages) == {"plan-report", "plan-waves", "plan-servers", "plan-wave-1"}
-        assert next(iter(pages)) == "plan-report", "the UI lists it first"
-        assert "data:image/svg+xml;base64," in str(pages["plan-waves"].data)
-        until(lambda: "**At a gate**" in str(shown_at(execution_id)["plan-report"].description) or None, "the gate")
+    drill = beside(compile_plan(manifest, on_waiting=opened.put), "drill")
+    gate = opened.get(timeout=60)
+    execution_id = gate.execution_id
+    pages = until(lambda: found if "plan-report" in (found := shown_at(execution_id)) else None, "the pages")
+    assert {str(artifact.type) for artifact in pages.values()} <= KNOWN_TYPES
+    assert set(pages) == {"plan-report", "plan-waves", "plan-servers", "plan-wave-1"}
+    assert next(iter(pages)) == "plan-report", "the UI lists it first"
+    assert "data:image/svg+xml;base64," in str(pages["plan-waves"].data)
+    until(lambda: "**At a gate**" in str(shown_at(execution_id)["plan-report"].description) or None, "the gate")
 
-        launches = f"2 drill instances in 1 job, {ACCOUNT}/{REGION}: w1-000, w1-001"
-        prompt = (
-            f"Waits for approval of wave 1 wave 1: {launches}. To answer: Resume on this page, or prefect-drs approve "
-            f"{execution_id} --wave 1"
-        )
-        state = flow_run(gate.flow_run_id).state
-        assert state is not None
-        assert state.message == prompt
-        page = until(lambda: shown_at(gate.flow_run_id).get("plan-gate-1"), "the gate's page")
-        assert str(page.description).startswith("**Press Resume** to answer")
-        assert f"Approving launches {launches}." in str(page.data)
-        with get_client(sync_client=True) as client:
-            logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[gate.flow_run_id])))
-        assert prompt in {log.message for log in logs}
+    launches = f"2 drill instances in 1 job, {ACCOUNT}/{REGION}: w1-000, w1-001"
+    prompt = (
+        f"Waits for approval of wave 1 wave 1: {launches}. To answer: Resume on this page, or prefect-drs approve "
+        f"{execution_id} --wave 1"
+    )
+    state = flow_run(gate.flow_run_id).state
+    assert state is not None
+    assert state.message == prompt
+    page = until(lambda: shown_at(gate.flow_run_id).get("plan-gate-1"), "the gate's page")
+    assert str(page.description).startswith("**Press Resume** to answer")
+    assert f"Approving launches {launches}." in str(page.data)
+    with get_client(sync_client=True) as client:
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[gate.flow_run_id])))
+    assert prompt in {log.message for log in logs}
 
-        answer_gate(execution_id, 1, Decision.APPROVED, "Ada")
-        assert drill.result().status is ExecutionStatus.COMPLETED
+    answer_gate(execution_id, 1, Decision.APPROVED, "Ada")
+    assert drill.result(timeout=60).status is ExecutionStatus.COMPLETED
     assert shown_at(gate.flow_run_id)["plan-gate-1"].description == "**Approved by Ada**"
     ended = shown_at(execution_id)
     assert set(ended) == set(pages)

@@ -261,9 +261,9 @@ def record_decision(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer)
     final, current = final_state(decided), run.state
     if current is None or (current.type, current.name, current.message) != (final.type, final.name, final.message):
         client.set_flow_run_state(run_id, final, force=True)
-        with not_raising():
-            gate = pending_gate(run)
-            show_answer(run_id, gate.plan_name, gate.wave_number, gate.wave_name, final.message or str(final.name))
+    with not_raising():
+        gate = pending_gate(run)
+        show_answer(run_id, gate.plan_name, gate.wave_number, gate.wave_name, final.message or str(final.name))
     return decided
 
 

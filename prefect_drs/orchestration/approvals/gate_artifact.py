@@ -19,7 +19,7 @@ from prefect.logging import get_logger
 
 from prefect_drs.core.escaping import artifact_key
 from prefect_drs.orchestration.client import quick_client
-from prefect_drs.orchestration.storage.pages import find_pages, store_page
+from prefect_drs.orchestration.storage.pages import find_pages, page_of, store_page
 from prefect_drs.recovery.ports import GateRequest
 from prefect_drs.report.gate_page import closed_gate_page, gate_page, gate_prompt, lost_gate_page
 from prefect_drs.report.run_page import RunPage
@@ -78,8 +78,11 @@ def _show(run_id: UUID, plan_name: str, wave_number: int, page: RunPage, *, crea
     key = artifact_key(plan_name, f"gate-{wave_number}")
     with quick_client() as client:
         former = find_pages(client, [run_id], [key]).get((run_id, key))
-        if former is not None or create:
-            store_page(client, run_id, key, page, None if former is None else former.id)
+        if former is None:
+            if create:
+                store_page(client, run_id, key, page)
+        elif page_of(former) != page:
+            store_page(client, run_id, key, page, former.id)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ Must never: write a page that has not changed; be called by anything that a laun
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -16,7 +17,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_drs.report.run_page import RunPage
 
@@ -55,7 +56,7 @@ class RunPages:
         """
         if self._written is None:
             former = find_pages(client, self._runs, pages)
-            self._written = {place: (artifact.id, _page_of(artifact)) for place, artifact in former.items()}
+            self._written = {place: (artifact.id, page_of(artifact)) for place, artifact in former.items()}
         self._last = now
         for key, page in pages.items():
             for run_id in self._runs:
@@ -96,13 +97,15 @@ def store_page(client: SyncPrefectClient, run_id: UUID, key: str, page: RunPage,
         try:
             client.update_artifact(id, ArtifactUpdate(data=page.markdown, description=page.card))
             return id
-        except ObjectNotFound:  # somebody deleted it in the UI
-            pass
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.NOT_FOUND:  # otherwise somebody deleted it in the UI
+                raise
     created = ArtifactCreate(type=MARKDOWN, key=key, description=page.card, data=page.markdown, flow_run_id=run_id)
     return client.create_artifact(created).id
 
 
-def _page_of(artifact: Artifact) -> RunPage | None:
+def page_of(artifact: Artifact) -> RunPage | None:
+    """The page that an artifact shows; None where it is something else."""
     if artifact.description is None or not isinstance(artifact.data, str):
         return None
     return RunPage(artifact.description, artifact.data)
