@@ -30,26 +30,26 @@ class RunPage:
 
 
 def run_pages(situation: Situation, runbook: Runbook) -> dict[str, RunPage]:
-    """The pages of an execution by name, the most important one last: the UI shows the newest artifact first.
+    """The pages of an execution by name. The UI lists artifacts in any order, so every card says how it stands.
 
     `servers`: every server; `waves`: the wave graph and the waves; `report`: what to do now, and the whole report.
     """
     report = situation.report
-    plan = plan_line(runbook)
+    plan, now = plan_line(runbook), now_line(situation)
     picture = f"![wave graph]({data_url(wave_graph_svg(report, runbook))})"
     launched, servers = sum(wave.launched for wave in report.waves), sum(len(wave.servers) for wave in report.waves)
     over = sum(wave.status.over for wave in report.waves)
     return {
         "servers": RunPage(
-            f"{launched} of {counted(servers, 'server')} launched\n\n{plan}",
+            f"{launched} of {counted(servers, 'server')} launched\n\n{now}",
             paragraphs("# Servers", server_table(report)),
         ),
         "waves": RunPage(
-            f"{over} of {counted(len(report.waves), 'wave')} over\n\n{plan}",
+            f"{over} of {counted(len(report.waves), 'wave')} over\n\n{now}",
             paragraphs("# Waves", picture, wave_table(report.waves)),
         ),
         "report": RunPage(
-            f"{now_line(situation)}\n\n{plan}",
+            f"{now}\n\n{plan}",
             report_summary(report, f"**The plan:** {plan}", "## What to do now", bullets(what_to_do(situation))),
         ),
     }

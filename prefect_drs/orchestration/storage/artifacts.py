@@ -115,7 +115,7 @@ class ReportPublisher:
         self._done = threading.Event()
         self._report: _Artifact | None = None  # made once the first event names the execution
         self._summary: _Artifact | None = None
-        self._waves: dict[int, _Artifact] | None = None
+        self._waves: dict[int, _Artifact] = {}
         self._pages: RunPages | None = None
         self._pages_differ = False  # from what was published last
         self._gates: dict[int, OpenGate] = {}
@@ -199,7 +199,12 @@ class ReportPublisher:
         with self._lock:
             if not self._fold.started:
                 return
-            report, runbook, waves, gates = self._fold.report(), self._fold.runbook, self._waves, dict(self._gates)
+            report, runbook, waves, gates = (
+                self._fold.report(),
+                self._fold.runbook,
+                dict(self._waves),
+                dict(self._gates),
+            )
         if self._report is None or self._summary is None or self._pages is None:
             execution_id, run_id = report.execution_id, self._flow_run_id or report.execution_id
             self._report = _Artifact(DATA_TYPE, report_key(execution_id), _about(report), run_id)
@@ -210,10 +215,9 @@ class ReportPublisher:
             summary = ExecutionSummary.of(report, seen_at=datetime.now(UTC))
             self._summary.publish(client, summary.model_dump_json(by_alias=True))
             for wave in report.waves:
-                if (artifact := (waves or {}).get(wave.wave_number)) is not None:
+                if (artifact := waves.get(wave.wave_number)) is not None:
                     artifact.publish(client, 100.0 * wave.launched / max(1, len(wave.servers)))
-            # The UI lists the newest artifact first, so the pages are made after those of the waves.
-            due = self._pages_differ and waves is not None and not self._pages.seconds_left(self._seconds())
+            due = self._pages_differ and not self._pages.seconds_left(self._seconds())
             if last or due:
                 self._publish_pages(client, self._pages, _keyed_pages(self._situation(report, gates), runbook))
 

@@ -51,7 +51,7 @@ class RunPages:
 
         Args:
             client: the Prefect API.
-            pages: by artifact key, in the order in which they are made.
+            pages: by artifact key.
             now: as in `seconds_left`.
         """
         if self._written is None:
