@@ -203,7 +203,7 @@ class V1FlowRunPage(FlowRunPage):
     def open_artifact(self, key: str) -> Locator:
         title = self.page.locator(".artifact-card__title", has_text=re.compile(f"^{key}$"))
         self.page.locator(".artifact-card").filter(has=title).click()
-        shown = self.page.locator("article.markdown-renderer, .artifact-data-markdown").last
+        shown = self.page.locator(".artifact-data-markdown").first
         expect(shown).to_be_visible(timeout=PATIENCE_MILLISECONDS)
         return shown
 
