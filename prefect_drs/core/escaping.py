@@ -27,6 +27,10 @@ SUBJECT_AT_MOST = 99
 """SNS, Publish: a subject is ASCII without line breaks or control characters, shorter than 100 characters."""
 KEY_AT_MOST = 60
 """Characters of a Prefect key before the hash suffix of shortened names."""
+CARD_AT_MOST = 24
+"""Characters of a plan's part of an artifact key: with the page's name, two lines of a card in the Prefect UI."""
+CARD_WORD_AT_MOST = 16
+"""Characters between two dashes of such a key: a card breaks lines at dashes only."""
 MERMAID_LABEL_AT_MOST = 100
 
 _BANNED_IN_FLOW_NAMES = str.maketrans(dict.fromkeys("/%&<>", "-"))
@@ -90,6 +94,22 @@ def prefect_key(name: str) -> str:
         return slug
     digits = hashlib.sha256(name.casefold().encode(errors="surrogatepass")).hexdigest()[:8]
     return "-".join(filter(None, (slug[:KEY_AT_MOST].rstrip("-"), digits)))
+
+
+def artifact_key(plan_name: str, page: str) -> str:
+    """The key of one of a plan's artifacts that people read, short enough for its card in the Prefect UI.
+
+    Other names have other keys, as with `prefect_key`; a name that is too long for a card ends in a hash suffix.
+
+    Args:
+        plan_name: the plan.
+        page: the artifact's own part, such as `waves`: lower-case letters, digits and dashes.
+    """
+    key = prefect_key(plan_name)
+    if len(key) > CARD_AT_MOST or max(map(len, key.split("-"))) > CARD_WORD_AT_MOST:
+        digits = hashlib.sha256(plan_name.casefold().encode(errors="surrogatepass")).hexdigest()[:8]
+        key = f"{key[: CARD_WORD_AT_MOST - 1].rstrip('-')}-{digits}"
+    return f"{key}-{page}"
 
 
 def aws_tag_value(text: str) -> str:

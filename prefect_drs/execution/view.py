@@ -27,7 +27,7 @@ from prefect_drs.report.model import (
     WaveReport,
     WaveStatus,
 )
-from prefect_drs.runbook import RunbookServer
+from prefect_drs.runbook import Runbook, RunbookServer
 from prefect_drs.runbook.launch_settings import sized_by_drs
 
 
@@ -100,6 +100,17 @@ class ReportFold:
     def started(self) -> bool:
         """Whether there is anything to report."""
         return self._state is not None
+
+    @property
+    def runbook(self) -> Runbook:
+        """What the execution is to do.
+
+        Raises:
+            ValueError: no ExecutionStarted has been applied.
+        """
+        if self._state is None:
+            raise ValueError("no ExecutionStarted was applied: nothing can be reported")
+        return self._state.runbook
 
     def report(self) -> RecoveryReport:
         """The report as things stand.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from prefect_drs.core.clock import configured_clock, is_simulated, wall_time_of
-from prefect_drs.orchestration.approvals.answers import PendingGate, pending_gates
+from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client, shared_client
 from prefect_drs.orchestration.executions.lease import held_executions, is_held
@@ -29,7 +29,7 @@ from prefect_drs.orchestration.flow.deployed import StartedRun, find_started, li
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
-from prefect_drs.report.situation import OpenGate, ProcessReport, Situation, situation
+from prefect_drs.report.situation import ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
 
 LATEST = 50
@@ -50,7 +50,7 @@ def execution_situation(execution_id: str) -> Situation:
             report = finalize_cancelled(execution_id) or report
         if report.ended_at is not None:
             return Situation(report, ProcessReport(alive=False, last_seen_at=seen_at), (), ui_link(execution_id))
-        gates = [_open_gate(gate) for gate in pending_gates(execution_id)]
+        gates = [gate.as_open_gate() for gate in pending_gates(execution_id)]
         suspended = not alive and waits_for_worker(execution_id)
     clock, simulated = configured_clock(), report.simulated_time
 
@@ -123,10 +123,6 @@ def waits_for_worker(execution_id: str) -> bool:
     with prefect_client() as client:
         runs = all_flow_runs_of(client, execution_id)
     return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)
-
-
-def _open_gate(gate: PendingGate) -> OpenGate:
-    return OpenGate(gate.wave_number, gate.wave_name, gate.since, gate.until, gate.link)
 
 
 def latest_reports() -> list[RecoveryReport]:

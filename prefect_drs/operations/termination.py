@@ -19,7 +19,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, configured_clock
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.execution.events import Event, InstancesTerminated, TerminationStarted
+from prefect_drs.execution.events import Event, ExecutionStarted, InstancesTerminated, TerminationStarted
 from prefect_drs.execution.view import report_of
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.orchestration.client import UNREACHABLE
@@ -31,7 +31,7 @@ from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery import termination
 from prefect_drs.recovery.instances import Found, StillActiveError, TerminationRefusedError, find_instances
 from prefect_drs.recovery.termination import TerminationResult
-from prefect_drs.report.model import RecoveryReport
+from prefect_drs.report.situation import ProcessReport, Situation
 
 
 class TerminationState(enum.StrEnum):
@@ -122,7 +122,7 @@ def terminate_execution(
         for event in _gone_before(found, events, clock):
             record(event)
         if events:
-            _republish(report_of(journal.read()))
+            _republish(journal.read())
     forget_lease(execution_id)
     return result
 
@@ -201,9 +201,11 @@ def _gone_before(found: Found, events: Sequence[Event], clock: Clock) -> list[Ev
     ]
 
 
-def _republish(report: RecoveryReport) -> None:
+def _republish(events: Sequence[Event]) -> None:
     """Let `status` on other machines show what is terminated; the instances are gone whether Prefect hears or not."""
+    started = next(event for event in events if isinstance(event, ExecutionStarted))
+    situation = Situation(report_of(events), ProcessReport(alive=False, last_seen_at=None), ())
     try:
-        republish(report)
+        republish(situation, started.runbook)
     except UNREACHABLE as error:
         _logger.warning("Prefect did not store the report after the termination: %s", error)

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from prefect_drs.core.clock import Clock
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.ports import Decision, Gate, GateRequest
+from prefect_drs.report.gate_page import launch_line
 from prefect_drs.report.markdown import gate_summary
 from prefect_drs.report.model import RecoveryReport, WaveStatus
 
@@ -132,6 +133,7 @@ def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta =
                 wave_name=wave.wave_name,
                 summary=gate_summary(engine.runbook, wave_number, engine.report()),
                 timeout=max(left, timedelta()),
+                launches=launch_line(engine.runbook, wave_number),
             )
         )
         engine.gate_answered(wave_number, answer)

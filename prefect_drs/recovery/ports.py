@@ -29,6 +29,7 @@ class GateRequest:
         summary: Markdown for the form: servers, changes, what has run.
         timeout: how long the gate waits; then the answer is TIMED_OUT. Zero where its deadline passed while no process
             waited: then only an answer that was given before the deadline counts.
+        launches: what approving launches, as plain text in one line.
     """
 
     execution_id: str
@@ -38,6 +39,7 @@ class GateRequest:
     wave_name: str
     summary: str
     timeout: timedelta
+    launches: str = ""
 
 
 class Gate(Protocol):

@@ -229,8 +229,13 @@ def clock_time(at: datetime | None, begun: datetime | None = None) -> str:
     return f"{at:%H:%M:%S}" if begun is None or at.date() == begun.date() else f"{at:%m-%d %H:%M:%S}"
 
 
-def report_summary(report: RecoveryReport) -> str:
-    """The whole report as a page: how it ended, the waves, the servers, the jobs."""
+def report_summary(report: RecoveryReport, *lead: str) -> str:
+    """The whole report as a page: how it stands or ended, the waves, the servers, the jobs.
+
+    Args:
+        report: what to show.
+        lead: paragraphs of Markdown that come right after the headline.
+    """
     reached = report.achieved_rto_seconds
     rto = f"The last server was up {duration(reached)} after the start." if reached else "No server was launched."
     age = report.achieved_rpo_seconds
@@ -239,6 +244,7 @@ def report_summary(report: RecoveryReport) -> str:
     checks = check_table(report)
     return _paragraphs(
         f"# {markdown_text(report.plan_name)}: {report.mode} {report.status}",
+        *lead,
         f"Execution `{report.execution_id}`. {rto}{rpo}",
         "\n".join(
             f"- **waived {finding.code}**: {markdown_text(finding.message)}. "

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.report.model import DelayCause, RecoveryReport, WaveStatus
+from prefect_drs.report.model import DelayCause, RecoveryReport, WaveReport, WaveStatus
 
 WaitKind = Literal["approval", "pause", "process"] | DelayCause
 
@@ -56,6 +56,14 @@ class OpenGate:
 
 
 @dataclass(frozen=True, slots=True)
+class NextStep:
+    """What a person may do after the end. `why`: what for, in words; `command`: what to run."""
+
+    why: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """An execution as it stands.
 
@@ -65,6 +73,7 @@ class Situation:
         waiting_for: what it waits for; empty where it has ended or nothing holds it up.
         link: its page in the Prefect UI; None where no UI is known.
         now: the time by the report's clock; None where that clock cannot be read here.
+        suspended: its flow run is Suspended or scheduled: no process is held, and a worker carries it on.
     """
 
     report: RecoveryReport
@@ -72,6 +81,31 @@ class Situation:
     waiting_for: tuple[Waiting, ...]
     link: str | None = None
     now: datetime | None = None
+    suspended: bool = False
+
+    @property
+    def next_step(self) -> NextStep | None:
+        """What a person may do about an execution that has ended; None where nothing is left to do, or it runs."""
+        report = self.report
+        if report.ended_at is None or report.terminated is not None:
+            return None
+        if report.cancelled is not None:
+            return NextStep("to go on despite the cancel", f"prefect-drs resume {report.execution_id} --despite-cancel")
+        if any(_may_be_tried_again(wave) for wave in report.waves):
+            return NextStep("to try again what did not complete", f"prefect-drs resume {report.execution_id}")
+        if report.mode == "drill" and any(wave.launched for wave in report.waves):
+            return NextStep("to end the drill's instances", f"prefect-drs terminate {report.execution_id}")
+        return None
+
+    @property
+    def running_jobs(self) -> tuple[str, ...]:
+        """The DRS jobs that run, each with its wave and the number of its servers."""
+        return tuple(
+            f"{job.job_id} (wave {wave.wave_number}, {len(job.server_ids)} servers)"
+            for wave in self.report.waves
+            for job in wave.jobs
+            if job.ended_at is None
+        )
 
     def to_json(self) -> str:
         """The report as JSON, with `process` and `waitingFor`."""
@@ -113,7 +147,13 @@ def situation(
             *_for_resume(report, wall),
             *_for_room(report, wall),
         )
-    return Situation(report, process, waits, link, now)
+    return Situation(report, process, waits, link, now, suspended)
+
+
+def _may_be_tried_again(wave: WaveReport) -> bool:
+    """Whether `resume` of the ended execution tries the wave again: it failed, or nobody answered its gate in time."""
+    timed_out = wave.approval is not None and wave.approval.decision == "TIMED_OUT"
+    return wave.status is WaveStatus.FAILED or (wave.status is WaveStatus.CANCELLED and timed_out)
 
 
 def _for_process(report: RecoveryReport, process: ProcessReport, *, suspended: bool) -> Iterator[Waiting]:

@@ -11,7 +11,6 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.situation import Situation, Waiting
 from prefect_drs.report.terminal import headline, report_body
 from prefect_drs.report.text import duration
@@ -36,6 +35,7 @@ def situation_view(situation: Situation, now: datetime) -> RenderableType:
         *lines,
         *([Text("\nIt waits for", "bold")] if waits else []),
         *waits,
+        *_next_step(situation),
         *report_body(report),
     )
 
@@ -48,22 +48,15 @@ def _what_happens(situation: Situation) -> Iterator[str]:
     if report.terminated is not None:
         gone = sum(server.terminated_at is not None for wave in report.waves for server in wave.servers)
         yield f"{report.terminated.by} terminated it at {_utc(report.terminated.at)}: {gone} instance(s) are gone."
-    jobs = _running_jobs(report)
+    jobs = situation.running_jobs
     if jobs:
         yield f"DRS runs {len(jobs)} job(s): {', '.join(jobs[:SHOWN_JOBS])}{' …' if len(jobs) > SHOWN_JOBS else ''}."
     if report.ended_at is None and situation.process.alive and situation.process.last_seen_at is not None:
         yield f"A process carries it, last seen at {_utc(situation.process.last_seen_at)}."
+    if report.ended_at is None and situation.suspended:
+        yield "It is suspended: no process is held while it waits, and a worker carries it on."
     if situation.link:
         yield f"In the Prefect UI: {situation.link}"
-
-
-def _running_jobs(report: RecoveryReport) -> list[str]:
-    return [
-        f"{job.job_id} (wave {wave.wave_number}, {len(job.server_ids)} servers)"
-        for wave in report.waves
-        for job in wave.jobs
-        if job.ended_at is None
-    ]
 
 
 def _wait(wait: Waiting, now: datetime) -> Iterator[Text]:
@@ -74,6 +67,12 @@ def _wait(wait: Waiting, now: datetime) -> Iterator[Text]:
         yield Text(f"    {wait.link}", no_wrap=True, overflow="ignore")
     if wait.command:
         yield Text(f"    {wait.command}", no_wrap=True, overflow="ignore")
+
+
+def _next_step(situation: Situation) -> Iterator[Text]:
+    if (step := situation.next_step) is not None:
+        yield Text(f"{step.why[0].upper()}{step.why[1:]}:")
+        yield Text(f"    {step.command}", no_wrap=True, overflow="ignore")
 
 
 def _utc(at: datetime) -> str:

@@ -30,8 +30,11 @@ from rich.text import Text
 from prefect_drs.cli.console import PlainConsole
 from prefect_drs.core import escaping
 from prefect_drs.core.escaping import (
+    CARD_AT_MOST,
+    CARD_WORD_AT_MOST,
     SUBJECT_AT_MOST,
     TAG_VALUE_AT_MOST,
+    artifact_key,
     aws_tag_value,
     mail_subject,
     markdown_paragraphs,
@@ -309,3 +312,23 @@ def test_no_other_module_escapes_names() -> None:
 
 def test_every_hostile_name_is_told_of_once() -> None:
     assert len(set(HOSTILE)) == len(HOSTILE)
+
+
+@judged
+@given(names)
+def test_the_key_of_a_page_fits_its_card_in_the_prefect_ui(name: str) -> None:
+    key = artifact_key(name, "servers")
+    assert re.fullmatch(r"[a-z0-9-]+-servers", key)
+    assert len(key) <= CARD_AT_MOST + len("-servers")
+    assert max(map(len, key.split("-"))) <= CARD_WORD_AT_MOST
+
+
+@judged
+@given(names, names)
+def test_other_plans_have_other_keys(one: str, other: str) -> None:
+    assert (artifact_key(one, "servers") == artifact_key(other, "servers")) == (one.casefold() == other.casefold())
+
+
+def test_the_key_of_a_page_is_readable_where_the_name_is_short() -> None:
+    assert artifact_key("three-tier", "waves") == "three-tier-waves"
+    assert re.fullmatch(r"3tierfullstackr-[0-9a-f]{8}-waves", artifact_key("3TierFullStackRecoveryPlan", "waves"))

@@ -12,7 +12,7 @@ from prefect.client.schemas.filters import ArtifactFilterKey, FlowRunFilter, Flo
 from prefect.client.schemas.sorting import TaskRunSort
 
 from prefect_drs.core.errors import RecoveryNotCompletedError
-from prefect_drs.core.escaping import aws_tag_value, one_line, prefect_key
+from prefect_drs.core.escaping import artifact_key, aws_tag_value, one_line
 from prefect_drs.orchestration.executions.reports import active_reports, read_artifacts, read_report
 from prefect_drs.orchestration.flow.compile import compile_plan, compile_resume
 from prefect_drs.plan.model import Manifest
@@ -25,6 +25,7 @@ from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 WAVES_AT_ONCE = 15
+PAGES = ("waves", "servers", "report")
 
 
 @pytest.fixture
@@ -54,8 +55,7 @@ def names_in_prefect(execution_id: str) -> tuple[str, set[str]]:
 
 
 def markdown_artifacts(plan_name: str) -> dict[str, Any]:
-    key = prefect_key(plan_name)
-    found = read_artifacts(ArtifactFilterKey(any_=[f"{key}-{page}" for page in ("waves", "servers", "report")]))
+    found = read_artifacts(ArtifactFilterKey(any_=[artifact_key(plan_name, page) for page in PAGES]))
     return {str(artifact.key): artifact.data for artifact in reversed(found)}  # the newest of each key
 
 
@@ -84,7 +84,7 @@ def test_a_drill_of_waves_with_hostile_names_completes_and_every_name_is_told_as
         page = shown(text)
         assert not {"script", "a", "b", "img"} & set(page.elements)  # markdown-it shows no data: picture
     assert all(
-        one_line(name) in " ".join(shown(pages[f"{prefect_key(plan_name)}-report"]).text.split())
+        one_line(name) in " ".join(shown(pages[artifact_key(plan_name, "report")]).text.split())
         for name in waves.values()
     )
 

@@ -6,7 +6,9 @@ path of a link says which UI it leads to.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -62,6 +64,15 @@ class ResumeDialog(ABC):
         self._page.screenshot(path=path, animations="disabled")
 
 
+@dataclass(frozen=True)
+class Card:
+    """An artifact as the page of a flow run shows it. `fits`: whether the card is wide enough for its key."""
+
+    kind: str
+    text: str
+    fits: bool
+
+
 class FlowRunPage(ABC):
     """One flow run's page."""
 
@@ -80,6 +91,18 @@ class FlowRunPage(ABC):
     @abstractmethod
     def resume(self) -> ResumeDialog:
         """Choose Resume; the dialog holds the form of the run's input."""
+
+    @abstractmethod
+    def artifacts(self) -> dict[str, Card]:
+        """The cards of the tab Artifacts by key, as they stand when the page is opened again; the first one first."""
+
+    @abstractmethod
+    def open_artifact(self, key: str) -> Locator:
+        """Click a card of the tab: the rendered Markdown of the artifact."""
+
+    def screenshot(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path, animations="disabled", full_page=True)
 
 
 class V2ResumeDialog(ResumeDialog):
@@ -111,6 +134,22 @@ class V2FlowRunPage(FlowRunPage):
         dialog = self.page.get_by_role("dialog")
         expect(dialog.get_by_role("button", name="Select Decision")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
         return V2ResumeDialog(self.page, dialog)
+
+    def artifacts(self) -> dict[str, Card]:
+        self.open()
+        self.page.get_by_role("tab", name="Artifacts").click(timeout=PATIENCE_MILLISECONDS)
+        grid = self.page.get_by_test_id("flow-run-artifacts-grid")
+        expect(grid.or_(self.page.get_by_text("did not produce any artifacts"))).to_be_visible(
+            timeout=PATIENCE_MILLISECONDS
+        )
+        cards = grid.get_by_role("link").all() if grid.is_visible() else []
+        return {card.locator("h3").inner_text(): _card(card, card.locator("p").first, "h3") for card in cards}
+
+    def open_artifact(self, key: str) -> Locator:
+        self.page.get_by_role("link").filter(has=self.page.locator("h3", has_text=re.compile(f"^{key}$"))).click()
+        shown = self.page.get_by_test_id("markdown-display")
+        expect(shown).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+        return shown
 
 
 class V1ResumeDialog(ResumeDialog):
@@ -146,3 +185,29 @@ class V1FlowRunPage(FlowRunPage):
         dialog = self.page.get_by_role("dialog")
         expect(dialog.get_by_role("button", name="Submit")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
         return V1ResumeDialog(self.page, dialog)
+
+    def artifacts(self) -> dict[str, Card]:
+        self.open()
+        self.page.get_by_role("tab", name="Artifacts").or_(
+            self.page.locator(".p-tab", has_text="Artifacts")
+        ).first.click(timeout=PATIENCE_MILLISECONDS)
+        cards = self.page.locator(".artifact-card")
+        cards.first.wait_for()
+        return {
+            card.locator(".artifact-card__title").inner_text(): _card(
+                card, card.locator(".artifact-card__subheader"), ".artifact-card__title"
+            )
+            for card in cards.all()
+        }
+
+    def open_artifact(self, key: str) -> Locator:
+        title = self.page.locator(".artifact-card__title", has_text=re.compile(f"^{key}$"))
+        self.page.locator(".artifact-card").filter(has=title).click()
+        shown = self.page.locator(".artifact-data-markdown").first
+        expect(shown).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+        return shown
+
+
+def _card(card: Locator, kind: Locator, title: str) -> Card:
+    fits = card.locator(title).evaluate("title => title.scrollWidth <= title.clientWidth")
+    return Card(kind.inner_text(), card.inner_text(), bool(fits))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +19,8 @@ import pytest
 from prefect_drs.notifications.text import CANCEL, RESUME
 from tests.conftest import Programs, free_port
 from tests.e2e.mail import as_it_stands, cut_out, inbox, milestone_of
-from tests.e2e.rehearsal import ROOT, Rehearsal, base_environment, plan, until
+from tests.e2e.program import Program
+from tests.e2e.rehearsal import Rehearsal, base_environment, plan, until
 
 pytestmark = pytest.mark.prefect
 
@@ -44,30 +42,6 @@ serve(
 )
 """
 SUSPENDED = ("PAUSED", "Suspended")
-
-
-class Program:
-    """A program that is stopped and started again."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
-        self._command, self._environment, self.log = command, environment, log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output, start_new_session=True
-            )
-
-    def stop(self) -> None:
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
 
 
 class Site:

@@ -32,9 +32,11 @@ from prefect.states import Cancelled, Completed
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import ExecutionStateError, UsageError
 from prefect_drs.orchestration.approvals.form import RESPONSE_KEY, Approval, approval_form, has_form, input_of
+from prefect_drs.orchestration.approvals.gate_artifact import not_raising, show_answer
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+from prefect_drs.report.situation import OpenGate
 
 FLOW_NAME = "approve"
 GATE_TAG = "prefect-drs:gate"
@@ -86,6 +88,10 @@ class PendingGate:
 
     def __str__(self) -> str:
         return f"wave {self.wave_number} {self.wave_name!r} of execution {self.execution_id}"
+
+    def as_open_gate(self) -> OpenGate:
+        """The gate as a situation tells of it."""
+        return OpenGate(self.wave_number, self.wave_name, self.since, self.until, self.link)
 
 
 def pending_gates(execution_id: str | None = None) -> tuple[PendingGate, ...]:
@@ -251,9 +257,13 @@ def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | Non
 def record_decision(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer) -> GateAnswer:
     """Set the gate's run to its final state. A stored answer takes precedence over `answer`."""
     decided = recorded_answer(client, run_id) or answer
-    final, current = final_state(decided), client.read_flow_run(run_id).state
+    run = client.read_flow_run(run_id)
+    final, current = final_state(decided), run.state
     if current is None or (current.type, current.name, current.message) != (final.type, final.name, final.message):
         client.set_flow_run_state(run_id, final, force=True)
+    with not_raising():
+        gate = pending_gate(run)
+        show_answer(run_id, gate.plan_name, gate.wave_number, gate.wave_name, final.message or str(final.name))
     return decided
 
 

@@ -66,6 +66,7 @@ from prefect_drs.orchestration.approvals.form import (
     has_form,
     store_form,
 )
+from prefect_drs.orchestration.approvals.gate_artifact import prompt, show_gate, show_lost
 from prefect_drs.orchestration.client import OutageLog, prefect_client
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 
@@ -91,6 +92,8 @@ class PrefectGate:
         on_waiting: called once for each gate whose form is open, with the link to click.
     """
 
+    _suspends = False  # whether the answer needs no process
+
     def __init__(self, *, clock: Clock | None = None, on_waiting: Callable[[PendingGate], None] | None = None) -> None:
         self._clock = clock or WallClock()
         self._on_waiting = on_waiting
@@ -111,7 +114,7 @@ class PrefectGate:
                 return earlier
             if open_run is not None:
                 ensure_form(client, open_run.id, request)
-                return record_decision(client, open_run.id, self._wait(client, open_run.id, parent))
+                return record_decision(client, open_run.id, self._wait(client, open_run.id, parent, request))
 
         if request.timeout <= timedelta():
             return nobody_answered(self._clock.now())
@@ -122,21 +125,25 @@ class PrefectGate:
 
         def answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer:
             until = self._clock.now() + request.timeout
-            open_form(client, run_id, request, Paused(pause_expiration_time=until + GRACE, pause_key=PAUSE_KEY))
-            return self._wait(client, run_id, parent)
+            pause: State[Any] = Paused(
+                message=prompt(request), pause_expiration_time=until + GRACE, pause_key=PAUSE_KEY
+            )
+            open_form(client, run_id, request, pause)
+            return self._wait(client, run_id, parent, request)
 
         return _run_child(answer, request)
 
     def _still_waiting(self, pending: PendingGate) -> None:
         """Called after each poll without an answer; a subclass raises to stop waiting."""
 
-    def _wait(self, client: SyncPrefectClient, run_id: UUID, parent: UUID | None) -> GateAnswer:
+    def _wait(self, client: SyncPrefectClient, run_id: UUID, parent: UUID | None, request: GateRequest) -> GateAnswer:
         """Poll the Paused run until it is answered, cancelled, or its deadline has passed."""
         run = client.read_flow_run(run_id)
         pending = pending_gate(run)
         gate_log().info("Waiting for approval of %s: %s", pending, pending.link or f"flow run {run_id}")
         if self._on_waiting is not None:
             self._on_waiting(pending)
+        show_gate(run_id, request, suspended=self._suspends)
         started = self._clock.now()
         outage = OutageLog(f"answers about {pending}", gate_log().warning)
         while True:
@@ -152,7 +159,12 @@ class PrefectGate:
                     raise
                 outage.failed(error)
             waited = (self._clock.now() - started).total_seconds()
-            self._clock.wait(min(_SLOWEST_POLL_SECONDS, max(_FASTEST_POLL_SECONDS, waited / 30)))
+            try:
+                self._clock.wait(min(_SLOWEST_POLL_SECONDS, max(_FASTEST_POLL_SECONDS, waited / 30)))
+            except PrefectDrsError:  # this process was told to stop
+                if not self._suspends:
+                    show_lost(run_id, request)
+                raise
 
 
 class AutomaticGate:
@@ -207,7 +219,7 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
         persist_result=False,
         validate_parameters=False,
     )(approve)
-    parameters = {k: v for k, v in asdict(request).items() if k not in {"summary", "timeout"}}
+    parameters = {k: v for k, v in asdict(request).items() if k not in {"summary", "timeout", "launches"}}
     with tags(GATE_TAG, *execution_tags(request.execution_id, request.wave_number)):
         state = child(**parameters, return_state=True)
     run_id = state.state_details.flow_run_id

@@ -57,6 +57,7 @@ from prefect_drs.orchestration.approvals.answers import (
     recorded_answer,
 )
 from prefect_drs.orchestration.approvals.gate import PrefectGate, nobody_answered, open_form
+from prefect_drs.orchestration.approvals.gate_artifact import prompt
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.ports import GateAnswer, GateRequest
@@ -102,6 +103,8 @@ class SuspendingGate(PrefectGate):
         UsageError: the flow run has no deployment, so no worker could start it again; or the deployment's concurrency
             limit would cancel the resumed run.
     """
+
+    _suspends = True
 
     def __init__(
         self,
@@ -158,7 +161,7 @@ class SuspendingGate(PrefectGate):
     def _open_and_wait(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
         with prefect_client() as client:
             run = self._open(client, request)
-            return record_decision(client, run.id, self._wait(client, run.id, parent))
+            return record_decision(client, run.id, self._wait(client, run.id, parent, request))
 
     def _open(self, client: SyncPrefectClient, request: GateRequest) -> FlowRun:
         """Create the gate's flow run, Suspended with its form."""
@@ -171,7 +174,8 @@ class SuspendingGate(PrefectGate):
             tags=[GATE_TAG, *execution_tags(request.execution_id, request.wave_number)],
             labels=gate_labels(request) | {ROLE_LABEL: GATE, ROOT_LABEL: str(self._root.id)},
         )
-        open_form(client, run.id, request, Suspended(pause_expiration_time=until + GRACE), force=True)
+        pause: State[Any] = Suspended(message=prompt(request), pause_expiration_time=until + GRACE)
+        open_form(client, run.id, request, pause, force=True)
         return run
 
     def _still_waiting(self, pending: PendingGate) -> None:

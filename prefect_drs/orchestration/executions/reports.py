@@ -30,6 +30,7 @@ from prefect.states import Cancelled, Crashed
 
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import ExecutionStateError, UnknownExecutionError, UsageError
+from prefect_drs.core.escaping import one_line
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, SUMMARY_KEY, report_key, summary_key
@@ -66,7 +67,10 @@ def unknown_execution(execution_id: str) -> UsageError:
         runs = all_flow_runs_of(client, execution_id)
     if runs and (state := runs[0].state) is not None:
         waits = "; it waits for a worker of its work pool" if state.is_scheduled() else ""
-        return ExecutionStateError(f"execution {execution_id} has not started: its flow run is {state.name}{waits}")
+        why = f": {one_line(state.message)}" if state.message and state.is_final() else ""
+        return ExecutionStateError(
+            f"execution {execution_id} has not started: its flow run is {state.name}{waits}{why}"
+        )
     known = ", ".join(report.execution_id for report in list_reports(limit=5)) or "none"
     return UnknownExecutionError(f"this Prefect API knows no execution {execution_id}; the latest are: {known}")
 

@@ -18,7 +18,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.core.clock import Clock, configured_clock
-from prefect_drs.core.errors import UsageError
+from prefect_drs.core.errors import PreflightRefusedError, UsageError
 from prefect_drs.core.escaping import markdown_paragraphs, prefect_flow_name, prefect_template
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.replay import state_of
@@ -30,6 +30,7 @@ from prefect_drs.orchestration.executions.reports import RESUME_FLOW
 from prefect_drs.orchestration.flow.execute import Options, current_execution_id, execute
 from prefect_drs.orchestration.flow.finalize import run_as_placeholder
 from prefect_drs.orchestration.settings import PrefectDrsSettings
+from prefect_drs.orchestration.storage.artifacts import publish_refusal
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
@@ -66,14 +67,18 @@ class _Program:
         )
 
     def execute(
-        self, execution_id: str, runbook: Callable[[Sessions, Clock], Runbook], options: Options
+        self, execution_id: str, plan_name: str, runbook: Callable[[Sessions, Clock], Runbook], options: Options
     ) -> RecoveryReport:
         """Run an execution in the running flow, with this program's accounts and the configured clock and journal."""
         sessions = open_sessions(self.accounts, session_name=f"prefect-drs-{execution_id}")
         clock = configured_clock()
-        return execute(
-            execution_id, lambda: runbook(sessions, clock), sessions, clock, open_journal(execution_id), options
-        )
+        try:
+            return execute(
+                execution_id, lambda: runbook(sessions, clock), sessions, clock, open_journal(execution_id), options
+            )
+        except PreflightRefusedError as refused:
+            publish_refusal(plan_name, refused)
+            raise
 
 
 def compile_plan(
@@ -138,7 +143,9 @@ def _plan_flow(manifest: Manifest, plan: RecoveryPlan, program: _Program) -> Flo
             others = others_than(execution_id)
             return _resolve(manifest, plan, mode, sessions, clock, points, accepted, left_out, others)
 
-        return program.execute(execution_id, runbook, program.options(approved_by, gate_timeout_seconds, gates))
+        return program.execute(
+            execution_id, plan.plan_name, runbook, program.options(approved_by, gate_timeout_seconds, gates)
+        )
 
     return recovery_plan
 
@@ -203,7 +210,7 @@ def _resume_flow(
             explicit=explicit,
             despite_cancel=despite_cancel or None,
         )
-        return program.execute(execution_id, lambda _sessions, _clock: runbook, options)
+        return program.execute(execution_id, runbook.plan_name, lambda _sessions, _clock: runbook, options)
 
     return resume_execution
 

@@ -30,7 +30,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.core.escaping import prefect_template
-from prefect_drs.execution.events import Event, ExecutionStarted
+from prefect_drs.execution.events import Event
 from prefect_drs.execution.lines import EventLines
 from prefect_drs.execution.replay import state_of
 from prefect_drs.execution.view import report_of
@@ -52,7 +52,7 @@ from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaShari
 from prefect_drs.orchestration.executions.reports import current_request_id, settle_former_runs
 from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
 from prefect_drs.orchestration.settings import PrefectDrsSettings
-from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish_report
+from prefect_drs.orchestration.storage.artifacts import ReportPublisher
 from prefect_drs.orchestration.storage.duration_history import expected_durations, recorded_here
 from prefect_drs.orchestration.storage.journal_storage import holder
 from prefect_drs.orchestration.storage.settings_history import SettingsRecorder
@@ -79,7 +79,8 @@ class InterruptedExecutionError(PrefectDrsError):
 class StoppableClock(WallClock):
     """A wall clock whose waits end with an error once the process is told to stop, so that no gate holds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, execution_id: str) -> None:
+        self._execution_id = execution_id
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -93,7 +94,8 @@ class StoppableClock(WallClock):
             InterruptedExecutionError: the process was told to stop.
         """
         if self._stopping.wait(max(0.0, seconds)):
-            raise InterruptedExecutionError("this process was told to stop; resume the execution to go on")
+            told = f"this process was told to stop; to go on: prefect-drs resume {self._execution_id}"
+            raise InterruptedExecutionError(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +177,10 @@ def execute(
         settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
         delete_deadline_runs(execution_id)
         if resolved is None:
-            report = _publish_ended(execution_id, former)
+            report = _publish_ended(execution_id, former, clock)
         else:
-            report, suspended = _carry_out(
-                execution_id, resolved, sessions, clock, journal, options, start, former, requests
-            )
+            ways = sessions, clock, journal, options, start, former, requests
+            report, suspended = _carry_out(execution_id, resolved, *ways)
     if suspended is not None:
         raise _suspended(suspended, requests, journal)
     release_servers(execution_id)
@@ -187,16 +188,13 @@ def execute(
     return _completed(report)
 
 
-def _publish_ended(execution_id: str, former: Sequence[Event]) -> RecoveryReport:
+def _publish_ended(execution_id: str, former: Sequence[Event], clock: Clock) -> RecoveryReport:
     """Publish the report of an execution that has ended again, and return it."""
     get_run_logger().info("It has ended; to try again what failed: prefect-drs resume %s", execution_id)
-    report = report_of(former)
-    started = next(event for event in former if isinstance(event, ExecutionStarted))
-    with ReportPublisher() as publisher:
+    with ReportPublisher(clock) as publisher:
         for event in former:
             publisher.observe(event)
-    publish_report(report, started.runbook)
-    return report
+    return report_of(former)
 
 
 def _carry_out(
@@ -211,14 +209,15 @@ def _carry_out(
     requests: PrefectRequests,
 ) -> tuple[RecoveryReport, SuspendedExecution | None]:
     """Drive the engine until all is over, or until all that is left waits without a process."""
-    gate_clock = StoppableClock()
+    gate_clock = StoppableClock(execution_id)
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
-    gate = _gate(replace(options, on_waiting=_notifying(notifier, options.on_waiting)), gate_clock)
+    publisher = ReportPublisher(clock)
+    gate = _gate(replace(options, on_waiting=_notifying(notifier, publisher, options.on_waiting)), gate_clock)
     expected = expected_durations(recorded_here()) if options.expected is None else options.expected
     with (
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
-        ReportPublisher() as publisher,
+        publisher,
         PrefectQuotaSharing(holders=Holders().count) as sharing,
         SettingsRecorder(execution_id, options.approved_by or holder()) as recorder,
     ):
@@ -239,16 +238,19 @@ def _carry_out(
             suspended = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
             if suspended is None:
                 engine.finish()
-        report = engine.report()
-    publish_report(report, engine.runbook)
-    return report, suspended
+            else:
+                publisher.suspend()
+        return engine.report(), suspended
 
 
-def _notifying(notifier: Notifier, on_waiting: Callable[[PendingGate], None] | None) -> Callable[[PendingGate], None]:
+def _notifying(
+    notifier: Notifier, publisher: ReportPublisher, on_waiting: Callable[[PendingGate], None] | None
+) -> Callable[[PendingGate], None]:
     """What is called with each gate whose form is open: people are notified first."""
 
     def waiting(pending: PendingGate) -> None:
         notifier.gate_opened(open_gate(pending))
+        publisher.gate_opened(pending.as_open_gate())
         if on_waiting is not None:
             on_waiting(pending)
 
@@ -277,7 +279,8 @@ def _drive(
                 return gate.suspended()
         except BaseException:
             gate_clock.stop()
-            thread.abandon(InterruptedExecutionError("the execution was interrupted; resume it to go on"))
+            told = f"the execution was interrupted; to go on: prefect-drs resume {engine.execution_id}"
+            thread.abandon(InterruptedExecutionError(told))
             raise
     return None
 
@@ -323,6 +326,7 @@ class _WaveTasks:
         for wave in self.engine.runbook.waves:  # in topological order
             dependencies = [futures[number] for number in wave.depends_on_waves]
             futures[wave.wave_number] = self._task(wave).submit(wait_for=dependencies)
+        self.publisher.track_waves(self.engine.runbook, {number: each.task_run_id for number, each in futures.items()})
         wait(list(futures.values()))
         self.thread.wait(lambda: self.engine.idle)
 
@@ -355,7 +359,6 @@ class _WaveTasks:
             raise
         if begins:
             engine.submit(number)
-            self.publisher.track_wave(engine.runbook.plan_name, wave)
             self.thread.wait(lambda: engine.status(number).over)
         return _task_state(engine, wave)
 

@@ -30,7 +30,7 @@ from prefect_drs.orchestration.executions.claims import release_servers
 from prefect_drs.orchestration.executions.control_requests import PrefectRequests, close_gates
 from prefect_drs.orchestration.executions.lease import ExecutionBusyError, execution_lease, forget_lease
 from prefect_drs.orchestration.executions.reports import settle_former_runs
-from prefect_drs.orchestration.storage.artifacts import ReportPublisher, publish_report
+from prefect_drs.orchestration.storage.artifacts import ReportPublisher
 from prefect_drs.orchestration.storage.journal_storage import holder, open_journal
 from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
 from prefect_drs.recovery.engine import Engine
@@ -107,10 +107,11 @@ def _finalize(
         return None
     if state.cancellation is None and pending_cancel(requests, state.handled) is None:
         return None
-    with ReportPublisher() as publisher, ThreadPoolExecutor(CHECK_WORKERS) as executor:
+    clock = configured_clock()
+    with ReportPublisher(clock) as publisher, ThreadPoolExecutor(CHECK_WORKERS) as executor:
         ports = EnginePorts(
             sessions or open_sessions(session_name=f"prefect-drs-{execution_id}"),
-            configured_clock(),
+            clock,
             journal,
             executor,
             requests=requests,
@@ -121,7 +122,6 @@ def _finalize(
             raise RequestsUnreachableError(f"execution {execution_id} is not cancelled any more")
         _follow(engine)
         report = engine.finish()
-    publish_report(report, engine.runbook)
     by = engine.control.cancelled_by
     close_gates(execution_id, by)
     settle_former_runs(execution_id, outcome=f"the execution was cancelled by {by} and ended {report.status}")

@@ -17,8 +17,7 @@ from prefect.client.schemas.objects import Artifact
 
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.reports import read_artifacts
-
-JSON_TYPE = "json"
+from prefect_drs.orchestration.storage.pages import DATA_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def save_latest(key: str, data: Any, *, description: str) -> None:
     former = _latest(key)
     with prefect_client() as client:
         if former is None:
-            client.create_artifact(ArtifactCreate(type=JSON_TYPE, key=key, description=description, data=text))
+            client.create_artifact(ArtifactCreate(type=DATA_TYPE, key=key, description=description, data=text))
         else:
             client.update_artifact(former.id, ArtifactUpdate(data=text, description=description))
 

@@ -1,15 +1,17 @@
-"""The report as Prefect artifacts: the wave graph with states, the server table, each wave's progress, and the JSON.
+"""The report as Prefect artifacts: pages for people (the waves, the servers, what to do now) and JSON for programs.
 
-In: events and reports of the running execution. Out: artifacts of its flow and task runs. While the execution runs, a
-thread of its own keeps the JSON artifact (which `status` on another machine reads), the summary (which a list of
-executions reads) and each wave's progress up to date. An artifact that Prefect does not accept is logged; neither the
-engine nor a wave waits for it.
+In: events of the running execution. Out: artifacts of its flow runs and task runs. While the execution runs, a thread
+of its own keeps them up to date: the JSON (which `status` on another machine reads), the summary (which a list of
+executions reads) and each wave's progress every 2 s at most, the pages every 15 s at most. An artifact that Prefect
+does not accept is logged; neither the engine nor a wave waits for it.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import UTC, datetime
@@ -18,25 +20,26 @@ from typing import Self
 from uuid import UUID
 
 import prefect.runtime.flow_run
-import prefect.runtime.task_run
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.logging import get_run_logger
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_logger, get_run_logger
 
-from prefect_drs.core.escaping import markdown_text, prefect_key
+from prefect_drs.core.clock import Clock, wall_time_of
+from prefect_drs.core.errors import PreflightRefusedError
+from prefect_drs.core.escaping import artifact_key, markdown_text, prefect_key
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.view import ReportFold
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.report.markdown import report_summary, server_table, wave_table
+from prefect_drs.orchestration.storage.pages import DATA_TYPE, RunPages
 from prefect_drs.report.model import RecoveryReport
-from prefect_drs.report.picture import data_url, wave_graph_svg
+from prefect_drs.report.run_page import RunPage, refusal_page, run_pages
+from prefect_drs.report.situation import OpenGate, ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
-from prefect_drs.runbook import Runbook, RunbookWave
+from prefect_drs.runbook import Runbook
 
 REPORT_KEY = "recovery-report-"
 SUMMARY_KEY = "recovery-summary-"
-JSON_TYPE = "json"
 PUBLISH_EVERY = 2.0  # seconds between two versions of the JSON artifact
 SEEN_EVERY = 15.0  # seconds; how often the summary says that the process is there, where nothing changes
 
@@ -51,49 +54,61 @@ def summary_key(execution_id: str) -> str:
     return SUMMARY_KEY + prefect_key(execution_id)
 
 
-def publish_report(report: RecoveryReport, runbook: Runbook) -> None:
-    """Publish the final wave graph, server table and report."""
-    picture = f"![wave graph]({data_url(wave_graph_svg(report, runbook))})"
-    pages = {
-        "waves": f"{picture}\n\n{wave_table(report.waves)}",
-        "servers": server_table(report),
-        "report": report_summary(report),
-    }
-    for name, markdown in pages.items():
-        with _log_failure(f"the {name} of {report.plan_name}"):
-            create_markdown_artifact(
-                markdown=markdown,
-                key=f"{prefect_key(report.plan_name)}-{name}",
-                description=f"{report.mode} {report.execution_id}: {name}",
-            )
-
-
-def republish(report: RecoveryReport) -> None:
+def republish(situation: Situation, runbook: Runbook) -> None:
     """Publish the report of an execution that no process carries, after a command has changed it.
 
     Raises:
         PrefectUnreachableError: the Prefect API cannot be reached.
     """
-    about = f"{report.mode} of {markdown_text(report.plan_name)}"
+    report = situation.report
     summary = ExecutionSummary.of(report).model_dump_json(by_alias=True)
     run_id = UUID(report.execution_id)
     with prefect_client() as client:
         for key, description, data in (
-            (report_key(report.execution_id), about, report.to_json()),
-            (summary_key(report.execution_id), f"{about}, in short", summary),
+            (report_key(report.execution_id), _about(report), report.to_json()),
+            (summary_key(report.execution_id), f"{_about(report)}, in short", summary),
         ):
             client.create_artifact(
-                ArtifactCreate(type=JSON_TYPE, key=key, description=description, data=data, flow_run_id=run_id)
+                ArtifactCreate(type=DATA_TYPE, key=key, description=description, data=data, flow_run_id=run_id)
             )
+        RunPages([run_id]).publish(client, _keyed_pages(situation, runbook), time.monotonic())
+
+
+def publish_refusal(plan_name: str, refused: PreflightRefusedError) -> None:
+    """Publish why the preflight refused the execution of the running flow; a failure is logged."""
+    page = refusal_page(plan_name, refused.details.get("findings", ()))
+    with _log_failure("the findings"), prefect_client() as client:
+        RunPages(_flow_runs()).publish(client, {artifact_key(plan_name, "refused"): page}, time.monotonic())
+
+
+def _about(report: RecoveryReport) -> str:
+    return f"For programs: {report.mode} of {markdown_text(report.plan_name)} as JSON"
+
+
+def _keyed_pages(situation: Situation, runbook: Runbook) -> dict[str, RunPage]:
+    return {artifact_key(runbook.plan_name, name): page for name, page in run_pages(situation, runbook).items()}
+
+
+def _flow_runs(*former: str) -> list[UUID]:
+    """The flow runs whose pages show the execution: those named, the outermost one of this process, and this one."""
+    ids = (*former, prefect.runtime.flow_run.get_root_flow_run_id(), prefect.runtime.flow_run.get_id())
+    return [UUID(id) for id in dict.fromkeys(ids) if id]
 
 
 class ReportPublisher:
     """Keeps an execution's artifacts up to date from a thread of its own, so that no wave waits for Prefect.
 
-    A context manager. The artifacts are the report, its summary, and the progress of each wave that `track_wave` names.
+    A context manager. The artifacts are the report, its summary, the pages of its flow runs, and the progress of each
+    wave that `track_waves` names.
+
+    Args:
+        clock: the execution's; turns its times into real time.
+        seconds: a clock in seconds that never goes back; spaces the versions of the pages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._fold = ReportFold()
         self._changed = threading.Event()
@@ -101,6 +116,10 @@ class ReportPublisher:
         self._report: _Artifact | None = None  # made once the first event names the execution
         self._summary: _Artifact | None = None
         self._waves: dict[int, _Artifact] = {}
+        self._pages: RunPages | None = None
+        self._pages_differ = False  # from what was published last
+        self._gates: dict[int, OpenGate] = {}
+        self._alive, self._suspended = True, False
         self._flow_run_id = prefect.runtime.flow_run.get_id()
         context = copy_context()  # logs go to the flow run
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="drs-report", daemon=True)
@@ -109,20 +128,39 @@ class ReportPublisher:
         """Apply an event; the thread publishes it shortly afterwards."""
         with self._lock:
             self._fold.apply(event)
-        self._changed.set()
+        self._change()
 
-    def track_wave(self, plan_name: str, wave: RunbookWave) -> None:
-        """Publish the wave's progress, in per cent of its servers LAUNCHED, as an artifact of the running task."""
-        artifact = _Artifact(
-            "progress",
-            f"{prefect_key(plan_name)}-wave-{wave.wave_number}",
-            f"{markdown_text(wave.wave_name)}: servers LAUNCHED",
-            self._flow_run_id,
-            prefect.runtime.task_run.get_id(),
-        )
+    def gate_opened(self, gate: OpenGate) -> None:
+        """Tell where the open gate of a wave is answered."""
         with self._lock:
-            self._waves[wave.wave_number] = artifact
-        self._changed.set()
+            self._gates[gate.wave_number] = gate
+        self._change()
+
+    def suspend(self) -> None:
+        """Tell that this process ends while the execution waits, and that a worker carries it on."""
+        self._suspended = True
+        self._change()
+
+    def track_waves(self, runbook: Runbook, task_runs: Mapping[int, UUID]) -> None:
+        """Publish the progress of waves, in per cent of their servers LAUNCHED, as artifacts of their tasks.
+
+        Args:
+            runbook: what the execution is to do.
+            task_runs: the task run of each wave, by the wave's number.
+        """
+        artifacts = {
+            number: _Artifact(
+                "progress",
+                artifact_key(runbook.plan_name, f"wave-{number}"),
+                f"{markdown_text(runbook.wave(number).wave_name)}: servers LAUNCHED",
+                self._flow_run_id,
+                str(task_run_id),
+            )
+            for number, task_run_id in task_runs.items()
+        }
+        with self._lock:
+            self._waves = artifacts
+        self._change()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -131,28 +169,47 @@ class ReportPublisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._alive = False
+        if error is not None:  # its open gates end with this process
+            self._suspended = False
+            self._gates.clear()
         self._done.set()
-        self._changed.set()
+        self._change()
         self._thread.join()
+
+    def _change(self) -> None:
+        self._pages_differ = True
+        self._changed.set()
 
     def _run(self) -> None:
         while not self._done.is_set():
-            self._changed.wait(SEEN_EVERY)
+            self._changed.wait(self._patience())
             self._changed.clear()
-            self._publish()
+            self._publish(last=False)
             self._done.wait(PUBLISH_EVERY)
-        self._publish()
+        self._publish(last=True)
 
-    def _publish(self) -> None:
+    def _patience(self) -> float:
+        """Seconds until there is something to do although nothing happens."""
+        if self._pages is None or not self._pages_differ:
+            return SEEN_EVERY
+        return min(SEEN_EVERY, self._pages.seconds_left(self._seconds()))
+
+    def _publish(self, *, last: bool) -> None:
         with self._lock:
             if not self._fold.started:
                 return
-            report, waves = self._fold.report(), dict(self._waves)
-        if self._report is None or self._summary is None:
-            about = f"{report.mode} of {markdown_text(report.plan_name)}"
-            execution_id, run_id = report.execution_id, self._flow_run_id
-            self._report = _Artifact(JSON_TYPE, report_key(execution_id), about, run_id)
-            self._summary = _Artifact(JSON_TYPE, summary_key(execution_id), f"{about}, in short", run_id)
+            report, runbook, waves, gates = (
+                self._fold.report(),
+                self._fold.runbook,
+                dict(self._waves),
+                dict(self._gates),
+            )
+        if self._report is None or self._summary is None or self._pages is None:
+            execution_id, run_id = report.execution_id, self._flow_run_id or report.execution_id
+            self._report = _Artifact(DATA_TYPE, report_key(execution_id), _about(report), run_id)
+            self._summary = _Artifact(DATA_TYPE, summary_key(execution_id), f"{_about(report)}, in short", run_id)
+            self._pages = RunPages(_flow_runs(execution_id))
         with _log_failure("the report"), prefect_client() as client:
             self._report.publish(client, report.to_json())
             summary = ExecutionSummary.of(report, seen_at=datetime.now(UTC))
@@ -160,6 +217,27 @@ class ReportPublisher:
             for wave in report.waves:
                 if (artifact := waves.get(wave.wave_number)) is not None:
                     artifact.publish(client, 100.0 * wave.launched / max(1, len(wave.servers)))
+            due = self._pages_differ and not self._pages.seconds_left(self._seconds())
+            if last or due:
+                self._publish_pages(client, self._pages, _keyed_pages(self._situation(report, gates), runbook))
+
+    def _publish_pages(self, client: SyncPrefectClient, to: RunPages, pages: Mapping[str, RunPage]) -> None:
+        self._pages_differ = False
+        try:
+            to.publish(client, pages, self._seconds())
+        except BaseException:
+            self._pages_differ = True
+            raise
+
+    def _situation(self, report: RecoveryReport, gates: Mapping[int, OpenGate]) -> Situation:
+        waiting = {wave.wave_number for wave in report.waves if wave.gate_opened_at is not None}
+        return situation(
+            report,
+            ProcessReport(alive=self._alive, last_seen_at=None),
+            [gate for number, gate in sorted(gates.items()) if number in waiting],
+            suspended=self._suspended,
+            wall=lambda at: wall_time_of(self._clock, at) if report.simulated_time else at,
+        )
 
 
 class _Artifact:
@@ -194,4 +272,12 @@ def _log_failure(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # no failure of an artifact may stop the recovery
-        get_run_logger().warning("Prefect did not store %s: %s", what, error)
+        _log().warning("Prefect did not store %s: %s", what, error)
+
+
+def _log() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+    """The logger of the running flow; outside of any, a plain one."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return get_logger("prefect_drs.orchestration.storage.artifacts")

@@ -28,10 +28,10 @@ from prefect_drs.aws.drs import batches
 from prefect_drs.aws.location import Location
 from prefect_drs.execution.events import Event, ExecutionStarted, SettingsApplied
 from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.storage.pages import DATA_TYPE
 from prefect_drs.runbook import RunbookServer
 
 KEY = "launch-settings-"
-TYPE = "json"
 MAX_RECORDS = 500  # retained for each account and region
 SERVERS_A_RECORD = 200
 RECORDS_A_PAGE = 50
@@ -102,7 +102,7 @@ def record_changes(
         for servers in batches(entries, SERVERS_A_RECORD):
             client.create_artifact(
                 ArtifactCreate(
-                    type=TYPE,
+                    type=DATA_TYPE,
                     key=history_key(location),
                     description=f"launch settings of {len(servers)} server(s) in {location}",
                     data=Record(servers={server: entries[server] for server in servers}).model_dump(
