@@ -38,11 +38,13 @@ class Target:
         kind: the objective.
         wave_number: its wave; None for the plan's.
         seconds: the most that is allowed.
+        written: as in the plan, such as `PT4H`.
     """
 
     kind: TargetKind
     wave_number: int | None
     seconds: float
+    written: str
 
 
 class _HasTargets(Protocol):
@@ -79,7 +81,7 @@ def targets_of(plan: PlanWithTargets, kind: TargetKind | None = None) -> tuple[T
 def _targets(having: _HasTargets, wave_number: int | None) -> list[Target]:
     given = ((TargetKind.RTO, having.rto_target), (TargetKind.RPO, having.rpo_target))
     return [
-        Target(kind, wave_number, duration.total_seconds())
+        Target(kind, wave_number, duration.total_seconds(), text)
         for kind, text in given
         if text is not None and (duration := parse_duration(text)) is not None
     ]
