@@ -47,21 +47,26 @@ class Target:
     written: str
 
 
-class _HasTargets(Protocol):
-    """The fields of a plan, a wave or their counterparts in a runbook."""
+class HasTargets(Protocol):
+    """A plan, a wave, or their counterparts in a runbook."""
 
     @property
-    def rto_target(self) -> str | None: ...
+    def rto_target(self) -> str | None:
+        """ISO 8601 duration."""
+        ...
+
     @property
-    def rpo_target(self) -> str | None: ...
+    def rpo_target(self) -> str | None:
+        """ISO 8601 duration."""
+        ...
 
 
-class _WaveWithTargets(_HasTargets, Protocol):
+class _WaveWithTargets(HasTargets, Protocol):
     @property
     def wave_number(self) -> int: ...
 
 
-class PlanWithTargets(_HasTargets, Protocol):
+class PlanWithTargets(HasTargets, Protocol):
     """A `RecoveryPlan` or a `Runbook`."""
 
     @property
@@ -72,13 +77,14 @@ class PlanWithTargets(_HasTargets, Protocol):
 
 def targets_of(plan: PlanWithTargets, kind: TargetKind | None = None) -> tuple[Target, ...]:
     """The targets of a plan, then those of its waves. `kind`: only those; None gives both."""
-    found = [*_targets(plan, None)]
+    found = [*targets_of_one(plan)]
     for wave in plan.waves:
-        found += _targets(wave, wave.wave_number)
+        found += targets_of_one(wave, wave.wave_number)
     return tuple(target for target in found if kind in {None, target.kind})
 
 
-def _targets(having: _HasTargets, wave_number: int | None) -> list[Target]:
+def targets_of_one(having: HasTargets, wave_number: int | None = None) -> list[Target]:
+    """The targets of a plan alone, or of one wave."""
     given = ((TargetKind.RTO, having.rto_target), (TargetKind.RPO, having.rpo_target))
     return [
         Target(kind, wave_number, duration.total_seconds(), text)
