@@ -1,4 +1,4 @@
-"""What the state of an execution holds of it as a whole: who cancelled, paused or terminated it, and forecasts of its RTO.
+"""What the state of an execution holds of it as a whole: who cancelled, paused or terminated it, RTO targets at risk.
 
 Plain frozen values. Events make them; nothing here changes a state.
 """

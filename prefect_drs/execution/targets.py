@@ -38,9 +38,7 @@ def _target(target: Target, state: ExecutionState, all_waves: Sequence[WaveRepor
     )
 
 
-def _rto(
-    target: Target, state: ExecutionState, waves: Sequence[WaveReport]
-) -> tuple[TargetOutcome, float | None, str]:
+def _rto(target: Target, state: ExecutionState, waves: Sequence[WaveReport]) -> tuple[TargetOutcome, float | None, str]:
     """Until the last server LAUNCHED. A wave that ended otherwise than COMPLETED was not recovered: it misses it."""
     ended = [server.ended_at for wave in waves for server in wave.servers if server.launched and server.ended_at]
     achieved = (max(ended) - state.started_at).total_seconds() if ended else None
@@ -55,9 +53,7 @@ def _rto(
     return TargetOutcome.OPEN, achieved, ""
 
 
-def _rpo(
-    target: Target, state: ExecutionState, waves: Sequence[WaveReport]
-) -> tuple[TargetOutcome, float | None, str]:
+def _rpo(target: Target, state: ExecutionState, waves: Sequence[WaveReport]) -> tuple[TargetOutcome, float | None, str]:
     """The oldest data that was launched; DRS names the points in time once everything is done."""
     ages = [server.rpo_seconds for wave in waves for server in wave.servers if server.launched]
     known = [age for age in ages if age is not None]

@@ -143,7 +143,8 @@ def target_at_risk(report: RecoveryReport, event: RtoTargetAtRisk, access: Execu
         _block("Target ends at", [until if left > 0 else f"{until.partition(',')[0]}: it is missed already"]),
         _block("Waves", [_wave_status(wave) for wave in report.waves]),
         _block(
-            "What it waits for", [f"wave {wave.wave_number}: {each.reason}" for wave in report.waves for each in wave.waits]
+            "What it waits for",
+            [f"wave {wave.wave_number}: {each.reason}" for wave in report.waves for each in wave.waits],
         ),
         _block("Open gates", [f"{wave.wave_number} {wave.wave_name}" for wave in report.waves if wave.gate_opened_at]),
         _follow(report, access),

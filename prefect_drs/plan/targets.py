@@ -6,7 +6,8 @@ In: a plan or a runbook. Out: its `Target`s in seconds. What the two objectives 
   plan, or of one wave. It is wall time by the execution's clock: the time at gates, of pauses and without a process
   counts, and so does the time of the waves before. Health checks and hooks after the last launch do not count. So the
   target of a plan is compared with `achievedRtoSeconds` of the report.
-- **RPO** (recovery point objective): the age of the oldest data that was launched, as `achievedRpoSeconds` of the report.
+- **RPO** (recovery point objective): the age of the oldest data that was launched, as `achievedRpoSeconds` of the
+  report.
 
 A wave does not inherit the plan's targets: each target is judged by itself, the plan's over all servers.
 """

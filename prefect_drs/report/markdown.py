@@ -12,7 +12,7 @@ from typing import Any
 
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
-from prefect_drs.report.targets import planned_targets, risk_note, by_how_much, whose
+from prefect_drs.report.targets import by_how_much, planned_targets, risk_note, whose
 from prefect_drs.report.text import clock_time, duration, table
 from prefect_drs.runbook import ExcludedServer, PlannedChange, Runbook, RunbookServer, RunbookWave
 

@@ -143,7 +143,14 @@ def report_body(report: RecoveryReport) -> list[RenderableType]:
         for wave in report.waves
         for excluded in wave.excluded
     ]
-    notes = [*targets, *left_out, *checks, *delays, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
+    notes = [
+        *targets,
+        *left_out,
+        *checks,
+        *delays,
+        *why,
+        *(Text(line, style="yellow") for line in unsent_lines(report)),
+    ]
     return ["", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes]
 
 

@@ -60,6 +60,7 @@ from prefect_drs.recovery.control_requests import pending_cancel
 from prefect_drs.recovery.drivers import EngineThread, pass_gate
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, Journal, JournalUnavailableError
+from prefect_drs.recovery.launch.durations import DEFAULT_GATE, Spread
 from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Gate
 from prefect_drs.recovery.resume import Start, take_up
@@ -214,7 +215,8 @@ def _carry_out(
     gate_clock = StoppableClock()
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
     gate = _gate(replace(options, on_waiting=_notifying(notifier, options.on_waiting)), gate_clock)
-    expected = expected_durations(recorded_here()) if options.expected is None else options.expected
+    recorded = recorded_here() if options.expected is None else {}
+    expected = expected_durations(recorded) if options.expected is None else options.expected
     with (
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
@@ -233,7 +235,8 @@ def _carry_out(
             sharing,
             observers=(*observers, *options.observers),
         )
-        engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected)
+        gates = Spread(0.0) if options.approved_by else DEFAULT_GATE
+        engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected, recorded=recorded, gates=gates)
         engine = Engine(execution_id, runbook, ports, engine_options, start)
         with notifier.running(engine.record):
             suspended = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
