@@ -169,7 +169,7 @@ class NotificationsReport(FrozenModel):
 
 
 class TargetOutcome(enum.StrEnum):
-    """The outcome of a target. OPEN: not decided yet; UNKNOWN: the execution has ended, and the age of data is unknown."""
+    """The outcome of a target. OPEN: not decided yet; UNKNOWN: the execution has ended, the age of data is not known."""
 
     OPEN = "OPEN"
     MET = "MET"
@@ -180,8 +180,8 @@ class TargetOutcome(enum.StrEnum):
 class TargetReport(FrozenModel):
     """An RTO or RPO target of the plan or of a wave; `prefect_drs.plan.targets` defines both.
 
-    `wave_number` None: the plan's. `achieved_seconds`: so far, while it is OPEN. `late_seconds`: achieved less target; a
-    negative value is time to spare; None where it is not decided by time. `reason`: what else decided it.
+    `wave_number` None: the plan's. `achieved_seconds`: so far, while it is OPEN. `late_seconds`: achieved less target,
+    negative where there was time to spare; None where it is not decided by time. `reason`: what else decided it.
     `at_risk_since`: when the forecast of the running execution first expected that an RTO target is missed, and
     `expected_seconds` the RTO that it expected.
     """
