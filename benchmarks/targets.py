@@ -3,14 +3,16 @@
     python -m benchmarks.targets [--runs 50] [--first 1] [--world N]
 
 from the repository's root. Each run is a recovery plan and an AWS drawn by seed, carried out by the real engine on the
-simulator in virtual time: 4 to 9 waves on a random acyclic graph, 3 to 20 servers each in one or two regions. What varies:
+simulator in virtual time: 4 to 9 waves on a random acyclic graph, 3 to 20 servers each in one or two regions. What
+varies:
 
 - **durations**: a server's launches have a median of its own (log-normal, 20 minutes, σ 0.35) and vary from one launch
   to the next by a σ of 0.05 to 0.15, and all launches of a run by a common factor (σ 0.05); three earlier drills are
   recorded, of a tenth of the servers in some worlds none;
-- **failures**: one launch in seventy fails at its end, and the server is launched again (the plan allows two retries);
-- **gates**: up to three waves wait for a person, 10 minutes at the median, σ 0.5; one answer in four comes three to eight
-  times as late;
+- **failures**: one launch in seventy fails at its end, and the server is launched again (the plan allows two
+  retries);
+- **gates**: up to three waves wait for a person, 10 minutes at the median, σ 0.5; one answer in four comes three to
+  eight times as late;
 - **quotas**: in half of the worlds few jobs and servers fit at once, so that waves wait for slots;
 - **the target**: the forecast's P50 or P90 before the run (`prefect_drs.forecast`, told the records and the quotas),
   times a factor from 0.75 to 1.3. The announcer knows nothing of how target and durations were drawn.

@@ -154,10 +154,14 @@ class RunningForecast:
             if number not in over
         }
         jobs = [job for job in self._state.jobs.values() if job.ended_at is None and job.wave_number not in over]
+        others = [(job, time_left(UNKNOWN_SERVER, job.age, 0.0)) for job in foreign]
         running = [
             *(self._running(job, job.started_at, chances, now) for job in jobs),
             *(self._running(request, request.asked_at, chances, now) for request in self._state.requests.values()),
-            *(BegunJob(job.place, FOREIGN, job.servers, (), _left(UNKNOWN_SERVER, job.age, 0.0)) for job in foreign),
+            *(
+                BegunJob(job.place, FOREIGN, job.servers, (), time_left(UNKNOWN_SERVER, job.age, 0.0))
+                for job in foreign
+            ),
         ]
         rest = simulate(
             self._plan,
@@ -175,13 +179,13 @@ class RunningForecast:
         if not wave.wave.gate or wave.begun or wave.number in self._state.answers:
             return 0.0
         waited = (now - wave.gate_opened_at).total_seconds() if wave.gate_opened_at else 0.0
-        return _left(self._gate, waited, chance, least=0.0)
+        return time_left(self._gate, waited, chance, least=0.0)
 
     def _running(self, job: LaunchJob | LaunchRequest, since: datetime, chances: _Chances, now: datetime) -> BegunJob:
         """A job of the execution, or a launch whose answer is not known."""
         age = (now - since).total_seconds()
         open_ids = tuple(s for s in job.server_ids if not self._runs[s].state.final)
-        left = max((_left(self._spreads[s], age, chances.servers[s]) for s in open_ids), default=SOON)
+        left = max((time_left(self._spreads[s], age, chances.servers[s]) for s in open_ids), default=SOON)
         return BegunJob(str(job.location), job.wave_number, len(job.server_ids), open_ids, left)
 
 
@@ -206,7 +210,7 @@ def _is_retried(run: ServerRun, wave: WaveRun) -> bool:
     return run.state is ServerState.FAILED and next_step(run, wave.wave.retry) is not None
 
 
-def _left(spread: Spread, age: float, chance: float, least: float = SOON) -> float:
+def time_left(spread: Spread, age: float, chance: float, least: float = SOON) -> float:
     """Seconds left of something that has taken `age` seconds: the distribution beyond that age, at this draw.
 
     Args:

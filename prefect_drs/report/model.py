@@ -169,7 +169,7 @@ class NotificationsReport(FrozenModel):
 
 
 class TargetOutcome(enum.StrEnum):
-    """The outcome of a target. OPEN: not decided yet; UNKNOWN: the execution has ended, the age of data is not known."""
+    """The outcome of a target. OPEN: not decided yet; UNKNOWN: the execution has ended, the data's age is not known."""
 
     OPEN = "OPEN"
     MET = "MET"
