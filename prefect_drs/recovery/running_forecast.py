@@ -158,10 +158,7 @@ class RunningForecast:
         running = [
             *(self._running(job, job.started_at, chances, now) for job in jobs),
             *(self._running(request, request.asked_at, chances, now) for request in self._state.requests.values()),
-            *(
-                BegunJob(job.place, FOREIGN, job.servers, (), time_left(UNKNOWN_SERVER, job.age, 0.0))
-                for job in foreign
-            ),
+            *(BegunJob(job.place, FOREIGN, job.servers, (), left) for job, left in others),
         ]
         rest = simulate(
             self._plan,
