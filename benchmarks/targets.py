@@ -1,6 +1,6 @@
 """RTO targets: how early the engine announces that one will be missed, and how often it is wrong.
 
-    python -m benchmarks.targets [--runs 50] [--first 1] [--world N]
+    python -m benchmarks.targets [--runs 50] [--first 1] [--processes 1] [--world N]
 
 from the repository's root. Each run is a recovery plan and an AWS drawn by seed, carried out by the real engine on the
 simulator in virtual time: 4 to 9 waves on a random acyclic graph, 3 to 20 servers each in one or two regions. What
@@ -20,7 +20,7 @@ varies:
 A run overruns where its report says that the plan's target is MISSED. Counted: of the runs that overrun, how many were
 announced (`RtoTargetAtRisk`) at least ten minutes before the target passed; of the others, how many were announced at
 all. Worlds are drawn by ascending seed until there are `--runs` of both. The targets of single waves, each of half of
-the worlds, are counted beside. What the engine spends on the forecasts is in the last line.
+the worlds, are counted beside. The last line says what one forecast costs the engine, at 4,000 servers.
 
 Exit code 1 where a target of issue 13 is missed: announced ten minutes ahead in at least 90 % of the runs that overrun,
 announced in at most 5 % of those that do not.
@@ -33,30 +33,34 @@ import math
 import os
 import random
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.estates import LARGE, draw_estate
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.execution.events import ExecutionStarted
 from prefect_drs.forecast import forecast, waves_of_manifest
-from prefect_drs.plan.model import Manifest
+from prefect_drs.plan.model import LaunchSettings, Manifest
 from prefect_drs.recovery.drivers import InlineExecutor
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import MemoryJournal
-from prefect_drs.recovery.launch.durations import spreads
+from prefect_drs.recovery.launch.durations import DEFAULT_GATE, spreads
 from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.recovery.launch.polling import PollPolicy
-from prefect_drs.recovery.objectives import RtoWatch
 from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Clock, Decision, GateAnswer
+from prefect_drs.recovery.running_forecast import RunningForecast
 from prefect_drs.report.model import RecoveryReport, TargetOutcome, TargetReport, WaveStatus
-from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave, resolve
 from prefect_drs.simulator import Sandbox, mock_drs
 
 AHEAD = 600.0
@@ -255,25 +259,45 @@ def carry_out(world: World, runbook: Runbook, sessions: Sessions, clock: Clock) 
         clock.wait(max(0.001, min([wait, *due])))
 
 
-@contextmanager
-def timed_looks() -> Iterator[list[float]]:
-    """The CPU seconds of each look at the targets, as they are made."""
-    took: list[float] = []
-    look = RtoWatch.look
+def cost_of_a_look() -> float:
+    """CPU seconds of one forecast of an execution of 4,000 servers in 120 waves that has just begun."""
+    estate = draw_estate(LARGE, 1)
+    waves = tuple(
+        RunbookWave(
+            wave_number=wave.wave_number,
+            wave_name=wave.wave_name,
+            depends_on_waves=wave.depends_on_waves,
+            gate=False,
+            servers=tuple(_server(server_id) for server_id in estate.servers_of(wave)),
+        )
+        for wave in estate.plan.waves
+    )
+    runbook = Runbook(plan_name=estate.plan.plan_name, mode="drill", waves=waves, findings=())
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    state = ExecutionStarted(at=at, execution_id="cost", runbook=runbook).initial_state
+    rest = RunningForecast(state, recorded=estate.recorded, expected={}, gate=DEFAULT_GATE, limits=Limits())
+    rest.rests(at)
+    began = time.process_time()
+    rest.rests(at)
+    return time.process_time() - began
 
-    def timed(watch: RtoWatch) -> None:
-        began = time.process_time()
-        look(watch)
-        took.append(time.process_time() - began)
 
-    RtoWatch.look = timed  # type: ignore[method-assign]
-    try:
-        yield took
-    finally:
-        RtoWatch.look = look  # type: ignore[method-assign]
+def _server(server_id: str) -> RunbookServer:
+    return RunbookServer(
+        source_server_id=server_id,
+        name=server_id,
+        account_id=ACCOUNT,
+        region=REGIONS[0],
+        group="group",
+        replication_state="CONTINUOUS",
+        lag=None,
+        recovery_instance_id=None,
+        settings=LaunchSettings(),
+        changes=(),
+    )
 
 
-def collect(runs: int, first: int) -> tuple[list[Result], list[Result]]:
+def collect(runs: int, first: int, processes: int) -> tuple[list[Result], list[Result]]:
     """The results of the plans' targets and of the waves', until there are enough runs of both kinds.
 
     Of the kind that comes more often the first `runs` count.
@@ -281,15 +305,18 @@ def collect(runs: int, first: int) -> tuple[list[Result], list[Result]]:
     plans: list[Result] = []
     waves: list[Result] = []
     counts = {True: 0, False: 0}
-    for seed in range(first, first + MOST_WORLDS * runs):
-        for result in run_world(seed):
-            if result.wave_number is not None:
-                waves.append(result)
-            elif counts[result.overran] < runs:
-                counts[result.overran] += 1
-                plans.append(result)
-        if min(counts.values()) >= runs:
-            return plans, waves
+    together = 4 * processes
+    with ProcessPoolExecutor(processes) as pool:
+        for begin in range(first, first + MOST_WORLDS * runs, together):
+            for result in (each for results in pool.map(run_world, range(begin, begin + together)) for each in results):
+                if result.wave_number is not None:
+                    waves.append(result)
+                elif counts[result.overran] < runs:
+                    counts[result.overran] += 1
+                    plans.append(result)
+            print(f"{counts[True]} overran, {counts[False]} did not", file=sys.stderr, flush=True)
+            if min(counts.values()) >= runs:
+                return plans, waves
     raise AssertionError(f"of {MOST_WORLDS * runs} worlds {counts[True]} overran and {counts[False]} did not")
 
 
@@ -334,6 +361,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=50, help="runs that overrun, and as many that do not")
     parser.add_argument("--first", type=int, default=1, help="the first of the seeds")
+    parser.add_argument("--processes", type=int, default=1, help="worlds at once")
     parser.add_argument("--world", type=int, default=None, help="only this world, told in full")
     options = parser.parse_args()
     if options.world is not None:
@@ -341,8 +369,7 @@ def main() -> int:
             print(result)
         return 0
     began = time.perf_counter()
-    with timed_looks() as looks:
-        plans, waves = collect(options.runs, options.first)
+    plans, waves = collect(options.runs, options.first, options.processes)
     table = Table(title="RTO targets: announced at least ten minutes before the overrun")
     for heading in ("target of", "overran", "in time", "never before", "median ahead", "met", "false alarms"):
         table.add_column(heading, justify="right")
@@ -350,7 +377,9 @@ def main() -> int:
     table.add_row(*row("wave", waves))
     Console(width=120).print(table)
     print(*exceptions(plans), sep="\n")
-    print(f"{time.perf_counter() - began:.0f} s; {len(looks)} ticks, {sum(looks):.1f} s of CPU for forecasts")
+    print(
+        f"{time.perf_counter() - began:.0f} s; one forecast of 4,000 servers: {cost_of_a_look():.2f} s of CPU a minute"
+    )
     in_time, wrong = shares(plans)
     checks = {
         f"{in_time:.0%} announced in time, at least {ANNOUNCED:.0%}": in_time >= ANNOUNCED,

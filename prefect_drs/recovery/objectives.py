@@ -34,8 +34,8 @@ EVERY = timedelta(minutes=1)
 SHARE_OF_TIME = 20
 """The next look is later than this many times what the last one took, by the engine's clock."""
 
-EARLY = 0.9
-LATE = 0.5
+EARLY = 0.95
+LATE = 0.7
 LATE_PHASE = 20 * 60.0
 
 _logger = logging.getLogger(__name__)

@@ -6,8 +6,9 @@ for each simulated rest, the seconds from now until the last server of each wave
 checks take no time, and servers that have not failed do not.
 
 What the execution has shown is taken into account: a launch, or a gate, that has taken a while already takes at least
-that long (its distribution is cut off there); a failed server that the plan retries waits for another job; and the
-launches of completed waves correct what is assumed of servers without a record.
+that long (its distribution is cut off there); a failed server that the plan retries waits for another job; the
+launches of completed waves correct what is assumed of servers without a record, and the pace of all others: a region
+may be slower today than in the drills that were recorded.
 
 The random draws are made once, so that two forecasts of one execution differ by what has happened in between and not by
 chance. Pure but for that: no AWS, no clock, no journal; nothing here changes the state.
@@ -42,6 +43,9 @@ SAMPLES = 30
 
 SOON = 15.0
 """Seconds until the end of a job whose servers are all launched, and of one that has taken as long as is expected."""
+
+PACE_SIGMA = 0.05
+"""σ of the pace of one execution against the recorded ones. An assumption: AWS publishes nothing on it."""
 
 _NORMAL = NormalDist()
 
@@ -122,7 +126,10 @@ class RunningForecast:
         for server_id, seconds in self._expected.items():
             if server_id in found and server_id not in self._recorded:
                 found[server_id] = Spread(seconds, DEFAULT_RUN_SIGMA)
-        self._spreads = found
+        pace = pace_of(
+            [(found[s], taken) for s, (taken,) in seen.items() if s in self._recorded or s in self._expected]
+        )
+        self._spreads = found = {s: Spread(each.median * pace, each.sigma) for s, each in found.items()}
         self._plan = PackingPlan.of(waves_of(self._state.runbook), {s: found[s].median for s in self._runs})
 
     def _over(self) -> Iterator[int]:
@@ -205,6 +212,20 @@ def _waiting(wave: WaveRun) -> Mapping[str, tuple[str, ...]]:
 
 def _is_retried(run: ServerRun, wave: WaveRun) -> bool:
     return run.state is ServerState.FAILED and next_step(run, wave.wave.retry) is not None
+
+
+def pace_of(launches: Sequence[tuple[Spread, float]]) -> float:
+    """How much longer than expected this execution's launches take: 1.1 is a tenth longer.
+
+    Args:
+        launches: what was expected of each launch so far, and its seconds. Few of them say little: their mean is drawn
+            towards 1, as a mean of `PACE_SIGMA` is.
+    """
+    logs = [math.log(seconds / spread.median) for spread, seconds in launches if seconds > 0 and spread.median > 0]
+    if not logs:
+        return 1.0
+    noise = sum(spread.sigma**2 for spread, _ in launches) / len(launches) / len(logs)
+    return math.exp(sum(logs) / len(logs) * PACE_SIGMA**2 / (PACE_SIGMA**2 + noise))
 
 
 def time_left(spread: Spread, age: float, chance: float, least: float = SOON) -> float:

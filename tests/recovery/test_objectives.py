@@ -19,7 +19,7 @@ from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.recovery.launch.durations import Spread
 from prefect_drs.recovery.objectives import EVERY, SHARE_OF_TIME
 from prefect_drs.recovery.ports import GateAnswer, GateRequest
-from prefect_drs.recovery.running_forecast import SOON, RunningForecast, time_left
+from prefect_drs.recovery.running_forecast import SOON, RunningForecast, pace_of, time_left
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, TargetOutcome
 from prefect_drs.runbook import Runbook
 from tests.rig import Answers, Rig, WaveSpec, simulated_aws
@@ -201,3 +201,11 @@ def test_what_has_taken_long_already_takes_at_least_that_long(chance: float) -> 
     assert ends[0] == pytest.approx(600.0 * math.exp(0.3 * chance))
     assert time_left(spread, 1e6, chance) == SOON
     assert time_left(Spread(600.0), 100.0, chance) == 500.0
+
+
+def test_the_pace_of_an_execution_is_learned_from_many_launches_and_hardly_from_one() -> None:
+    launch = (Spread(600.0, 0.1), 660.0)
+    one, many = pace_of([launch]), pace_of([launch] * 100)
+    assert pace_of([]) == 1.0
+    assert 1.0 < one < 1.03
+    assert 1.09 < many < 1.1
