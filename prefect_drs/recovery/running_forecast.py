@@ -218,13 +218,13 @@ def pace_of(launches: Sequence[tuple[Spread, float]]) -> float:
     """How much longer than expected this execution's launches take: 1.1 is a tenth longer.
 
     Args:
-        launches: what was expected of each launch so far, and its seconds. Few of them say little: their mean is drawn
-            towards 1, as a mean of `PACE_SIGMA` is.
+        launches: what was expected of each launch so far, and its seconds. Few of them say little, also where the
+            records vary less than is likely: their mean is drawn towards 1, as a mean of `PACE_SIGMA` is.
     """
     logs = [math.log(seconds / spread.median) for spread, seconds in launches if seconds > 0 and spread.median > 0]
     if not logs:
         return 1.0
-    noise = sum(spread.sigma**2 for spread, _ in launches) / len(launches) / len(logs)
+    noise = sum(max(spread.sigma, DEFAULT_RUN_SIGMA) ** 2 for spread, _ in launches) / len(launches) / len(logs)
     return math.exp(sum(logs) / len(logs) * PACE_SIGMA**2 / (PACE_SIGMA**2 + noise))
 
 
