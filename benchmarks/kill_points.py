@@ -21,6 +21,7 @@ What is checked after each run, against the simulator's own state:
 - every launch job in DRS is in the report, with its servers, and no other; likewise each server's launch status and
   recovery instance;
 - the quotas given to the engine were kept;
+- an RTO target is announced to be at risk once at most;
 - a gate that was answered is never asked again, and the journal folds to the report that was returned;
 - the report is that of the undisturbed run in everything but times and ids: statuses of execution, waves and servers,
   exit code, reasons and errors (job ids blanked), attempts, approvals (decision, by whom, comment), checks and whether

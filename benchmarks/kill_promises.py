@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.kill_worlds import World
-from prefect_drs.execution.events import Event, GateAnswered, GateAsked
+from prefect_drs.execution.events import Event, GateAnswered, GateAsked, RtoTargetAtRisk
 from prefect_drs.execution.view import report_of
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, WAVE_TAG
 from prefect_drs.report.model import RecoveryReport
@@ -70,6 +71,11 @@ def broken_in_report(report: RecoveryReport, events: Sequence[Event]) -> Iterato
     if report_of(events) != report:
         yield "the journal folds to another report than was returned"
     answered: set[int] = set()
+    announced = Counter(event.wave_number for event in events if isinstance(event, RtoTargetAtRisk))
+    for wave_number, times in announced.items():
+        if times > 1:
+            of = "the plan" if wave_number is None else f"wave {wave_number}"
+            yield f"the RTO target of {of} was announced {times} times to be at risk"
     for event in events:
         if isinstance(event, GateAnswered):
             answered.add(event.wave_number)

@@ -1,9 +1,9 @@
 """The worlds that the kill-point benchmark runs in: small recovery plans and a simulated AWS, drawn by seed.
 
 In: a seed. Out: a `World` as data (2–8 waves on a random acyclic graph, 1–6 servers each in one to three regions;
-gates, launch settings, hooks and health checks, failing servers, retries by a ladder, an earlier point in time, another
-account, tight quotas and an AWS that misbehaves in some), and `raised`, which puts it up on the simulator in virtual
-time. The same seed gives the same world. Nothing here knows the engine's inside.
+gates, RTO targets, launch settings, hooks and health checks, failing servers, retries by a ladder, an earlier point in
+time, another account, tight quotas and an AWS that misbehaves in some), and `raised`, which puts it up on the simulator
+in virtual time. The same seed gives the same world. Nothing here knows the engine's inside.
 
 What misbehaves is confined to calls whose failure the engine promises to ride out: StartRecovery (throttled, failed
 with 500, lost on the way there or back), the readings it rests on, jobs that DescribeJobs does not tell at first, the
@@ -89,6 +89,7 @@ class World:
         lacking: instance types that EC2 has no room for.
         at: from which point in time it is launched.
         account: where it all is.
+        rto: the RTO targets in seconds, by wave number; None is the plan's. Some are missed, others are not.
         faults: what else goes wrong, in the simulator's words.
         limits: the quotas the engine is to keep.
         skew: how many seconds the clocks of processes may be off, ahead or behind.
@@ -105,6 +106,7 @@ class World:
     lacking: tuple[str, ...] = ()
     at: str = LATEST_WORD
     account: str = ACCOUNT
+    rto: Mapping[int | None, int] = field(default_factory=dict)
 
     @property
     def tight(self) -> bool:
@@ -136,12 +138,16 @@ class World:
                 "groups": [f"g{wave.number}-{region}" for region in wave.servers],
                 "dependsOnWaves": wave.after,
                 "pauseBeforeWave": wave.gate is not None,
+                **self._target(wave.number),
                 **wave.policy,
             }
             for wave in self.waves
         ]
-        plan = {"planName": f"world-{self.seed}", "waves": waves}
+        plan = {"planName": f"world-{self.seed}", "waves": waves, **self._target(None)}
         return Manifest.model_validate({"schemaVersion": "1.1", "protectionGroups": groups, "recoveryPlans": [plan]})
+
+    def _target(self, wave_number: int | None) -> dict[str, str]:
+        return {"rtoTarget": f"PT{self.rto[wave_number]}S"} if wave_number in self.rto else {}
 
 
 def draw_world(seed: int) -> World:
@@ -182,6 +188,7 @@ def draw_world(seed: int) -> World:
         lacking=_LACKING[: rng.choice((0, 0, 1, 2))] if laddered and configured else (),
         at=f"{_EARLIER:%Y-%m-%dT%H:%M:%SZ}" if rng.random() < 0.15 else LATEST_WORD,
         account=ELSEWHERE if elsewhere else ACCOUNT,
+        rto=_targets(seed, waves),
     )
     if (
         world.at == LATEST_WORD
@@ -190,6 +197,15 @@ def draw_world(seed: int) -> World:
             if "retry" in wave.policy:
                 wave.policy["retry"]["snapshot"] = "latest"
     return world
+
+
+def _targets(seed: int, waves: list[DrawnWave]) -> dict[int | None, int]:
+    """RTO targets of half of the plans and of some waves, drawn apart, so that the rest of a world stays as it was."""
+    rng = random.Random(f"kill points/{seed}/targets")  # noqa: S311 - a benchmark, not a secret
+    if rng.random() < 0.5:
+        return {}
+    found: dict[int | None, int] = {None: rng.randint(300, 2400 * len(waves))}
+    return found | {wave.number: rng.randint(300, 7200) for wave in waves if rng.random() < 0.3}
 
 
 def _answer(rng: random.Random) -> Decision:

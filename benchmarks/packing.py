@@ -4,8 +4,8 @@ another.
     python -m benchmarks.packing [--seeds 5] [--reaction 5]
 
 from the repository's root. A model, not a drill: jobs are started and end in a discrete-event model
-(`prefect_drs.forecast.simulation`) without AWS, polling counting as a constant reaction. It takes seconds, prints
-a table, and ends with exit code 1 where the targets are missed (≤1.05 at 1,000 servers, ≤1.12 at 4,000,
+(`prefect_drs.recovery.launch.simulated_recovery`) without AWS, polling counting as a constant reaction. It takes
+seconds, prints a table, and ends with exit code 1 where the targets are missed (≤1.05 at 1,000 servers, ≤1.12 at 4,000,
 launch times known) or a quota was broken. The other columns show what knowing the launch times beforehand is
 worth: `known` exactly, recorded by three drills that vary by 5 % or by 10 %, or not at all; and what the packer's
 own rule reaches without the lookahead.

@@ -68,8 +68,8 @@ class Rig:
         self.answers = Answers({}, self.clock)
         self.engines = 0
 
-    def manifest(self, waves: Mapping[int, WaveSpec]) -> Manifest:
-        """Seed the servers that the waves ask for; the manifest that names them."""
+    def manifest(self, waves: Mapping[int, WaveSpec], **plan: Any) -> Manifest:
+        """Seed the servers that the waves ask for; the manifest that names them. `plan`: further fields of the plan."""
         groups: list[dict[str, Any]] = []
         for number, wave in waves.items():
             for region in wave.regions:
@@ -111,13 +111,14 @@ class Rig:
                             }
                             for number, wave in waves.items()
                         ],
+                        **plan,
                     }
                 ],
             }
         )
 
-    def runbook(self, waves: Mapping[int, WaveSpec], mode: str = "drill") -> Runbook:
-        manifest = self.manifest(waves)
+    def runbook(self, waves: Mapping[int, WaveSpec], mode: str = "drill", **plan: Any) -> Runbook:
+        manifest = self.manifest(waves, **plan)
         return resolve(manifest, manifest.plan(None), mode=mode, sessions=self.sessions, clock=self.clock)  # type: ignore[arg-type]
 
     def engine(

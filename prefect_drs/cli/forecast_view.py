@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -16,11 +16,13 @@ from prefect_drs.report.text import duration
 if TYPE_CHECKING:
     from prefect_drs.forecast import Forecast, WaveForecast
     from prefect_drs.operations.forecast import PlanForecast, SlowServer
-    from prefect_drs.plan.model import RecoveryPlan
+    from prefect_drs.operations.forecast_targets import TargetForecast
+    from prefect_drs.plan.model import RecoveryPlan, Wave
 
 BAR = 40  # cells of the timeline, where the terminal has them
 SHORTEST_BAR = 12
 BESIDE_THE_BAR = 66  # cells of the other columns, the names of waves broken
+OUTLOOKS = {"met": "green", "at risk": "yellow", "missed": "bold red"}
 BOUND = {
     "dependencies": "launches that wait for each other",
     "quota": "DRS's quotas: servers that wait for a slot",
@@ -44,6 +46,7 @@ def forecast_view(forecast: PlanForecast) -> RenderableType:
             (duration(result.rto_p90), "bold"),
             f"  (without quotas P50 {duration(result.rto_without_quotas_p50)})",
         ),
+        *(_target(target, known) for target in forecast.targets),
         _words(
             ("critical path", path),
             *((f"slowest in {slow.wave_number}", _slowest(slow)) for slow in forecast.slowest),
@@ -52,6 +55,21 @@ def forecast_view(forecast: PlanForecast) -> RenderableType:
         "",
         _Timeline(result, plan),
         Text("█ start to end, P50   ░ to the end, P90   red: on the critical path of most simulated runs", style="dim"),
+    )
+
+
+def _target(found: TargetForecast, waves: Mapping[int, Wave]) -> Text:
+    """`RTO target of the plan 4 h 00 min: met, P50 38 min to spare, P90 12 min to spare`."""
+    target = found.target
+    of = "the plan" if target.wave_number is None else f"{target.wave_number} {waves[target.wave_number].wave_name}"
+    percentiles = ", ".join(
+        f"{name} {duration(abs(seconds - target.seconds))} {'late' if seconds > target.seconds else 'to spare'}"
+        for name, seconds in (("P50", found.p50), ("P90", found.p90))
+    )
+    return Text.assemble(
+        f"RTO target of {of} {duration(target.seconds)}: ",
+        (found.outlook, OUTLOOKS[found.outlook]),
+        f", {percentiles}",
     )
 
 

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from prefect_drs.aws.location import Location
 from prefect_drs.execution.approval import Decision, GateAnswer
+from prefect_drs.execution.records import Cancellation, Pause, RtoRisk, Termination
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.model import DelayCause, ExecutionStatus, ServerReport, UnsentNotification, WaveStatus
@@ -229,36 +230,6 @@ class WaveRun:
             run.reopen()
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation:
-    """Who cancelled the execution, when and why."""
-
-    by: str
-    at: datetime
-    reason: str = ""
-
-    @property
-    def summary(self) -> str:
-        """The reason that waves which never began are reported with."""
-        return f"cancelled by {self.by}" + (f": {self.reason}" if self.reason else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Who paused launching, and when."""
-
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Termination:
-    """Who first began to terminate the execution's recovery instances, and when."""
-
-    by: str
-    at: datetime
-
-
 @dataclass(slots=True)
 class ExecutionState:
     """The state of an execution.
@@ -287,6 +258,7 @@ class ExecutionState:
         termination: set once somebody began to terminate its recovery instances.
         terminated: when recovery instances were found to be gone, by their ids.
         simulated_time: whether the execution's clock is that of a sandbox.
+        rto_risks: the RTO targets that a forecast expected to be missed, by wave number; None is the plan's.
     """
 
     execution_id: str
@@ -311,6 +283,7 @@ class ExecutionState:
     termination: Termination | None = None
     terminated: dict[str, datetime] = field(default_factory=dict)
     simulated_time: bool = False
+    rto_risks: dict[int | None, RtoRisk] = field(default_factory=dict)
 
     def apply(self, event: Transition) -> None:
         """Take one more event, in the order it was appended.

@@ -11,8 +11,10 @@ from datetime import datetime
 from prefect_drs.execution.approval import GateAnswer
 from prefect_drs.execution.event import Event
 from prefect_drs.execution.events import ExecutionStarted
+from prefect_drs.execution.records import Cancellation
 from prefect_drs.execution.replay import state_of
-from prefect_drs.execution.state import Cancellation, ExecutionState, LaunchJob, ServerRun, WaveRun
+from prefect_drs.execution.state import ExecutionState, LaunchJob, ServerRun, WaveRun
+from prefect_drs.execution.targets import target_reports
 from prefect_drs.plan.effective import settings_of
 from prefect_drs.report.model import (
     ApprovalReport,
@@ -55,6 +57,7 @@ def report(state: ExecutionState) -> RecoveryReport:
         cancelled=_cancelled(state.cancellation),
         terminated=ControlReport(by=state.termination.by, at=state.termination.at) if state.termination else None,
         simulated_time=state.simulated_time,
+        targets=target_reports(state, waves),
     )
 
 

@@ -1,24 +1,23 @@
 """How long a recovery will take, computed before it begins.
 
-    durations.py   recorded launches, disks, operating systems -> a Spread of launch seconds for each server
-    simulation.py  waves and one set of seconds -> a SimulatedRecovery: which job starts when, by the engine's packer
     manifest.py    a plan without an account -> waves
     estimate.py    many simulations, drawn at random -> a Forecast: timeline, RTO, critical path, what bounds it
 
-Plain data in and out; no AWS, no Prefect, no clock.
+Plain data in and out; no AWS, no Prefect, no clock. The launch times of servers (`recovery.launch.durations`) and one
+simulation (`recovery.launch.simulated_recovery`) are the engine's own, which forecasts the rest of a running execution.
 """
 
-from prefect_drs.forecast.durations import ServerTraits, Spread, default_spread, spreads
 from prefect_drs.forecast.estimate import (
     Forecast,
     PathShares,
     WaveForecast,
     forecast,
     forecast_json,
-    waves_of,
 )
 from prefect_drs.forecast.manifest import ManifestWaves, waves_of_manifest
-from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, simulate
+from prefect_drs.recovery.launch.durations import ServerTraits, Spread, default_spread, spreads
+from prefect_drs.recovery.launch.packing_plan import PackingPlan, SimulatedWave, waves_of
+from prefect_drs.recovery.launch.simulated_recovery import SimulatedRecovery, simulate
 
 __all__ = [
     "Forecast",

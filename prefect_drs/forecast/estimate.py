@@ -1,10 +1,10 @@
 """The forecast: how long a recovery will take, which waves decide it, and what delays them.
 
 In: the waves (`waves_of` makes them from a runbook), the recorded launch times (`durations.spreads`), the quotas and
-their usage by others. Out: a `Forecast`, plain data. It simulates the recovery many times (`simulation.simulate`) with
-the engine's own packer but without its lookahead, each time with launch and gate times drawn anew, and reports the
-median and the 90th percentile. Pure except for the seed that is passed in. It never calls AWS, and it assumes that
-every launch succeeds in the end.
+their usage by others. Out: a `Forecast`, plain data. It simulates the recovery many times
+(`simulated_recovery.simulate`) with the engine's own packer but without its lookahead, each time with launch and gate
+times drawn anew, and reports the median and the 90th percentile. Pure except for the seed that is passed in. It never
+calls AWS, and it assumes that every launch succeeds in the end.
 """
 
 from __future__ import annotations
@@ -16,20 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefect_drs.forecast.durations import ServerTraits, Spread, spreads
-from prefect_drs.forecast.simulation import PackingPlan, SimulatedRecovery, SimulatedWave, WaveTimes, simulate
 from prefect_drs.plan.longest_path import seconds_before
+from prefect_drs.recovery.launch.durations import DEFAULT_GATE, DEFAULT_REACTION, ServerTraits, Spread, spreads
+from prefect_drs.recovery.launch.packing_plan import PackingPlan, SimulatedWave
+from prefect_drs.recovery.launch.simulated_recovery import SimulatedRecovery, WaveTimes, simulate
 
 if TYPE_CHECKING:
     from prefect_drs.recovery.launch.packing import JobUsage, Limits
-    from prefect_drs.runbook import Runbook
-
-DEFAULT_GATE = Spread(600.0, 0.5)
-"""How long a person takes to approve a wave where nothing else is given: 10 minutes, 19 in one case of ten. An
-assumption."""
-
-DEFAULT_REACTION = 5.0
-"""Seconds from LAUNCHED in DRS to the dependents' StartRecovery; the engine's own target for the median."""
 
 Bound = Literal["dependencies", "quota", "gate"]
 
@@ -102,19 +95,6 @@ class Forecast:
     seed: int
     recorded_servers: int
     servers: int
-
-
-def waves_of(runbook: Runbook) -> tuple[SimulatedWave, ...]:
-    """The waves of a runbook; a wave with a gate gets the default's median, until gate times are drawn."""
-    waves = []
-    for wave in runbook.waves:
-        servers: dict[str, tuple[str, ...]] = {}
-        for server in wave.servers:
-            place = f"{server.account_id}/{server.region}"
-            servers[place] = (*servers.get(place, ()), server.source_server_id)
-        gate = DEFAULT_GATE.median if wave.gate else 0.0
-        waves.append(SimulatedWave(wave.wave_number, wave.depends_on_waves, servers, gate))
-    return tuple(waves)
 
 
 def forecast(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefect_drs.forecast.estimate import DEFAULT_GATE
-from prefect_drs.forecast.simulation import SimulatedWave
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
+from prefect_drs.recovery.launch.durations import DEFAULT_GATE
+from prefect_drs.recovery.launch.packing_plan import SimulatedWave
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from prefect_drs.core.escaping import mail_subject
-from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, WaveEnded
+from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, RtoTargetAtRisk, WaveEnded
 from prefect_drs.execution.view import ReportFold
 from prefect_drs.notifications import text
 from prefect_drs.notifications.commands import ExecutionAccess
 from prefect_drs.notifications.message import Message, OpenGate
 from prefect_drs.notifications.payload import FAILED_SERVERS_AT_MOST, PAYLOADS
 from prefect_drs.plan.notify import Milestone
-from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.runbook import Runbook
 
 ENDS = {
@@ -52,6 +52,8 @@ class Milestones:
                 return self._of_execution(Milestone.PAUSED, event.at, by=event.by)
             case WaveEnded() if (milestone := WAVE_ENDS.get(WaveStatus(event.status))) is not None:
                 return self._of_wave(milestone, event.at, event.wave_number)
+            case RtoTargetAtRisk():
+                return self._target_at_risk(event)
             case ExecutionEnded():
                 return self._of_execution(ENDS[ExecutionStatus(event.status)], event.at)
             case _:
@@ -65,6 +67,24 @@ class Milestones:
             at: when it was found open.
         """
         return self._of_wave(Milestone.WAVE_PAUSED, at, gate.wave_number, gate)
+
+    def _target_at_risk(self, event: RtoTargetAtRisk) -> Message:
+        _, report = self._state()
+        waves = [wave for wave in report.waves if wave.wave_number == event.wave_number]
+        milestone = Milestone.WAVE_TARGET_AT_RISK if waves else Milestone.TARGET_AT_RISK
+        values = self._common(milestone, event.at, report) | {
+            "target_seconds": event.target_seconds,
+            "expected_seconds": event.expected_seconds,
+            "elapsed_seconds": event.elapsed_seconds,
+            "probability": event.probability,
+        }
+        subject, *names = f"{report.mode} of {{}}: RTO target will probably be missed", report.plan_name
+        if waves:
+            values |= self._wave_values(waves[0])
+            subject = f"{report.mode} of {{}}: RTO target of wave {event.wave_number} {{}} will probably be missed"
+            names.append(waves[0].wave_name)
+        body = text.target_at_risk(report, event, self._access)
+        return self._message(milestone, event.at.isoformat(), (subject, *names), body, values, event.wave_number)
 
     def _state(self) -> tuple[Runbook, RecoveryReport]:
         if self._runbook is None:
@@ -97,8 +117,20 @@ class Milestones:
         runbook, report = self._state()
         wave = next(wave for wave in report.waves if wave.wave_number == wave_number)
         about, names = f"{report.mode} of {{}}: wave {wave_number} {{}}", (report.plan_name, wave.wave_name)
-        values = self._common(milestone, at, report) | {
-            "wave_number": wave_number,
+        values = self._common(milestone, at, report) | self._wave_values(wave)
+        if gate is not None:
+            values |= {"gate_flow_run_id": gate.flow_run_id, "gate_link": gate.link, "until": gate.until}
+            body = text.wave_paused(runbook, report, gate, self._access)
+            return self._message(
+                milestone, gate.flow_run_id, (f"{about} waits for your approval", *names), body, values, wave_number
+            )
+        body = text.wave_ended(report, wave, self._access)
+        return self._message(milestone, at.isoformat(), (f"{about} {wave.status}", *names), body, values, wave_number)
+
+    @staticmethod
+    def _wave_values(wave: WaveReport) -> dict[str, Any]:
+        return {
+            "wave_number": wave.wave_number,
             "wave_name": wave.wave_name,
             "wave_status": wave.status,
             "wave_servers": len(wave.servers),
@@ -108,14 +140,6 @@ class Milestones:
                 server.source_server_id for server in wave.servers if server.launch_status in {"FAILED", "TERMINATED"}
             )[:FAILED_SERVERS_AT_MOST],
         }
-        if gate is not None:
-            values |= {"gate_flow_run_id": gate.flow_run_id, "gate_link": gate.link, "until": gate.until}
-            body = text.wave_paused(runbook, report, gate, self._access)
-            return self._message(
-                milestone, gate.flow_run_id, (f"{about} waits for your approval", *names), body, values, wave_number
-            )
-        body = text.wave_ended(report, wave, self._access)
-        return self._message(milestone, at.isoformat(), (f"{about} {wave.status}", *names), body, values, wave_number)
 
     def _common(self, milestone: Milestone, at: datetime, report: RecoveryReport) -> dict[str, Any]:
         return {

@@ -72,12 +72,27 @@ class WavePausedPayload(WavePayload):
     until: datetime | None = Field(description="deadline: without an answer the wave is cancelled then")
 
 
+class TargetAtRiskPayload(ExecutionPayload):
+    """The RTO target of the plan will probably be missed. Seconds count from the start of the execution."""
+
+    target_seconds: float = Field(description="the RTO target, in seconds")
+    expected_seconds: float = Field(description="the expected RTO (median of the forecast), in seconds")
+    elapsed_seconds: float = Field(description="seconds since the start of the execution")
+    probability: float = Field(description="share of the simulated executions that miss the target, 0 to 1")
+
+
+class WaveTargetAtRiskPayload(WavePayload, TargetAtRiskPayload):
+    """The RTO target of a wave will probably be missed."""
+
+
 PAYLOADS: dict[Milestone, type[ExecutionPayload]] = {
     Milestone.STARTED: ExecutionPayload,
     Milestone.WAVE_COMPLETED: WavePayload,
     Milestone.WAVE_FAILED: WavePayload,
     Milestone.WAVE_PAUSED: WavePausedPayload,
     Milestone.PAUSED: PausedPayload,
+    Milestone.TARGET_AT_RISK: TargetAtRiskPayload,
+    Milestone.WAVE_TARGET_AT_RISK: WaveTargetAtRiskPayload,
     Milestone.COMPLETED: EndedPayload,
     Milestone.PARTIAL: EndedPayload,
     Milestone.FAILED: EndedPayload,

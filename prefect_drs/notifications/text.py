@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prefect_drs.aws.regions import partition_of
 from prefect_drs.core.escaping import one_line
+from prefect_drs.execution.events import RtoTargetAtRisk
 from prefect_drs.notifications.commands import ExecutionAccess, approve_command, cancel_command, resume_command
 from prefect_drs.notifications.message import WIDTH, OpenGate
 from prefect_drs.report.markdown import exclusion_text, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
+from prefect_drs.report.targets import planned_targets, target_line
 from prefect_drs.report.text import duration
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
@@ -39,6 +41,7 @@ def started(runbook: Runbook, report: RecoveryReport, access: ExecutionAccess) -
         f"The {report.mode} of {report.plan_name} has started: {servers} server(s) in {len(runbook.waves)} wave(s), "
         f"{_locations(runbook.waves)}.",
         _what_it_launches(report.mode),
+        f"Targets: {targets}." if (targets := planned_targets(runbook)) else "",
         _block("Waves", [_planned(wave) for wave in runbook.waves]),
         _block("Waived findings", waived),
         _block("Excluded servers", excluded),
@@ -76,6 +79,7 @@ def ended(report: RecoveryReport, access: ExecutionAccess) -> str:
     return _text(
         f"The {report.mode} of {report.plan_name} has ended: {report.status}.",
         _achieved(report),
+        _targets(report),
         _block("Waves", [_wave_status(wave) for wave in report.waves]),
         _block(
             "Why", [f"wave {wave.wave_number} {wave.wave_name}: {wave.reason}" for wave in incomplete if wave.reason]
@@ -123,6 +127,26 @@ def wave_paused(runbook: Runbook, report: RecoveryReport, gate: OpenGate, access
             [f"prefect-drs {word} {report.execution_id} --wave {gate.wave_number}" for word in ("approve", "reject")],
             region,
         ),
+        _follow(report, access),
+    )
+
+
+def target_at_risk(report: RecoveryReport, event: RtoTargetAtRisk, access: ExecutionAccess) -> str:
+    """The forecast expects that an RTO target is missed: by how much, what is left, and the status of all waves."""
+    of = "" if event.wave_number is None else f" of wave {event.wave_number}"
+    left = event.target_seconds - event.elapsed_seconds
+    until = f"{_utc(report.started_at + timedelta(seconds=event.target_seconds))}, in {duration(left)}"
+    return _text(
+        f"The RTO target{of} of the {report.mode} of {report.plan_name} will probably be missed: the last server is "
+        f"expected to be up {duration(event.expected_seconds)} after the start; the target is "
+        f"{duration(event.target_seconds)}.",
+        _block("Target ends at", [until if left > 0 else f"{until.partition(',')[0]}: it is missed already"]),
+        _block("Waves", [_wave_status(wave) for wave in report.waves]),
+        _block(
+            "What it waits for",
+            [f"wave {wave.wave_number}: {each.reason}" for wave in report.waves for each in wave.waits],
+        ),
+        _block("Open gates", [f"{wave.wave_number} {wave.wave_name}" for wave in report.waves if wave.gate_opened_at]),
         _follow(report, access),
     )
 
@@ -187,6 +211,10 @@ def _achieved(report: RecoveryReport) -> str:
     age = report.achieved_rpo_seconds
     rpo = f" The oldest data that was launched was {duration(age)} old (RPO)." if age is not None else ""
     return f"The last server was up {duration(report.achieved_rto_seconds)} after the start (RTO).{rpo}"
+
+
+def _targets(report: RecoveryReport) -> str:
+    return _block("Targets", [target_line(target, report.started_at) for target in report.targets])
 
 
 def _what_it_launches(mode: str) -> str:

@@ -19,6 +19,7 @@ from prefect_drs.forecast import Forecast, ServerTraits, SimulatedWave, Spread, 
 from prefect_drs.forecast import forecast as simulate
 from prefect_drs.forecast import forecast_json as simulation_json
 from prefect_drs.operations.context import configured_sessions
+from prefect_drs.operations.forecast_targets import TargetForecast, target_forecasts
 from prefect_drs.orchestration.storage.duration_history import recorded_here
 from prefect_drs.plan.model import Manifest, RecoveryPlan, label_server
 from prefect_drs.recovery.launch.packing import JobUsage, Limits
@@ -91,6 +92,11 @@ class PlanForecast:
     notes: tuple[str, ...]
     slowest: tuple[SlowServer, ...] = ()
 
+    @property
+    def targets(self) -> tuple[TargetForecast, ...]:
+        """The RTO targets of the plan and of its waves beside what is expected."""
+        return target_forecasts(self.plan, self.result)
+
     def to_json(self) -> dict[str, Any]:
         """The forecast as camelCase JSON values; times in seconds from the start."""
         data = simulation_json(self.result)
@@ -106,6 +112,7 @@ class PlanForecast:
             "unknownGroups": list(self.input.unknown_groups),
             "notes": list(self.notes),
             **data,
+            "targets": [target.to_json() for target in self.targets],
             "slowestServers": [
                 {
                     "waveNumber": slow.wave_number,

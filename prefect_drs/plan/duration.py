@@ -1,4 +1,4 @@
-"""ISO 8601 durations: a plan's `maxLag`, and a server's lag in DRS."""
+"""ISO 8601 durations: a plan's `maxLag` and targets, and a server's lag in DRS."""
 
 from __future__ import annotations
 

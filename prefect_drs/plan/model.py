@@ -138,6 +138,7 @@ class Wave(FrozenModel):
     `groups` holds group *names*, whichever spelling the file used. `pre_wave` and `post_wave` run once, one after the
     other, before the wave's launches and after its health checks passed; `health_checks` say when it is done.
     `max_lag`: how far its servers' replication may lag behind (ISO 8601 duration), instead of what the plan says.
+    `rto_target`, `rpo_target`: its own objectives, beside the plan's; see `prefect_drs.plan.targets`.
     """
 
     wave_number: int = Field(ge=0)
@@ -149,6 +150,8 @@ class Wave(FrozenModel):
     min_healthy: int | None = Field(default=None, ge=0)
     min_healthy_percent: int | None = Field(default=None, ge=0, le=100)
     max_lag: str | None = None
+    rto_target: str | None = None
+    rpo_target: str | None = None
     retry: Retry = Retry()
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
@@ -159,13 +162,16 @@ class RecoveryPlan(FrozenModel):
     """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.plan.graph`).
 
     `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
-    `PT15M`; None sets no limit.
+    `PT15M`; None sets no limit. `rto_target`, `rpo_target`: the objectives of the whole plan; see
+    `prefect_drs.plan.targets`.
     """
 
     plan_name: str
     description: str | None = None
     waves: tuple[Wave, ...]
     max_lag: str | None = None
+    rto_target: str | None = None
+    rpo_target: str | None = None
     notify: Notify = Notify()
 
 

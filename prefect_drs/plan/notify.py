@@ -31,6 +31,8 @@ class Milestone(enum.StrEnum):
     WAVE_FAILED = "wave.failed"
     WAVE_PAUSED = "wave.paused"
     PAUSED = "execution.paused"
+    TARGET_AT_RISK = "execution.target_at_risk"
+    WAVE_TARGET_AT_RISK = "wave.target_at_risk"
     COMPLETED = "execution.completed"
     PARTIAL = "execution.partial"
     FAILED = "execution.failed"

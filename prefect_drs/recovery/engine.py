@@ -37,6 +37,7 @@ from prefect_drs.recovery.control_requests import Control, RequestsUnreachableEr
 from prefect_drs.recovery.launch.chooser import LaunchChooser
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.packing import JobStart
+from prefect_drs.recovery.objectives import RtoWatch
 from prefect_drs.recovery.options import EngineOptions, EnginePorts, ExecutionContext
 from prefect_drs.recovery.points import points_reached
 from prefect_drs.recovery.resume import Start, require_open
@@ -91,6 +92,7 @@ class Engine:
             location: LocationJobs(location, context, self._waves) for location in self.runbook.locations
         }
         self._runner = WaveRunner(context, self._waves, self._locations)
+        self._rto_watch = RtoWatch(context, self._locations)
         # A wave that a former process began goes on, whether or not anybody hands it over again.
         self._inbox.extend(n for n, run in self._state.waves.items() if run.begun and not run.status.over)
         self._control.handle_pending()  # what was requested while no process ran, before anything is launched
@@ -287,6 +289,7 @@ class Engine:
         self._runner.step(self._control.cancelled)
         waits = [self._visit(location, jobs) for location, jobs in self._locations.items()]
         waits.append(self._runner.step(self._control.cancelled))
+        self._rto_watch.look()
         return min((wait for wait in waits if wait is not None), default=IDLE)
 
     def _visit(self, location: Location, jobs: LocationJobs) -> float | None:

@@ -13,6 +13,7 @@ from prefect_drs.execution.events import Event
 from prefect_drs.execution.state import ExecutionState
 from prefect_drs.recovery.control_requests import ControlRequests
 from prefect_drs.recovery.journal import Journal
+from prefect_drs.recovery.launch.durations import DEFAULT_GATE, Spread
 from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.recovery.launch.polling import PollPolicy
 from prefect_drs.recovery.launch.quota_sharing import NoSharing, QuotaSharing
@@ -53,6 +54,9 @@ class EngineOptions:
         limits: DRS's quotas.
         policy: how often to poll.
         expected: seconds that each server's launch is expected to take, by source server id, where known.
+        recorded: seconds of former launches, by source server id, for the forecast of the running execution. A server
+            without any varies around its `expected` seconds, or else around the documented default.
+        gates: how long a person takes to answer a gate, likewise.
         seed: of the jitter.
     """
 
@@ -60,6 +64,8 @@ class EngineOptions:
     limits: Limits = field(default_factory=Limits)
     policy: PollPolicy = field(default_factory=PollPolicy)
     expected: Mapping[str, float] = field(default_factory=dict)
+    recorded: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    gates: Spread = DEFAULT_GATE
     seed: int | None = None
 
     def jitter(self, name: str = "") -> random.Random:

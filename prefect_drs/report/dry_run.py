@@ -14,6 +14,7 @@ from rich.text import Text
 
 from prefect_drs.plan.effective import Origin
 from prefect_drs.report.markdown import change_text, exclusion_text, wave_promises
+from prefect_drs.report.targets import planned_targets
 from prefect_drs.runbook import FindingSeverity, Runbook, RunbookFinding, RunbookServer, RunbookWave
 
 _STYLES = {
@@ -52,6 +53,8 @@ class Indented:
 def dry_run_view(runbook: Runbook) -> RenderableType:
     """A dry run: every wave with its servers, what would change on each, what refuses it, and the sum of it all."""
     parts: list[RenderableType] = [Text.assemble((runbook.plan_name, "bold"), f"  {runbook.mode}  dry run")]
+    if targets := planned_targets(runbook):
+        parts.append(Indented(f"targets: {targets}"))
     for wave in runbook.waves:
         parts += ["", *_wave(wave)]
     for severity in (FindingSeverity.INFO, FindingSeverity.WAIVED, FindingSeverity.ERROR):

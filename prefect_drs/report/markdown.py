@@ -8,12 +8,12 @@ are escaped, so that one with a bar or a bracket in it stays a name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
-from prefect_drs.report.text import duration, table
+from prefect_drs.report.targets import by_how_much, planned_targets, risk_note, whose
+from prefect_drs.report.text import clock_time, duration, table
 from prefect_drs.runbook import ExcludedServer, PlannedChange, Runbook, RunbookServer, RunbookWave
 
 SHOWN_SERVERS = 100  # rows in a form; more would bury the buttons
@@ -86,6 +86,8 @@ def wave_promises(wave: RunbookWave) -> list[str]:
     ]
     if wave.retry.attempts:
         lines.append(f"a server that fails is launched again, up to {wave.retry.attempts} time(s)")
+    if targets := planned_targets(wave):
+        lines.append(f"targets, from the start of the execution: {targets}")
     if wave.on_server_failure == "continue":
         lines.append(f"goes on with {wave.min_healthy} of {len(wave.servers)} servers")
     return lines
@@ -209,6 +211,24 @@ def job_table(report: RecoveryReport) -> str:
     )
 
 
+def target_table(report: RecoveryReport) -> str:
+    """Every RTO and RPO target with its outcome; nothing where there are none."""
+    return table(
+        ("target", "of", "allowed", "achieved", "outcome", "by"),
+        (
+            (
+                target.kind,
+                whose(target),
+                duration(target.target_seconds),
+                duration(target.achieved_seconds),
+                target.outcome,
+                "; ".join(note for note in (by_how_much(target), risk_note(target, report.started_at)) if note),
+            )
+            for target in report.targets
+        ),
+    )
+
+
 def unsent_lines(report: RecoveryReport) -> list[str]:
     """What nobody was told, a line each."""
     return [
@@ -220,13 +240,6 @@ def unsent_lines(report: RecoveryReport) -> list[str]:
 
 def _paragraphs(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
-
-
-def clock_time(at: datetime | None, begun: datetime | None = None) -> str:
-    """Hours, minutes and seconds, UTC; with the date on another day than the execution began."""
-    if at is None:
-        return "—"
-    return f"{at:%H:%M:%S}" if begun is None or at.date() == begun.date() else f"{at:%m-%d %H:%M:%S}"
 
 
 def report_summary(report: RecoveryReport, *lead: str) -> str:
@@ -242,6 +255,7 @@ def report_summary(report: RecoveryReport, *lead: str) -> str:
     rpo = f" The oldest data that was launched was {duration(age)} old (RPO)." if age is not None else ""
     jobs = job_table(report)
     checks = check_table(report)
+    targets = target_table(report)
     return _paragraphs(
         f"# {markdown_text(report.plan_name)}: {report.mode} {report.status}",
         *lead,
@@ -257,6 +271,8 @@ def report_summary(report: RecoveryReport, *lead: str) -> str:
             for wave in report.waves
             for excluded in wave.excluded
         ),
+        "## Targets" if targets else "",
+        targets,
         "## Waves",
         wave_table(report.waves),
         "## Servers",

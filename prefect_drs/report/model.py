@@ -9,6 +9,7 @@ from typing import Literal
 
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.plan.targets import TargetKind
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.runbook import ExcludedServer, RunbookFinding
 
@@ -167,6 +168,36 @@ class NotificationsReport(FrozenModel):
     failed: tuple[UnsentNotification, ...] = ()
 
 
+class TargetOutcome(enum.StrEnum):
+    """The outcome of a target. OPEN: not decided yet; UNKNOWN: the execution has ended, the data's age is not known."""
+
+    OPEN = "OPEN"
+    MET = "MET"
+    MISSED = "MISSED"
+    UNKNOWN = "UNKNOWN"
+
+
+class TargetReport(FrozenModel):
+    """An RTO or RPO target of the plan or of a wave; `prefect_drs.plan.targets` defines both.
+
+    `wave_number` None: the plan's. `achieved_seconds`: so far, while it is OPEN. `late_seconds`: achieved less target,
+    negative where there was time to spare; None where it is not decided by time. `reason`: what else decided it.
+    `at_risk_since`: when the forecast of the running execution first expected that an RTO target is missed, and
+    `expected_seconds` the RTO that it expected.
+    """
+
+    kind: TargetKind
+    wave_number: int | None
+    wave_name: str | None = None
+    target_seconds: float
+    outcome: TargetOutcome
+    achieved_seconds: float | None = None
+    late_seconds: float | None = None
+    reason: str = ""
+    at_risk_since: datetime | None = None
+    expected_seconds: float | None = None
+
+
 class RecoveryReport(FrozenModel):
     """A whole execution.
 
@@ -174,7 +205,7 @@ class RecoveryReport(FrozenModel):
     oldest data among the servers that are LAUNCHED; None until it is over, and where one of them is not known.
     `at_gates_seconds`: how long at least one gate was open, until the last one was answered; `gates_open_since`: since
     when one is open. `paused`, `cancelled`, `terminated`: who did, while it is in force. `simulated_time`: every time
-    in the report is that of a sandbox's clock.
+    in the report is that of a sandbox's clock. `targets`: the RTO and RPO targets of the plan and of its waves.
     """
 
     execution_id: str
@@ -194,6 +225,7 @@ class RecoveryReport(FrozenModel):
     cancelled: ControlReport | None = None
     terminated: ControlReport | None = None
     simulated_time: bool = False
+    targets: tuple[TargetReport, ...] = ()
 
     @property
     def exit_code(self) -> int:

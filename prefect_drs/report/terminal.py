@@ -10,10 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from prefect_drs.report.markdown import clock_time, exclusion_text, unsent_lines
+from prefect_drs.report.markdown import exclusion_text, unsent_lines
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.report.summary import ExecutionSummary
-from prefect_drs.report.text import duration
+from prefect_drs.report.targets import STYLES as TARGET_STYLES
+from prefect_drs.report.targets import target_line
+from prefect_drs.report.text import clock_time, duration
 
 STYLES = {
     "PENDING": "dim",
@@ -132,12 +134,23 @@ def report_body(report: RecoveryReport) -> list[RenderableType]:
         for wave in report.waves
         for delay in wave.delays
     ]
+    targets = [
+        Text(target_line(target, report.started_at), style=TARGET_STYLES.get(target.outcome, ""))
+        for target in report.targets
+    ]
     left_out = [
         Text(f"wave {wave.wave_number} {exclusion_text(excluded)}", style="yellow")
         for wave in report.waves
         for excluded in wave.excluded
     ]
-    notes = [*left_out, *checks, *delays, *why, *(Text(line, style="yellow") for line in unsent_lines(report))]
+    notes = [
+        *targets,
+        *left_out,
+        *checks,
+        *delays,
+        *why,
+        *(Text(line, style="yellow") for line in unsent_lines(report)),
+    ]
     return ["", wave_rows(report), "", server_rows(report), *([""] if notes else []), *notes]
 
 

@@ -34,6 +34,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 60} min {whole % 60:02d} s"
 
 
+def clock_time(at: datetime | None, begun: datetime | None = None) -> str:
+    """Hours, minutes and seconds, UTC; with the date on another day than the execution began."""
+    if at is None:
+        return "—"
+    return f"{at:%H:%M:%S}" if begun is None or at.date() == begun.date() else f"{at:%m-%d %H:%M:%S}"
+
+
 def full_time(at: datetime, *, simulated: bool = False) -> str:
     """`2030-01-01 12:13:00 UTC`. `simulated`: whether it is a time of the sandbox's clock."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" + (" (simulated)" if simulated else "")

@@ -128,6 +128,7 @@ class IncidentKind(enum.StrEnum):
     CONTROL = "control request"
     NOTIFICATION = "notification"
     TERMINATION = "termination"
+    TARGET = "target"
 
 
 class Incident(FrozenModel):

@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prefect_drs.core.errors import UsageError
-from prefect_drs.report.markdown import clock_time
-from prefect_drs.report.text import counted, duration, full_time
+from prefect_drs.report.text import clock_time, counted, duration, full_time
 from prefect_drs.report.timeline import OF_THE_WAVE, Cause, ServerTimeline, Timeline, Wait, WaveTimeline, totals
 
 SHOWN_SECONDS = 10.0

@@ -104,7 +104,7 @@ class RunbookWave(FrozenModel):
 
     `excluded`: servers of its groups that a person left out. `min_healthy`: how many of its servers must be up for it
     to count as COMPLETED; all where None. `max_lag`: how far the replication of its servers may lag behind (ISO 8601
-    duration); None sets no limit.
+    duration); None sets no limit. `rto_target`, `rpo_target`: its objectives, see `prefect_drs.plan.targets`.
 
     A hook that calls a service knows its account and region; a health check without them is made where its server is.
     """
@@ -117,6 +117,8 @@ class RunbookWave(FrozenModel):
     on_server_failure: Literal["fail", "continue"] = "fail"
     min_healthy: int | None = None
     max_lag: str | None = None
+    rto_target: str | None = None
+    rpo_target: str | None = None
     retry: Retry = Retry()
     excluded: tuple[ExcludedServer, ...] = ()
     health_checks: tuple[Check, ...] = ()
@@ -137,7 +139,10 @@ class RunbookWave(FrozenModel):
 
 
 class Runbook(FrozenModel):
-    """What one execution of a plan would do. `resolved_at`: when the accounts were read (UTC); None of 0.1.0's."""
+    """What one execution of a plan would do. `resolved_at`: when the accounts were read (UTC); None of 0.1.0's.
+
+    `rto_target`, `rpo_target`: the plan's objectives, see `prefect_drs.plan.targets`.
+    """
 
     plan_name: str
     mode: RecoveryMode
@@ -145,6 +150,8 @@ class Runbook(FrozenModel):
     findings: tuple[RunbookFinding, ...]
     notify: Notify = Notify()
     resolved_at: datetime | None = None
+    rto_target: str | None = None
+    rpo_target: str | None = None
 
     @property
     def refusals(self) -> tuple[RunbookFinding, ...]:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.plan.targets import Target
 from prefect_drs.runbook.fetch.encryption import read_encryptions
 from prefect_drs.runbook.fetch.inventories import LocationInventories
 from prefect_drs.runbook.fetch.launch_states import LaunchStates
@@ -36,6 +37,7 @@ class Resolution:
     states: LaunchStates
     snapshots: SnapshotChoices
     resolved: ResolvedWaves
+    rpo_targets: tuple[Target, ...] = ()
 
 
 def read_preflight(sessions: Sessions, resolution: Resolution, others: Collection[OtherExecution]) -> PreflightInput:
@@ -72,5 +74,6 @@ def read_preflight(sessions: Sessions, resolution: Resolution, others: Collectio
         permissions=read_permissions(sessions, waves, inventories.by_location),
         others=tuple(others),
         unread=(*inventories.unread, *resolution.states.unread, *resolution.snapshots.unread, *snapshots.unread),
+        rpo_targets=resolution.rpo_targets,
         resolution_errors=(*resolution.snapshots.errors, *resolution.resolved.errors),
     )

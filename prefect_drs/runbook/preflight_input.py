@@ -19,6 +19,7 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import AccountFacts
 from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup, RecoveryMode
+from prefect_drs.plan.targets import Target
 from prefect_drs.runbook.launch_settings import sized_by_drs
 from prefect_drs.runbook.model import ExcludedServer, RunbookServer, RunbookWave
 
@@ -191,6 +192,7 @@ class PreflightInput:
         permissions: one check an account.
         others: executions that have not ended.
         unread: what could not be read.
+        rpo_targets: of the plan and of its waves.
         resolution_errors: what was found while the plan was resolved.
     """
 
@@ -210,6 +212,7 @@ class PreflightInput:
     permissions: Sequence[PermissionCheck] = ()
     others: Sequence[OtherExecution] = ()
     unread: Sequence[Unread] = ()
+    rpo_targets: Sequence[Target] = ()
     resolution_errors: Sequence[ResolutionError] = ()
 
     def launched(self) -> Iterator[tuple[RunbookWave, RunbookServer]]:

@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.plan.model import Manifest, RecoveryMode, RecoveryPlan
+from prefect_drs.plan.targets import TargetKind, targets_of
 from prefect_drs.runbook.fetch.inventories import read_inventories
 from prefect_drs.runbook.fetch.launch_states import read_states
 from prefect_drs.runbook.members import find_members
@@ -76,7 +77,9 @@ def resolve(
     changes = planned_changes(settings, states.by_server)
     resolved = resolve_waves(plan, members, settings, changes, snapshots.by_server)
     preflight = read_preflight(
-        sessions, Resolution(mode, now, inventories, members, states, snapshots, resolved), others
+        sessions,
+        Resolution(mode, now, inventories, members, states, snapshots, resolved, targets_of(plan, TargetKind.RPO)),
+        others,
     )
     return Runbook(
         plan_name=plan.plan_name,
@@ -85,4 +88,6 @@ def resolve(
         findings=waived(findings_of(preflight), waivers or {}),
         notify=plan.notify,
         resolved_at=now,
+        rto_target=plan.rto_target,
+        rpo_target=plan.rpo_target,
     )

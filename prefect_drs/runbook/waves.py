@@ -112,6 +112,8 @@ def _wave(
         min_healthy=min(len(launched), needed),
         excluded=tuple(exclusion.server for exclusion in excluded),
         max_lag=wave.max_lag or max_lag,
+        rto_target=wave.rto_target,
+        rpo_target=wave.rpo_target,
         retry=wave.retry,
         health_checks=checks.health_checks,
         pre_wave=checks.pre_wave,

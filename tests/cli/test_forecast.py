@@ -15,7 +15,9 @@ from prefect_drs.cli import main
 from prefect_drs.cli.forecast_view import BAR, bar
 from prefect_drs.execution.events import JobStarted, ServerStatus
 from prefect_drs.forecast import WaveForecast
+from prefect_drs.operations.forecast_targets import TargetForecast
 from prefect_drs.plan.model import Manifest
+from prefect_drs.plan.targets import Target, TargetKind
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
 from tests.cli.conftest import Run
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
@@ -181,3 +183,28 @@ def test_where_no_server_is_known_the_remedy_is_told(cli: Run, tmp_path: Path) -
 def test_a_bar_stands_where_its_wave_does_and_is_never_empty(wave: WaveForecast, drawn: str) -> None:
     text: Text = bar(wave, 1000.0)
     assert text.plain == drawn
+
+
+@pytest.mark.parametrize(
+    ("p50", "p90", "outlook"), [(100, 120, "met"), (100, 121, "at risk"), (121, 130, "missed"), (120, 120, "met")]
+)
+def test_a_target_is_met_where_nine_of_ten_runs_meet_it(p50: float, p90: float, outlook: str) -> None:
+    assert TargetForecast(Target(TargetKind.RTO, None, 120.0, "PT2M"), p50, p90).outlook == outlook
+
+
+def test_each_rto_target_is_compared_with_p50_and_p90(
+    rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = written(rig.manifest(CHAIN, rtoTarget="PT9H", rpoTarget="PT15M"))
+    data["recoveryPlans"][0]["waves"][1]["rtoTarget"] = "PT5M"
+    path = kept(data, tmp_path)
+    assert main(["forecast", path, "--offline"]) == 0
+    said = capsys.readouterr().out
+    assert "RTO target of the plan 9 h 00 min: met, P50 " in said
+    assert "RTO target of 2 wave 2 5 min 00 s: missed, P50 " in said
+    assert main(["forecast", path, "--offline", "--json"]) == 0
+    found = told(capsys)
+    plan, wave = found["targets"]
+    assert (plan["waveNumber"], plan["outlook"], plan["p50Seconds"]) == (None, "met", found["rtoP50Seconds"])
+    assert (wave["waveNumber"], wave["outlook"], wave["targetSeconds"]) == (2, "missed", 300.0)
+    assert wave["p90LateSeconds"] == pytest.approx(wave["p90Seconds"] - 300, abs=0.11)

@@ -18,6 +18,7 @@ from prefect_drs.execution.events import (
     GateAsked,
     JobStarted,
     PauseAsked,
+    RtoTargetAtRisk,
     ServerStatus,
     WaveEnded,
     WaveStarted,
@@ -149,6 +150,22 @@ def all_messages() -> dict[str, Message]:
     told = messages([*beginning(), *ending()], open_gate())
     told += messages([*beginning(), *ending(failing="app2")])[2:]
     paused = messages([*beginning()[:-1], PauseAsked(at=at(20), by="grace@laptop")])
+    at_risk = messages(
+        [
+            *beginning(),
+            *(
+                RtoTargetAtRisk(
+                    at=at(24),
+                    wave_number=number,
+                    target_seconds=2400.0,
+                    elapsed_seconds=1440.0,
+                    expected_seconds=2520.0,
+                    probability=0.9,
+                )
+                for number in (None, 2)
+            ),
+        ]
+    )
     rejected = GateAnswered(
         at=at(25), wave_number=2, decision="REJECTED", by="ada@laptop", answered_at=at(25), comment="not tonight"
     )
@@ -159,7 +176,7 @@ def all_messages() -> dict[str, Message]:
         for number in WAVES
     ]
     cancelled = messages([*beginning()[:1], *never, ExecutionEnded(at=at(1), status="CANCELLED")])
-    return {message.milestone: message for message in [*partial, *cancelled, *paused, *told]}
+    return {message.milestone: message for message in [*partial, *cancelled, *paused, *at_risk, *told]}
 
 
 def shown(message: Message) -> str:

@@ -274,6 +274,16 @@ CASES: dict[str, Pair] = {
         set_(*FIRST_WAVE, "retry", to={"attempts": 1, "subnetIds": ["net-b"]}),
         set_(*FIRST_WAVE, "retry", to={"attempts": 1, "subnetIds": [f"subnet-{HEX}"]}),
     ),
+    "targets_are_durations": Pair(
+        "INVALID_DURATION",
+        set_(*FIRST_WAVE, "rtoTarget", to="PT0S"),
+        both(set_(*FIRST_WAVE, "rtoTarget", to="PT0.1S"), set_(*PLAN, "rpoTarget", to="PT0S")),
+    ),
+    "targets_of_waves_are_within_the_plans": Pair(
+        "TARGET_ABOVE_PLAN",
+        both(set_(*FIRST_WAVE, "rpoTarget", to="PT61M"), set_(*PLAN, "rpoTarget", to="PT1H")),
+        both(set_(*FIRST_WAVE, "rpoTarget", to="PT60M"), set_(*PLAN, "rpoTarget", to="PT1H")),
+    ),
     # subscriptions
     "subscriptions_are_of_schema_1_1": Pair(
         "NEWER_FIELD", both(no_checks_of_1_1, set_(*PLAN, "notify", to={"topics": [TOPIC]})), no_checks_of_1_1

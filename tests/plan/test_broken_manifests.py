@@ -199,6 +199,9 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
     ),
     "a lag of a month": (set_(*WAVES, 0, "maxLag", to="P1M"), "INVALID_DURATION", "PT15M"),
     "a lag for the plan in words": (set_("recoveryPlans", 0, "maxLag", to="15 min"), "INVALID_DURATION", "PT15M"),
+    "a recovery time of a month": (set_("recoveryPlans", 0, "rtoTarget", to="P1M"), "INVALID_DURATION", "PT4H"),
+    "no time to recover": (set_(*WAVES, 0, "rtoTarget", to="PT0S"), "INVALID_DURATION", "remove it"),
+    "a recovery point in words": (set_(*WAVES, 1, "rpoTarget", to="15 minutes"), "INVALID_DURATION", "PT15M"),
     "tags among those of another group": (
         add("protectionGroups", item={**OTHER_GROUP, "serverSelectionTags": {"tier": "web", "env": "prod"}}),
         "OVERLAPPING_SELECTIONS",

@@ -83,6 +83,8 @@ FULL: dict[str, Any] = {
             "planName": "Plan → all",
             "description": "",
             "maxLag": "PT1H",
+            "rtoTarget": "PT4H",
+            "rpoTarget": "PT1H",
             "notify": {
                 "topics": ["arn:aws:sns:eu-west-1:123456789012:recoveries"],
                 "blocks": ["slack-webhook/on-call"],
@@ -98,6 +100,8 @@ FULL: dict[str, Any] = {
                     "onServerFailure": "continue",
                     "minHealthy": 0,
                     "maxLag": "PT15M",
+                    "rtoTarget": "PT90M",
+                    "rpoTarget": "PT0S",
                     "retry": {
                         "attempts": 2,
                         "snapshot": "previous",

@@ -233,7 +233,7 @@ def test_an_estate_is_what_the_issue_describes_and_the_same_every_time():
 
 
 def test_a_broken_quota_is_counted():
-    from prefect_drs.forecast.simulation import SimulatedJob, SimulatedRecovery
+    from prefect_drs.recovery.launch.simulated_recovery import SimulatedJob, SimulatedRecovery
 
     jobs = tuple(SimulatedJob("a", n, 100, 0.0, 10.0) for n in range(6))
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from pydantic import create_model
 
 from prefect_drs.core.escaping import one_line
 from prefect_drs.execution.events import Event, ExecutionEnded, GateAnswered, GateAsked, ServerStatus
@@ -17,8 +16,6 @@ from prefect_drs.report.expectation import Expectation, ExpectedWave
 from prefect_drs.report.html import html_report
 from prefect_drs.report.html.gantt import LABELLED_SERVERS, cause_class
 from prefect_drs.report.html.scale import TimeScale
-from prefect_drs.report.html.targets import target_rows
-from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.timeline import Cause
 from prefect_drs.runbook import ExcludedServer, FindingSeverity, Runbook, RunbookFinding
 from tests.names import HOSTILE
@@ -201,16 +198,6 @@ def test_a_plan_without_waves_is_a_page_too() -> None:
     empty: Runbook = runbook([])
     page = Page(page_of([started(empty), ExecutionEnded(at=at(0), status="COMPLETED")]))
     assert "Servers 0 / 0" in page.text
-
-
-def test_targets_are_shown_where_the_report_has_them() -> None:
-    assert target_rows(report_of(completed())) == []
-    model = create_model("WithTargets", __base__=RecoveryReport, rto_target=(dict[str, str] | None, None))
-    report = model.model_validate(report_of(completed()).model_dump() | {"rto_target": {"value": "PT1H", "met": "yes"}})
-    assert [tuple(row) for row in target_rows(report)] == [("plan", "rtoTarget", "value PT1H, met yes")]
-    events = completed()
-    text = html_report(report, events[0].runbook, timeline_of(events), made_at=MADE)  # type: ignore[attr-defined]
-    assert "plan rtoTarget value PT1H, met yes" in Page(text).text
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,18 @@ def a_server_whose_lag_is_not_told(world: World, broken: bool) -> Runbook:
     return world.resolve(server, wave=wave, waivers={"NOT_REPLICATING": "as a test"})
 
 
+@case("RPO_TARGET_EXCEEDED")
+def a_server_whose_data_is_older_than_its_target(world: World, broken: bool) -> Runbook:
+    return world.resolve(world.server(lag="PT15M1S" if broken else "PT15M"), wave={"rpoTarget": "PT15M"})
+
+
+@case("RPO_TARGET_UNCHECKED")
+def a_server_with_a_target_whose_lag_is_not_told(world: World, broken: bool) -> Runbook:
+    server = world.server(replication_state="DISCONNECTED")
+    plan = {"rpoTarget": "P7D"} if broken else None
+    return world.resolve(server, plan=plan, waivers={"NOT_REPLICATING": "as a test"})
+
+
 # ---- what else goes on -------------------------------------------------------------------------------------------
 
 

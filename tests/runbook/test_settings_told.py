@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -73,6 +74,27 @@ def test_a_wave_may_allow_more_lag_than_its_plan(world: World) -> None:
     runbook = world.resolve(server, plan={"maxLag": "PT15M"}, wave={"maxLag": "PT4H"})
     assert codes(runbook) == []
     assert runbook.wave(1).max_lag == "PT4H"
+
+
+def test_the_shortest_target_of_a_server_counts_and_neither_refuses(world: World) -> None:
+    late, soon = world.server("late", lag="PT20M"), world.server("soon", lag="PT1M")
+    runbook = world.resolve(late, soon, plan={"rpoTarget": "PT15M", "rtoTarget": "PT4H"}, wave={"rpoTarget": "PT10M"})
+    (finding,) = runbook.findings
+    assert finding.source_server_id == late
+    assert f"late ({late})" in finding.message
+    assert "the rpoTarget PT10M of wave 1 (wave 1)" in finding.message
+    assert "PT20M" in finding.message
+    assert runbook.refusals == ()
+    assert (runbook.rto_target, runbook.rpo_target, runbook.wave(2).rpo_target) == ("PT4H", "PT15M", "PT10M")
+
+
+def test_a_chosen_snapshot_is_compared_with_the_target_by_its_own_age(world: World) -> None:
+    server = world.server(lag="PT3H")
+    chosen = Points.parse(f"{world.clock.now() - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}")
+    (finding,) = world.resolve(server, plan={"rpoTarget": "PT30M"}, points=chosen).findings
+    assert finding.code == "RPO_TARGET_EXCEEDED"
+    assert "its snapshot is of" in finding.message
+    assert codes(world.resolve(server, plan={"rpoTarget": "P30D"}, points=chosen)) == []
 
 
 def settled(world: World) -> Runbook:

@@ -37,6 +37,7 @@ from prefect_drs.execution.events.launches import (
     ServerStatus,
     SettingsApplied,
 )
+from prefect_drs.execution.events.objectives import RtoTargetAtRisk
 from prefect_drs.execution.events.termination import InstancesTerminated, TerminationAsked, TerminationStarted
 from prefect_drs.execution.events.waves import (
     CheckDone,
@@ -69,6 +70,7 @@ __all__ = [
     "PauseAsked",
     "PauseEnded",
     "PointsReached",
+    "RtoTargetAtRisk",
     "ServerRetried",
     "ServerStatus",
     "SettingsApplied",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from prefect_drs.execution.event import Event
-from prefect_drs.execution.state import ExecutionState, Termination
+from prefect_drs.execution.records import Termination
+from prefect_drs.execution.state import ExecutionState
 
 
 class TerminationAsked(Event):

@@ -2,7 +2,7 @@
 
 In: events and `Marks`. Out: incidents in order of time: waivers, excluded servers, failed servers and their retries,
 requests that DRS refused, delays, checks that did not pass, gates that were not approved, pauses, cancels, process
-losses, control requests without effect, notifications that were not sent, terminations.
+losses, control requests without effect, RTO targets at risk, notifications that were not sent, terminations.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from prefect_drs.execution.events import (
     InstancesTerminated,
     JobRefused,
     Notified,
+    RtoTargetAtRisk,
     TerminationAsked,
     WaveDelayed,
 )
@@ -150,6 +151,8 @@ def _of_event(event: Event, marks: Marks) -> Iterator[Incident]:
         case ExecutionResumed() if event.again:
             what = "the execution had ended without success"
             yield _at(IncidentKind.PROCESS, event, what, f"resumed by {event.by or 'a person'}: what failed is retried")
+        case RtoTargetAtRisk():
+            yield _at(IncidentKind.TARGET, event, event.text, "a notification was sent", event.wave_number)
         case ControlRequestHandled():
             yield _at(IncidentKind.CONTROL, event, event.text, "")
         case Notified() if event.error:

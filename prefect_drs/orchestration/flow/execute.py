@@ -14,22 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import prefect.runtime.flow_run
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
-from prefect.futures import PrefectFuture, wait
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Completed, Failed
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
-from prefect_drs.core.escaping import prefect_template
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.lines import EventLines
 from prefect_drs.execution.replay import state_of
@@ -37,7 +30,6 @@ from prefect_drs.execution.view import report_of
 from prefect_drs.notifications.notifier import Notifier
 from prefect_drs.orchestration.approvals.gate import AutomaticGate, PendingGate, PrefectGate
 from prefect_drs.orchestration.approvals.suspended_gate import (
-    ExecutionSuspendedError,
     SuspendedExecution,
     SuspendingGate,
     delete_deadline_runs,
@@ -51,20 +43,22 @@ from prefect_drs.orchestration.executions.lease import execution_lease, forget_l
 from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 from prefect_drs.orchestration.executions.reports import current_request_id, settle_former_runs
 from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
+from prefect_drs.orchestration.flow.wave_tasks import WaveTasks
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.artifacts import ReportPublisher
 from prefect_drs.orchestration.storage.duration_history import expected_durations, recorded_here
 from prefect_drs.orchestration.storage.journal_storage import holder
 from prefect_drs.orchestration.storage.settings_history import SettingsRecorder
 from prefect_drs.recovery.control_requests import pending_cancel
-from prefect_drs.recovery.drivers import EngineThread, pass_gate
+from prefect_drs.recovery.drivers import EngineThread
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.journal import FencedError, Journal, JournalUnavailableError
+from prefect_drs.recovery.journal import Journal
+from prefect_drs.recovery.launch.durations import DEFAULT_GATE, Spread
 from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Gate
 from prefect_drs.recovery.resume import Start, take_up
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
-from prefect_drs.runbook import Runbook, RunbookWave
+from prefect_drs.runbook import Runbook
 
 SETTINGS_WORKERS = 8
 CHECK_WORKERS = 16
@@ -213,7 +207,8 @@ def _carry_out(
     notifier = open_notifier(execution_id, root_flow_run_id(), sessions, clock, former=former, suspend=options.suspend)
     publisher = ReportPublisher(clock)
     gate = _gate(replace(options, on_waiting=_notifying(notifier, publisher, options.on_waiting)), gate_clock)
-    expected = expected_durations(recorded_here()) if options.expected is None else options.expected
+    recorded = recorded_here() if options.expected is None else {}
+    expected = expected_durations(recorded) if options.expected is None else options.expected
     with (
         ThreadPoolExecutor(SETTINGS_WORKERS, thread_name_prefix="drs-waves") as executor,
         ThreadPoolExecutor(CHECK_WORKERS, thread_name_prefix="drs-checks") as check_executor,
@@ -232,7 +227,8 @@ def _carry_out(
             sharing,
             observers=(*observers, *options.observers),
         )
-        engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected)
+        gates = Spread(0.0) if options.approved_by else DEFAULT_GATE
+        engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected, recorded=recorded, gates=gates)
         engine = Engine(execution_id, runbook, ports, engine_options, start)
         with notifier.running(engine.record):
             suspended = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
@@ -273,7 +269,7 @@ def _drive(
         try:
             if isinstance(gate, SuspendingGate):
                 gate.attach(engine)
-            _WaveTasks(engine, thread, gate, gate_timeout, gate_clock, publisher).run()
+            WaveTasks(engine, thread, gate, gate_timeout, gate_clock, publisher).run()
             if isinstance(gate, SuspendingGate) and gate.suspended():
                 control.read()
                 return gate.suspended()
@@ -307,72 +303,6 @@ def _suspended(suspended: SuspendedExecution, requests: PrefectRequests, journal
         with prefect_client() as client:
             resume_suspended(client, suspended.root_id)
     return pause
-
-
-@dataclass(frozen=True, slots=True)
-class _WaveTasks:
-    """The tasks of all waves, and what they share."""
-
-    engine: Engine
-    thread: EngineThread
-    gate: Gate
-    gate_timeout: timedelta
-    clock: Clock
-    publisher: ReportPublisher
-
-    def run(self) -> None:
-        """Start a task for every wave, and wait until all waves are over and no job runs any more."""
-        futures: dict[int, PrefectFuture[Any]] = {}
-        for wave in self.engine.runbook.waves:  # in topological order
-            dependencies = [futures[number] for number in wave.depends_on_waves]
-            futures[wave.wave_number] = self._task(wave).submit(wait_for=dependencies)
-        self.publisher.track_waves(self.engine.runbook, {number: each.task_run_id for number, each in futures.items()})
-        wait(list(futures.values()))
-        self.thread.wait(lambda: self.engine.idle)
-
-    def _task(self, wave: RunbookWave) -> Any:
-        """The task of a wave: it passes the gate, submits the wave to the engine and waits for its end."""
-
-        @task(
-            name=wave.wave_name,
-            task_run_name=prefect_template(wave.wave_name),
-            cache_policy=NO_CACHE,
-            persist_result=False,
-        )
-        def recover_wave() -> State[Any]:
-            return self._recover(wave)
-
-        return recover_wave
-
-    def _recover(self, wave: RunbookWave) -> State[Any]:
-        engine, number = self.engine, wave.wave_number
-        try:
-            begins = (
-                not engine.status(number).over
-                and not engine.cancelled
-                and pass_gate(engine, self.gate, number, self.gate_timeout, clock=self.clock)
-            )
-        except ExecutionSuspendedError as suspended:
-            return Cancelled(name="Suspended", message=suspended.message)
-        except (JournalUnavailableError, FencedError) as failure:
-            self.thread.abandon(failure)  # nothing can go on: release the waves that wait at other gates too
-            raise
-        if begins:
-            engine.submit(number)
-            self.thread.wait(lambda: engine.status(number).over)
-        return _task_state(engine, wave)
-
-
-def _task_state(engine: Engine, wave: RunbookWave) -> State[Any]:
-    """The state in which a wave's task ends."""
-    reason = engine.reason(wave.wave_number)
-    match engine.status(wave.wave_number):
-        case WaveStatus.COMPLETED:
-            return Completed(message=f"{engine.launched(wave.wave_number)} server(s) LAUNCHED")
-        case WaveStatus.CANCELLED:
-            return Cancelled(message=reason)
-        case _:
-            return Failed(message=reason)
 
 
 def _completed(report: RecoveryReport) -> RecoveryReport:

@@ -16,9 +16,9 @@ from prefect.logging import get_logger
 
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.execution.events import Event, ExecutionResumed, JobEnded, JobStarted, ServerStatus
-from prefect_drs.forecast.durations import spreads
 from prefect_drs.orchestration.storage.journal_storage import journal_storage
 from prefect_drs.recovery.journal import Archive, Storage, StoredJournal
+from prefect_drs.recovery.launch.durations import spreads
 
 EXECUTIONS = 20  # the newest journals that are read
 LAUNCHES_A_SERVER = 5  # the newest launches of a server that count

@@ -17,6 +17,7 @@ from prefect_drs.plan.read.check_fields import CHECK_LISTS
 from prefect_drs.plan.read.fields import METADATA_FIELDS
 from prefect_drs.plan.read.finding import Place
 from prefect_drs.plan.read.shape import Item, ShapeEntry
+from prefect_drs.plan.targets import TARGET_FIELDS
 
 BY_NAME = ("protectionGroupName", "protectionGroupNames")
 SPELLINGS = ("protectionGroupId", "protectionGroupIds", *BY_NAME, "groupId")
@@ -235,7 +236,7 @@ class DraftWave:
     def _failure_policy(self) -> dict[str, Any]:
         policy = {
             name: self.entry.values[name]
-            for name in ("onServerFailure", "minHealthy", "minHealthyPercent", "maxLag")
+            for name in ("onServerFailure", "minHealthy", "minHealthyPercent", "maxLag", *TARGET_FIELDS)
             if self.entry.values.get(name) is not None
         }
         if self.retry is not None:
@@ -262,7 +263,7 @@ class DraftPlan:
             "planName": self.name,
             "description": self.entry.text("description"),
             "waves": [wave.values() for wave in self.waves],
-            "maxLag": self.entry.text("maxLag"),
+            **{name: self.entry.text(name) for name in ("maxLag", *TARGET_FIELDS)},
             "notify": {name: [item.value for item in notify.items(name)] for name in notify.values} if notify else {},
         }
 

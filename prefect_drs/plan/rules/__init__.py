@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from prefect_drs.plan.read.draft import Draft
 from prefect_drs.plan.read.finding import PlanFinding
-from prefect_drs.plan.rules import addresses, checks, groups, launch, names, subscriptions, waves
+from prefect_drs.plan.rules import addresses, checks, groups, launch, names, subscriptions, targets, waves
 
 Rule = Callable[[Draft], Iterator[PlanFinding]]
 
@@ -64,6 +64,8 @@ RULES: tuple[Rule, ...] = (
     waves.failure_policies_agree,
     waves.lags_are_durations,
     waves.retries_are_well_formed,
+    targets.targets_are_durations,
+    targets.targets_of_waves_are_within_the_plans,
     # subscriptions
     subscriptions.subscriptions_are_of_schema_1_1,
     subscriptions.topics_are_well_formed,

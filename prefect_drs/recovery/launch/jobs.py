@@ -112,6 +112,11 @@ class LocationJobs:
         )
 
     @property
+    def foreign(self) -> tuple[Job, ...]:
+        """Active jobs that are not this execution's."""
+        return tuple(job for job in self._active if job.job_id not in self._tracker.jobs)
+
+    @property
     def own(self) -> JobUsage:
         """This execution's share of the quota usage."""
         servers = [server for job in self._tracker.jobs.values() if job.active for server in job.servers]

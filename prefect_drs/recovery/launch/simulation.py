@@ -3,7 +3,8 @@
 In: the waves with their times, and a `LaunchQueue` for each account and region. Out: when each wave is over. Callers:
 
 - `recovery.launch.lookahead` simulates the rest of a recovery at each decision of the engine, with expected durations;
-- `prefect_drs.forecast` simulates a whole recovery many times, with durations drawn at random.
+- `recovery.launch.simulated_recovery` simulates a whole recovery, or the rest of one, many times with durations drawn
+  at random, for `prefect_drs.forecast` and for `recovery.running_forecast`.
 
 This module decides what follows what, and when. A queue decides which servers share a job and how long the job takes.
 Pure: no AWS, no clock, no chance.
@@ -49,12 +50,16 @@ class StartedJob(NamedTuple):
 
 
 class SimulatedRun(NamedTuple):
-    """A job of the first queue that runs when the simulation begins; `seconds` until it ends, None: it never does."""
+    """A job that runs when the simulation begins; `seconds` until it ends, None: it never does.
+
+    `servers`: those that it has still to launch. `queue`: which queue has it, by its index.
+    """
 
     wave: int
     servers: int
     seconds: float | None
     key: int
+    queue: int = 0
 
 
 class LaunchQueue(Protocol):
@@ -98,7 +103,7 @@ class Simulation:
         waves: by wave number.
         dependencies: of these waves.
         queues: one for each account and region.
-        launching: waves that may launch already, with the servers that the first queue has of them.
+        launching: waves that may launch already, with the servers that the queues have of them.
         running: jobs that run already.
     """
 
@@ -118,10 +123,10 @@ class Simulation:
         self._queues = queues
         self._events: list[tuple[float, _Event, int, int, int]] = []  # when, what, wave, queue, job
         self._pending: dict[int, int] = {}  # by wave that may launch: servers, and one for all that are elsewhere
-        for wave, servers, seconds, key in running:
+        for wave, servers, seconds, key, queue in running:
             self._pending[wave] = self._pending.get(wave, 0) + servers
             if seconds is not None:
-                self._at(seconds, _Event.JOB_ENDS, wave, 0, key)
+                self._at(seconds, _Event.JOB_ENDS, wave, queue, key)
         launching = launching or {}
         for wave in {*launching, *self._pending} & {*waves}:
             self._await(wave, launching.get(wave, 0), 0.0)

@@ -24,10 +24,9 @@ from prefect_drs.core.escaping import markup
 from prefect_drs.report.expectation import Expectation
 from prefect_drs.report.html.gantt import cause_class, servers_chart, waves_chart
 from prefect_drs.report.html.targets import target_rows
-from prefect_drs.report.markdown import clock_time
 from prefect_drs.report.model import RecoveryReport, ServerReport, WaveReport
 from prefect_drs.report.picture import wave_graph_svg
-from prefect_drs.report.text import counted, duration, full_time
+from prefect_drs.report.text import clock_time, counted, duration, full_time
 from prefect_drs.report.timeline import Cause, Timeline, WaveTimeline
 from prefect_drs.report.why import explain
 from prefect_drs.runbook import Runbook

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from prefect_drs.core.escaping import markup, one_line
 from prefect_drs.report.expectation import Expectation, ExpectedWave
 from prefect_drs.report.html.scale import TimeScale
-from prefect_drs.report.markdown import clock_time
-from prefect_drs.report.text import duration
+from prefect_drs.report.text import clock_time, duration
 from prefect_drs.report.timeline import Cause, ServerTimeline, Timeline, Wait, WaveTimeline
 
 WIDTH, LABELS, RIGHT, AXIS = 1140, 220, 64, 22  # pixels

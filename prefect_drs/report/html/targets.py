@@ -1,45 +1,49 @@
-"""Targets of an execution (RTO, RPO) as rows for the HTML report: what the report's model holds of them.
+"""Targets of an execution (RTO, RPO) as rows for the HTML report.
 
-In: a `RecoveryReport`. Out: rows; none where neither the report nor a wave has a target.
+In: a `RecoveryReport`. Out: rows; none where neither the plan nor a wave has a target.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from pydantic import BaseModel
+from prefect_drs.report.model import RecoveryReport, TargetOutcome
+from prefect_drs.report.targets import by_how_much, risk_note, whose
+from prefect_drs.report.text import duration
 
-from prefect_drs.report.model import RecoveryReport
-
-TARGET = re.compile(r"(rto|rpo)_?target", re.IGNORECASE)
+BADGES = {
+    TargetOutcome.MET: "completed",
+    TargetOutcome.MISSED: "failed",
+    TargetOutcome.UNKNOWN: "cancelled",
+    TargetOutcome.OPEN: "pending",
+}
 
 
 class TargetRow(NamedTuple):
-    """A target: whose it is, its name, and its value."""
+    """A target: whose it is, what was allowed and achieved, its outcome with the style of its badge, and remarks."""
 
     of: str
-    name: str
-    value: str
+    kind: str
+    allowed: str
+    achieved: str
+    outcome: str
+    badge: str
+    by: str
+    risk: str
 
 
 def target_rows(report: RecoveryReport) -> list[TargetRow]:
-    """The fields whose names contain `rtoTarget` or `rpoTarget`, of the report and of its waves."""
-    rows = list(_rows("plan", report))
-    for wave in report.waves:
-        rows += _rows(f"wave {wave.wave_number} {wave.wave_name}", wave)
-    return rows
-
-
-def _rows(of: str, model: BaseModel) -> Iterator[TargetRow]:
-    fields = {name for name in type(model).model_fields if TARGET.search(name)}
-    for name, value in model.model_dump(mode="json", by_alias=True, include=fields).items():
-        if value is not None:
-            yield TargetRow(of, name, _text(value))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(each)}" for name, each in value.items() if each is not None)
-    return str(value)
+    """The targets of the plan, then those of its waves."""
+    return [
+        TargetRow(
+            of=whose(target),
+            kind=target.kind,
+            allowed=duration(target.target_seconds),
+            achieved=duration(target.achieved_seconds),
+            outcome=target.outcome,
+            badge=BADGES[target.outcome],
+            by=by_how_much(target),
+            risk=risk_note(target, report.started_at),
+        )
+        for target in report.targets
+    ]

@@ -19,6 +19,7 @@ from prefect_drs.runbook.rules import (
     replication,
     settings,
     static_addresses,
+    targets,
 )
 from prefect_drs.runbook.rules.rule import PreflightRule
 
@@ -44,6 +45,8 @@ RULES: tuple[PreflightRule, ...] = (
     replication.all_points_in_time_were_looked_at,
     replication.lags_are_within_the_maximum,
     replication.lags_are_known,
+    targets.data_is_within_the_rpo_target,
+    targets.age_of_data_is_known,
     # other jobs, other executions, quotas of DRS
     activity.servers_are_in_no_active_job,
     activity.servers_are_in_no_other_execution,

@@ -49,6 +49,13 @@ class Spread:
 
 UNKNOWN_SERVER = Spread(1200.0, 0.35)
 
+DEFAULT_GATE = Spread(600.0, 0.5)
+"""How long a person takes to approve a wave where nothing else is given: 10 minutes, 19 in one case of ten. An
+assumption."""
+
+DEFAULT_REACTION = 5.0
+"""Seconds from LAUNCHED in DRS to the dependents' StartRecovery; the engine's own target for the median."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerTraits:

@@ -1,8 +1,9 @@
-"""One whole recovery, simulated: which job starts when, and when each wave is over.
+"""One recovery, simulated server by server: which job starts when, and when each wave is over.
 
-In: the waves with their servers, and the seconds that each launch, gate and check takes this time. Out: a
-`SimulatedRecovery`. The event loop is `recovery.launch.simulation`, and the jobs are chosen by the engine's own packer
-each time something ends. No AWS, no clock, no chance: the same input gives the same result. The forecast calls it many
+In: the waves with their servers, and the seconds that each launch, gate and check takes this time; for the rest of a
+recovery that is under way, where it stands (`Begun`). Out: a `SimulatedRecovery`. The event loop is
+`recovery.launch.simulation`, and the jobs are chosen by the engine's own packer each time something ends. No AWS, no
+clock, no chance: the same input gives the same result. The forecasts, before and during an execution, call it many
 times with durations drawn at random, the packing benchmark once with given ones.
 
 Left out: throttling, the engine's polling except for one constant `reaction`, launches that fail for good.
@@ -12,36 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from prefect_drs.plan.longest_path import seconds_after
-from prefect_drs.recovery.launch.lookahead import InFlight, Lookahead, WaveLookahead, choose
+from prefect_drs.recovery.launch.lookahead import InFlight, Lookahead, choose
 from prefect_drs.recovery.launch.packing import Demand, JobStart, JobUsage, Limits, pack
-from prefect_drs.recovery.launch.simulation import Dependencies, Simulation, StartedJob, WaveTiming
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedWave:
-    """The servers and the times of a wave.
-
-    Args:
-        wave_number: as in the plan.
-        depends_on_waves: the waves that must be over before.
-        servers: source server ids by account and region (any name for it, such as `111122223333/us-east-1`).
-        gate: seconds a person takes to approve, from the moment the dependencies are over; 0 without a gate.
-        check: seconds of its health checks, from its last launch on.
-    """
-
-    wave_number: int
-    depends_on_waves: tuple[int, ...]
-    servers: Mapping[str, tuple[str, ...]]
-    gate: float = 0.0
-    check: float = 0.0
-
-    @property
-    def server_ids(self) -> list[str]:
-        """Its servers in all accounts and regions."""
-        return [server for there in self.servers.values() for server in there]
+from prefect_drs.recovery.launch.packing_plan import PackingPlan
+from prefect_drs.recovery.launch.simulation import Dependencies, SimulatedRun, Simulation, StartedJob, WaveTiming
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,76 +63,37 @@ class SimulatedRecovery:
 
 
 @dataclass(frozen=True, slots=True)
-class PackingPlan:
-    """What the packer knows of the waves beforehand: the order of servers and how much follows each wave.
-
-    Prepared once and simulated many times.
+class BegunJob:
+    """A job that runs when the simulation begins.
 
     Args:
-        waves: by wave number.
-        expected: expected launch seconds, by source server id; None where nothing is known.
-        after: seconds that follow the last launch of each wave, by wave number: its checks, and the longest chain of
-            waves after it.
-        dependencies: which waves follow which.
+        place: its account and region.
+        wave_number: its wave; `FOREIGN` for a job of somebody else.
+        slots: how many servers it counts as under the quotas.
+        servers: those of them whose launch is not over.
+        seconds: until it ends.
     """
 
-    waves: dict[int, SimulatedWave]
-    expected: Mapping[str, float] | None
-    after: dict[int, float]
-    dependencies: Dependencies = field(repr=False, compare=False)
-    _lookaheads: dict[str, dict[int, WaveLookahead]] = field(default_factory=dict, repr=False, compare=False)
+    place: str
+    wave_number: int
+    slots: int
+    servers: tuple[str, ...]
+    seconds: float
 
-    @classmethod
-    def of(
-        cls, waves: Sequence[SimulatedWave], expected: Mapping[str, float] | None, unknown: float = 1200.0
-    ) -> PackingPlan:
-        """Order the servers, the slowest first, and measure the chains.
 
-        Args:
-            waves: in any order.
-            expected: see above.
-            unknown: seconds that a wave is assumed to launch in where nothing is known.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A recovery that is under way. Times of its simulation count from now.
 
-        Raises:
-            ValueError: the waves' dependencies are not a graph without circles.
-        """
-        lengths: dict[int, float] = {}
-        for wave in waves:
-            servers = wave.server_ids
-            launch = unknown if expected is None else max((expected[s] for s in servers), default=0.0)
-            lengths[wave.wave_number] = wave.gate + wave.check + (launch if servers else 0.0)
-        tails = seconds_after({wave.wave_number: wave.depends_on_waves for wave in waves}, lengths)
-        timings = {wave.wave_number: WaveTiming(wave.depends_on_waves) for wave in waves}
-        plan = cls({}, expected, {}, Dependencies(timings))
-        for wave in waves:
-            ordered = {place: plan.slowest_first(servers) for place, servers in wave.servers.items()}
-            plan.waves[wave.wave_number] = replace(wave, servers=ordered)
-            plan.after[wave.wave_number] = tails[wave.wave_number] + wave.check
-        return plan
+    Args:
+        over: the waves that are over, or never begin.
+        launching: the waves that may launch, each with the servers that wait for a job, by account and region.
+        running: the jobs.
+    """
 
-    def lookahead_at(self, place: str) -> dict[int, WaveLookahead]:
-        """Every wave before it begins, from the view of one account and region."""
-        if place not in self._lookaheads:
-            self._lookaheads[place] = {number: self._lookahead(wave, place) for number, wave in self.waves.items()}
-        return self._lookaheads[place]
-
-    def _lookahead(self, wave: SimulatedWave, place: str) -> WaveLookahead:
-        expected = self.expected or {}
-        elsewhere = [expected[servers[0]] for there, servers in wave.servers.items() if there != place and servers]
-        return WaveLookahead(
-            depends_on=wave.depends_on_waves,
-            seconds=tuple(expected[s] for s in wave.servers.get(place, ())),
-            after=self.after[wave.wave_number],
-            opening=wave.gate,
-            elsewhere=max(elsewhere, default=0.0),
-            closing=wave.check,
-        )
-
-    def slowest_first(self, servers: tuple[str, ...]) -> tuple[str, ...]:
-        """The servers in the order in which they are started; as given where nothing is known."""
-        if self.expected is None:
-            return servers
-        return tuple(sorted(servers, key=self.expected.__getitem__, reverse=True))
+    over: frozenset[int] = frozenset()
+    launching: Mapping[int, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    running: tuple[BegunJob, ...] = ()
 
 
 def simulate(
@@ -168,6 +106,7 @@ def simulate(
     usage: Mapping[str, JobUsage] | None = None,
     reaction: float = 0.0,
     lookahead: bool = True,
+    begun: Begun | None = None,
 ) -> SimulatedRecovery:
     """Simulate a recovery once.
 
@@ -181,6 +120,7 @@ def simulate(
         reaction: seconds from a launch in DRS to the moment the engine acts on it.
         lookahead: choose the jobs as the engine does; False: by the packer's own rule alone, which takes a
             hundredth of the time and, where the quotas bind, ends up to 3.5 % later.
+        begun: simulate the rest of a recovery that is under way; without lookahead only.
 
     Raises:
         ValueError: others hold all of a quota for ever, so that a wave could never start.
@@ -196,11 +136,22 @@ def simulate(
     places = sorted({place for wave in plan.waves.values() for place in wave.servers})
     queues = [_ServerQueue(recovery, place, (usage or {}).get(place, JobUsage())) for place in places]
     gates = {number: (gates or {}).get(number, wave.gate) for number, wave in plan.waves.items()}
+    begun = begun or Begun()
     timings = {
         number: WaveTiming(wave.depends_on_waves, opening=gates[number], closing=wave.check)
         for number, wave in plan.waves.items()
+        if number not in begun.over
     }
-    simulation = Simulation(timings, plan.dependencies, queues)
+    running = [
+        SimulatedRun(job.wave_number, len(job.servers), job.seconds, queues[index].take_up(job), index)
+        for job in begun.running
+        for index in (places.index(job.place),)
+    ]
+    waiting = {number: sum(map(len, servers.values())) for number, servers in begun.launching.items()}
+    for index, place in enumerate(places):
+        queues[index].wait({number: servers.get(place, ()) for number, servers in begun.launching.items()})
+    dependencies = Dependencies(timings) if begun.over else plan.dependencies
+    simulation = Simulation(timings, dependencies, queues, waiting, running)
     recovery.over = simulation.over
     simulation.run()
     stuck = sorted(number for queue in queues for number in queue.waiting)
@@ -229,7 +180,7 @@ class _Recovery:
         """The times of each wave, from the jobs and the ends of its dependencies."""
         times: dict[int, WaveTimes] = {}
         for number, ended in self.over.items():
-            ready = max((self.over[n] for n in self.plan.waves[number].depends_on_waves), default=0.0)
+            ready = max((self.over.get(n, 0.0) for n in self.plan.waves[number].depends_on_waves), default=0.0)
             opened = ready + gates[number]
             last = self.last_ended.get(number)
             times[number] = WaveTimes(
@@ -253,6 +204,22 @@ class _ServerQueue:
         self._jobs, self._servers = foreign.jobs, foreign.servers
         self._running: dict[int, float] = {}  # by job: the expected seconds of its slowest server
         self._changed = False  # since the last decision
+
+    def take_up(self, job: BegunJob) -> int:
+        """A job runs already; returns its key."""
+        key = len(self._recovery.jobs)
+        self._jobs += 1
+        self._servers += job.slots
+        self._recovery.jobs.append(SimulatedJob(self._place, job.wave_number, job.slots, 0.0, job.seconds))
+        self._recovery.servers.append(job.servers)
+        return key
+
+    def wait(self, waiting: Mapping[int, tuple[str, ...]]) -> None:
+        """Servers wait already, by wave."""
+        for wave, servers in waiting.items():
+            if servers:
+                self.waiting[wave] = self._recovery.plan.slowest_first(servers)
+                self._changed = True
 
     def add(self, wave: int) -> int:
         """Queue the servers that the wave has here."""
