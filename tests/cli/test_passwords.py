@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
+from tests.conftest import Programs, free_port
 from tests.snippets import clean_environment
 
 PASSWORD = "planted-password"
 
 
 @pytest.mark.parametrize("command", [["status"], ["status", "--debug"], ["cancel", "x", "--debug"]])
-def test_a_password_in_an_address_is_not_printed(tmp_path: Path, command: list[str]) -> None:
+def test_a_password_in_an_address_is_not_printed(tmp_path: Path, programs: Programs, command: list[str]) -> None:
     address = f"http://user:{PASSWORD}@127.0.0.1:{free_port()}/api"
     homes = {"PREFECT_API_URL": address, "PREFECT_HOME": str(tmp_path), "PREFECT_DRS_HOME": str(tmp_path / "drs")}
+    environment = {**programs.environment, **homes, "PATH": os.environ["PATH"], "PREFECT_CLIENT_MAX_RETRIES": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "prefect_drs.cli", *command],
+        [programs.folder / "prefect-drs", *command],
         capture_output=True,
         text=True,
         check=False,
-        env=clean_environment({**homes, "PATH": os.environ["PATH"], "PREFECT_CLIENT_MAX_RETRIES": "0"}),
+        env=clean_environment(
+            {**programs.environment, **homes, "PATH": os.environ["PATH"], "PREFECT_CLIENT_MAX_RETRIES": "0"}
+        ),
     )
     assert done.returncode != 0
     assert "prefect-drs: " in done.stderr

@@ -32,13 +32,16 @@ OWN_PROCESS = [sys.executable, "-m", "prefect_drs.cli"]
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
+COMMAND_SECONDS = 0.5  # between looks that run a command, each of which takes half a second of CPU
+
+
+def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS, *, every: float = 0.1) -> T:
     """Look again and again until there is something; fail the test after a while."""
     deadline = time.monotonic() + seconds
     while (found := look()) is None:
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {seconds:.0f} seconds", pytrace=False)
-        time.sleep(0.1)
+        time.sleep(every)
     return found
 
 

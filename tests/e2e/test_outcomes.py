@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rehearsal import Rehearsal, plan, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, plan, until
 
 pytestmark = pytest.mark.prefect
 
@@ -107,7 +107,7 @@ def test_status_tells_an_execution_that_waits_and_names_what_is_known_where_ther
         report = json.loads(told.stdout) if told.returncode == 0 else {}
         return report if report.get("status") == "PAUSED" else None
 
-    assert until(paused, "status tells PAUSED")["waves"][0]["status"] == "PENDING"
+    assert until(paused, "status tells PAUSED", every=COMMAND_SECONDS)["waves"][0]["status"] == "PENDING"
     unknown = rehearsal.cli("status", "no-such-execution")
     assert unknown.returncode == 2
     assert execution_id in unknown.stderr

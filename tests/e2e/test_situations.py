@@ -21,7 +21,7 @@ import pytest
 
 from prefect_drs.core.escaping import artifact_key
 from tests.e2e.program import Program
-from tests.e2e.rehearsal import Rehearsal, plan, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, plan, until
 from tests.e2e.situations import KINDS, Onlooker, table
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def comes_to(
         found = Status(rehearsal, execution_id)
         return found if found.waits == list(waits) and status in {None, found.data["status"]} else None
 
-    return until(look, f"{execution_id} waits for {waits}")
+    return until(look, f"{execution_id} waits for {waits}", every=COMMAND_SECONDS)
 
 
 @pytest.fixture
@@ -114,7 +114,9 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(
     execution_id = drill.execution_id()
     job = drill.says(r"job (drsjob-\w+) in")[1]
     running = until(
-        lambda: found if job in (found := Status(rehearsal, execution_id)).text else None, "the job is in the report"
+        lambda: found if job in (found := Status(rehearsal, execution_id)).text else None,
+        "the job is in the report",
+        every=COMMAND_SECONDS,
     )
     assert (running.data["status"], running.data["process"]["alive"], running.waits) == ("IN_PROGRESS", True, [])
     assert f"DRS runs 1 job(s): {job} (wave 1, 1 servers)." in running.text
@@ -204,7 +206,9 @@ def test_cancelled_while_a_job_runs_names_who_and_the_job(rehearsal: Rehearsal, 
     cancelled = rehearsal.cli("cancel", execution_id, "--by", "ada", "--reason", "wrong region")
     assert cancelled.returncode == 0, cancelled.stderr
     status = until(
-        lambda: found if (found := Status(rehearsal, execution_id)).data["cancelled"] else None, "the cancel is told"
+        lambda: found if (found := Status(rehearsal, execution_id)).data["cancelled"] else None,
+        "the cancel is told",
+        every=COMMAND_SECONDS,
     )
     assert re.search(rf"Cancelled by ada at {UTC_TIME}: wrong region: nothing more is launched", squeezed(status.text))
     assert job in status.text

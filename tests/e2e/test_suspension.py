@@ -20,7 +20,7 @@ from prefect_drs.notifications.text import CANCEL, RESUME
 from tests.conftest import Programs, free_port
 from tests.e2e.mail import as_it_stands, cut_out, inbox, milestone_of
 from tests.e2e.program import Program
-from tests.e2e.rehearsal import Rehearsal, base_environment, plan, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, base_environment, plan, until
 
 pytestmark = pytest.mark.prefect
 
@@ -200,7 +200,11 @@ def test_a_gate_approved_after_worker_and_server_were_restarted_goes_on_and_noth
         {"run_input": {"decision": "approve", "by": "Ada", "comment": "by the form"}},
     )
     until(lambda: len(site.rehearsal.jobs(region)) == 2 or None, "the approved wave is launched")
-    until(lambda: wave_statuses(site.report(execution_id))[2] == "COMPLETED" or None, "the approved wave is up")
+    until(
+        lambda: wave_statuses(site.report(execution_id))[2] == "COMPLETED" or None,
+        "the approved wave is up",
+        every=COMMAND_SECONDS,
+    )
     site.comes_to(execution_id, SUSPENDED)  # at the other gate, once more without a process
     assert wave_statuses(site.report(execution_id)) == ["COMPLETED", "PENDING", "COMPLETED"]
 
@@ -269,7 +273,11 @@ def test_the_commands_of_pause_mails_reach_an_execution_that_has_no_process_and_
     answered = as_it_stands(cut_out(box.awaited("wave.paused")["Message"], RESUME))
     assert answered.returncode == 0, answered.stderr
     assert '"status":"ACCEPT"' in answered.stdout
-    until(lambda: wave_statuses(site.report(execution_id))[1] == "COMPLETED" or None, "the approved wave is up")
+    until(
+        lambda: wave_statuses(site.report(execution_id))[1] == "COMPLETED" or None,
+        "the approved wave is up",
+        every=COMMAND_SECONDS,
+    )
     site.comes_to(execution_id, SUSPENDED)
     mails = [mail for mail in box.arrived() if milestone_of(mail) == "wave.paused"]
     assert [mail["MessageAttributes"]["waveNumber"]["Value"] for mail in mails] == ["2", "3"]
