@@ -24,9 +24,7 @@ def test_a_password_in_an_address_is_not_printed(tmp_path: Path, programs: Progr
         capture_output=True,
         text=True,
         check=False,
-        env=clean_environment(
-            {**programs.environment, **homes, "PATH": os.environ["PATH"], "PREFECT_CLIENT_MAX_RETRIES": "0"}
-        ),
+        env=clean_environment(environment),
     )
     assert done.returncode != 0
     assert "prefect-drs: " in done.stderr

@@ -150,6 +150,14 @@ class Site:
         assert isinstance(report, dict)
         return report
 
+    def has_completed(self, execution_id: str, wave_number: int) -> None:
+        """Wait until that wave is COMPLETED."""
+
+        def look() -> bool | None:
+            return wave_statuses(self.report(execution_id))[wave_number - 1] == "COMPLETED" or None
+
+        until(look, f"wave {wave_number} is COMPLETED", every=COMMAND_SECONDS)
+
     def launches_a_server(self, region: str) -> set[int]:
         jobs = self.rehearsal.jobs(region)
         return set(Counter(s["sourceServerID"] for job in jobs for s in job["participatingServers"]).values())
