@@ -281,7 +281,7 @@ class Witness:
 
     def _watch(self) -> None:
         drs = self._rehearsal.client("drs", self._region)
-        while not self._done.wait(0.05):
+        while not self._done.wait(0.1):
             answer = drs.describe_jobs()["items"]
             if not self.answers or answer != self.answers[-1]:
                 self.answers.append(answer)
