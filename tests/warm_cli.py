@@ -40,10 +40,13 @@ IMPORTED = (
 
 def serve(path: str) -> None:
     """Import what commands import, then fork a process for each connection."""
+    import gc
     import importlib
 
     for module in IMPORTED:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # no collection in a fork copies the pages of what was imported
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the supervisors
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
