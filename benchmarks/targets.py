@@ -314,7 +314,9 @@ def collect(runs: int, first: int, processes: int) -> tuple[list[Result], list[R
                 elif counts[result.overran] < runs:
                     counts[result.overran] += 1
                     plans.append(result)
-            print(f"{counts[True]} overran, {counts[False]} did not", file=sys.stderr, flush=True)
+            in_time, wrong = shares(plans)
+            told = f"{counts[True]} overran, {in_time:.0%} announced in time; {counts[False]} did not, {wrong:.0%} announced"
+            print(told, file=sys.stderr, flush=True)
             if min(counts.values()) >= runs:
                 return plans, waves
     raise AssertionError(f"of {MOST_WORLDS * runs} worlds {counts[True]} overran and {counts[False]} did not")
