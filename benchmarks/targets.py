@@ -315,8 +315,8 @@ def collect(runs: int, first: int, processes: int) -> tuple[list[Result], list[R
                     counts[result.overran] += 1
                     plans.append(result)
             in_time, wrong = shares(plans)
-            told = f"{counts[True]} overran, {in_time:.0%} announced in time; {counts[False]} did not, {wrong:.0%} announced"
-            print(told, file=sys.stderr, flush=True)
+            over = f"{counts[True]} overran, {in_time:.0%} announced in time"
+            print(f"{over}; {counts[False]} did not, {wrong:.0%} announced", file=sys.stderr, flush=True)
             if min(counts.values()) >= runs:
                 return plans, waves
     raise AssertionError(f"of {MOST_WORLDS * runs} worlds {counts[True]} overran and {counts[False]} did not")
