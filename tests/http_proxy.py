@@ -1,6 +1,7 @@
 """A small HTTP proxy on 127.0.0.1 before a real endpoint: passes requests on, and fails those it is told to.
 
-A `Fault` fits a request by its method and a part of its path. It may be refused before it arrives (`refuse`), or
+A `Fault` fits a request by its method and a part of its path, or the `whole` of it. It may be refused before it arrives
+(`refuse`), or
 carried out and its answer lost (`lose`) or cut short (`cut`).
 """
 
@@ -23,6 +24,7 @@ class Fault:
     method: str
     effect: Literal["refuse", "lose", "cut"]
     path: str = ""
+    whole: bool = False
     times: int = 1
     status: int = 500
     code: str = "InternalError"
@@ -49,7 +51,8 @@ class Proxy:
         """The fault that this request meets."""
         with self.lock:
             for fault in self.faults:
-                if fault.method == method and fault.path in path and fault.hits < fault.times:
+                fits = fault.path == path if fault.whole else fault.path in path
+                if fault.method == method and fits and fault.hits < fault.times:
                     fault.hits += 1
                     return fault
         return None

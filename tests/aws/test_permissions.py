@@ -19,9 +19,9 @@ IAM_PREFIXES = {"service-quotas": "servicequotas"}
 IAM_NAMES = {("lambda", "Invoke"): "InvokeFunction", ("s3", "ListObjectsV2"): "ListBucket"}
 """Operations whose action in IAM has another name (Service Authorization Reference)."""
 
-OF_THE_CALLER = ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sts:AssumeRole")
+OF_THE_CALLER = ("s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject", "sts:AssumeRole")
 """Actions that the caller's own identity needs, not the role in a target account: to assume that role, and to read and
-write a journal in S3."""
+write a journal in S3, or to delete it with its execution."""
 
 UNRESTRICTED = ("sts:GetCallerIdentity",)
 """Actions that no policy can deny and none needs to allow (STS API reference, GetCallerIdentity)."""

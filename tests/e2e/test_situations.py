@@ -80,6 +80,12 @@ def comes_to(
     return until(look, f"{execution_id} waits for {waits}", every=COMMAND_SECONDS)
 
 
+@pytest.fixture(autouse=True)
+def without_faults(rehearsal: Rehearsal) -> Iterator[None]:
+    yield
+    rehearsal.control("DELETE", "/faults")
+
+
 @pytest.fixture
 def onlooker(rehearsal: Rehearsal, browser_page: Page, tmp_path_factory: pytest.TempPathFactory) -> Onlooker:
     folder = os.environ.get("PREFECT_DRS_SCREENSHOTS") or tmp_path_factory.getbasetemp() / "screenshots"
@@ -199,7 +205,7 @@ def test_a_process_that_stopped_is_named_by_status_approve_and_reject(rehearsal:
 
 def test_cancelled_while_a_job_runs_names_who_and_the_job(rehearsal: Rehearsal, onlooker: Onlooker) -> None:
     file, bindings = rehearsal.seeded(plan(REGION, {"Database": ["w-db1"], "Web": ["w-web1"]}))
-    slow_jobs(rehearsal)
+    slow_jobs(rehearsal, 100)  # the pages are written every 15 s
     drill = rehearsal.drill(file, bindings)
     execution_id = drill.execution_id()
     job = drill.says(r"job (drsjob-\w+) in")[1]
@@ -214,7 +220,7 @@ def test_cancelled_while_a_job_runs_names_who_and_the_job(rehearsal: Rehearsal, 
     assert job in status.text
     assert "Cancelled by ada" in status.page()
     onlooker.sees("cancelled while a job runs", execution_id)
-    assert drill.ended() in {3, 4}
+    drill.end()
 
 
 @pytest.mark.parametrize("ui", ["v2", "v1"])
@@ -238,9 +244,11 @@ def test_the_page_of_a_gate_and_of_its_execution_are_readable_in_both_uis(
     page.screenshot(onlooker.pictures / f"gate-artifact-{ui}.png")
 
     run = onlooker.run_page(execution_id, ui)
-    cards = until(lambda: found if len(found := run.artifacts()) == 4 else None, "all artifacts")
+    kinds = KINDS if ui == "v2" else KINDS - {"PROGRESS"}  # V1 has the waves' progress on the pages of their tasks only
+    shown = 3 + len(kinds - {"MARKDOWN"})
+    cards = until(lambda: found if len(found := run.artifacts()) == shown else None, "all artifacts")
     run.screenshot(onlooker.pictures / f"run-page-{ui}.png")
-    assert {card.kind.upper() for card in cards.values()} == KINDS
+    assert {card.kind.upper() for card in cards.values()} == kinds
     assert all(card.fits for card in cards.values())
     picture = run.open_artifact(artifact_key(name, "waves")).locator("img")
     assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") > 200
@@ -302,7 +310,7 @@ def test_a_wave_that_waits_for_the_quota_of_jobs_says_so(rehearsal: Rehearsal, o
     file, bindings = rehearsal.seeded(manifest)
     drs = rehearsal.client("drs", REGION)
     servers = {s["tags"].get("Name"): s["sourceServerID"] for s in drs.describe_source_servers()["items"]}
-    slow_jobs(rehearsal)
+    slow_jobs(rehearsal, 100)
     for name in others:
         drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": servers[name]}])
     drill = rehearsal.drill(file, bindings, "--plan", "Ours")
@@ -312,9 +320,9 @@ def test_a_wave_that_waits_for_the_quota_of_jobs_says_so(rehearsal: Rehearsal, o
     drill.end()
 
 
-def slow_jobs(rehearsal: Rehearsal) -> None:
-    """Let the jobs of the region take ten times as long, so that there is time to look."""
-    rehearsal.control("POST", "/faults", {"kind": "job", "region": REGION, "slow": 10})
+def slow_jobs(rehearsal: Rehearsal, times: int = 10) -> None:
+    """Let the jobs of the region take so many times as long, so that there is time to look."""
+    rehearsal.control("POST", "/faults", {"kind": "job", "region": REGION, "slow": times})
 
 
 def squeezed(text: str) -> str:

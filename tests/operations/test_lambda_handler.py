@@ -44,13 +44,6 @@ def test_an_answer_is_the_operation_s_own(key):
         ({"operation": "get_execution", "body": {"executionId": 7}}, "VALIDATION_ERROR"),
         ({"operation": "validate_manifest", "body": {"manifest": "plan.yaml"}}, "INVALID_PARAMETER"),
         ({"operation": "show_plan", "body": {"manifest": {}}}, "VALIDATION_ERROR"),
-        (
-            {
-                "operation": "start_execution",
-                "parameters": {"manifest": MANIFEST, "executionType": "DRILL", "foreground": True},
-            },
-            "PREFECT_UNREACHABLE",
-        ),
     ],
 )
 def test_a_mistake_of_the_caller_is_an_answer_with_a_code(event, code):
@@ -60,10 +53,22 @@ def test_a_mistake_of_the_caller_is_an_answer_with_a_code(event, code):
     json.dumps(answer)
 
 
-@pytest.mark.parametrize("operation", ["list_executions", "list_gates", "list_recovery_plans"])
-def test_without_a_prefect_api_no_server_is_started(operation):
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"operation": "list_executions"},
+        {"operation": "list_gates"},
+        {"operation": "list_recovery_plans"},
+        {
+            "operation": "start_execution",
+            "parameters": {"manifest": MANIFEST, "executionType": "DRILL", "foreground": True},
+        },
+    ],
+    ids=lambda event: event["operation"],
+)
+def test_without_a_prefect_api_no_server_is_started(event):
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
-        answer = handler({"operation": operation}, lambda_context())
+        answer = handler(event, lambda_context())
     assert answer["error"] == "PREFECT_UNREACHABLE"
     assert "PREFECT_API_URL" in answer["message"]
 

@@ -2,8 +2,8 @@
 
 In: events of the running execution. Out: artifacts of its flow runs and task runs. While the execution runs, a thread
 of its own keeps them up to date: the JSON (which `status` on another machine reads), the summary (which a list of
-executions reads) and each wave's progress every 2 s at most, the pages every 15 s at most. An artifact that Prefect
-does not accept is logged; neither the engine nor a wave waits for it.
+executions reads) and each wave's progress every 2 s at most, the pages every 15 s at most but for a gate that opens. An
+artifact that Prefect does not accept is logged; neither the engine nor a wave waits for it.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class ReportPublisher:
         self._waves: dict[int, _Artifact] = {}
         self._pages: RunPages | None = None
         self._pages_differ = False  # from what was published last
+        self._urgent = False  # somebody has to do something: that is not held back
         self._gates: dict[int, OpenGate] = {}
         self._alive, self._suspended = True, False
         self._flow_run_id = prefect.runtime.flow_run.get_id()
@@ -134,12 +135,12 @@ class ReportPublisher:
         """Tell where the open gate of a wave is answered."""
         with self._lock:
             self._gates[gate.wave_number] = gate
-        self._change()
+        self._change(urgent=True)
 
     def suspend(self) -> None:
         """Tell that this process ends while the execution waits, and that a worker carries it on."""
         self._suspended = True
-        self._change()
+        self._change(urgent=True)
 
     def track_waves(self, runbook: Runbook, task_runs: Mapping[int, UUID]) -> None:
         """Publish the progress of waves, in per cent of their servers LAUNCHED, as artifacts of their tasks.
@@ -177,8 +178,9 @@ class ReportPublisher:
         self._change()
         self._thread.join()
 
-    def _change(self) -> None:
+    def _change(self, *, urgent: bool = False) -> None:
         self._pages_differ = True
+        self._urgent |= urgent
         self._changed.set()
 
     def _run(self) -> None:
@@ -193,6 +195,8 @@ class ReportPublisher:
         """Seconds until there is something to do although nothing happens."""
         if self._pages is None or not self._pages_differ:
             return SEEN_EVERY
+        if self._urgent:
+            return 0.0
         return min(SEEN_EVERY, self._pages.seconds_left(self._seconds()))
 
     def _publish(self, *, last: bool) -> None:
@@ -205,11 +209,10 @@ class ReportPublisher:
                 dict(self._waves),
                 dict(self._gates),
             )
-        if self._report is None or self._summary is None or self._pages is None:
+        if self._report is None or self._summary is None:
             execution_id, run_id = report.execution_id, self._flow_run_id or report.execution_id
             self._report = _Artifact(DATA_TYPE, report_key(execution_id), _about(report), run_id)
             self._summary = _Artifact(DATA_TYPE, summary_key(execution_id), f"{_about(report)}, in short", run_id)
-            self._pages = RunPages(_flow_runs(execution_id))
         with _log_failure("the report"), prefect_client() as client:
             self._report.publish(client, report.to_json())
             summary = ExecutionSummary.of(report, seen_at=datetime.now(UTC))
@@ -217,12 +220,14 @@ class ReportPublisher:
             for wave in report.waves:
                 if (artifact := waves.get(wave.wave_number)) is not None:
                     artifact.publish(client, 100.0 * wave.launched / max(1, len(wave.servers)))
-            due = self._pages_differ and not self._pages.seconds_left(self._seconds())
+            if self._pages is None:  # after the JSON, from which others see that this execution is active
+                self._pages = RunPages(_flow_runs(report.execution_id))
+            due = self._pages_differ and (self._urgent or not self._pages.seconds_left(self._seconds()))
             if last or due:
                 self._publish_pages(client, self._pages, _keyed_pages(self._situation(report, gates), runbook))
 
     def _publish_pages(self, client: SyncPrefectClient, to: RunPages, pages: Mapping[str, RunPage]) -> None:
-        self._pages_differ = False
+        self._pages_differ = self._urgent = False
         try:
             to.publish(client, pages, self._seconds())
         except BaseException:
