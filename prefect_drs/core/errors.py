@@ -146,3 +146,9 @@ class RecoveryNotCompletedError(PrefectDrsError):
     def __init__(self, message: str, *, report: Any) -> None:
         super().__init__(message, execution_id=report.execution_id, status=str(report.status))
         self.report = report
+
+
+class KeyReusedError(PrefectDrsError):
+    """The idempotency key was used before, for another request."""
+
+    code = "CONFLICT_ERROR"

@@ -13,7 +13,7 @@ WIDTH = 78
 
 
 @dataclass(frozen=True, slots=True)
-class OpenGate:
+class NotifiedGate:
     """A gate that waits for an answer.
 
     Args:

@@ -14,7 +14,7 @@ from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionStarted
 from prefect_drs.execution.view import ReportFold
 from prefect_drs.notifications import text
 from prefect_drs.notifications.commands import ExecutionAccess
-from prefect_drs.notifications.message import Message, OpenGate
+from prefect_drs.notifications.message import Message, NotifiedGate
 from prefect_drs.notifications.payload import FAILED_SERVERS_AT_MOST, PAYLOADS
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveReport, WaveStatus
@@ -59,7 +59,7 @@ class Milestones:
             case _:
                 return None
 
-    def gate_opened(self, gate: OpenGate, at: datetime) -> Message:
+    def gate_opened(self, gate: NotifiedGate, at: datetime) -> Message:
         """The message that a wave waits for approval.
 
         Args:
@@ -113,7 +113,9 @@ class Milestones:
                 }
         return self._message(milestone, at.isoformat(), (subject, *names), body, values)
 
-    def _of_wave(self, milestone: Milestone, at: datetime, wave_number: int, gate: OpenGate | None = None) -> Message:
+    def _of_wave(
+        self, milestone: Milestone, at: datetime, wave_number: int, gate: NotifiedGate | None = None
+    ) -> Message:
         runbook, report = self._state()
         wave = next(wave for wave in report.waves if wave.wave_number == wave_number)
         about, names = f"{report.mode} of {{}}: wave {wave_number} {{}}", (report.plan_name, wave.wave_name)

@@ -22,7 +22,7 @@ from typing import Protocol
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.execution.events import Event, ExecutionStarted, Notified
-from prefect_drs.notifications.message import Message, OpenGate
+from prefect_drs.notifications.message import Message, NotifiedGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.runbook import Runbook
@@ -103,7 +103,7 @@ class Notifier:
             for event in former
             if isinstance(event, Notified)
         }
-        self._events: queue.SimpleQueue[Event | OpenGate | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | NotifiedGate | None] = queue.SimpleQueue()
         self._outboxes: list[_Outbox] = []
         self._record: Callable[[Event], None] | None = None
         self._closed = False
@@ -114,7 +114,7 @@ class Notifier:
         """Queue an event and return. Events of `former` come first, in order."""
         self._events.put(event)
 
-    def gate_opened(self, gate: OpenGate) -> None:
+    def gate_opened(self, gate: NotifiedGate) -> None:
         """Queue the notification of an open gate and return."""
         self._events.put(gate)
 
@@ -157,8 +157,8 @@ class Notifier:
             except Exception:  # a defect here must not make a recovery fail
                 _logger.exception("A notification could not be created")
 
-    def _process(self, item: Event | OpenGate) -> None:
-        if isinstance(item, OpenGate):
+    def _process(self, item: Event | NotifiedGate) -> None:
+        if isinstance(item, NotifiedGate):
             self._send(self._milestones.gate_opened(item, self._clock.now()))
             return
         is_replayed = self._to_replay > 0

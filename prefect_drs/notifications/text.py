@@ -14,7 +14,7 @@ from prefect_drs.aws.regions import partition_of
 from prefect_drs.core.escaping import one_line
 from prefect_drs.execution.events import RtoTargetAtRisk
 from prefect_drs.notifications.commands import ExecutionAccess, approve_command, cancel_command, resume_command
-from prefect_drs.notifications.message import WIDTH, OpenGate
+from prefect_drs.notifications.message import WIDTH, NotifiedGate
 from prefect_drs.report.markdown import exclusion_text, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
 from prefect_drs.report.targets import planned_targets, target_line
@@ -99,7 +99,7 @@ def ended(report: RecoveryReport, access: ExecutionAccess) -> str:
     )
 
 
-def wave_paused(runbook: Runbook, report: RecoveryReport, gate: OpenGate, access: ExecutionAccess) -> str:
+def wave_paused(runbook: Runbook, report: RecoveryReport, gate: NotifiedGate, access: ExecutionAccess) -> str:
     """A wave waits for approval: what it launches, who may approve, the deadline, the link, and the commands."""
     wave = runbook.wave(gate.wave_number)
     jobs = wave.jobs

@@ -19,18 +19,12 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.core.errors import KeyReusedError
 from prefect_drs.operations.invocation import InvalidRequestError
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-
-class KeyReusedError(PrefectDrsError):
-    """The key was used before, for another request."""
-
-    code = "CONFLICT_ERROR"
 
 
 class _Kept(NamedTuple):

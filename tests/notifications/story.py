@@ -24,7 +24,7 @@ from prefect_drs.execution.events import (
     WaveStarted,
 )
 from prefect_drs.notifications.commands import ExecutionAccess
-from prefect_drs.notifications.message import Message, OpenGate
+from prefect_drs.notifications.message import Message, NotifiedGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
@@ -128,7 +128,7 @@ def ending(*, failing: str = "") -> list[Event]:
     return [approved(), *launched(2, 26, failing), ExecutionEnded(at=at(45), status=status)]
 
 
-def messages(events: list[Event], gate: OpenGate | None = None) -> list[Message]:
+def messages(events: list[Event], gate: NotifiedGate | None = None) -> list[Message]:
     """The messages of these events; the gate opens after the first GateAsked."""
     made: list[Message] = []
     milestones = Milestones(ACCESS)
@@ -141,8 +141,8 @@ def messages(events: list[Event], gate: OpenGate | None = None) -> list[Message]
     return made
 
 
-def open_gate() -> OpenGate:
-    return OpenGate(2, GATE, f"https://prefect.example.com/runs/flow-run/{GATE}", at(19) + timedelta(days=7))
+def open_gate() -> NotifiedGate:
+    return NotifiedGate(2, GATE, f"https://prefect.example.com/runs/flow-run/{GATE}", at(19) + timedelta(days=7))
 
 
 def all_messages() -> dict[str, Message]:

@@ -72,7 +72,7 @@ def test_events_that_are_read_back_give_the_same_messages() -> None:
 def test_a_gate_that_is_opened_again_is_another_occasion() -> None:
     first, second = (
         story.messages(story.beginning(), gate)[-1]
-        for gate in (story.open_gate(), story.OpenGate(2, "another-run", None, None))
+        for gate in (story.open_gate(), story.NotifiedGate(2, "another-run", None, None))
     )
     assert first.key != second.key
     assert "Deadline:\n  none" in second.text

@@ -51,7 +51,7 @@ class Stay:
 
 
 @dataclass(slots=True)
-class Gate:
+class GateMark:
     """A gate that was opened. `answered_at`: on the engine's clock."""
 
     asked_at: datetime
@@ -66,7 +66,7 @@ class Turn:
 
     opened: datetime
     opened_by: str = ""
-    gates: list[Gate] = field(default_factory=list)
+    gates: list[GateMark] = field(default_factory=list)
     begun: datetime | None = None
     ended: datetime | None = None
     status: WaveStatus = WaveStatus.PENDING
@@ -193,10 +193,10 @@ class _Recorder:
                 if turn.gates and turn.gates[-1].answer is None:
                     turn.gates[-1].until = event.until  # asked once more by a process that resumed
                 else:
-                    turn.gates.append(Gate(event.at, event.until))
+                    turn.gates.append(GateMark(event.at, event.until))
             case GateAnswered():
                 if not turn.gates or turn.gates[-1].answer is not None:
-                    turn.gates.append(Gate(event.at, None))
+                    turn.gates.append(GateMark(event.at, None))
                 gate = turn.gates[-1]
                 # People answer on the wall clock; a simulated clock may differ from it by years.
                 within = gate.asked_at <= event.answered_at <= event.at

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from prefect_drs.execution.approval import Decision
 from prefect_drs.execution.state import ServerState, WaveRun
-from prefect_drs.execution.timeline.marks import Gate, Marks, Stay, Turn
+from prefect_drs.execution.timeline.marks import GateMark, Marks, Stay, Turn
 from prefect_drs.execution.timeline.overlays import gap_overlays, merged, overlaid, pause_overlays, piece
 from prefect_drs.execution.timeline.server_waits import server_waits
 from prefect_drs.report.checks import CheckPhase
@@ -71,7 +71,7 @@ def _ended_text(before: Turn, turn: Turn) -> str:
     return f"it had ended {before.status}{reason}; {turn.opened_by or 'somebody'} resumed the execution"
 
 
-def _gate(number: int, gate: Gate) -> GateTimeline:
+def _gate(number: int, gate: GateMark) -> GateTimeline:
     answer = gate.answer
     return GateTimeline(
         wave_number=number,
@@ -145,7 +145,7 @@ def _named(run: WaveRun) -> str:
     return f'wave {run.number} "{run.wave.wave_name}"'
 
 
-def _gate_text(gate: Gate) -> str:
+def _gate_text(gate: GateMark) -> str:
     answer = gate.answer
     if answer is None:
         return "it waits at its gate for a person"

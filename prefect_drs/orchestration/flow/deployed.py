@@ -24,7 +24,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed, Scheduled
 
-from prefect_drs.core.errors import ExecutionStateError, PrefectDrsError, UsageError
+from prefect_drs.core.errors import ExecutionStateError, KeyReusedError, PrefectDrsError, UsageError
 from prefect_drs.core.escaping import prefect_key
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import hold
@@ -49,12 +49,6 @@ class PlanActiveError(PrefectDrsError):
     """An execution of the plan has not ended."""
 
     code = "ACTIVE_EXECUTION"
-
-
-class KeyReusedError(PrefectDrsError):
-    """The idempotency key was used for another start."""
-
-    code = "CONFLICT_ERROR"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.execution.events import Event
 from prefect_drs.notifications.channels import aws_subscriptions
 from prefect_drs.notifications.commands import ExecutionAccess
-from prefect_drs.notifications.message import Message, OpenGate
+from prefect_drs.notifications.message import Message, NotifiedGate
 from prefect_drs.notifications.milestones import Milestones
 from prefect_drs.notifications.notifier import Notifier, Subscription
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY, PendingGate
@@ -197,9 +197,9 @@ def _without_secrets(url: str) -> str | None:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) or None
 
 
-def open_gate(gate: PendingGate) -> OpenGate:
+def open_gate(gate: PendingGate) -> NotifiedGate:
     """A pending gate in the form that notifications use."""
-    return OpenGate(gate.wave_number, str(gate.flow_run_id), gate.link, gate.until)
+    return NotifiedGate(gate.wave_number, str(gate.flow_run_id), gate.link, gate.until)
 
 
 def _listed(setting: str) -> tuple[str, ...]:

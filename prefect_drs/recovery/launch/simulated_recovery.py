@@ -125,14 +125,8 @@ def simulate(
     Raises:
         ValueError: others hold all of a quota for ever, so that a wave could never start.
     """
-    recovery = _Recovery(
-        plan,
-        launch_seconds,
-        Counter(failures or {}),
-        limits or Limits(),
-        reaction,
-        lookahead and plan.expected is not None,
-    )
+    looks_ahead = lookahead and plan.expected is not None
+    recovery = _Recovery(plan, launch_seconds, Counter(failures or {}), limits or Limits(), reaction, looks_ahead)
     places = sorted({place for wave in plan.waves.values() for place in wave.servers})
     queues = [_ServerQueue(recovery, place, (usage or {}).get(place, JobUsage())) for place in places]
     gates = {number: (gates or {}).get(number, wave.gate) for number, wave in plan.waves.items()}
