@@ -16,7 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from prefect_drs.core.errors import ExecutionStateError, UsageError
 from prefect_drs.execution.replay import state_of
-from prefect_drs.operations.status import waits_for_worker
+from prefect_drs.operations.status import is_about_to_run, waits_for_worker
 from prefect_drs.orchestration.approvals.answers import PendingGate, answer_gate, pending_gates
 from prefect_drs.orchestration.client import prefect_client, shared_client
 from prefect_drs.orchestration.executions.control_requests import (
@@ -295,6 +295,12 @@ def resume_execution(
         return ControlOutcome(
             ControlStatus.STORED, f"execution {execution_id} waits for a worker, which carries it on; its pause is over"
         )
+    if by_own_run and is_held(execution_id):  # slow, or dead for less than 75 s: its flow run is left alone
+        return ControlOutcome(
+            ControlStatus.STORED,
+            f"a process holds execution {execution_id} and has not confirmed within {CONFIRM_SECONDS:.0f} s; the pause "
+            "is over. If the process is dead, resume again once its lease has expired (75 s after it died)",
+        )
     if not (by_own_run and retry_own_run(execution_id, by)):
         raise ExecutionStateError(
             f"execution {execution_id} cannot be resumed by a worker without a deployment of resume-execution: name it "
@@ -328,7 +334,7 @@ def _require_active(execution_id: str) -> None:
         report = find_report(execution_id)
         if report is None:
             _require_started(client, execution_id)
-        elif report.ended_at is not None:
+        elif report.ended_at is not None and not is_about_to_run(execution_id):
             raise ExecutionStateError(
                 f"execution {execution_id} has ended: {report.status} at {report.ended_at:%Y-%m-%d %H:%M:%S} UTC"
             )

@@ -78,6 +78,8 @@ class PlanSource(SourceFields):
     def _one_source(self) -> PlanSource:
         if self.plan_id is not None and not self.stored:
             raise ValueError("planId names a stored plan: leave out manifest, or give planName instead")
+        if None not in {self.plan_id, self.plan_name} and self.plan_id != self.plan_name:
+            raise ValueError("planId and planName name two plans: give one of them")
         return self
 
     @property

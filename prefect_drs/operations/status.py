@@ -125,6 +125,13 @@ def waits_for_worker(execution_id: str) -> bool:
     return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)
 
 
+def is_about_to_run(execution_id: str) -> bool:
+    """Whether a flow run of the execution is scheduled, or its process is starting."""
+    with prefect_client() as client:
+        runs = all_flow_runs_of(client, execution_id)
+    return any(run.state is None or run.state.is_scheduled() or run.state.is_pending() for run in runs)
+
+
 def latest_reports() -> list[RecoveryReport]:
     """The current reports of the latest executions, the newest first."""
     with shared_client():

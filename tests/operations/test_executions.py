@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -229,6 +230,44 @@ def test_an_execution_that_failed_is_tried_again_by_its_deployment(shop: Stored,
     assert work(execution_id).is_completed()
 
 
+def failed_by_a_worker(shop: Stored, deployment: str) -> str:
+    """An execution whose first wave failed, and which would go on if it was tried again."""
+    server = shop.op("get_protection_group", {"groupId": "db"})["sourceServerIds"][0]
+    shop.rig.sandbox.faults.fail_server(server)
+    body = {"planId": PLAN, "executionType": "DRILL", "deployment": deployment, "approveGates": True}
+    execution_id: str = shop.op("start_execution", body)["executionId"]
+    assert work(execution_id).is_failed()
+    shop.rig.sandbox.faults.clear()
+    return execution_id
+
+
+def launches(shop: Stored) -> int:
+    return len(shop.rig.sessions.client("drs", region="us-west-2").describe_jobs()["items"])
+
+
+def test_a_resume_that_waits_for_a_worker_can_be_cancelled_and_is_not_deleted(shop: Stored, deployment: str) -> None:
+    execution_id = failed_by_a_worker(shop, deployment)
+    before = launches(shop)
+    assert shop.op("resume_execution", {"executionId": execution_id})["outcome"] == "RESUMED"
+    assert code_of("delete_executions", {"executionIds": [execution_id]}) == "ACTIVE_EXECUTION"
+    assert shop.op("cancel_execution", {"executionId": execution_id})["outcome"] == "STORED"
+    assert not work(execution_id).is_completed()
+    assert launches(shop) == before
+
+
+def test_a_worker_without_the_journal_of_an_execution_does_not_begin_it_anew(
+    shop: Stored, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution_id = failed_by_a_worker(shop, deployment)
+    before = launches(shop)
+    assert shop.op("resume_execution", {"executionId": execution_id})["outcome"] == "RESUMED"
+    monkeypatch.setenv("PREFECT_DRS_HOME", str(tmp_path))  # as on another machine
+    state = work(execution_id)
+    assert state.is_failed()
+    assert "its journal is not here" in str(state.message)
+    assert launches(shop) == before
+
+
 def test_lists_are_filtered_and_say_whether_there_are_more(shop: Stored) -> None:
     for _ in range(2):
         start_here(shop)
@@ -249,6 +288,7 @@ def test_lists_are_filtered_and_say_whether_there_are_more(shop: Stored) -> None
     [
         ({"planId": PLAN}, "MISSING_PARAMETER"),
         ({"planId": PLAN, "executionType": "REHEARSAL"}, "VALIDATION_ERROR"),
+        ({"planId": PLAN, "planName": "Other", "executionType": "DRILL", "foreground": True}, "VALIDATION_ERROR"),
         ({"executionType": "DRILL", "foreground": True}, "MISSING_PARAMETER"),
         ({"planId": PLAN, "executionType": "DRILL"}, "MISSING_PARAMETER"),
         ({"planId": "Other", "executionType": "DRILL", "foreground": True}, "NOT_FOUND"),

@@ -135,11 +135,9 @@ def test_pages_wait_while_the_json_is_up_to_date_and_the_last_version_never_wait
         assert card() == "**Running**: nobody has to do anything"
         for event in (*first_wave()[1:], GateAsked(at=at(13), wave_number=2)):
             publisher.observe(event)
-        publisher.gate_opened(OpenGate(2, "Wave 2", at(13), at(73), None))
         until(gate_in_json, "the gate in the JSON")
         assert card() == "**Running**: nobody has to do anything"
-        seconds[0] = PAGES_EVERY
-        publisher.observe(GateAsked(at=at(14), wave_number=2))
+        publisher.gate_opened(OpenGate(2, "Wave 2", at(13), at(73), None))  # its form is open: this does not wait
         until(lambda: card().startswith("**At a gate**") or None, "the gate on the page")
         publisher.suspend()
     assert card().startswith("**At a gate**: press Resume there")

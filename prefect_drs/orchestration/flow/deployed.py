@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentTaskRunId, FlowRunFilterTags
@@ -28,7 +28,7 @@ from prefect_drs.core.errors import ExecutionStateError, KeyReusedError, Prefect
 from prefect_drs.core.escaping import prefect_key
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import hold
-from prefect_drs.orchestration.executions.reports import RUNS_A_PAGE, all_flow_runs_of, is_set_aside
+from prefect_drs.orchestration.executions.reports import RESUME_FLOW, RUNS_A_PAGE, all_flow_runs_of, is_set_aside
 from prefect_drs.plan.model import RecoveryMode
 
 START_TAG = "prefect-drs:started"
@@ -198,7 +198,7 @@ def start_by_deployment(
             parameters=dict(parameters),
             tags=["prefect-drs", START_TAG, tag, *(key.tags if key is not None else ())],
             labels={PLAN_LABEL: plan_name, MODE_LABEL: mode, BY_LABEL: by},
-            idempotency_key=key.hashed if key is not None else None,
+            idempotency_key=key.hashed if key is not None else _once(),
         )
         # Prefect returns the run that the key created before: under another plan's lock, say.
         return created if key is None else key.checked(created)
@@ -217,8 +217,17 @@ def resume_by_deployment(deployment: DeploymentResponse, parameters: Mapping[str
     """Create a flow run of the deployment of `resume-execution`; a worker carries the execution on."""
     with prefect_client() as client:
         return client.create_flow_run_from_deployment(
-            deployment.id, parameters=dict(parameters), tags=["prefect-drs", START_TAG]
+            deployment.id,
+            parameters=dict(parameters),
+            tags=["prefect-drs", START_TAG],
+            name=f"{RESUME_FLOW} {parameters['execution_id']}",  # by which it is found before it runs
+            idempotency_key=_once(),
         )
+
+
+def _once() -> str:
+    """A key of this one request: Prefect's client repeats a request whose answer was lost, and it counts once."""
+    return uuid4().hex
 
 
 def retry_own_run(execution_id: str, by: str) -> bool:

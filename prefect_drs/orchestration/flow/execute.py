@@ -41,7 +41,7 @@ from prefect_drs.orchestration.executions.claims import Holders, claim_servers, 
 from prefect_drs.orchestration.executions.control_requests import ControlReader, PrefectRequests
 from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
 from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
-from prefect_drs.orchestration.executions.reports import current_request_id, settle_former_runs
+from prefect_drs.orchestration.executions.reports import current_request_id, find_report, settle_former_runs
 from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
 from prefect_drs.orchestration.flow.wave_tasks import WaveTasks
 from prefect_drs.orchestration.settings import PrefectDrsSettings
@@ -153,7 +153,7 @@ def execute(
 
     Raises:
         ExecutionBusyError: another process carries it out.
-        UsageError: its recovery instances were terminated.
+        UsageError: its recovery instances were terminated, or its journal is on another machine.
         PreflightRefusedError: what the accounts hold does not allow it.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; the error carries the report.
         Pause: Prefect's signal that the flow run is Suspended; do not catch it.
@@ -162,6 +162,7 @@ def execute(
     here = root_flow_run_id(), prefect.runtime.flow_run.get_id()
     with execution_lease(execution_id, take_over=options.take_over):
         former = journal.read()
+        _require_journal(execution_id, former)
         requests = PrefectRequests(execution_id, root_flow_run_id())
         start = Start(run_request, options.explicit, options.despite_cancel, holder())
         suspended: SuspendedExecution | None = None
@@ -180,6 +181,21 @@ def execute(
     release_servers(execution_id)
     forget_lease(execution_id)
     return _completed(report)
+
+
+def _require_journal(execution_id: str, former: Sequence[Event]) -> None:
+    """Refuse to begin an execution that has begun elsewhere: what it launched is in a journal that is not here.
+
+    A report is published only after the journal holds its event, so a first start is never refused.
+
+    Raises:
+        UsageError: it has a report and no journal.
+    """
+    if not former and find_report(execution_id) is not None:
+        raise UsageError(
+            f"execution {execution_id} has a report, but its journal is not here: resume it where it ran, or keep "
+            "journals on a block that all machines reach (PREFECT_DRS_JOURNAL)"
+        )
 
 
 def _publish_ended(execution_id: str, former: Sequence[Event], clock: Clock) -> RecoveryReport:

@@ -179,8 +179,9 @@ class ReportPublisher:
         self._thread.join()
 
     def _change(self, *, urgent: bool = False) -> None:
-        self._pages_differ = True
-        self._urgent |= urgent
+        with self._lock:
+            self._pages_differ = True
+            self._urgent |= urgent
         self._changed.set()
 
     def _run(self) -> None:
@@ -209,6 +210,9 @@ class ReportPublisher:
                 dict(self._waves),
                 dict(self._gates),
             )
+            differ, urgent = self._pages_differ, self._urgent
+            self._pages_differ = self._urgent = False  # what changes from here on is for the next version
+        written = False
         if self._report is None or self._summary is None:
             execution_id, run_id = report.execution_id, self._flow_run_id or report.execution_id
             self._report = _Artifact(DATA_TYPE, report_key(execution_id), _about(report), run_id)
@@ -222,17 +226,14 @@ class ReportPublisher:
                     artifact.publish(client, 100.0 * wave.launched / max(1, len(wave.servers)))
             if self._pages is None:  # after the JSON, from which others see that this execution is active
                 self._pages = RunPages(_flow_runs(report.execution_id))
-            due = self._pages_differ and (self._urgent or not self._pages.seconds_left(self._seconds()))
-            if last or due:
-                self._publish_pages(client, self._pages, _keyed_pages(self._situation(report, gates), runbook))
-
-    def _publish_pages(self, client: SyncPrefectClient, to: RunPages, pages: Mapping[str, RunPage]) -> None:
-        self._pages_differ = self._urgent = False
-        try:
-            to.publish(client, pages, self._seconds())
-        except BaseException:
-            self._pages_differ = True
-            raise
+            if last or (differ and (urgent or not self._pages.seconds_left(self._seconds()))):
+                pages = _keyed_pages(self._situation(report, gates), runbook)
+                self._pages.publish(client, pages, self._seconds())
+                written = True
+        if not written:  # not due yet, or Prefect did not store it
+            with self._lock:
+                self._pages_differ |= differ
+                self._urgent |= urgent
 
     def _situation(self, report: RecoveryReport, gates: Mapping[int, OpenGate]) -> Situation:
         waiting = {wave.wave_number for wave in report.waves if wave.gate_opened_at is not None}
