@@ -22,7 +22,10 @@ from prefect_drs.orchestration.client import prefect_client
 
 LIMITS_A_PAGE = 200  # the Prefect API's own limit
 LEASE_SECONDS = 60.0  # the shortest that Prefect's API accepts
-PATIENCE = timedelta(seconds=90)  # longer than the lease of a dead holder
+PATIENCE = timedelta(seconds=120)
+"""Longer than the lease of a dead holder, or of a request whose answer was lost: 60 s, up to 15 s until the
+server finds it expired (`services.repossessor.loop_seconds`), and up to 39 s until it says to ask again (Retry-After:
+`maximum_concurrency_slot_wait_seconds` with jitter)."""
 
 
 class ExecutionBusyError(PrefectDrsError):

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,7 +27,7 @@ from prefect.states import Crashed, Scheduled
 from prefect_drs.core.errors import ExecutionStateError, KeyReusedError, PrefectDrsError, UsageError
 from prefect_drs.core.escaping import prefect_key
 from prefect_drs.orchestration.client import prefect_client
-from prefect_drs.orchestration.executions.lease import hold
+from prefect_drs.orchestration.executions.lease import PATIENCE, hold
 from prefect_drs.orchestration.executions.reports import RESUME_FLOW, RUNS_A_PAGE, all_flow_runs_of, is_set_aside
 from prefect_drs.plan.model import RecoveryMode
 
@@ -38,7 +38,6 @@ REQUEST_TAG = "prefect-drs:request:"
 PLAN_LABEL = "prefect-drs.plan"
 MODE_LABEL = "prefect-drs.mode"
 BY_LABEL = "prefect-drs.initiated-by"
-PATIENCE = timedelta(seconds=120)  # the lease of a process that died while it started one lives up to 75 s
 
 
 class NoDeploymentError(UsageError):
