@@ -42,15 +42,11 @@ def seed(rehearsal: Rehearsal, estate: SandboxEstate) -> None:
     rehearsal.control("POST", "/seed", {"estate": estate.model_dump(mode="json", by_alias=True)})
 
 
-def servers_of_fleet(rehearsal: Rehearsal, region: str) -> Iterator[dict[str, Any]]:
-    """The caller's source servers there that `fleet` made, as plain boto3 reads them; those of other tests stay."""
-    for page in rehearsal.client("drs", region).get_paginator("describe_source_servers").paginate():
-        yield from (server for server in page["items"] if server["tags"].get("Name", "").startswith("srv-"))
-
-
 def tags_in(rehearsal: Rehearsal, region: str) -> list[dict[str, str]]:
-    """Their tags."""
-    return [server["tags"] for server in servers_of_fleet(rehearsal, region)]
+    """The tags of the caller's source servers there that `fleet` made, as plain boto3 reads them."""
+    pages = rehearsal.client("drs", region).get_paginator("describe_source_servers").paginate()
+    found = [server["tags"] for page in pages for server in page["items"]]
+    return [tags for tags in found if tags.get("Name", "").startswith("srv-")]  # other tests' servers stay there
 
 
 @pytest.fixture
@@ -177,9 +173,9 @@ def test_a_change_of_settings_runs_the_deployment_once_at_once_and_then_it_runs_
         assert (first.id, first.state_name) == (update.run.flow_run_id, "Completed")
         assert all("DR-Environment" in tags for region in SCHEDULED for tags in tags_in(clean, region))
 
-        server = next(servers_of_fleet(clean, SCHEDULED[0]))
-        instance = server["sourceProperties"]["identificationHints"]["awsInstanceID"]
         ec2 = clean.client("ec2", SCHEDULED[0])
+        of_fleet = {"Name": "tag:Name", "Values": ["srv-*"]}  # other tests' instances are there too
+        instance = ec2.describe_instances(Filters=[of_fleet])["Reservations"][0]["Instances"][0]["InstanceId"]
         ec2.create_tags(Resources=[instance], Tags=[{"Key": "Environment", "Value": "moved"}])
         planned = due_soon(client, deployment)
         second = until(lambda: ended(scheduled=True), "the run of the schedule ends", 180)
