@@ -45,11 +45,11 @@ def load_target_accounts() -> tuple[AccountAccess, ...]:
     Raises:
         UsageError: two blocks are for the same account, or a block is invalid.
     """
-    if not saved_account_names():
+    if not (names := saved_account_names()):
         return ()
     from prefect_drs.orchestration.blocks import saved_target_accounts  # noqa: PLC0415 - loads prefect_aws: a second
 
-    accesses = (account.access() for account in saved_target_accounts().values())
+    accesses = (account.access() for account in saved_target_accounts(names).values())
     return tuple(sorted(accesses, key=lambda access: access.account_id))
 
 

@@ -10,6 +10,7 @@ documents of an earlier release warn.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -282,15 +283,18 @@ def _source(credentials: AwsCredentials) -> SourceCredentials:
     )
 
 
-def saved_target_accounts() -> dict[str, TargetAccount]:
+def saved_target_accounts(names: Iterable[str] | None = None) -> dict[str, TargetAccount]:
     """The saved blocks by their names.
+
+    Args:
+        names: of all saved blocks, where they have been read already.
 
     Raises:
         UsageError: two blocks are for the same account, or a block is invalid.
     """
     saved: dict[str, TargetAccount] = {}
     found: dict[str, str] = {}
-    for name in saved_account_names():
+    for name in saved_account_names() if names is None else names:
         account = _load(name)
         if (other := found.get(account.account_id)) is not None:
             raise UsageError(
