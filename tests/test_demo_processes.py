@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.demo_module import demo_module
 from tests.e2e.rehearsal import until
 
-PLACE = Path(__file__).parents[1] / "deployments/sandbox/processes.py"
 LEAVES_A_CHILD = "sh -c 'setsid sleep 600 & exec sleep 600'"
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("demo_processes", PLACE)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return demo_module("processes")
 
 
 @pytest.fixture

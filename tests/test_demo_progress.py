@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import shlex
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-PLACE = Path(__file__).parents[1] / "deployments/sandbox/progress.py"
+from tests.demo_module import demo_module
+
 LONG = "prefect deployment run recover/sandbox --param mode=drill --param bindings=/tmp/a/b/c/bindings.yaml"
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("demo_progress", PLACE)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return demo_module("progress")
 
 
 class Clock:

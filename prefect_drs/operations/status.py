@@ -10,6 +10,8 @@ import heapq
 from collections.abc import Iterator
 from datetime import datetime
 
+from prefect.client.schemas.objects import FlowRun
+
 from prefect_drs.core.clock import configured_clock, is_simulated, wall_time_of
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
@@ -120,16 +122,19 @@ def status_of_started(run: StartedRun) -> ExecutionStatus:
 
 def waits_for_worker(execution_id: str) -> bool:
     """Whether a flow run of the execution is Suspended, or scheduled to resume."""
-    with prefect_client() as client:
-        runs = all_flow_runs_of(client, execution_id)
+    runs = _flow_runs_of(execution_id)
     return any(is_suspended(run) or (run.state is not None and run.state.is_scheduled()) for run in runs)
 
 
 def is_about_to_run(execution_id: str) -> bool:
     """Whether a flow run of the execution is scheduled, or its process is starting."""
-    with prefect_client() as client:
-        runs = all_flow_runs_of(client, execution_id)
+    runs = _flow_runs_of(execution_id)
     return any(run.state is None or run.state.is_scheduled() or run.state.is_pending() for run in runs)
+
+
+def _flow_runs_of(execution_id: str) -> list[FlowRun]:
+    with prefect_client() as client:
+        return all_flow_runs_of(client, execution_id)
 
 
 def latest_reports() -> list[RecoveryReport]:
