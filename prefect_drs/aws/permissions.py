@@ -1,6 +1,6 @@
 """The permissions that the role in a target account needs: one list, for the preflight and for the documentation.
 
-In: the kinds of checks and hooks that a plan has. Out: actions by their purpose. Pure data.
+In: the kinds of checks and hooks that a plan has. Out: actions by their purpose, or an IAM policy. Pure data.
 
 Sources: the calls of this package; for what DRS does in the caller's name while it launches or terminates, the
 dependent actions of `StartRecovery` and `TerminateRecoveryInstances` (Service Authorization Reference, "Actions,
@@ -9,8 +9,9 @@ resources, and condition keys for AWS Elastic Disaster Recovery").
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +194,20 @@ def needed_actions(check_types: Collection[str] = ()) -> tuple[str, ...]:
             for action in purpose.actions
         )
     )
+
+
+def policy_document(purposes: Iterable[Purpose] = PURPOSES) -> dict[str, Any]:
+    """The IAM policy of the role in a target account: a statement a purpose, by default all of them."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": purpose.sid,
+                "Effect": "Allow",
+                "Action": list(purpose.actions),
+                "Resource": "*",
+                **({"Condition": {"Bool": {"aws:ViaAWSService": "true"}}} if purpose.via_drs else {}),
+            }
+            for purpose in purposes
+        ],
+    }
