@@ -6,12 +6,16 @@ STAMP := $(VENV)/.installed
 UV := $(BIN)/uv
 LOWEST := .venv-lowest
 NEWEST := .venv-newest
+EXAMPLES := .venv-examples
+# The folder of the app stands for the zip of the function: synthesis copies it and does not look into it.
+CDK_CONTEXT := {"orchestrator": "111111111111", "targets": "222222222222", "externalId": "word", "zip": "examples/cdk"}
 COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
 # What a user passes on, e.g. make test PYTEST_ARGS="--last-failed"
 PYTEST_ARGS ?=
 PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-.PHONY: help demo test test-fast test-prefect-lowest test-prefect-newest check hooks docs release install lock clean
+.PHONY: help demo test test-fast test-prefect-lowest test-prefect-newest check check-examples hooks docs lambda release
+.PHONY: install lock clean
 
 help:
 	@echo "make demo     start the sandbox and a Prefect server, run a drill with two gates"
@@ -20,8 +24,10 @@ help:
 	@echo "make test-prefect-lowest   the Prefect-facing tests with the lowest release of each dependency"
 	@echo "make test-prefect-newest   the same with the newest releases, where these are not the pinned ones"
 	@echo "make check    format, lint, types, import rules"
+	@echo "make check-examples   what the tests leave out of the examples' checks: CDK, Terraform's format, asl-validator"
 	@echo "make hooks    run the checks before each commit (pre-commit)"
 	@echo "make docs     build the documentation site into site/, strictly"
+	@echo "make lambda   build the zip of the Lambda function into dist/"
 	@echo "make release  VERSION=X.Y.Z: check, build, try the wheel, tag; uploads nothing"
 	@echo "make install  make .venv with the package and everything the two need"
 	@echo "make lock     bring constraints.txt in line with pyproject.toml; UPGRADE=--upgrade takes the newest releases"
@@ -73,12 +79,28 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# By hand: the library of the CDK has 60 MB and needs Node, asl-validator is a package of npm, and terraform may be missing.
+check-examples: $(EXAMPLES)/.installed
+	rm -rf $(EXAMPLES)/cdk
+	CDK_OUTDIR=$(EXAMPLES)/cdk CDK_CONTEXT_JSON='$(CDK_CONTEXT)' $(EXAMPLES)/bin/python examples/cdk/app.py
+	$(BIN)/cfn-lint --ignore-checks I W3005 -- $(EXAMPLES)/cdk/*.template.json
+	npx --yes asl-validator --json-path examples/step-functions/disaster.asl.json
+	if command -v terraform > /dev/null; then terraform fmt -check -diff -recursive examples/terraform; fi
+
+$(EXAMPLES)/.installed: $(STAMP)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(EXAMPLES)
+	$(UV) pip install --quiet --python $(EXAMPLES)/bin/python --constraint constraints.txt . 'aws-cdk-lib>=2.100,<3'
+	touch $@
+
 hooks: install
 	$(BIN)/pre-commit install
 
 # Not --quiet: it hides the warnings that fail a strict build.
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+lambda: install
+	$(BIN)/python -m release.lambda_package
 
 release: install
 	$(BIN)/python -m release "$(VERSION)"
@@ -87,4 +109,4 @@ lock: install
 	$(UV) $(COMPILE) --universal --python-version 3.11 $(UPGRADE) --all-extras pyproject.toml --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo site
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) $(EXAMPLES) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo site
