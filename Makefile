@@ -11,6 +11,9 @@ COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
 PYTEST_ARGS ?=
 PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+# Without bytecode, each of the hundreds of processes of the tests compiles Prefect anew: twice the CPU.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-fast test-prefect-lowest test-prefect-newest check hooks docs release install lock clean
 
 help:

@@ -1,6 +1,6 @@
 """What every test may ask for: a real Prefect server with its UI, and a plain word about browser tests left out.
 
-`prefect_server` starts one server for the whole session, and only when the first test asks for it (10 to 15 seconds).
+`prefect_server` starts one server for each process of pytest-xdist, and only when the first test asks for it.
 `prefect_test_harness` would not do: the server that it starts serves no UI.
 """
 
@@ -24,6 +24,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests import warm_cli
+from tests.migrated_database import give_migrated_database
+from tests.shared_folder import exclusive, run_id, shared_folder
 
 # A slow machine fails no test: by default, Hypothesis measures wall time.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,9 +52,56 @@ class PrefectServer:
     environment: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Programs:
+    """`prefect-drs`, `prefect` and `python`, forked from a process that has imported them (`tests.warm_cli`).
+
+    `folder` holds the three; `environment` is what they need.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+
+
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of pytest-xdist share."""
+    return shared_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def programs(forked_programs: Programs) -> Programs:
+    """Quick to start; a test that is about the process itself starts one by `python -m prefect_drs.cli`.
+
+    A test that asks for it is marked `e2e`.
+    """
+    return forked_programs
+
+
+@pytest.fixture(scope="session")
+def forked_programs(shared: Path) -> Programs:
+    """One process imports and forks for all of a run, and ends after it."""
+    folder = shared / "programs"
+    address = folder / "socket"
+    with exclusive(shared, "programs"):
+        if not address.exists():
+            folder.mkdir()
+            for name in ("prefect-drs", "prefect", "python"):
+                script = folder / name
+                script.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {warm_cli.__file__} {name} "$@"\n')
+                script.chmod(0o755)
+            server = [sys.executable, "-m", "tests.warm_cli", "serve", str(address), str(run_id())]
+            subprocess.run(server, cwd=ROOT, start_new_session=True, check=True, timeout=SERVER_STARTUP_SECONDS)
+    return Programs(folder, {warm_cli.VARIABLE: str(address)})
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    forked_programs: Programs, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PrefectServer]:
     home = tmp_path_factory.mktemp("prefect-home")
+    prefect = forked_programs.folder / "prefect"
+    give_migrated_database(home, shared, prefect, forked_programs.environment)
     port = free_port()
     server = PrefectServer(
         url=f"http://127.0.0.1:{port}",
@@ -74,11 +123,12 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
         for name, value in server.environment.items():
             patch.setenv(name, value)
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={
                 **os.environ,
+                **forked_programs.environment,
                 "PREFECT_SERVER_UI_API_URL": server.api_url,  # else the UI asks port 4200
                 "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
                 "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
@@ -102,35 +152,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
                 process.kill()
                 process.wait()
     _settle_settings()
-
-
-@dataclass(frozen=True)
-class Programs:
-    """`prefect-drs` and `prefect`, forked from a process that has imported them (`tests.warm_cli`).
-
-    `folder` holds the two; `environment` is what they need.
-    """
-
-    folder: Path
-    environment: dict[str, str]
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
-    """Quick to start; a test that is about the process itself starts one by `python -m prefect_drs.cli`."""
-    folder = tmp_path_factory.mktemp("programs")
-    for name in ("prefect-drs", "prefect"):
-        script = folder / name
-        script.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {warm_cli.__file__} {name} "$@"\n')
-        script.chmod(0o755)
-    address = folder / "socket"
-    server = subprocess.Popen([sys.executable, "-m", "tests.warm_cli", str(address)], cwd=ROOT, start_new_session=True)
-    try:
-        _wait_until(address.exists, server, lambda: f"{server.args!r} did not start")
-        yield Programs(folder, {warm_cli.VARIABLE: str(address)})
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""`prefect-drs` and `prefect` without the seconds that importing Prefect takes: forked from a process that imported it.
+"""`prefect-drs`, `prefect` and `python` without the seconds of importing Prefect: forks of a process that imported it.
 
 In: a command line, as a shell or a test gives it to a process of its own. Out: the same process as without this, with
-its own environment, working directory, standard streams, signals and exit code. Importing costs about 3 s of CPU per
-process, and the tests start hundreds.
+its own environment, working directory, standard streams, signals and exit code. Importing costs 2 to 4 s of CPU per
+process, and the tests start hundreds. What a forked process starts by `sys.executable` is forked too: the sandbox, a
+worker's flow runs.
 
-    python warm_cli.py SOCKET                         the server, which imports and then forks
+    python warm_cli.py serve SOCKET PROCESS           the server, which imports, and then forks while PROCESS lives
     VARIABLE=SOCKET python warm_cli.py PROGRAM ARGUMENTS…     a client, which behaves as the program does
 
 A test that is about the process itself (SIGKILL, imports, a fresh machine) starts one by `python -m prefect_drs.cli`.
@@ -20,14 +21,22 @@ import socket
 import struct
 import sys
 import traceback
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 VARIABLE = "PREFECT_DRS_TESTS_WARM_CLI"
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-ORPHAN_CHECK_SECONDS = 5.0
+ORPHAN_CHECK_SECONDS = 2.0
 LENGTH = struct.Struct("!i")
 IMPORTED = (
     "prefect.cli",
+    "prefect.engine",
+    "prefect.flow_engine",
+    "prefect.runner",
+    "prefect.server.database",  # not prefect.server.services: they read their settings when they are imported
+    "prefect.server.models",
+    "prefect.server.orchestration.core_policy",
     "prefect_drs.flows",
     "prefect_drs.operations",
     "prefect_drs.operations.control",
@@ -35,11 +44,12 @@ IMPORTED = (
     "prefect_drs.orchestration.flow.compile",
     "prefect_drs.forecast.manifest",
     "prefect_drs.recovery.termination",
+    "prefect_drs.simulator.server",
 )
 
 
-def serve(path: str) -> None:
-    """Import what commands import, then fork a process for each connection."""
+def serve(path: str, process: int) -> None:
+    """Import what commands import; then fork in the background a process for each connection, while `process` lives."""
     import gc
     import importlib
 
@@ -47,22 +57,34 @@ def serve(path: str) -> None:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # no collection in a fork copies the pages of what was imported
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the supervisors
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
-        listener.settimeout(ORPHAN_CHECK_SECONDS)
-        parent = os.getppid()
-        while os.getppid() == parent:  # it ends with the tests, however they end
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                continue
-            connection.setblocking(True)
-            if os.fork() == 0:
-                listener.close()
-                _supervise(connection)
-            connection.close()
+        if os.fork() == 0:
+            _serve(listener, process)
+
+
+def _serve(listener: socket.socket, process: int) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the supervisors
+    listener.settimeout(ORPHAN_CHECK_SECONDS)
+    while _lives(process):  # it ends with the tests, however they end
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            continue
+        connection.setblocking(True)
+        if os.fork() == 0:
+            listener.close()
+            _supervise(connection)
+        connection.close()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _supervise(connection: socket.socket) -> None:
@@ -117,6 +139,8 @@ def _become(told: dict[str, Any], files: list[int]) -> None:
         os.environ.update(told["environment"])
         os.chdir(told["directory"])
         sys.argv = list(told["arguments"])
+        sys.executable = str(Path(os.environ[VARIABLE]).with_name("python"))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         import random
 
         from prefect.context import refresh_global_settings_context
@@ -135,11 +159,15 @@ def _become(told: dict[str, Any], files: list[int]) -> None:
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            if not stream.closed:
+                stream.flush()
         os._exit(code)
 
 
 def _main(program: str) -> int:
+    if program == "python":
+        _interpret(*sys.argv[1:])
+        return 0
     if program == "prefect":
         from prefect.cli import app
 
@@ -148,6 +176,28 @@ def _main(program: str) -> int:
     from prefect_drs.cli import main
 
     return main()
+
+
+def _interpret(first: str, *others: str) -> None:
+    """What `python -m MODULE`, `python -c CODE` and `python FILE` do with their arguments."""
+    import runpy
+    import warnings
+
+    warnings.filterwarnings("ignore", "'.*' found in sys.modules", RuntimeWarning)  # it was imported before
+    directory = {"-m": os.getcwd(), "-c": ""}.get(first, os.path.dirname(os.path.abspath(first)))
+    sys.path[:1] = [directory, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    if first == "-m":
+        module, *rest = others
+        sys.argv = [module, *rest]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    elif first == "-c":
+        code, *rest = others
+        sys.argv = ["-c", *rest]
+        main = sys.modules["__main__"] = ModuleType("__main__")
+        exec(compile(code, "<string>", "exec"), main.__dict__)
+    else:
+        sys.argv = [first, *others]
+        runpy.run_path(first, run_name="__main__")
 
 
 def _flush_prefect() -> None:
@@ -161,6 +211,9 @@ def _flush_prefect() -> None:
 
 def run() -> int:
     """The client: hand everything over, pass signals on, end as the command ends."""
+    program, *arguments = sys.argv[1:]
+    if program == "python" and not _can_fork(arguments):
+        os.execv(sys.executable, [sys.executable, *arguments])
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(os.environ[VARIABLE])
         body = json.dumps(
@@ -173,9 +226,17 @@ def run() -> int:
             signal.signal(number, lambda received, _frame: os.kill(child, received))
         code: int = LENGTH.unpack(_exactly(connection))[0]
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
+
+
+def _can_fork(arguments: list[str]) -> bool:
+    """Whether `_interpret` knows these arguments, and the server is there."""
+    first = arguments[0] if arguments else "-"
+    known = len(arguments) > 1 if first in {"-m", "-c"} else not first.startswith("-")
+    return known and os.path.exists(os.environ.get(VARIABLE, ""))
 
 
 def _exactly(connection: socket.socket) -> bytes:
@@ -189,6 +250,7 @@ def _exactly(connection: socket.socket) -> bytes:
 
 
 if __name__ == "__main__":
-    if VARIABLE in os.environ:
+    if sys.argv[1] == "serve":
+        serve(sys.argv[2], int(sys.argv[3]))
+    else:
         sys.exit(run())
-    serve(sys.argv[1])

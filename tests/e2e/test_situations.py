@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -97,7 +96,9 @@ def onlooker(rehearsal: Rehearsal, browser_page: Page, tmp_path_factory: pytest.
 def worker(rehearsal: Rehearsal, tmp_path: Path) -> Iterator[Program]:
     """A process that runs the deployment `recover/situations`, whose gates hold no process for long."""
     fast = {"PREFECT_DRS_SUSPEND_AFTER_SECONDS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
-    program = Program([sys.executable, "-c", SERVE], rehearsal.environment | fast, tmp_path / "worker.log")
+    program = Program(
+        [str(rehearsal.programs / "python"), "-c", SERVE], rehearsal.environment | fast, tmp_path / "worker.log"
+    )
     program.start()
     yield program
     program.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from tests.conftest import Programs, free_port
 from tests.e2e.mail import as_it_stands, cut_out, inbox, milestone_of
 from tests.e2e.program import Program
 from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, base_environment, plan, until
+from tests.migrated_database import give_migrated_database
 
 pytestmark = pytest.mark.prefect
 
@@ -47,8 +47,10 @@ SUSPENDED = ("PAUSED", "Suspended")
 class Site:
     """A Prefect server that keeps its database, a served deployment, and a sandbox."""
 
-    def __init__(self, folder: Path, programs: Programs) -> None:
+    def __init__(self, folder: Path, programs: Programs, shared: Path) -> None:
         port = free_port()
+        prefect = str(programs.folder / "prefect")
+        give_migrated_database(folder, shared, programs.folder / "prefect", programs.environment)
         self.api = f"http://127.0.0.1:{port}/api"
         environment = (
             base_environment()
@@ -74,9 +76,9 @@ class Site:
             r"^export (\w+)=(.*)$", self.rehearsal.cli("sandbox", "env").stdout, re.MULTILINE
         ):
             environment[name] = shlex.split(value)[0]
-        server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        server = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         self.server = Program(server, environment, folder / "server.log")
-        self.worker = Program([sys.executable, "-c", SERVE], environment, folder / "worker.log")
+        self.worker = Program([str(programs.folder / "python"), "-c", SERVE], environment, folder / "worker.log")
 
     def start(self) -> None:
         self.server.start()
@@ -164,8 +166,8 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("site"), programs)
+def site(programs: Programs, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site"), programs, shared)
     try:
         made.start()
         yield made
