@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.prefect_ui import FlowRunPage, flow_run_page
-from tests.e2e.rehearsal import ROOT, Rehearsal, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, ROOT, Rehearsal, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -101,7 +101,7 @@ class Onlooker:
             return not missing or None
 
         try:
-            until(complete, f"{view} where it is {situation}")
+            until(complete, f"{view} where it is {situation}", every=COMMAND_SECONDS)
         except BaseException:
             print(f"not in {view} where it is {situation}: {missing}")
             raise

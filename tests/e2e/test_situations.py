@@ -13,6 +13,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +45,16 @@ class Status:
 
     def __init__(self, rehearsal: Rehearsal, execution_id: str) -> None:
         data = rehearsal.cli("status", execution_id, "--json")
-        shown = rehearsal.cli("status", execution_id)
-        assert (shown.returncode, data.returncode) == (0, 0), shown.stderr + data.stderr
+        assert data.returncode == 0, data.stderr
         self._rehearsal = rehearsal
-        self.text: str = shown.stdout
         self.data: dict[str, Any] = json.loads(data.stdout)
+
+    @cached_property
+    def text(self) -> str:
+        """As a person reads it, asked for when it is read first."""
+        shown = self._rehearsal.cli("status", self.data["executionId"])
+        assert shown.returncode == 0, shown.stderr
+        return shown.stdout
 
     def page(self) -> str:
         """The text of the HTML report, without its markup."""
@@ -75,7 +81,10 @@ def comes_to(
 
     def look() -> Status | None:
         found = Status(rehearsal, execution_id)
-        return found if found.waits == list(waits) and status in {None, found.data["status"]} else None
+        if found.waits != list(waits) or status not in {None, found.data["status"]}:
+            return None
+        assert found.text  # as it stands now
+        return found
 
     return until(look, f"{execution_id} waits for {waits}", every=COMMAND_SECONDS)
 
