@@ -25,6 +25,7 @@ from hypothesis import settings as hypothesis_settings
 
 from tests import warm_cli
 from tests.migrated_database import give_migrated_database
+from tests.scheduling import Scheduling, rank, unit_of
 from tests.shared_folder import exclusive, run_id, shared_folder
 
 # A slow machine fails no test: by default, Hypothesis measures wall time.
@@ -235,14 +236,14 @@ def find_chromium() -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test by what it needs. Without Chromium, browser tests fail under CI and are skipped elsewhere.
 
-    Files whose tests take longest begin first, so that no process of pytest-xdist ends long after the others.
+    The slowest kinds stand first: `tests.scheduling` hands them out.
     """
-    first: dict[Path, int] = {}
+    slowest: dict[str, int] = {}
     for item in items:
-        kind = _kind_of(item)
+        kind, unit = _kind_of(item), unit_of(item.nodeid)
         item.add_marker(kind)
-        first[item.path] = min(first.get(item.path, len(KINDS)), KINDS.index(kind))
-    items.sort(key=lambda item: first[item.path])
+        slowest[unit] = min(slowest.get(unit, len(KINDS)), KINDS.index(kind))
+    items.sort(key=lambda item: (rank(item.nodeid), slowest[unit_of(item.nodeid)]))
     browser_tests = [item for item in items if item.get_closest_marker("browser")]
     config.stash[LEFT_OUT] = []
     if find_chromium() or "CI" in os.environ:
@@ -250,6 +251,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in browser_tests:
         item.add_marker(pytest.mark.skip(reason=BROWSER_MISSING))
         config.stash[LEFT_OUT].append(item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files from both ends of the order above."""
+    return Scheduling(config, log)
 
 
 def _kind_of(item: pytest.Item) -> str:
