@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from tests import warm_cli
+from tests import warm_client
 from tests.migrated_database import give_migrated_database
 from tests.scheduling import Scheduling, rank, unit_of
 from tests.shared_folder import exclusive, run_id, shared_folder
@@ -87,13 +87,14 @@ def forked_programs(shared: Path) -> Programs:
     with exclusive(shared, "programs"):
         if not address.exists():
             folder.mkdir()
+            client = Path(warm_client.__file__).read_text(encoding="utf-8")
             for name in ("prefect-drs", "prefect", "python"):
                 script = folder / name
-                script.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {warm_cli.__file__} {name} "$@"\n')
+                script.write_text(f"#!{sys.executable} -IS\n{client}")
                 script.chmod(0o755)
-            server = [sys.executable, "-m", "tests.warm_cli", "serve", str(address), str(run_id())]
+            server = [sys.executable, "-m", "tests.warm_cli", str(address), str(run_id())]
             subprocess.run(server, cwd=ROOT, start_new_session=True, check=True, timeout=SERVER_STARTUP_SECONDS)
-    return Programs(folder, {warm_cli.VARIABLE: str(address)})
+    return Programs(folder, {warm_client.VARIABLE: str(address)})
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,14 @@ its own environment, working directory, standard streams, signals and exit code.
 process, and the tests start hundreds. What a forked process starts by `sys.executable` is forked too: the sandbox, a
 worker's flow runs.
 
-    python warm_cli.py serve SOCKET PROCESS           the server, which imports, and then forks while PROCESS lives
-    VARIABLE=SOCKET python warm_cli.py PROGRAM ARGUMENTS…     a client, which behaves as the program does
+    python -m tests.warm_cli SOCKET PROCESS     the server, which imports, and then forks while PROCESS lives
+    VARIABLE=SOCKET PROGRAM ARGUMENTS…          `tests.warm_client` under a program's name
 
 A test that is about the process itself (SIGKILL, imports, a fresh machine) starts one by `python -m prefect_drs.cli`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -23,10 +22,9 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-VARIABLE = "PREFECT_DRS_TESTS_WARM_CLI"
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from tests.warm_client import VARIABLE
+
 ORPHAN_CHECK_SECONDS = 2.0
 LENGTH = struct.Struct("!i")
 IMPORTED = (
@@ -99,7 +97,7 @@ def _supervise(connection: socket.socket) -> None:
         child = os.fork()
         if child == 0:
             connection.close()
-            _become(json.loads(body), files)
+            _become(body, files)
         for file in files:
             os.close(file)
         connection.sendall(LENGTH.pack(child))
@@ -124,7 +122,7 @@ def _wait_for_either(child: int, connection: socket.socket) -> None:
         os.read(ended, 1)
 
 
-def _become(told: dict[str, Any], files: list[int]) -> None:
+def _become(told: bytes, files: list[int]) -> None:
     """The command itself, in the process that was forked for it."""
     code = 1
     try:
@@ -135,20 +133,15 @@ def _become(told: dict[str, Any], files: list[int]) -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+        directory, count, *rest = told.split(b"\0")
+        arguments, pairs = rest[: int(count)], rest[int(count) :]
         os.environ.clear()
-        os.environ.update(told["environment"])
-        os.chdir(told["directory"])
-        sys.argv = list(told["arguments"])
+        os.environb.update(zip(pairs[::2], pairs[1::2], strict=True))
+        os.chdir(directory)
+        sys.argv = list(map(os.fsdecode, arguments))
         sys.executable = str(Path(os.environ[VARIABLE]).with_name("python"))
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        import random
-
-        from prefect.context import refresh_global_settings_context
-        from prefect.logging.configuration import setup_logging
-
-        random.seed()
-        refresh_global_settings_context()
-        setup_logging()
+        _settle()
         code = _main(sys.argv[0])
         _flush_prefect()
     except SystemExit as stop:
@@ -162,6 +155,27 @@ def _become(told: dict[str, Any], files: list[int]) -> None:
             if not stream.closed:
                 stream.flush()
         os._exit(code)
+
+
+def _settle() -> None:
+    """What importing Prefect has done for the server's environment, for this one's."""
+    import random
+
+    from prefect.context import refresh_global_settings_context
+    from prefect.logging.configuration import setup_logging
+    from prefect.settings import get_current_settings
+
+    random.seed()
+
+    def logging() -> tuple[object, ...]:
+        told = get_current_settings()
+        own = told.logging.config_path.exists()
+        return own, told.logging.level, told.server.logging_level, told.internal.logging_level
+
+    former = logging()
+    refresh_global_settings_context()
+    if logging() != former or any(name.startswith("PREFECT_LOGGING_") for name in os.environ):
+        setup_logging()  # a tenth of a second
 
 
 def _main(program: str) -> int:
@@ -209,48 +223,5 @@ def _flush_prefect() -> None:
     atexit._run_exitfuncs()
 
 
-def run() -> int:
-    """The client: hand everything over, pass signals on, end as the command ends."""
-    program, *arguments = sys.argv[1:]
-    if program == "python" and not _can_fork(arguments):
-        os.execv(sys.executable, [sys.executable, *arguments])
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(os.environ[VARIABLE])
-        body = json.dumps(
-            {"environment": dict(os.environ), "directory": os.getcwd(), "arguments": sys.argv[1:]}
-        ).encode()
-        socket.send_fds(connection, [LENGTH.pack(len(body))], [0, 1, 2])
-        connection.sendall(body)
-        child = LENGTH.unpack(_exactly(connection))[0]
-        for number in FORWARDED:
-            signal.signal(number, lambda received, _frame: os.kill(child, received))
-        code: int = LENGTH.unpack(_exactly(connection))[0]
-    if code < 0:
-        if -code != signal.SIGKILL:
-            signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    return code
-
-
-def _can_fork(arguments: list[str]) -> bool:
-    """Whether `_interpret` knows these arguments, and the server is there."""
-    first = arguments[0] if arguments else "-"
-    known = len(arguments) > 1 if first in {"-m", "-c"} else not first.startswith("-")
-    return known and os.path.exists(os.environ.get(VARIABLE, ""))
-
-
-def _exactly(connection: socket.socket) -> bytes:
-    told = b""
-    while len(told) < LENGTH.size:
-        part = connection.recv(LENGTH.size - len(told))
-        if not part:
-            sys.exit("the process that forks commands ended")
-        told += part
-    return told
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        serve(sys.argv[2], int(sys.argv[3]))
-    else:
-        sys.exit(run())
+    serve(sys.argv[1], int(sys.argv[2]))
