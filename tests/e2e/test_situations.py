@@ -96,9 +96,9 @@ def without_faults(rehearsal: Rehearsal) -> Iterator[None]:
 
 
 @pytest.fixture
-def onlooker(rehearsal: Rehearsal, browser_page: Page, tmp_path_factory: pytest.TempPathFactory) -> Onlooker:
-    folder = os.environ.get("PREFECT_DRS_SCREENSHOTS") or tmp_path_factory.getbasetemp() / "screenshots"
-    return Onlooker(rehearsal, browser_page, Path(folder))
+def onlooker(rehearsal: Rehearsal, browser_page: Page) -> Onlooker:
+    folder = os.environ.get("PREFECT_DRS_SCREENSHOTS")
+    return Onlooker(rehearsal, browser_page, Path(folder) if folder else None)
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_process_that_stopped_is_named_by_status_approve_and_reject(rehearsal:
     gate = onlooker.run_page(gate_run)
     (card,) = gate.artifacts().values()
     assert f"Its process has ended: run prefect-drs resume {execution_id}" in card.text
-    gate.screenshot(onlooker.pictures / "gate-lost.png")
+    onlooker.keep(gate, "gate-lost")
     assert not lost.data["process"]["alive"]
     assert lost.data["process"]["lastSeenAt"] == lost.data["waitingFor"][0]["since"]
     assert lost.commands == [f"prefect-drs resume {execution_id}"]
@@ -246,24 +246,24 @@ def test_the_page_of_a_gate_and_of_its_execution_are_readable_in_both_uis(
 
     page = onlooker.run_page(gate["link"].rpartition("/")[2], ui)
     cards = page.artifacts()
-    page.screenshot(onlooker.pictures / f"gate-page-{ui}.png")
+    onlooker.keep(page, f"gate-page-{ui}")
     assert list(cards) == [artifact_key(name, "gate-1")]
     assert "Press Resume to answer, or run prefect-drs approve" in cards[artifact_key(name, "gate-1")].text
     text = page.open_artifact(artifact_key(name, "gate-1")).inner_text()
     assert f"Approving launches 2 drill instances in 1 job, 123456789012/{REGION}: {ui}-web1, {ui}-web2." in text
     assert f"prefect-drs resume {execution_id}" in text
-    page.screenshot(onlooker.pictures / f"gate-artifact-{ui}.png")
+    onlooker.keep(page, f"gate-artifact-{ui}")
 
     run = onlooker.run_page(execution_id, ui)
     kinds = KINDS if ui == "v2" else KINDS - {"PROGRESS"}  # V1 has the waves' progress on the pages of their tasks only
     shown = 3 + len(kinds - {"MARKDOWN"})
     cards = until(lambda: found if len(found := run.artifacts()) == shown else None, "all artifacts")
-    run.screenshot(onlooker.pictures / f"run-page-{ui}.png")
+    onlooker.keep(run, f"run-page-{ui}")
     assert {card.kind.upper() for card in cards.values()} == kinds
     assert all(card.fits for card in cards.values())
     picture = run.open_artifact(artifact_key(name, "waves")).locator("img")
     assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") > 200
-    run.screenshot(onlooker.pictures / f"waves-{ui}.png")
+    onlooker.keep(run, f"waves-{ui}")
     drill.end()
 
 
