@@ -32,7 +32,7 @@ OWN_PROCESS = [sys.executable, "-m", "prefect_drs.cli"]
 T = TypeVar("T")
 
 
-COMMAND_SECONDS = 0.5  # between looks that run a command, each of which takes half a second of CPU
+COMMAND_SECONDS = 0.5  # between looks that run a command, each of which takes some tenths of a second of CPU
 
 
 def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS, *, every: float = 0.1) -> T:

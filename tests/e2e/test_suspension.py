@@ -154,7 +154,7 @@ class Site:
         return report
 
     def has_completed(self, execution_id: str, wave_number: int) -> None:
-        """Wait until that wave is COMPLETED, by the published report first: each command takes half a second of CPU."""
+        """Wait until that wave is COMPLETED, by the published report first: a command costs much more."""
 
         def published() -> bool | None:
             artifact = self.ask("GET", f"/artifacts/{report_key(execution_id)}/latest")
