@@ -17,12 +17,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from prefect_drs.core.escaping import artifact_key
 from tests.e2e.program import Program
-from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, plan, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, HTTP, Rehearsal, plan, until
 from tests.e2e.situations import KINDS, Onlooker, table
 
 if TYPE_CHECKING:
@@ -274,15 +273,15 @@ def test_a_suspended_execution_says_that_it_needs_no_process(
     api = rehearsal.environment["PREFECT_API_URL"]
 
     def deployment() -> str | None:
-        answer = httpx.get(f"{api}/deployments/name/recover/situations", timeout=30)
+        answer = HTTP.get(f"{api}/deployments/name/recover/situations", timeout=30)
         return str(answer.json()["id"]) if answer.status_code == 200 else None
 
     served = until(deployment, "the deployment is registered")
     parameters = {"manifest": str(file), "bindings": str(bindings), "gates": "suspend"}
-    run = httpx.post(f"{api}/deployments/{served}/create_flow_run", json={"parameters": parameters}, timeout=30)
+    run = HTTP.post(f"{api}/deployments/{served}/create_flow_run", json={"parameters": parameters}, timeout=30)
     execution_id = run.raise_for_status().json()["id"]
     until(
-        lambda: httpx.get(f"{api}/flow_runs/{execution_id}", timeout=30).json()["state_name"] == "Suspended" or None,
+        lambda: HTTP.get(f"{api}/flow_runs/{execution_id}", timeout=30).json()["state_name"] == "Suspended" or None,
         "it is suspended",
     )
     onlooker.sees("suspended", execution_id)
@@ -299,7 +298,7 @@ def test_a_refused_preflight_and_a_failed_execution_say_what_to_do(rehearsal: Re
     drs.stop_replication(sourceServerID=servers["y-web1"]["sourceServerID"])
     assert rehearsal.drill(file, bindings).ended() == 5
     asked = {"flow_runs": {"name": {"any_": ["Refused drill"]}}}
-    runs = httpx.post(f"{rehearsal.environment['PREFECT_API_URL']}/flow_runs/filter", json=asked, timeout=30)
+    runs = HTTP.post(f"{rehearsal.environment['PREFECT_API_URL']}/flow_runs/filter", json=asked, timeout=30)
     onlooker.sees("refused by the preflight", runs.raise_for_status().json()[0]["id"])
 
     file, bindings = rehearsal.seeded(plan(REGION, {"Database": ["z-db1"], "Web": ["z-web1"]}))

@@ -20,7 +20,7 @@ from prefect_drs.orchestration.storage.artifacts import report_key
 from tests.conftest import Programs, free_port
 from tests.e2e.mail import as_it_stands, cut_out, inbox, milestone_of
 from tests.e2e.program import Program
-from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, base_environment, plan, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, HTTP, Rehearsal, base_environment, plan, until
 from tests.migrated_database import give_migrated_database
 
 pytestmark = pytest.mark.prefect
@@ -92,14 +92,14 @@ class Site:
 
     def _healthy(self) -> bool | None:
         try:
-            return httpx.get(f"{self.api}/health", timeout=5).status_code == 200 or None
+            return HTTP.get(f"{self.api}/health", timeout=5).status_code == 200 or None
         except httpx.TransportError:
             return None
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         def once() -> httpx.Response | None:
             try:
-                answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+                answer = HTTP.request(method, f"{self.api}{path}", json=body, timeout=30)
             except httpx.TimeoutException:
                 if method == "GET":
                     return None
@@ -122,7 +122,7 @@ class Site:
         return str(UUID(run["id"]))
 
     def _deployment(self, name: str) -> str | None:
-        answer = httpx.get(f"{self.api}/deployments/name/recover/{name}", timeout=30)
+        answer = HTTP.get(f"{self.api}/deployments/name/recover/{name}", timeout=30)
         return answer.json()["id"] if answer.status_code == 200 else None
 
     def state(self, run_id: str) -> tuple[str, str]:
