@@ -63,6 +63,7 @@ class Site:
                 "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
                 "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+                "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
                 "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "1",
                 "PREFECT_RUNNER_POLL_FREQUENCY": "1",
                 "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
