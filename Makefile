@@ -12,7 +12,10 @@ CDK_CONTEXT := {"orchestrator": "111111111111", "targets": "222222222222", "exte
 COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
 # What a user passes on, e.g. make test PYTEST_ARGS="--last-failed"
 PYTEST_ARGS ?=
-PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+PYTEST := -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+# Without bytecode, each of the hundreds of processes of the tests compiles Prefect anew: twice the CPU.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-fast test-prefect-lowest test-prefect-newest check check-examples hooks docs lambda release
 .PHONY: install lock clean

@@ -1,6 +1,6 @@
 """What every test may ask for: a real Prefect server with its UI, and a plain word about browser tests left out.
 
-`prefect_server` starts one server for the whole session, and only when the first test asks for it (10 to 15 seconds).
+`prefect_server` starts one server for each process of pytest-xdist, and only when the first test asks for it.
 `prefect_test_harness` would not do: the server that it starts serves no UI.
 """
 
@@ -23,7 +23,10 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from tests import warm_cli
+from tests import warm_client
+from tests.migrated_database import give_migrated_database
+from tests.scheduling import Scheduling, rank, unit_of
+from tests.shared_folder import exclusive, run_id, shared_folder
 
 # A slow machine fails no test: by default, Hypothesis measures wall time.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,9 +53,57 @@ class PrefectServer:
     environment: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Programs:
+    """`prefect-drs`, `prefect` and `python`, forked from a process that has imported them (`tests.warm_cli`).
+
+    `folder` holds the three; `environment` is what they need.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+
+
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of pytest-xdist share."""
+    return shared_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def programs(forked_programs: Programs) -> Programs:
+    """Quick to start; a test that is about the process itself starts one by `python -m prefect_drs.cli`.
+
+    A test that asks for it is marked `e2e`.
+    """
+    return forked_programs
+
+
+@pytest.fixture(scope="session")
+def forked_programs(shared: Path) -> Programs:
+    """One process imports and forks for all of a run, and ends after it."""
+    folder = shared / "programs"
+    address = folder / "socket"
+    with exclusive(shared, "programs"):
+        if not address.exists():
+            folder.mkdir()
+            client = Path(warm_client.__file__).read_text(encoding="utf-8")
+            for name in ("prefect-drs", "prefect", "python"):
+                script = folder / name
+                script.write_text(f"#!{sys.executable} -IS\n{client}")
+                script.chmod(0o755)
+            server = [sys.executable, "-m", "tests.warm_cli", str(address), str(run_id())]
+            subprocess.run(server, cwd=ROOT, start_new_session=True, check=True, timeout=SERVER_STARTUP_SECONDS)
+    return Programs(folder, {warm_client.VARIABLE: str(address)})
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    forked_programs: Programs, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PrefectServer]:
     home = tmp_path_factory.mktemp("prefect-home")
+    prefect = forked_programs.folder / "prefect"
+    give_migrated_database(home, shared, prefect, forked_programs.environment)
     port = free_port()
     server = PrefectServer(
         url=f"http://127.0.0.1:{port}",
@@ -66,6 +117,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
             "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_API_SSL_CERT_FILE": str(_one_certificate(home)),
+            "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # a request less for each client; the server asks for none
             "DO_NOT_TRACK": "1",
         },
     )
@@ -74,11 +126,12 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
         for name, value in server.environment.items():
             patch.setenv(name, value)
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={
                 **os.environ,
+                **forked_programs.environment,
                 "PREFECT_SERVER_UI_API_URL": server.api_url,  # else the UI asks port 4200
                 "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
                 "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
@@ -102,35 +155,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
                 process.kill()
                 process.wait()
     _settle_settings()
-
-
-@dataclass(frozen=True)
-class Programs:
-    """`prefect-drs` and `prefect`, forked from a process that has imported them (`tests.warm_cli`).
-
-    `folder` holds the two; `environment` is what they need.
-    """
-
-    folder: Path
-    environment: dict[str, str]
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
-    """Quick to start; a test that is about the process itself starts one by `python -m prefect_drs.cli`."""
-    folder = tmp_path_factory.mktemp("programs")
-    for name in ("prefect-drs", "prefect"):
-        script = folder / name
-        script.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {warm_cli.__file__} {name} "$@"\n')
-        script.chmod(0o755)
-    address = folder / "socket"
-    server = subprocess.Popen([sys.executable, "-m", "tests.warm_cli", str(address)], cwd=ROOT, start_new_session=True)
-    try:
-        _wait_until(address.exists, server, lambda: f"{server.args!r} did not start")
-        yield Programs(folder, {warm_cli.VARIABLE: str(address)})
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture
@@ -214,14 +238,14 @@ def find_chromium() -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test by what it needs. Without Chromium, browser tests fail under CI and are skipped elsewhere.
 
-    Files whose tests take longest begin first, so that no process of pytest-xdist ends long after the others.
+    The slowest kinds stand first: `tests.scheduling` hands them out.
     """
-    first: dict[Path, int] = {}
+    slowest: dict[str, int] = {}
     for item in items:
-        kind = _kind_of(item)
+        kind, unit = _kind_of(item), unit_of(item.nodeid)
         item.add_marker(kind)
-        first[item.path] = min(first.get(item.path, len(KINDS)), KINDS.index(kind))
-    items.sort(key=lambda item: first[item.path])
+        slowest[unit] = min(slowest.get(unit, len(KINDS)), KINDS.index(kind))
+    items.sort(key=lambda item: (rank(item.nodeid), slowest[unit_of(item.nodeid)]))
     browser_tests = [item for item in items if item.get_closest_marker("browser")]
     config.stash[LEFT_OUT] = []
     if find_chromium() or "CI" in os.environ:
@@ -229,6 +253,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in browser_tests:
         item.add_marker(pytest.mark.skip(reason=BROWSER_MISSING))
         config.stash[LEFT_OUT].append(item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files from both ends of the order above."""
+    return Scheduling(config, log)
 
 
 def _kind_of(item: pytest.Item) -> str:

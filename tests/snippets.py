@@ -14,7 +14,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -217,7 +216,7 @@ class Reader:
         if self._interpreter is None:
             with errors.open("w") as log:
                 self._interpreter = subprocess.Popen(
-                    [sys.executable, "-c", DRIVER],
+                    ["python", "-c", DRIVER],
                     env=self._environment,
                     cwd=self.directory,
                     stdin=subprocess.PIPE,

@@ -1,18 +1,18 @@
-"""`prefect-drs` and `prefect` without the seconds that importing Prefect takes: forked from a process that imported it.
+"""`prefect-drs`, `prefect` and `python` without the seconds of importing Prefect: forks of a process that imported it.
 
 In: a command line, as a shell or a test gives it to a process of its own. Out: the same process as without this, with
-its own environment, working directory, standard streams, signals and exit code. Importing costs about 3 s of CPU per
-process, and the tests start hundreds.
+its own environment, working directory, standard streams, signals and exit code. Importing costs 2 to 4 s of CPU per
+process, and the tests start hundreds. What a forked process starts by `sys.executable` is forked too: the sandbox, a
+worker's flow runs.
 
-    python warm_cli.py SOCKET                         the server, which imports and then forks
-    VARIABLE=SOCKET python warm_cli.py PROGRAM ARGUMENTS…     a client, which behaves as the program does
+    python -m tests.warm_cli SOCKET PROCESS     the server, which imports, and then forks while PROCESS lives
+    VARIABLE=SOCKET PROGRAM ARGUMENTS…          `tests.warm_client` under a program's name
 
 A test that is about the process itself (SIGKILL, imports, a fresh machine) starts one by `python -m prefect_drs.cli`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -20,14 +20,21 @@ import socket
 import struct
 import sys
 import traceback
-from typing import Any
+from pathlib import Path
+from types import ModuleType
 
-VARIABLE = "PREFECT_DRS_TESTS_WARM_CLI"
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-ORPHAN_CHECK_SECONDS = 5.0
+from tests.warm_client import VARIABLE
+
+ORPHAN_CHECK_SECONDS = 2.0
 LENGTH = struct.Struct("!i")
 IMPORTED = (
     "prefect.cli",
+    "prefect.engine",
+    "prefect.flow_engine",
+    "prefect.runner",
+    "prefect.server.database",  # not prefect.server.services: they read their settings when they are imported
+    "prefect.server.models",
+    "prefect.server.orchestration.core_policy",
     "prefect_drs.flows",
     "prefect_drs.operations",
     "prefect_drs.operations.control",
@@ -35,11 +42,12 @@ IMPORTED = (
     "prefect_drs.orchestration.flow.compile",
     "prefect_drs.forecast.manifest",
     "prefect_drs.recovery.termination",
+    "prefect_drs.simulator.server",
 )
 
 
-def serve(path: str) -> None:
-    """Import what commands import, then fork a process for each connection."""
+def serve(path: str, process: int) -> None:
+    """Import what commands import; then fork in the background a process for each connection, while `process` lives."""
     import gc
     import importlib
 
@@ -47,22 +55,34 @@ def serve(path: str) -> None:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # no collection in a fork copies the pages of what was imported
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the supervisors
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
-        listener.settimeout(ORPHAN_CHECK_SECONDS)
-        parent = os.getppid()
-        while os.getppid() == parent:  # it ends with the tests, however they end
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                continue
-            connection.setblocking(True)
-            if os.fork() == 0:
-                listener.close()
-                _supervise(connection)
-            connection.close()
+        if os.fork() == 0:
+            _serve(listener, process)
+
+
+def _serve(listener: socket.socket, process: int) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the supervisors
+    listener.settimeout(ORPHAN_CHECK_SECONDS)
+    while _lives(process):  # it ends with the tests, however they end
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            continue
+        connection.setblocking(True)
+        if os.fork() == 0:
+            listener.close()
+            _supervise(connection)
+        connection.close()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _supervise(connection: socket.socket) -> None:
@@ -77,7 +97,7 @@ def _supervise(connection: socket.socket) -> None:
         child = os.fork()
         if child == 0:
             connection.close()
-            _become(json.loads(body), files)
+            _become(body, files)
         for file in files:
             os.close(file)
         connection.sendall(LENGTH.pack(child))
@@ -102,7 +122,7 @@ def _wait_for_either(child: int, connection: socket.socket) -> None:
         os.read(ended, 1)
 
 
-def _become(told: dict[str, Any], files: list[int]) -> None:
+def _become(told: bytes, files: list[int]) -> None:
     """The command itself, in the process that was forked for it."""
     code = 1
     try:
@@ -113,18 +133,15 @@ def _become(told: dict[str, Any], files: list[int]) -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+        directory, count, *rest = told.split(b"\0")
+        arguments, pairs = rest[: int(count)], rest[int(count) :]
         os.environ.clear()
-        os.environ.update(told["environment"])
-        os.chdir(told["directory"])
-        sys.argv = list(told["arguments"])
-        import random
-
-        from prefect.context import refresh_global_settings_context
-        from prefect.logging.configuration import setup_logging
-
-        random.seed()
-        refresh_global_settings_context()
-        setup_logging()
+        os.environb.update(zip(pairs[::2], pairs[1::2], strict=True))
+        os.chdir(directory)
+        sys.argv = list(map(os.fsdecode, arguments))
+        sys.executable = str(Path(os.environ[VARIABLE]).with_name("python"))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _settle()
         code = _main(sys.argv[0])
         _flush_prefect()
     except SystemExit as stop:
@@ -135,11 +152,36 @@ def _become(told: dict[str, Any], files: list[int]) -> None:
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            if not stream.closed:
+                stream.flush()
         os._exit(code)
 
 
+def _settle() -> None:
+    """What importing Prefect has done for the server's environment, for this one's."""
+    import random
+
+    from prefect.context import refresh_global_settings_context
+    from prefect.logging.configuration import setup_logging
+    from prefect.settings import get_current_settings
+
+    random.seed()
+
+    def logging() -> tuple[object, ...]:
+        told = get_current_settings()
+        own = told.logging.config_path.exists()
+        return own, told.logging.level, told.server.logging_level, told.internal.logging_level
+
+    former = logging()
+    refresh_global_settings_context()
+    if logging() != former or any(name.startswith("PREFECT_LOGGING_") for name in os.environ):
+        setup_logging()  # a tenth of a second
+
+
 def _main(program: str) -> int:
+    if program == "python":
+        _interpret(*sys.argv[1:])
+        return 0
     if program == "prefect":
         from prefect.cli import app
 
@@ -148,6 +190,28 @@ def _main(program: str) -> int:
     from prefect_drs.cli import main
 
     return main()
+
+
+def _interpret(first: str, *others: str) -> None:
+    """What `python -m MODULE`, `python -c CODE` and `python FILE` do with their arguments."""
+    import runpy
+    import warnings
+
+    warnings.filterwarnings("ignore", "'.*' found in sys.modules", RuntimeWarning)  # it was imported before
+    directory = {"-m": os.getcwd(), "-c": ""}.get(first, os.path.dirname(os.path.abspath(first)))
+    sys.path[:1] = [directory, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    if first == "-m":
+        module, *rest = others
+        sys.argv = [module, *rest]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    elif first == "-c":
+        code, *rest = others
+        sys.argv = ["-c", *rest]
+        main = sys.modules["__main__"] = ModuleType("__main__")
+        exec(compile(code, "<string>", "exec"), main.__dict__)
+    else:
+        sys.argv = [first, *others]
+        runpy.run_path(first, run_name="__main__")
 
 
 def _flush_prefect() -> None:
@@ -159,36 +223,5 @@ def _flush_prefect() -> None:
     atexit._run_exitfuncs()
 
 
-def run() -> int:
-    """The client: hand everything over, pass signals on, end as the command ends."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(os.environ[VARIABLE])
-        body = json.dumps(
-            {"environment": dict(os.environ), "directory": os.getcwd(), "arguments": sys.argv[1:]}
-        ).encode()
-        socket.send_fds(connection, [LENGTH.pack(len(body))], [0, 1, 2])
-        connection.sendall(body)
-        child = LENGTH.unpack(_exactly(connection))[0]
-        for number in FORWARDED:
-            signal.signal(number, lambda received, _frame: os.kill(child, received))
-        code: int = LENGTH.unpack(_exactly(connection))[0]
-    if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    return code
-
-
-def _exactly(connection: socket.socket) -> bytes:
-    told = b""
-    while len(told) < LENGTH.size:
-        part = connection.recv(LENGTH.size - len(told))
-        if not part:
-            sys.exit("the process that forks commands ended")
-        told += part
-    return told
-
-
 if __name__ == "__main__":
-    if VARIABLE in os.environ:
-        sys.exit(run())
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))

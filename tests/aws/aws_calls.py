@@ -39,6 +39,7 @@ def operations(service: str) -> Mapping[str, str]:
     return {xform_name(name): name for name in model.operation_names}
 
 
+@cache
 def sources(root: Path = Path(prefect_drs.__file__).parent) -> dict[str, ast.Module]:
     """The package's modules, without the simulator, which stands on the other side of the calls."""
     return {
@@ -67,9 +68,9 @@ def calls_in(modules: Mapping[str, ast.Module]) -> set[AwsCall]:
 def unnamed_pagers(modules: Mapping[str, ast.Module]) -> Iterator[str]:
     """Where a paginator is asked for by an expression, outside the helpers that are looked at themselves."""
     for name, tree in modules.items():
-        helpers = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in PAGING]
+        helpers = [node for node in _nodes(tree) if isinstance(node, ast.FunctionDef) and node.name in PAGING]
         inside = {id(node) for helper in helpers for node in ast.walk(helper)}
-        for node in ast.walk(tree):
+        for node in _nodes(tree):
             if (
                 isinstance(node, ast.Call)
                 and _called(node) in {"get_paginator", "get_waiter"}
@@ -77,6 +78,12 @@ def unnamed_pagers(modules: Mapping[str, ast.Module]) -> Iterator[str]:
                 and id(node) not in inside
             ):
                 yield f"{name}:{node.lineno}"
+
+
+@cache
+def _nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """All nodes of a module, walked once."""
+    return tuple(ast.walk(tree))
 
 
 def _called(call: ast.Call) -> str:
@@ -87,7 +94,7 @@ def _called(call: ast.Call) -> str:
 
 
 def _texts(tree: ast.Module, functions: frozenset[str]) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Call) and _called(node) in functions:
             for argument in node.args:
                 if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
@@ -98,10 +105,10 @@ def _attributes(tree: ast.Module) -> Iterator[str]:
     """Attributes of anything but an imported module, such as `socket.create_connection`."""
     modules = {
         alias.asname or alias.name.partition(".")[0]
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         if isinstance(node, ast.Import)
         for alias in node.names
     }
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in modules):
             yield node.attr

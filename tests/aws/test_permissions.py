@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 
 import pytest
 
 from prefect_drs.aws.permissions import PURPOSES
 from tests.aws.aws_calls import AwsCall, calls_in, sources, unnamed_pagers
 from tests.snippets import ROOT
-
-MODULES = sources()
-CALLS = calls_in(MODULES)
 
 IAM_PREFIXES = {"service-quotas": "servicequotas"}
 """Services whose prefix in IAM is not boto3's name (Service Authorization Reference)."""
@@ -27,6 +25,12 @@ UNRESTRICTED = ("sts:GetCallerIdentity",)
 """Actions that no policy can deny and none needs to allow (STS API reference, GetCallerIdentity)."""
 
 
+@cache
+def calls() -> frozenset[AwsCall]:
+    """All calls to AWS of the package. Not read at import, which each process of pytest-xdist does."""
+    return frozenset(calls_in(sources()))
+
+
 def action(call: AwsCall) -> str:
     """The IAM action that a call needs."""
     prefix = IAM_PREFIXES.get(call.service, call.service)
@@ -35,13 +39,13 @@ def action(call: AwsCall) -> str:
 
 def test_every_call_to_aws_is_allowed_by_a_published_policy() -> None:
     published = {each for purpose in PURPOSES if not purpose.via_drs for each in purpose.actions}
-    needed = {action(call): call.file for call in sorted(CALLS)}
+    needed = {action(call): call.file for call in sorted(calls())}
     missing = {name: file for name, file in needed.items() if name not in {*published, *OF_THE_CALLER, *UNRESTRICTED}}
     assert missing == {}
 
 
 def test_every_published_action_is_called() -> None:
-    called = {action(call) for call in CALLS}
+    called = {action(call) for call in calls()}
     published = {each for purpose in PURPOSES if not purpose.via_drs for each in purpose.actions}
     assert published - called == set()
 
@@ -53,7 +57,7 @@ def test_what_the_caller_itself_needs_is_documented() -> None:
 
 def test_each_name_that_is_told_to_a_person_is_that_of_a_call() -> None:
     """`aws_call` names the operation in messages: it must be one that the same file makes."""
-    for name, tree in MODULES.items():
+    for name, tree in sources().items():
         told = {
             node.args[0].value
             for node in ast.walk(tree)
@@ -63,11 +67,11 @@ def test_each_name_that_is_told_to_a_person_is_that_of_a_call() -> None:
             and isinstance(node.args[0], ast.Constant)
             and re.fullmatch(r"[A-Z]\w+", str(node.args[0].value))
         }
-        assert told <= {call.operation for call in CALLS if call.file == name} | {"AssumeRole"}, name
+        assert told <= {call.operation for call in calls() if call.file == name} | {"AssumeRole"}, name
 
 
 def test_no_paginator_is_asked_for_by_a_computed_name() -> None:
-    assert list(unnamed_pagers(MODULES)) == []
+    assert list(unnamed_pagers(sources())) == []
 
 
 @pytest.mark.parametrize(

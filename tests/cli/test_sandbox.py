@@ -14,13 +14,21 @@ import boto3
 import pytest
 
 from prefect_drs.cli import main
+from tests.conftest import Programs
 
+PYTHON = sys.executable
 THREE_TIER = Path(__file__).parents[2] / "examples" / "three-tier.json"
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Path]:
+def home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], programs: Programs
+) -> Iterator[Path]:
+    """A user's folder without a sandbox; one that is started is a fork, which need not import moto."""
     monkeypatch.setenv("PREFECT_DRS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "executable", str(programs.folder / "python"))
+    for name, value in programs.environment.items():
+        monkeypatch.setenv(name, value)
     yield tmp_path / "home"
     main(["sandbox", "stop"])
 
@@ -60,7 +68,7 @@ def test_a_sandbox_from_start_to_stop(home: Path, tmp_path: Path, capsys: pytest
     assert found["PREFECT_DRS_SANDBOX_CLOCK"].endswith(",120")
     code = "import boto3; print(len(boto3.client('drs').describe_source_servers()['items']))"
     environment = {**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")}, **found}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    told = subprocess.run([PYTHON, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "6"
 
     # stop saves the state, is idempotent, and leaves nothing to point at
@@ -188,7 +196,7 @@ def test_the_commands_but_start_need_no_moto(home: Path) -> None:
         "main(['sandbox', '--help']); main(['sandbox', 'env']); main(['sandbox', 'stop']); "
         "sys.exit(len({'moto', 'boto3', 'prefect'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import boto3
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -30,9 +31,11 @@ ACCOUNT = "123456789012"
 PATIENCE_SECONDS = 90.0
 OWN_PROCESS = [sys.executable, "-m", "prefect_drs.cli"]
 T = TypeVar("T")
+# One for all requests: httpx reads all certificates for each client, 30 ms also where it asks by plain HTTP.
+HTTP = httpx.Client(timeout=60, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-COMMAND_SECONDS = 0.5  # between looks that run a command, each of which takes half a second of CPU
+COMMAND_SECONDS = 0.5  # between looks that run a command, each of which takes some tenths of a second of CPU
 
 
 def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS, *, every: float = 0.1) -> T:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.prefect_ui import FlowRunPage, flow_run_page
-from tests.e2e.rehearsal import ROOT, Rehearsal, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, ROOT, Rehearsal, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -51,11 +51,14 @@ def _pattern(phrase: str) -> re.Pattern[str]:
 
 @dataclass
 class Onlooker:
-    """Looks at an execution as a person on call does: at `status`, the Prefect UI and the HTML report."""
+    """Looks at an execution as a person on call does: at `status`, the Prefect UI and the HTML report.
+
+    `pictures` is the folder for those of the UI's pages; none are taken without one.
+    """
 
     rehearsal: Rehearsal
     page: Page
-    pictures: Path
+    pictures: Path | None
 
     def sees(self, situation: str, execution_id: str) -> None:
         """Wait until all three views show the situation as the documentation says; keep a picture of the UI."""
@@ -74,6 +77,11 @@ class Onlooker:
         base = self.rehearsal.environment["PREFECT_UI_URL"]
         return flow_run_page(self.page, f"{base}{'/v2' if ui == 'v2' else ''}/runs/flow-run/{flow_run_id}")
 
+    def keep(self, page: FlowRunPage, name: str) -> None:
+        """Keep a picture of a page."""
+        if self.pictures is not None:
+            page.screenshot(self.pictures / f"{name}.png")
+
     def _cli(self, *arguments: str) -> str:
         done = self.rehearsal.cli(*arguments)
         return done.stdout + done.stderr
@@ -84,11 +92,11 @@ class Onlooker:
         assert {card.kind for card in cards.values()} <= KINDS, cards
         assert all(card.fits for card in cards.values()), cards
         name = situation.replace(" ", "-").replace(",", "")
-        run.screenshot(self.pictures / f"{name}.png")
+        self.keep(run, name)
         texts = [self.page.locator("body").inner_text()]
         if key := next((key for key in cards if key.endswith(READS)), None):
             texts.append(run.open_artifact(key).inner_text())
-            run.screenshot(self.pictures / f"{name}-report.png")
+            self.keep(run, f"{name}-report")
         return "\n".join(texts)
 
     def _shows(self, situation: str, view: str, patterns: tuple[re.Pattern[str], ...], look: Callable[[], str]) -> None:
@@ -101,7 +109,7 @@ class Onlooker:
             return not missing or None
 
         try:
-            until(complete, f"{view} where it is {situation}")
+            until(complete, f"{view} where it is {situation}", every=COMMAND_SECONDS)
         except BaseException:
             print(f"not in {view} where it is {situation}: {missing}")
             raise

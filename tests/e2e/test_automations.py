@@ -16,7 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import PrefectServer
-from tests.e2e.rehearsal import ACCOUNT, ROOT, Rehearsal, plan, until
+from tests.e2e.rehearsal import ACCOUNT, HTTP, ROOT, Rehearsal, plan, until
 
 EXAMPLES = ROOT / "examples/automations"
 REGION = "us-west-1"
@@ -43,7 +43,7 @@ class Automated:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         def once() -> httpx.Response | None:
-            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=60)
+            answer = HTTP.request(method, f"{self.api}{path}", json=body, timeout=60)
             return None if answer.status_code == 503 else answer  # SQLite was busy
 
         answer = until(once, f"{method} {path} is answered")

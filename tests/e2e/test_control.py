@@ -121,7 +121,7 @@ def test_of_two_that_resume_at_once_one_carries_the_execution_on(rehearsal: Rehe
     execution_id = killed_at_its_gate(rehearsal, region)
     let_the_lease_lapse(execution_id)
 
-    both = [rehearsal.resume(execution_id, "--yes", own_process=True) for _ in range(2)]
+    both = [rehearsal.resume(execution_id, "--yes") for _ in range(2)]
 
     assert sorted(each.ended() for each in both)[0] == 0, both[0].stderr + both[1].stderr
     for each in both:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 
 from prefect_drs.notifications.text import CANCEL, RESUME
 from tests.conftest import PrefectServer
 from tests.e2e.mail import BARE_SHELL, as_it_stands, cut_out, inbox, milestone_of
-from tests.e2e.rehearsal import ACCOUNT, Rehearsal, plan, until
+from tests.e2e.rehearsal import ACCOUNT, HTTP, Rehearsal, plan, until
 
 
 def test_the_command_of_a_pause_mail_resumes_as_it_stands(rehearsal: Rehearsal) -> None:
@@ -162,7 +161,7 @@ def test_a_drill_tells_blocks_automations_buses_and_owners(
     def emitted() -> list[dict[str, Any]] | None:
         asked = {"filter": {"event": {"prefix": ["prefect-drs."]}, "resource": {"labels": {
             "prefect-drs.plan": [f"Plan {region}"]}}}, "limit": 50}  # fmt: skip
-        found = httpx.post(f"{prefect_server.api_url}/events/filter", json=asked, timeout=30).json()["events"]
+        found = HTTP.post(f"{prefect_server.api_url}/events/filter", json=asked, timeout=30).json()["events"]
         return sorted(found, key=lambda e: str(e["occurred"])) if len(found) >= 3 else None
 
     told = until(emitted, "Prefect has the events")

@@ -11,18 +11,17 @@ import json
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from prefect_drs.core.escaping import artifact_key
 from tests.e2e.program import Program
-from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, plan, until
+from tests.e2e.rehearsal import COMMAND_SECONDS, HTTP, Rehearsal, plan, until
 from tests.e2e.situations import KINDS, Onlooker, table
 
 if TYPE_CHECKING:
@@ -45,11 +44,16 @@ class Status:
 
     def __init__(self, rehearsal: Rehearsal, execution_id: str) -> None:
         data = rehearsal.cli("status", execution_id, "--json")
-        shown = rehearsal.cli("status", execution_id)
-        assert (shown.returncode, data.returncode) == (0, 0), shown.stderr + data.stderr
+        assert data.returncode == 0, data.stderr
         self._rehearsal = rehearsal
-        self.text: str = shown.stdout
         self.data: dict[str, Any] = json.loads(data.stdout)
+
+    @cached_property
+    def text(self) -> str:
+        """As a person reads it, asked for when it is read first."""
+        shown = self._rehearsal.cli("status", self.data["executionId"])
+        assert shown.returncode == 0, shown.stderr
+        return shown.stdout
 
     def page(self) -> str:
         """The text of the HTML report, without its markup."""
@@ -76,7 +80,10 @@ def comes_to(
 
     def look() -> Status | None:
         found = Status(rehearsal, execution_id)
-        return found if found.waits == list(waits) and status in {None, found.data["status"]} else None
+        if found.waits != list(waits) or status not in {None, found.data["status"]}:
+            return None
+        assert found.text  # as it stands now
+        return found
 
     return until(look, f"{execution_id} waits for {waits}", every=COMMAND_SECONDS)
 
@@ -88,16 +95,18 @@ def without_faults(rehearsal: Rehearsal) -> Iterator[None]:
 
 
 @pytest.fixture
-def onlooker(rehearsal: Rehearsal, browser_page: Page, tmp_path_factory: pytest.TempPathFactory) -> Onlooker:
-    folder = os.environ.get("PREFECT_DRS_SCREENSHOTS") or tmp_path_factory.getbasetemp() / "screenshots"
-    return Onlooker(rehearsal, browser_page, Path(folder))
+def onlooker(rehearsal: Rehearsal, browser_page: Page) -> Onlooker:
+    folder = os.environ.get("PREFECT_DRS_SCREENSHOTS")
+    return Onlooker(rehearsal, browser_page, Path(folder) if folder else None)
 
 
 @pytest.fixture
 def worker(rehearsal: Rehearsal, tmp_path: Path) -> Iterator[Program]:
     """A process that runs the deployment `recover/situations`, whose gates hold no process for long."""
     fast = {"PREFECT_DRS_SUSPEND_AFTER_SECONDS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
-    program = Program([sys.executable, "-c", SERVE], rehearsal.environment | fast, tmp_path / "worker.log")
+    program = Program(
+        [str(rehearsal.programs / "python"), "-c", SERVE], rehearsal.environment | fast, tmp_path / "worker.log"
+    )
     program.start()
     yield program
     program.stop()
@@ -189,7 +198,7 @@ def test_a_process_that_stopped_is_named_by_status_approve_and_reject(rehearsal:
     gate = onlooker.run_page(gate_run)
     (card,) = gate.artifacts().values()
     assert f"Its process has ended: run prefect-drs resume {execution_id}" in card.text
-    gate.screenshot(onlooker.pictures / "gate-lost.png")
+    onlooker.keep(gate, "gate-lost")
     assert not lost.data["process"]["alive"]
     assert lost.data["process"]["lastSeenAt"] == lost.data["waitingFor"][0]["since"]
     assert lost.commands == [f"prefect-drs resume {execution_id}"]
@@ -236,24 +245,24 @@ def test_the_page_of_a_gate_and_of_its_execution_are_readable_in_both_uis(
 
     page = onlooker.run_page(gate["link"].rpartition("/")[2], ui)
     cards = page.artifacts()
-    page.screenshot(onlooker.pictures / f"gate-page-{ui}.png")
+    onlooker.keep(page, f"gate-page-{ui}")
     assert list(cards) == [artifact_key(name, "gate-1")]
     assert "Press Resume to answer, or run prefect-drs approve" in cards[artifact_key(name, "gate-1")].text
     text = page.open_artifact(artifact_key(name, "gate-1")).inner_text()
     assert f"Approving launches 2 drill instances in 1 job, 123456789012/{REGION}: {ui}-web1, {ui}-web2." in text
     assert f"prefect-drs resume {execution_id}" in text
-    page.screenshot(onlooker.pictures / f"gate-artifact-{ui}.png")
+    onlooker.keep(page, f"gate-artifact-{ui}")
 
     run = onlooker.run_page(execution_id, ui)
     kinds = KINDS if ui == "v2" else KINDS - {"PROGRESS"}  # V1 has the waves' progress on the pages of their tasks only
     shown = 3 + len(kinds - {"MARKDOWN"})
     cards = until(lambda: found if len(found := run.artifacts()) == shown else None, "all artifacts")
-    run.screenshot(onlooker.pictures / f"run-page-{ui}.png")
+    onlooker.keep(run, f"run-page-{ui}")
     assert {card.kind.upper() for card in cards.values()} == kinds
     assert all(card.fits for card in cards.values())
     picture = run.open_artifact(artifact_key(name, "waves")).locator("img")
     assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") > 200
-    run.screenshot(onlooker.pictures / f"waves-{ui}.png")
+    onlooker.keep(run, f"waves-{ui}")
     drill.end()
 
 
@@ -264,15 +273,15 @@ def test_a_suspended_execution_says_that_it_needs_no_process(
     api = rehearsal.environment["PREFECT_API_URL"]
 
     def deployment() -> str | None:
-        answer = httpx.get(f"{api}/deployments/name/recover/situations", timeout=30)
+        answer = HTTP.get(f"{api}/deployments/name/recover/situations", timeout=30)
         return str(answer.json()["id"]) if answer.status_code == 200 else None
 
     served = until(deployment, "the deployment is registered")
     parameters = {"manifest": str(file), "bindings": str(bindings), "gates": "suspend"}
-    run = httpx.post(f"{api}/deployments/{served}/create_flow_run", json={"parameters": parameters}, timeout=30)
+    run = HTTP.post(f"{api}/deployments/{served}/create_flow_run", json={"parameters": parameters}, timeout=30)
     execution_id = run.raise_for_status().json()["id"]
     until(
-        lambda: httpx.get(f"{api}/flow_runs/{execution_id}", timeout=30).json()["state_name"] == "Suspended" or None,
+        lambda: HTTP.get(f"{api}/flow_runs/{execution_id}", timeout=30).json()["state_name"] == "Suspended" or None,
         "it is suspended",
     )
     onlooker.sees("suspended", execution_id)
@@ -289,7 +298,7 @@ def test_a_refused_preflight_and_a_failed_execution_say_what_to_do(rehearsal: Re
     drs.stop_replication(sourceServerID=servers["y-web1"]["sourceServerID"])
     assert rehearsal.drill(file, bindings).ended() == 5
     asked = {"flow_runs": {"name": {"any_": ["Refused drill"]}}}
-    runs = httpx.post(f"{rehearsal.environment['PREFECT_API_URL']}/flow_runs/filter", json=asked, timeout=30)
+    runs = HTTP.post(f"{rehearsal.environment['PREFECT_API_URL']}/flow_runs/filter", json=asked, timeout=30)
     onlooker.sees("refused by the preflight", runs.raise_for_status().json()[0]["id"])
 
     file, bindings = rehearsal.seeded(plan(REGION, {"Database": ["z-db1"], "Web": ["z-web1"]}))

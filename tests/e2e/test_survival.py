@@ -53,9 +53,7 @@ def test_a_second_process_leaves_an_execution_alone_that_another_carries_out_or_
     rehearsal: Rehearsal,
 ) -> None:
     region = "ap-northeast-2"
-    drill = rehearsal.drill(
-        *rehearsal.seeded(plan(region, {"One": ["l-1"], "Two": ["l-2"]}, gates=["Two"])), own_process=True
-    )
+    drill = rehearsal.drill(*rehearsal.seeded(plan(region, {"One": ["l-1"], "Two": ["l-2"]}, gates=["Two"])))
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
 
@@ -74,7 +72,7 @@ def test_a_cancelled_drill_launches_nothing_more_and_every_job_is_in_the_report(
     manifest = plan(
         region, {"Database": ["c-db1"], "Application": ["c-app1"], "Web": ["c-web1"]}, gates=["Application"]
     )
-    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
 
@@ -92,7 +90,7 @@ def test_a_cancelled_drill_launches_nothing_more_and_every_job_is_in_the_report(
 def test_a_paused_drill_waits_until_it_is_resumed(rehearsal: Rehearsal) -> None:
     region = "ap-southeast-2"
     manifest = plan(region, {"Database": ["p-db1"], "Application": ["p-app1"]}, gates=["Application"])
-    drill = rehearsal.drill(*rehearsal.seeded(manifest), own_process=True)
+    drill = rehearsal.drill(*rehearsal.seeded(manifest))
     execution_id = drill.execution_id()
     drill.says(f"prefect-drs approve {execution_id} --wave 2")
     assert rehearsal.cli("pause", execution_id).returncode == 0

@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -106,7 +105,7 @@ def worker(clean: Rehearsal, tmp_path: Path) -> Iterator[None]:
     log = tmp_path / "worker.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL],
+            [str(clean.programs / "prefect"), "worker", "start", "--pool", POOL],
             cwd=ROOT,
             env=environment,
             stdout=output,

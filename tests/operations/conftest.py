@@ -1,4 +1,4 @@
-"""An empty stored estate for each test that asks for one."""
+"""An empty stored estate, or a world of accounts, for each test that asks for one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import PrefectServer
+from tests.operations.accounts import EU, STAGING, TARGET, TWO_REGIONS, US, World, world_without_accounts
 from tests.operations.estate import Stored, stored_estate
 
 
@@ -14,3 +15,18 @@ from tests.operations.estate import Stored, stored_estate
 def stored(prefect_server: PrefectServer) -> Iterator[Stored]:
     with stored_estate() as empty:
         yield empty
+
+
+@pytest.fixture
+def world(prefect_server: PrefectServer) -> Iterator[World]:
+    with world_without_accounts() as empty:
+        yield empty
+
+
+@pytest.fixture
+def target(world: World) -> World:
+    """The target account is saved; DRS is initialised in two of its regions and in one of its staging account's."""
+    world.initialise(TARGET, EU, US)
+    world.initialise(STAGING, EU)
+    world.op("add_target_account", **TWO_REGIONS)
+    return world

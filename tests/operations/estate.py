@@ -62,15 +62,17 @@ class Stored:
 
 
 def forget_estate() -> None:
-    """Delete all that is stored."""
+    """Delete all that is stored; the block types stay registered, which takes 20 requests each time."""
     from prefect_drs.estate.blocks import EstateState
     from prefect_drs.estate.store import BLOCKS
 
     with get_client(sync_client=True) as client:
         for kind in (*BLOCKS.values(), EstateState):
             with suppress(ObjectNotFound):
-                block_type = client.read_block_type_by_slug(kind.get_block_type_slug())
-                client.delete_block_type(block_type.id)
+                slug = client.read_block_type_by_slug(kind.get_block_type_slug()).slug
+                while found := client.read_block_documents_by_type(slug, offset=0, limit=200, include_secrets=False):
+                    for document in found:
+                        client.delete_block_document(document.id)
 
 
 @contextmanager

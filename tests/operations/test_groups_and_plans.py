@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -20,6 +19,7 @@ from prefect_drs.orchestration.flow.compile import compile_plan
 from prefect_drs.recovery.ports import Decision
 from prefect_drs.runbook import resolve
 from prefect_drs.simulator.roles import plant_role
+from tests.conftest import Programs
 from tests.e2e.rehearsal import until
 from tests.operations.estate import Stored
 from tests.rig import ACCOUNT, REGION
@@ -68,7 +68,7 @@ def test_fifty_parallel_updates_from_one_version_and_one_wins(stored: Stored) ->
     assert after["description"] == winner.replace("writer", "by")
 
 
-def test_writers_of_other_processes_are_kept_out_too(stored: Stored) -> None:
+def test_writers_of_other_processes_are_kept_out_too(stored: Stored, forked_programs: Programs) -> None:
     group = stored.group("Database")
     program = (
         "import sys\n"
@@ -83,10 +83,9 @@ def test_writers_of_other_processes_are_kept_out_too(stored: Stored) -> None:
         "        return error.code\n"
         "print(*ThreadPoolExecutor(5).map(update, range(5)))\n"
     )
-    started = [
-        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
-        for _ in range(3)
-    ]
+    command = [forked_programs.folder / "python", "-c", program]
+    environment = {**os.environ, **forked_programs.environment}
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
     answers = " ".join(process.communicate(timeout=240)[0] for process in started).split()
     assert sorted(answers) == ["2", *["VERSION_MISMATCH"] * 14]
     assert stored.op("get_protection_group", {"groupId": group["groupId"]})["version"] == 2

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -17,6 +17,7 @@ import pytest
 
 from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.ports import Decision, Gate, GateAnswer, GateRequest
+from tests.conftest import Programs
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -220,10 +221,14 @@ gate.ask(GateRequest(sys.argv[1], "Three tiers", "drill", 1, "Database", "words"
 
 
 @pytest.fixture
-def left_open(execution: str, prefect_server: Any) -> str:
+def left_open(execution: str, prefect_server: Any, forked_programs: Programs) -> str:
     """The flow run of a gate whose process was killed while it waited."""
     with subprocess.Popen(
-        [sys.executable, "-c", DYING_PROCESS, execution], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [forked_programs.folder / "python", "-c", DYING_PROCESS, execution],
+        env={**os.environ, **forked_programs.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(2)]

@@ -22,7 +22,6 @@ import os
 import tempfile
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -36,7 +35,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling, Completed, Running, Scheduled
 
@@ -48,11 +46,11 @@ from prefect_drs.orchestration.executions.control_requests import PrefectRequest
 from prefect_drs.orchestration.executions.reports import current_request_id
 from prefect_drs.recovery.control_requests import ControlAction
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.journal import FencedError, FolderStorage, StoredJournal
+from prefect_drs.recovery.journal import FencedError
 from prefect_drs.recovery.ports import Decision, GateAnswer
 from prefect_drs.recovery.resume import Start, take_up
 from prefect_drs.report.model import WaveStatus
-from prefect_drs.runbook import Runbook
+from tests.recovery.any_order import Execution, Process, carrier
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec, simulated_aws
 
 STEPS = int(os.environ.get("PREFECT_DRS_STEPS", "300"))
@@ -61,41 +59,6 @@ WAVES = {1: WaveSpec(1), 2: WaveSpec(1, (1,), gate=True), 3: WaveSpec(1, (1,)), 
 ENDS_WITHIN = 400  # ticks
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-
-
-@flow(name="any order")
-def carrier() -> None:
-    """What the executions' flow runs are runs of; it is never called."""
-
-
-@dataclass
-class Process:
-    """A process that carries an execution: an engine, ticked by the machine."""
-
-    engine: Engine
-    run_id: str
-
-
-@dataclass
-class Execution:
-    """What the machine knows of one execution, beside what the product keeps."""
-
-    id: str
-    runbook: Runbook
-    folder: Path
-    process: Process | None = None
-    others: list[Process] = field(default_factory=list)  # that were taken over and do not know yet
-    run_ids: list[str] = field(default_factory=list)
-    acknowledged: list[str] = field(default_factory=list)
-    ui_cancels: int = 0
-    launches_when_cancelled: int | None = None  # jobs that DRS had when the cancel in force was acknowledged
-    answers: dict[int, GateAnswer] = field(default_factory=dict)
-    begun: bool = False
-    ended: bool = False
-    refusal: str = ""
-
-    def journal(self) -> StoredJournal:
-        return StoredJournal(FolderStorage(self.folder), self.id)
 
 
 # Which execution a step is about: mostly the latest that began, sometimes an earlier one.

@@ -6,7 +6,6 @@ A case is a function of the world and of whether it is to break its rule; `CASES
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from prefect_drs.runbook import OtherExecution, Runbook
@@ -14,21 +13,13 @@ from prefect_drs.runbook.points import Points
 from prefect_drs.simulator.roles import plant_role
 from prefect_drs.simulator.services.service_quotas import set_vcpu_quota
 from tests.rig import ACCOUNT, REGION
+from tests.runbook.case import CASES, case
 from tests.runbook.world import TARGET, World
+
+__all__ = ["CASES", "STANDARD"]
 
 STANDARD = "L-1216C47A"
 """The quota on vCPUs of Standard types (A, C, D, H, I, M, R, T, Z)."""
-Case = Callable[[World, bool], Runbook]
-CASES: dict[str, Case] = {}
-
-
-def case(code: str) -> Callable[[Case], Case]:
-    def keep(function: Case) -> Case:
-        assert code not in CASES
-        CASES[code] = function
-        return function
-
-    return keep
 
 
 def with_settings(world: World, *, mode: Any = "drill", wave: Any = None, **settings: Any) -> Runbook:
