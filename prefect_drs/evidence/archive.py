@@ -137,7 +137,12 @@ def write_archive(members: Mapping[str, bytes], at: datetime) -> bytes:
 
 def read_archive(content: bytes) -> Archive:
     """Read an archive, and find everything in it that is not canonical. Raises nothing, whatever the file is."""
-    readings = [_weighed(entries, content) for entries in (_by_directory(content), _by_headers(content)) if entries]
+    readings = []
+    for read in (_by_directory, _by_headers):
+        if entries := read(content):
+            readings.append(_weighed(entries, content))
+            if not readings[-1][1].faults:
+                return readings[-1][1]
     if not readings:
         return Archive({}, (0, 0), (ArchiveFault("", END, "this is not a bundle: it has no readable members"),))
     return min(readings, key=lambda reading: reading[0])[1]

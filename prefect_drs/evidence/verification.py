@@ -168,20 +168,20 @@ def _check_journal(
             why = "there are no anchors, but a public key was given: they were deleted, or no key was configured"
             faults.append(EvidenceFault(code="NO_ANCHORS", member="", message=why))
         return _Checked(chain, anchoring, faults, () if demanded else (ONLY_CHAIN,))
-    if not anchoring.closes(last) and not anchoring.faults:
-        covered = anchoring.covered
-        rest = (
-            f"records {covered + 1} to {last} have no anchor"
-            if covered < last
-            else "its last anchor is not that of an end"
-        )
-        why = (
-            f"the journal is not closed ({rest}): the execution has not ended, or its end was not signed or was deleted"
-        )
-        if not allow_open:
-            faults.append(EvidenceFault(code="NOT_CLOSED", member=member(last), record=last, message=why))
-        return _Checked(chain, anchoring, faults, (why,) if allow_open else ())
-    return _Checked(chain, anchoring, faults, ())
+    if anchoring.closes(last) or anchoring.faults:
+        return _Checked(chain, anchoring, faults, ())
+    why = _open_end(anchoring.covered, last)
+    if not allow_open:
+        faults.append(EvidenceFault(code="NOT_CLOSED", member=member(last), record=last, message=why))
+    return _Checked(chain, anchoring, faults, (why,) if allow_open else ())
+
+
+def _open_end(covered: int, last: int) -> str:
+    """Why a journal is not closed."""
+    rest = f"record {last} has no anchor" if covered == last - 1 else f"records {covered + 1} to {last} have no anchor"
+    if covered == last:
+        rest = "its last anchor is not that of an end"
+    return f"the journal is not closed ({rest}): the execution has not ended, or its end was not signed or was deleted"
 
 
 def _manifest(members: Mapping[str, bytes]) -> tuple[Manifest | None, list[EvidenceFault]]:

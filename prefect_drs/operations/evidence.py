@@ -12,6 +12,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
+from prefect.settings import get_current_settings
+
 from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.core.canonical import sha256
 from prefect_drs.core.models import FrozenModel
@@ -28,6 +30,7 @@ from prefect_drs.operations.executions import ExecutionReference
 from prefect_drs.operations.recovery_instances import job_log
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.executions.names import named_execution
+from prefect_drs.orchestration.executions.reports import read_report
 from prefect_drs.orchestration.storage.anchor_settings import (
     configured_keys,
     configured_signer,
@@ -159,6 +162,8 @@ def _stored(execution_id: str) -> tuple[dict[int, bytes], dict[str, bytes]]:
     anchors = locked.read(execution_id) if locked else {}
     stored = read_stored(journal_storage(), execution_id)
     if not stored.records and not anchors:
+        if get_current_settings().api.url:
+            read_report(execution_id)  # refuses an execution that is unknown or has not started
         raise no_journal(execution_id)
     return stored.records, anchors | stored.anchors
 

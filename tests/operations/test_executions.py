@@ -335,6 +335,8 @@ def test_a_start_that_cannot_be_is_refused_with_a_code(shop: Stored, body: dict[
         ("get_termination_status", {}),
         ("get_execution_report", {}),
         ("explain_execution", {}),
+        ("get_evidence", {}),
+        ("verify_execution", {}),
     ],
 )
 @pytest.mark.parametrize("execution", ["00000000-0000-4000-8000-000000000000", "no such"])
