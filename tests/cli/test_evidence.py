@@ -24,7 +24,7 @@ SECRETS = ("AKIA-OF-A-TEST", "secret-key-of-a-test", "session-token-of-a-test")
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A machine that knows no Prefect API, with a key and one anchored journal, whose jobs AWS does not know any more."""
+    """A machine that knows no Prefect API, with a key and one anchored journal, whose jobs AWS no longer knows."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     monkeypatch.setenv("PREFECT_DRS_HOME", str(tmp_path / "drs"))

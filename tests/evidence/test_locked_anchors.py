@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,14 +18,14 @@ BUCKET = "anchors-of-tests"
 
 
 @pytest.fixture
-def s3(rig: Rig) -> Iterator[Any]:
+def s3(rig: Rig) -> Any:
     client = boto3.client("s3", REGION)
     client.create_bucket(
         Bucket=BUCKET,
         ObjectLockEnabledForBucket=True,
         CreateBucketConfiguration={"LocationConstraint": REGION},
     )
-    yield client
+    return client
 
 
 def anchors(bucket: str = BUCKET, days: int = 30) -> LockedAnchors:
