@@ -98,6 +98,20 @@ COMMANDS = (
         "prefect-drs report latest --out report.html",
     ),
     Command(
+        "evidence",
+        f"{CLI}.evidence:evidence",
+        "Write the evidence of an execution: one signed file.",
+        CONTROL,
+        "prefect-drs evidence latest --out evidence.zip",
+    ),
+    Command(
+        "verify",
+        f"{CLI}.evidence:verify",
+        "Verify evidence, or an execution's journal.",
+        CONTROL,
+        "prefect-drs verify evidence.zip --public-key anchor-key.pub.pem",
+    ),
+    Command(
         "approve",
         f"{CLI}.control:approve",
         "Approve a wave that waits at its gate.",

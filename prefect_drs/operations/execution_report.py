@@ -92,14 +92,23 @@ def execution_document(name: str, form: ReportFormat) -> str:
     if form != "html":
         report = _report(name)
         return report.to_json() + "\n" if form == "json" else report_summary(report) + "\n"
-    events = execution_events(name)
+    return html_document(execution_events(name), datetime.now(UTC))
+
+
+def html_document(events: tuple[Event, ...], made_at: datetime) -> str:
+    """The HTML report of a journal's events.
+
+    Args:
+        events: of the journal, not none.
+        made_at: the time that the report says it was made at.
+    """
     timeline, runbook = _timeline(events), _runbook(events)
     return html_report(
         report_of(events),
         runbook,
         timeline,
         expected=expectation(runbook, timeline.started_at),
-        made_at=datetime.now(UTC),
+        made_at=made_at,
         version=version("prefect-drs"),
     )
 

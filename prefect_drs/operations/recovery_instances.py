@@ -226,7 +226,7 @@ def get_job_logs(context: Context, request: JobLogsRequest) -> JobLogsAnswer:
     logs = []
     for job_id, (wave, job) in jobs.items():
         if request.job_id in {None, job_id}:
-            logs.append(_log(context, job, wave.wave_number, wave.wave_name))
+            logs.append(job_log(context, job, wave.wave_number, wave.wave_name))
     return JobLogsAnswer(execution_id=report.execution_id, jobs=tuple(logs))
 
 
@@ -334,7 +334,8 @@ def _view(instance: RecoveryInstance, place: Location, name: str) -> InstanceVie
     )
 
 
-def _log(context: Context, job: JobReport, wave_number: int, wave_name: str) -> JobLog:
+def job_log(context: Context, job: JobReport, wave_number: int, wave_name: str) -> JobLog:
+    """The log of a job; where AWS does not tell it, why not."""
     fields = {"job_id": job.job_id, "account_id": job.account_id, "region": job.region}
     wave = {"wave_number": wave_number, "wave_name": wave_name}
     try:

@@ -49,6 +49,28 @@ class PrefectDrsSettings(PrefectBaseSettings):
         default="",
         description="The file-system block that stores journals, as `type/name`; empty for a folder under `home`.",
     )
+    anchor_key: str = Field(
+        default="",
+        description="The key that signs heads of journals while executions run, and evidence: the ARN of a KMS key, a "
+        "Secret block as `secret/NAME` or a file that holds an Ed25519 private key in PEM; empty signs nothing.",
+    )
+    anchor_public_keys: str = Field(
+        default="",
+        description="PEM files of public keys that anchors may be signed by besides the current key's, such as keys "
+        "that were replaced, separated by commas.",
+    )
+    anchor_bucket: str = Field(
+        default="",
+        description="An S3Bucket block, as `s3-bucket/NAME`, of a bucket with object lock that gets a copy of every "
+        "anchor.",
+    )
+    anchor_retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="How long the copies of anchors are locked in compliance mode, in days; 0 for the bucket's default "
+        "retention.",
+    )
     notify_topics: str = Field(
         default="",
         description="ARNs of SNS topics that every execution's milestones are published to, separated by commas.",

@@ -7,7 +7,7 @@ snake case; files and JSON use AWS's camelCase, which is each field's alias. Not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import Field, PrivateAttr
@@ -177,9 +177,13 @@ class RecoveryPlan(FrozenModel):
 
 @dataclass(frozen=True)
 class WrittenNames:
-    """The names of servers in the file, by source server id, where bindings resolved them. Never compared."""
+    """The names of servers in the file, by source server id, where bindings resolved them. Never compared.
+
+    `bindings_digest`: the SHA-256 of the bindings' canonical JSON, as hex; None without bindings.
+    """
 
     by_id: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    bindings_digest: str | None = field(default=None, compare=False)
 
 
 def label_server(source_server_id: str, names: Sequence[str]) -> str:
@@ -205,8 +209,25 @@ class Manifest(FrozenModel):
     def naming(self, names: Mapping[str, tuple[str, ...]]) -> Manifest:
         """This manifest with the names that its file has for servers, by source server id."""
         named = self.model_copy()
-        named._written = WrittenNames(names)
+        named._written = replace(named._written, by_id=names)
         return named
+
+    @property
+    def bindings_digest(self) -> str | None:
+        """The SHA-256, as hex, of the bindings that resolved its names; None where there were none."""
+        return self._written.bindings_digest
+
+    def bound_by(self, bindings_digest: str) -> Manifest:
+        """This manifest, with the digest of the bindings that resolved its names."""
+        bound = self.model_copy()
+        bound._written = replace(bound._written, bindings_digest=bindings_digest)
+        return bound
+
+    def only(self, plan: RecoveryPlan) -> Manifest:
+        """This manifest with that plan and its groups alone."""
+        names = {name for wave in plan.waves for name in wave.groups}
+        groups = tuple(group for group in self.protection_groups if group.group_name in names)
+        return self.model_copy(update={"protection_groups": groups, "recovery_plans": (plan,)})
 
     def group(self, name: str) -> ProtectionGroup:
         """The group of that name.

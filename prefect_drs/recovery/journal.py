@@ -13,32 +13,47 @@ this process, so that nothing is launched whose intent is not stored.
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import os
 import re
 import uuid
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from pydantic import ValidationError
+from typing import ClassVar, NamedTuple, Protocol
 
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.private_files import create_file, make_folder
-from prefect_drs.execution.events import STORED_EVENT, Event
+from prefect_drs.execution.events import Event
+from prefect_drs.recovery.journal_record import (
+    RESTORE,
+    UnreliableRecordError,
+    one_line,
+    open_record,
+    record_hash,
+    sealed_record,
+)
+
+__all__ = [
+    "Archive",
+    "FencedError",
+    "FolderStorage",
+    "Journal",
+    "JournalDamagedError",
+    "JournalHead",
+    "JournalUnavailableError",
+    "MemoryJournal",
+    "Storage",
+    "StoredJournal",
+    "one_line",
+]
 
 FIRST = "00000001.json"  # every journal's first object
 PROBED = 8  # numbers after the last object that are looked at where a storage cannot list
-_NUMBERED = re.compile(r"(\d{8})\.json")
-_SEAL = re.compile(rb',"checksum":"([0-9a-f]{64})"\}\Z')
-_PARTS = {"previous", "holder", "events"}
+NUMBERED = re.compile(r"(\d{8})\.json")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})  # link(2): what a file system without them says
 _ELSEWHERE = "name another place with PREFECT_DRS_HOME or PREFECT_DRS_JOURNAL"
-_RESTORE = "restore it from a backup, or start a new execution after looking at DRS's jobs"
 
 
 class Journal(Protocol):
@@ -69,6 +84,13 @@ class JournalUnavailableError(PrefectDrsError):
     """The journal's storage cannot be read or written; the message says where, why and what to do."""
 
     code: ClassVar[str] = "JOURNAL_UNAVAILABLE"
+
+
+class JournalHead(NamedTuple):
+    """The last record of a stored journal: its number, from 1 on (0: none), and the SHA-256 of its bytes, as hex."""
+
+    number: int
+    record_hash: str
 
 
 class MemoryJournal:
@@ -237,68 +259,6 @@ def _unwritable(path: Path, error: OSError, *, linking: bool) -> JournalUnavaila
     return JournalUnavailableError(f"the journal cannot be written: {where}: {error.strerror or error}; {remedy}")
 
 
-def one_line(fault: BaseException) -> str:
-    """An exception in at most 200 characters of one line, without the values that a validation error quotes."""
-    if isinstance(fault, ValidationError):
-        first = fault.errors(include_url=False, include_input=False)[0]
-        said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    else:
-        said = str(fault) or type(fault).__name__
-    return " ".join(said.split())[:200]
-
-
-def _sealed(entry: dict[str, Any]) -> bytes:
-    """The bytes of an object: the entry as JSON, and as its last member the SHA-256 of the entry without it."""
-    body = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
-    return body[:-1] + f',"checksum":"{hashlib.sha256(body).hexdigest()}"}}'.encode()
-
-
-class _UnreliableError(Exception):
-    """Why an object is not reliable, and what to do."""
-
-    def __init__(self, why: str, remedy: str = _RESTORE) -> None:
-        super().__init__(why)
-        self.remedy = remedy
-
-
-def _opened(content: bytes, previous: str) -> list[Event]:
-    """The events of an object that follows the one with that hash.
-
-    Objects of releases before checksums have none; one that was altered is found by the hash in its successor.
-
-    Raises:
-        _UnreliableError: it is not what the chain says.
-    """
-    if not content:
-        raise _UnreliableError("it is empty")
-    seal = _SEAL.search(content)
-    if seal and hashlib.sha256(content[: seal.start()] + b"}").hexdigest().encode() != seal[1]:
-        raise _UnreliableError("it was altered: its checksum is that of other content")
-    try:
-        entry = json.loads(content.decode())
-    except (ValueError, RecursionError) as fault:
-        cut = "" if content.endswith(b"}") else "it is cut off: "
-        raise _UnreliableError(f"{cut}{one_line(fault)}") from None
-    _require_form(entry, sealed=seal is not None)
-    if entry["previous"] != previous:
-        raise _UnreliableError("it does not follow from the one before")
-    try:
-        return [STORED_EVENT.validate_python(event) for event in entry["events"]]
-    except ValidationError as fault:
-        if seal:  # it is as it was written: a newer release wrote what this one cannot read
-            remedy = "it was written by a newer release: upgrade prefect-drs to the one that began this execution"
-            raise _UnreliableError(one_line(fault), remedy) from None
-        raise _UnreliableError(one_line(fault)) from None
-
-
-def _require_form(entry: object, *, sealed: bool) -> None:
-    """Refuse JSON that is no journal object. An object with a checksum may have further members, of a newer release."""
-    members = set(entry) if isinstance(entry, dict) else set()
-    events = entry["events"] if isinstance(entry, dict) and "events" in members else None
-    if not members >= _PARTS or not isinstance(events, list) or (not sealed and members != _PARTS):
-        raise _UnreliableError("it has not the form of a journal object")
-
-
 class StoredJournal:
     """A journal in a storage, hash-chained.
 
@@ -315,6 +275,11 @@ class StoredJournal:
         self._length = 0
         self._tip = ""
         self._failure = ""
+
+    @property
+    def head(self) -> JournalHead:
+        """The last record that this process has read or written."""
+        return JournalHead(self._length, self._tip)
 
     def _name(self, number: int) -> str:
         return f"{self._execution_id}/{number:08d}.json"
@@ -337,15 +302,15 @@ class StoredJournal:
             while (content := self._storage.read(self._name(number + 1))) is not None:
                 number += 1
                 try:
-                    events.extend(_opened(content, tip))
-                except _UnreliableError as fault:
+                    events.extend(open_record(content, tip))
+                except UnreliableRecordError as fault:
                     raise self._damaged(number, fault) from None
-                tip = hashlib.sha256(content).hexdigest()
+                tip = record_hash(content)
             if not (later := self._later_than(number)):
                 break
             if later > number + 1 and self._storage.read(self._name(number + 1)) is None:
                 raise JournalDamagedError(
-                    f"journal object {self._name(number + 1)} is missing, but there are later ones; {_RESTORE}"
+                    f"journal object {self._name(number + 1)} is missing, but there are later ones; {RESTORE}"
                 )
         return tuple(events), number, tip
 
@@ -353,18 +318,18 @@ class StoredJournal:
         """The lowest number of an object after that one; another process may write on while this one reads."""
         names = self._storage.listing(self._execution_id)
         if names is not None:
-            numbers = (int(found[1]) for name in names if (found := _NUMBERED.fullmatch(name)))
+            numbers = (int(found[1]) for name in names if (found := NUMBERED.fullmatch(name)))
             return min((found for found in numbers if found > number), default=None)
         probed = range(number + 2, number + 2 + PROBED)
         return next((later for later in probed if self._storage.read(self._name(later)) is not None), None)
 
-    def _damaged(self, number: int, fault: _UnreliableError) -> JournalDamagedError:
+    def _damaged(self, number: int, fault: UnreliableRecordError) -> JournalDamagedError:
         remedy = fault.remedy
         torn = not self._storage.atomic and str(fault).startswith(("it is cut off", "it is empty"))
         if torn and self._later_than(number) is None:
             remedy = (
                 "it is the last one: where its process died while it wrote, nothing was done that rests on it; then "
-                f"delete it and go on with `prefect-drs resume {self._execution_id}`. Otherwise {_RESTORE}"
+                f"delete it and go on with `prefect-drs resume {self._execution_id}`. Otherwise {RESTORE}"
             )
         return JournalDamagedError(f"journal object {self._name(number)} cannot be relied on: {fault}; {remedy}")
 
@@ -382,7 +347,7 @@ class StoredJournal:
             "holder": self._holder,
             "events": [event.model_dump(mode="json", by_alias=True) for event in events],
         }
-        content = _sealed(entry)
+        content = sealed_record(entry)
         try:
             created = self._storage.create(self._name(self._length + 1), content)
         except JournalUnavailableError as error:
@@ -397,4 +362,4 @@ class StoredJournal:
                 f"execution {self._execution_id} was taken over by another process; this one stops and launches nothing"
             )
         self._length += 1
-        self._tip = hashlib.sha256(content).hexdigest()
+        self._tip = record_hash(content)

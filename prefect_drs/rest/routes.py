@@ -142,6 +142,8 @@ def _executions() -> tuple[Route, ...]:
         Route("GET", f"{execution}/recovery-instances", "get_recovery_instances"),
         Route("GET", f"{execution}/report", "get_execution_report"),
         Route("GET", f"{execution}/why", "explain_execution"),
+        Route("GET", f"{execution}/evidence", "get_evidence"),
+        Route("GET", f"{execution}/verification", "verify_execution"),
         Route("GET", f"{execution}/gates", "list_gates"),
         Route("POST", f"{gate}/approve", "approve_gate", 202, execution),
         Route("POST", f"{gate}/reject", "reject_gate", 202, execution),

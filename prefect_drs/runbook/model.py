@@ -14,11 +14,13 @@ from pydantic import Field, JsonValue
 
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.quotas import SERVERS_A_JOB
+from prefect_drs.core.canonical import digest
 from prefect_drs.core.errors import PreflightRefusedError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.effective import EffectiveValue
-from prefect_drs.plan.model import LaunchSettings, RecoveryMode, Retry
+from prefect_drs.plan.export import export_manifest
+from prefect_drs.plan.model import LaunchSettings, Manifest, RecoveryMode, RecoveryPlan, Retry
 from prefect_drs.plan.notify import Notify
 
 
@@ -138,9 +140,30 @@ class RunbookWave(FrozenModel):
         )
 
 
+class PlanSource(FrozenModel):
+    """The plan that a runbook was resolved from.
+
+    Args:
+        document: a manifest of the plan and its groups alone, names resolved, as JSON values of a file.
+        plan_digest: the SHA-256 of the document's canonical JSON, as hex.
+        bindings_digest: that of the bindings; None where there were none.
+    """
+
+    document: dict[str, JsonValue]
+    plan_digest: str
+    bindings_digest: str | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest, plan: RecoveryPlan) -> PlanSource:
+        """The source of a plan in its manifest."""
+        document = export_manifest(manifest.only(plan))
+        return cls(document=document, plan_digest=digest(document), bindings_digest=manifest.bindings_digest)
+
+
 class Runbook(FrozenModel):
     """What one execution of a plan would do. `resolved_at`: when the accounts were read (UTC); None of 0.1.0's.
 
+    `source`: the plan itself; None in journals of former releases.
     `rto_target`, `rpo_target`: the plan's objectives, see `prefect_drs.plan.targets`.
     """
 
@@ -152,6 +175,7 @@ class Runbook(FrozenModel):
     resolved_at: datetime | None = None
     rto_target: str | None = None
     rpo_target: str | None = None
+    source: PlanSource | None = None
 
     @property
     def refusals(self) -> tuple[RunbookFinding, ...]:
@@ -190,8 +214,8 @@ class Runbook(FrozenModel):
 
 
 def runbook_json(runbook: Runbook) -> dict[str, Any]:
-    """The runbook as camelCase JSON values, unset settings left out."""
-    data = runbook.model_dump(mode="json", by_alias=True)
+    """The runbook as camelCase JSON values, unset settings left out; of its plan only the digests."""
+    data = runbook.model_dump(mode="json", by_alias=True, exclude={"source": {"document"}})
     for wave in data["waves"]:
         for server in wave["servers"]:
             server["settings"] = {k: v for k, v in server["settings"].items() if v is not None}

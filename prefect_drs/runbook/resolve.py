@@ -26,7 +26,7 @@ from prefect_drs.plan.targets import TargetKind, targets_of
 from prefect_drs.runbook.fetch.inventories import read_inventories
 from prefect_drs.runbook.fetch.launch_states import read_states
 from prefect_drs.runbook.members import find_members
-from prefect_drs.runbook.model import Runbook
+from prefect_drs.runbook.model import PlanSource, Runbook
 from prefect_drs.runbook.points import LATEST, Points, choose_snapshots
 from prefect_drs.runbook.preflight import Resolution, read_preflight
 from prefect_drs.runbook.preflight_input import OtherExecution
@@ -90,4 +90,5 @@ def resolve(
         resolved_at=now,
         rto_target=plan.rto_target,
         rpo_target=plan.rpo_target,
+        source=PlanSource.of(manifest, plan),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.flow_engine import run_flow
 
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.evidence.archive import read_archive
 from prefect_drs.flows import recover
 from prefect_drs.operations import Context, invoke
 from prefect_drs.orchestration.storage.journal_storage import open_journal
@@ -109,6 +112,14 @@ def test_an_execution_from_its_start_to_its_deletion(shop: Stored) -> None:
     explained = shop.op("explain_execution", {"executionId": execution_id, "wave": 2})
     assert explained["waveTimeline"]["waveName"] == "Web"
     assert explained["explanation"]["summary"]
+
+    evidence = shop.op("get_evidence", {"executionId": execution_id})
+    assert (evidence["signed"], evidence["mediaType"]) == (False, "application/zip")
+    members = read_archive(base64.b64decode(evidence["document"])).members
+    assert json.loads(members["jobs.json"])["jobs"][0]["entries"]
+    assert json.loads(members["manifest.json"])["execution"]["planName"] == PLAN
+    verified = shop.op("verify_execution", {"executionId": execution_id})
+    assert (verified["intact"], verified["anchors"], verified["closed"]) == (True, 0, False)
 
     assert shop.op("get_termination_status", {"executionId": execution_id})["status"] == "NOT_REQUESTED"
     assert code_of("delete_executions", {"executionIds": [execution_id]}) == "EXECUTION_ERROR"
@@ -335,6 +346,8 @@ def test_a_start_that_cannot_be_is_refused_with_a_code(shop: Stored, body: dict[
         ("get_termination_status", {}),
         ("get_execution_report", {}),
         ("explain_execution", {}),
+        ("get_evidence", {}),
+        ("verify_execution", {}),
     ],
 )
 @pytest.mark.parametrize("execution", ["00000000-0000-4000-8000-000000000000", "no such"])

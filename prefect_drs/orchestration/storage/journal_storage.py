@@ -17,7 +17,7 @@ from prefect.filesystems import LocalFileSystem
 from prefect_drs.core.errors import UsageError
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.block_journal import BlockStorage, FileSystemBlock
-from prefect_drs.recovery.journal import Archive, FolderStorage, StoredJournal, one_line
+from prefect_drs.recovery.journal import Archive, FolderStorage, Journal, StoredJournal, one_line
 
 
 def journal_storage() -> Archive:
@@ -49,13 +49,21 @@ def journal_storage() -> Archive:
     raise UsageError(f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which is not a writable file-system block")
 
 
-def open_journal(execution_id: str) -> StoredJournal:
-    """The journal of an execution; it may be empty.
+def open_journal(execution_id: str) -> Journal:
+    """The journal of an execution; it may be empty. It is anchored where a key is configured.
 
     Raises:
         UsageError: `PREFECT_DRS_JOURNAL` names no usable block.
     """
-    return StoredJournal(journal_storage(), execution_id, holder=holder())
+    storage = journal_storage()
+    stored = StoredJournal(storage, execution_id, holder=holder())
+    if not PrefectDrsSettings().anchor_key:
+        return stored
+    from prefect_drs.evidence.anchoring import AnchoredJournal  # noqa: PLC0415 - only who signs needs it
+    from prefect_drs.orchestration.storage.anchor_settings import configured_anchoring  # noqa: PLC0415
+
+    anchoring = configured_anchoring(execution_id, storage)
+    return stored if anchoring is None else AnchoredJournal(stored, execution_id, anchoring)
 
 
 def holder() -> str:

@@ -17,6 +17,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from prefect_drs.core.canonical import digest
 from prefect_drs.core.errors import Fault, FaultyInputError, Severity
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.core.private_files import write_file
@@ -62,6 +63,11 @@ class Bindings(FrozenModel):
     security_groups: Mapping[str, str] = Field(default_factory=dict)
     instance_profiles: Mapping[str, str] = Field(default_factory=dict)
     instance_types: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all bindings, as hex, however the file is written."""
+        return digest(self)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """All bindings of a kind."""

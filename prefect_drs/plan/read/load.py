@@ -160,6 +160,8 @@ def _check(document: Document, bindings: BindingsSource | None, *, rehearsal: bo
         if draft is not None and not _refused((*faults, *document.faults)):
             manifest, unexpected = _build(draft, document)
             faults += unexpected
+            if manifest is not None and bindings is not None:
+                manifest = manifest.bound_by(bound.digest)
     faults += document.faults
     elsewhere = bound_document.path if bound_document is not None else None
     return Reading(
