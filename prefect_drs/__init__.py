@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_drs.client import Client
     from prefect_drs.core.errors import Fault, FaultyInputError, PrefectDrsError
     from prefect_drs.orchestration.blocks import TargetAccount
     from prefect_drs.orchestration.flow.compile import compile_plan
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Bindings": "prefect_drs.plan",
+    "Client": "prefect_drs.client",
     "Fault": "prefect_drs.core.errors",
     "FaultyInputError": "prefect_drs.core.errors",
     "Manifest": "prefect_drs.plan",
@@ -43,6 +45,7 @@ _WHERE = {
 
 __all__ = [
     "Bindings",
+    "Client",
     "Fault",
     "FaultyInputError",
     "Manifest",

@@ -11,11 +11,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field
+from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field, ValidationInfo, field_validator
 
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations import control, status
 from prefect_drs.operations.context import Context
+from prefect_drs.operations.execution_order import NEWEST_FIRST, ExecutionOrder, after_page, next_token, ordered
+from prefect_drs.operations.page_tokens import position_of
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.run_options import OptionalMode
 from prefect_drs.operations.start import require_foreground
@@ -46,7 +48,7 @@ class ExecutionReference(FrozenModel):
 
 
 class ListExecutions(FrozenModel):
-    """Filters of the list; by default the latest 50 of all.
+    """Filters and order of the list; by default the latest 50 of all.
 
     Args:
         status: one status or several. Also accepted as `statuses`.
@@ -54,8 +56,11 @@ class ListExecutions(FrozenModel):
         mode: `executionType`: DRILL or RECOVERY; also accepted as `mode`.
         started_after: only those that started at or after this time. Also accepted as `startDate`.
         started_before: only those that started before this time. Also accepted as `endDate`.
+        sort: the field to sort by, with `-` before it in descending order; by default the newest first. Another order
+            reads all executions for each page.
+        next_token: the token of the former page's answer; the list goes on after that page.
         limit: how many at most, 1 to 200.
-        offset: how many of those that match are left out, the newest first.
+        offset: how many of those that match are left out.
     """
 
     status: Annotated[
@@ -71,8 +76,17 @@ class ListExecutions(FrozenModel):
     started_before: Annotated[
         AwareDatetime | None, Field(validation_alias=AliasChoices("startedBefore", "endDate"))
     ] = None
+    sort: ExecutionOrder = NEWEST_FIRST
+    next_token: str | None = None
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = LATEST
     offset: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+    @field_validator("next_token")
+    @classmethod
+    def _of_this_order(cls, token: str | None, info: ValidationInfo) -> str | None:
+        if token is not None and "sort" in info.data:
+            position_of(token, info.data["sort"])
+        return token
 
 
 class ListedExecution(ExecutionSummary):
@@ -82,10 +96,14 @@ class ListedExecution(ExecutionSummary):
 
 
 class ExecutionsAnswer(FrozenModel):
-    """Executions, the newest first. `more`: whether others match beyond these."""
+    """Executions in the order of the request.
+
+    `more`: whether others match beyond these; `next_token` leads to them, and is None where there are none.
+    """
 
     executions: tuple[ListedExecution, ...]
     more: bool
+    next_token: str | None
 
 
 class ExecutionAnswer(RecoveryReport):
@@ -158,9 +176,15 @@ class ControlAnswer(FrozenModel):
 def list_executions(context: Context, request: ListExecutions) -> ExecutionsAnswer:
     """List executions, the newest first, by status, plan, type and time."""
     require_configured()
-    matching = islice(_matching(request), request.offset, request.offset + request.limit + 1)
-    found = [ListedExecution(**_values(summary)) for summary in matching]
-    return ExecutionsAnswer(executions=tuple(found[: request.limit]), more=len(found) > request.limit)
+    remaining = after_page(ordered(_matching(request), request.sort), request.sort, request.next_token)
+    found = list(islice(remaining, request.offset, request.offset + request.limit + 1))
+    page = found[: request.limit]
+    more = len(found) > len(page)
+    return ExecutionsAnswer(
+        executions=tuple(ListedExecution(**_values(summary)) for summary in page),
+        more=more,
+        next_token=next_token(page[-1], request.sort) if more else None,
+    )
 
 
 @operation(kind=OperationKind.EXECUTION, permission="view_executions")

@@ -47,7 +47,7 @@ class ShowPlan(PlanSource):
 class GetRunbook(PlanSource, RunOptions):
     """A plan to resolve against the accounts, and the options of the run."""
 
-    mode: ModeField = "drill"
+    mode: Annotated[ModeField, Field(json_schema_extra={"default": "DRILL"})] = "drill"
 
 
 class ForecastPlan(PlanSource):

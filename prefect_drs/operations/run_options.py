@@ -22,20 +22,20 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-_SPELLED = Literal["DRILL", "RECOVERY", "drill", "recovery"]
+_DOCUMENTED = Literal["DRILL", "RECOVERY"]
 _NAMED = AliasChoices("executionType", "mode")
 _HELP = "DRILL or RECOVERY, in any case."
 
 ModeField = Annotated[
     RecoveryMode,
-    BeforeValidator(_lower, json_schema_input_type=_SPELLED),
+    BeforeValidator(_lower, json_schema_input_type=_DOCUMENTED),
     Field(validation_alias=_NAMED, description=_HELP),
 ]
 """What a run is: `executionType` (DRILL, RECOVERY); also accepted as `mode` (drill, recovery)."""
 
 OptionalMode = Annotated[
     RecoveryMode | None,
-    BeforeValidator(_lower, json_schema_input_type=_SPELLED | None),
+    BeforeValidator(_lower, json_schema_input_type=_DOCUMENTED | None),
     Field(validation_alias=_NAMED, description=_HELP),
 ]
 

@@ -139,7 +139,9 @@ def _parameters(served: ServedRoute, properties: dict[str, Any]) -> list[dict[st
         if each.source == "query" and container_of(each.info) is dict:
             pair = {"type": "string", "pattern": "^[^=]+=.*$"}
             schema = {"type": "array", "items": pair, "description": "NAME=VALUE; may be given more than once"}
-        schema = {"minLength": 1, **schema} if each.source == "path" else _not_null(schema)
+        schema = _not_null(schema)
+        if each.source == "path":
+            schema = {"minLength": 1, **{name: value for name, value in schema.items() if name != "default"}}
         if each.name in PARAMETERS:
             described["example"] = PARAMETERS[each.name]
         found.append({**described, "schema": schema})
@@ -147,7 +149,7 @@ def _parameters(served: ServedRoute, properties: dict[str, Any]) -> list[dict[st
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without null, which a query cannot express."""
+    """The schema without null, which neither a path nor a query can express."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     kept = {
         name: value for name, value in schema.items() if name != "anyOf" and not (name == "default" and value is None)
@@ -160,17 +162,16 @@ def _list_parameters(served: ServedRoute) -> list[dict[str, Any]]:
     if not route.items:
         return []
     orders = [f"{sign}{field}" for field in route.sort for sign in ("", "-")]
+    limit: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": paging.MOST}
     own = [
-        (
-            "limit",
-            "Items in a page.",
-            {"type": "integer", "minimum": 1, "maximum": paging.MOST, "default": paging.DEFAULT_LIMIT},
-        ),
+        ("limit", "Items in a page; all by default.", limit)
+        if route.whole
+        else ("limit", "Items in a page.", {**limit, "default": paging.DEFAULT_LIMIT}),
         (paging.NEXT, "The token of the former page's answer.", {"type": "string"}),
         (
             "sort",
             "The field to sort by; with - before it in descending order.",
-            {"enum": orders, "default": route.sort[0]},
+            {"type": "string", "enum": orders, "default": route.sort[0]},
         ),
         *((name, f"Only items of this {name}.", {"type": "string"}) for name in route.filters),
     ]
@@ -216,7 +217,7 @@ def _responses(served: ServedRoute, schemas: _Schemas) -> dict[str, Any]:
         paged = schemas.of(route.operation, "serialization")
         paged["properties"][paging.TOTAL] = {"type": "integer", "description": "Items in all pages."}
         paged["properties"][paging.NEXT] = {"type": ["string", "null"], "description": "Leads to the next page."}
-        paged["required"] = [*paged.get("required", ()), paging.TOTAL, paging.NEXT]
+        paged["required"] = list(dict.fromkeys([*paged.get("required", ()), paging.TOTAL, paging.NEXT]))
         schema = schemas.add("".join(part.title() for part in route.operation.split("_")) + "Page", paged)
     headers = {}
     if route.location:

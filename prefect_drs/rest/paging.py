@@ -7,15 +7,13 @@ holds the position by value, not by number, so that items that come or go meanwh
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
 from prefect_drs.operations.invocation import InvalidRequestError
+from prefect_drs.operations.page_tokens import Position, is_after, position_of, sort_key, token_after
 from prefect_drs.rest.routes import Route
 
 DEFAULT_LIMIT = 100
@@ -23,7 +21,6 @@ MOST = 1000
 NEXT, TOTAL = "nextToken", "totalCount"
 """Fields that a list's answer has besides those of the operation."""
 CONTROLS = frozenset({"limit", NEXT, "sort"})
-_TYPES = (type(None), bool, int, float, str)  # the order of values of different types
 
 
 class Page(NamedTuple):
@@ -41,10 +38,10 @@ class Page(NamedTuple):
 
 
 class PageRequest(NamedTuple):
-    """Which page, in which order, of which items."""
+    """Which page, in which order, of which items. `limit`: None for all."""
 
-    limit: int
-    after: tuple[Any, Any] | None
+    limit: int | None
+    after: Position | None
     sort: str
     descending: bool
     filters: Mapping[str, str]
@@ -61,7 +58,7 @@ def page_request(request: Request, route: Route, faults: list[dict[str, str]]) -
     for name in sorted(names(route)):
         if len(query.getlist(name)) > 1:
             faults.append({"field": name, "message": "is given more than once"})
-    limit = _limit(query.get("limit"), faults)
+    limit = _limit(query.get("limit"), faults) if "limit" in query or not route.whole else None
     sort = query.get("sort", route.sort[0])
     field, descending = sort.removeprefix("-"), sort.startswith("-")
     if field not in route.sort:
@@ -87,26 +84,17 @@ def page(items: Sequence[Mapping[str, Any]], route: Route, request: PageRequest)
     """The page of the items that the request means."""
     unique = route.sort[-1]
 
-    def key(item: Mapping[str, Any]) -> tuple[Any, Any]:
-        return _comparable(item.get(request.sort)), _comparable(item.get(unique))
+    def position(item: Mapping[str, Any]) -> Position:
+        return Position(item.get(request.sort), item.get(unique))
 
     passing = [i for i in items if all(_passes(i.get(name), text) for name, text in request.filters.items())]
-    ordered = sorted(passing, key=key, reverse=request.descending)
-    if request.after is not None:
-        last = tuple(map(_comparable, request.after))
-        ordered = [i for i in ordered if (key(i) < last if request.descending else key(i) > last)]
+    ordered = sorted(passing, key=lambda item: sort_key(*position(item)), reverse=request.descending)
+    if (last := request.after) is not None:
+        ordered = [i for i in ordered if is_after(position(i), last, descending=request.descending)]
     shown = ordered[: request.limit]
-    more = len(ordered) > len(shown)
-    token = _token(request, shown[-1], unique) if more else None
+    sort = f"-{request.sort}" if request.descending else request.sort
+    token = token_after(position(shown[-1]), sort) if len(ordered) > len(shown) else None
     return Page(list(shown), len(passing), token)
-
-
-def _comparable(value: Any) -> tuple[int, Any]:
-    if value is None:
-        return 0, 0
-    if isinstance(value, str):
-        return 4, value
-    return (_TYPES.index(type(value)), value) if type(value) in _TYPES else (5, json.dumps(value, sort_keys=True))
 
 
 def _passes(value: Any, text: str) -> bool:
@@ -124,25 +112,11 @@ def _limit(text: str | None, faults: list[dict[str, str]]) -> int:
     return int(text)
 
 
-def _token(request: PageRequest, item: Mapping[str, Any], unique: str) -> str:
-    sort = f"-{request.sort}" if request.descending else request.sort
-    text = json.dumps([sort, item.get(request.sort), item.get(unique)], ensure_ascii=False)
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _after(token: str | None, sort: str, faults: list[dict[str, str]]) -> tuple[Any, Any] | None:
+def _after(token: str | None, sort: str, faults: list[dict[str, str]]) -> Position | None:
     if token is None:
         return None
     try:
-        given, value, unique = json.loads(
-            base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        )
-    except (ValueError, TypeError, binascii.Error, RecursionError):
-        given = value = unique = None
-    if given is None:
-        faults.append({"field": "nextToken", "message": "is not a token that this list gave out"})
+        return position_of(token, sort)
+    except ValueError as error:
+        faults.append({"field": NEXT, "message": str(error)})
         return None
-    if given != sort:
-        faults.append({"field": "nextToken", "message": "belongs to another order; give the same sort as before"})
-        return None
-    return value, unique

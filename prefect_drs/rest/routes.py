@@ -15,6 +15,8 @@ HERE = ("foreground",)
 """A request that would run a plan in the server's process is refused: a worker carries it."""
 START = (*HERE, "idempotencyKey")
 """The key of a start comes with the header Idempotency-Key."""
+ACCOUNT_SORT = ("accountId", "accountName")
+ACCOUNT_FILTERS = ("accountName",)
 _IN_BRACES = re.compile(r"{(\w+)}")
 
 
@@ -30,6 +32,7 @@ class Route(NamedTuple):
             parameters of the request. Sent as the `Location` header.
         versioned: the answer has a `version`, sent as `ETag`; where the method writes, `If-Match` gives the version.
         items: the field of the answer that holds the list, which is then paged, filtered and sorted here.
+        whole: whether a request without `limit` is answered with the whole list.
         sort: the fields of an item that the list can be sorted by; the first is the default order, the last one is
             unique and settles ties.
         filters: the fields of an item that the list can be filtered by.
@@ -43,6 +46,7 @@ class Route(NamedTuple):
     location: str = ""
     versioned: bool = False
     items: str = ""
+    whole: bool = False
     sort: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -139,7 +143,14 @@ def _executions() -> tuple[Route, ...]:
         ),
         Route("GET", f"{execution}/job-logs", "get_job_logs"),
         Route("GET", f"{execution}/termination-status", "get_termination_status"),
-        Route("GET", f"{execution}/recovery-instances", "get_recovery_instances"),
+        Route(
+            "GET",
+            f"{execution}/recovery-instances",
+            "get_recovery_instances",
+            items="recoveryInstances",
+            whole=True,
+            sort=("name", "waveNumber", "state", "recoveryInstanceId"),
+        ),
         Route("GET", f"{execution}/report", "get_execution_report"),
         Route("GET", f"{execution}/why", "explain_execution"),
         Route("GET", f"{execution}/evidence", "get_evidence"),
@@ -153,13 +164,22 @@ def _executions() -> tuple[Route, ...]:
 
 def _drs() -> tuple[Route, ...]:
     return (
-        Route("GET", "/drs/source-servers", "get_drs_source_servers"),
+        Route(
+            "GET",
+            "/drs/source-servers",
+            "get_drs_source_servers",
+            items="servers",
+            whole=True,
+            sort=("name", "hostname", "replicationState", "sourceServerId"),
+        ),
         Route("GET", "/drs/quotas", "get_drs_account_capacity"),
         Route("GET", "/drs/service-limits", "get_drs_capacity_conflicts"),
         Route("GET", "/drs/jobs", "get_job_logs"),
         Route("POST", "/drs/start-recovery", "start_execution", 202, "/executions/{executionId}", without=START),
         Route("GET", "/drs/regional-capacity", "get_drs_regional_capacity"),
-        Route("GET", "/drs/accounts", "get_target_accounts", items="accounts", sort=("accountId",)),
+        Route(
+            "GET", "/drs/accounts", "get_target_accounts", items="accounts", sort=ACCOUNT_SORT, filters=ACCOUNT_FILTERS
+        ),
         Route("GET", "/drs/tag-sync", "get_tag_sync_status"),
         Route("POST", "/drs/tag-sync", "trigger_tag_sync", 202, "/drs/tag-sync"),
         Route("GET", "/drs/source-server-inventory", "get_source_server_inventory"),
@@ -179,8 +199,8 @@ def _accounts() -> tuple[Route, ...]:
             "/accounts/targets",
             "get_target_accounts",
             items="accounts",
-            sort=("accountId", "accountName"),
-            filters=("accountName",),
+            sort=ACCOUNT_SORT,
+            filters=ACCOUNT_FILTERS,
         ),
         Route("POST", "/accounts/targets", "add_target_account", 201, "/accounts/targets/{accountId}"),
         Route("GET", account, "get_target_account"),

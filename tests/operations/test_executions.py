@@ -286,6 +286,13 @@ def test_lists_are_filtered_and_say_whether_there_are_more(shop: Stored) -> None
     assert (len(one["executions"]), one["more"]) == (1, True)
     next_one = shop.op("list_executions", {"planName": PLAN, "limit": 1, "offset": 1})["executions"]
     assert next_one[0]["executionId"] != one["executions"][0]["executionId"]
+    after = shop.op("list_executions", {"planName": PLAN, "limit": 1, "nextToken": one["nextToken"]})["executions"]
+    assert after == next_one
+    oldest = shop.op("list_executions", {"planName": PLAN, "limit": 200, "sort": "startedAt"})["executions"]
+    assert [each["startedAt"] for each in oldest] == sorted(each["startedAt"] for each in oldest)
+    stale = {"sort": "planName", "nextToken": one["nextToken"]}
+    with pytest.raises(PrefectDrsError, match="nextToken belongs to another order"):
+        shop.op("list_executions", stale)
     assert shop.op("list_executions", {"planName": "Other"})["executions"] == []
     drills = shop.op("list_executions", {"planName": PLAN, "executionType": "DRILL", "status": ["COMPLETED"]})
     assert {(each["mode"], each["status"]) for each in drills["executions"]} == {("drill", "COMPLETED")}

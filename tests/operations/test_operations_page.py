@@ -1,6 +1,6 @@
-"""`docs/operations.md` says what the code does: operations, spellings, error codes.
+"""`docs/operations.md` says what the code does: operations and their faces, spellings, error codes.
 
-`python -m tests.operations.test_operations_page` writes the table of operations.
+`python -m tests.operations.test_operations_page` writes both tables of operations.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from pydantic import AliasChoices, BaseModel
 
 from prefect_drs.operations import OPERATIONS
+from prefect_drs.rest.routes import ROUTES
 from tests.snippets import ROOT
 from tests.test_docs import first_column, section
 
@@ -25,17 +27,36 @@ def operations_table() -> str:
     return "\n".join(["| operation | kind | permission | |", "|---|---|---|---|", *rows])
 
 
-def write_table() -> None:
-    """Write the table of the registry into the page."""
+def faces_table() -> str:
+    """How each operation is called through each face."""
+    rows = [
+        f"| `{each.module.rpartition('.')[2]}.{each.name}` | `op {each.name}` | `{each.name}` | {_routes(each.name)} |"
+        for each in OPERATIONS
+    ]
+    return "\n".join(["| Python | command line | Lambda, `Client` | REST |", "|---|---|---|---|", *rows])
+
+
+def _routes(operation: str) -> str:
+    return ", ".join(f"`{route.method} {route.path}`" for route in ROUTES if route.operation == operation)
+
+
+TABLES = {"## All operations": operations_table, "## Four faces": faces_table}
+
+
+def write_tables() -> None:
+    """Write the tables of the registry into the page."""
     page = ROOT / PAGE
     text = page.read_text(encoding="utf-8")
-    former = re.search(r"^\| operation \| kind .*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
-    assert former is not None
-    page.write_text(text.replace(former[0], operations_table()), encoding="utf-8")
+    for heading, table in TABLES.items():
+        former = re.search(r"^\|.*?(?=\n\n)", section(PAGE, heading), re.MULTILINE | re.DOTALL)
+        assert former is not None
+        text = text.replace(former[0], table())
+    page.write_text(text, encoding="utf-8")
 
 
-def test_the_table_of_operations_is_that_of_the_registry() -> None:
-    assert operations_table() in section(PAGE, "## All operations")
+@pytest.mark.parametrize("heading", TABLES)
+def test_the_tables_are_those_of_the_registry(heading: str) -> None:
+    assert TABLES[heading]() in section(PAGE, heading), f"run `python -m {__name__}`"
 
 
 def models_of(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -79,4 +100,4 @@ def test_the_codes_of_errors_are_those_of_the_package() -> None:
 
 
 if __name__ == "__main__":
-    write_table()
+    write_tables()
