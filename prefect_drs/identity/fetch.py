@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import httpx
 
-from prefect_drs.identity.model import NotProvenError, Reason
+from prefect_drs.identity.model import ProofUnavailableError, Reason
 
 SECONDS = 5.0
 MOST_BYTES = 256 * 1024
@@ -40,9 +40,9 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> Fetched:
             for chunk in answer.iter_bytes():
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    raise NotProvenError(Reason.UNAVAILABLE, f"the answer of {host} is too long")
+                    raise ProofUnavailableError(Reason.UNAVAILABLE, f"the answer of {host} is too long")
             return Fetched(answer.status_code, bytes(body))
     except httpx.HTTPError as error:
-        raise NotProvenError(
+        raise ProofUnavailableError(
             Reason.UNAVAILABLE, f"{host} did not answer ({type(error).__name__}); send the request again"
         ) from None

@@ -24,6 +24,7 @@ class IdentityKind(enum.StrEnum):
 class Reason(enum.StrEnum):
     """Why a token proves nothing."""
 
+    MISSING = "missing"  # no token
     MALFORMED = "malformed"  # not a token of this package, nor a JWT, or its parts are not exactly what they must be
     MISDIRECTED = "misdirected"  # a signed request for another host, path or operation
     OTHER_AUDIENCE = "other-audience"
@@ -55,6 +56,12 @@ class NotProvenError(PrefectDrsError):
     def __init__(self, reason: Reason, message: str, **details: object) -> None:
         super().__init__(message, reason=reason.value, **details)
         self.reason = reason
+
+
+class ProofUnavailableError(NotProvenError):
+    """STS or the issuer did not answer: whether a token proves anything is not known."""
+
+    code: ClassVar[str] = "PROOF_UNAVAILABLE"
 
 
 class Identity(FrozenModel):

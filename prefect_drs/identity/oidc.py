@@ -23,7 +23,7 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import Key, KeySet
 
 from prefect_drs.identity.fetch import fetch
-from prefect_drs.identity.model import Identity, IdentityKind, NotProvenError, Reason
+from prefect_drs.identity.model import Identity, IdentityKind, NotProvenError, ProofUnavailableError, Reason
 from prefect_drs.identity.sts_proof import digest_of
 from prefect_drs.identity.trust import OidcIssuer, Trust, require_safe_origin
 
@@ -182,12 +182,12 @@ def _groups(claims: Mapping[str, Any], issuer: OidcIssuer) -> tuple[str, ...]:
 def _read_keys(issuer: OidcIssuer) -> dict[str, Key]:
     document = _json_of(f"{issuer.issuer.rstrip('/')}/.well-known/openid-configuration", issuer)
     if document.get("issuer") != issuer.issuer:
-        raise NotProvenError(Reason.UNAVAILABLE, f"what answers for {issuer.issuer} is another issuer")
+        raise ProofUnavailableError(Reason.UNAVAILABLE, f"what answers for {issuer.issuer} is another issuer")
     try:
         where = require_safe_origin(str(document.get("jwks_uri")))
         keys = KeySet.import_key_set(_json_of(where, issuer)).keys  # type: ignore[arg-type]
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
-        raise NotProvenError(Reason.UNAVAILABLE, f"the keys of {issuer.issuer} cannot be read") from None
+        raise ProofUnavailableError(Reason.UNAVAILABLE, f"the keys of {issuer.issuer} cannot be read") from None
     usable = [key for key in keys[:MOST_KEYS] if key.get("use") in {None, "sig"} and key.key_type != "oct"]
     return {key.kid: key for key in usable if key.kid}
 
@@ -199,5 +199,7 @@ def _json_of(url: str, issuer: OidcIssuer) -> dict[str, Any]:
     except ValueError:
         found = None
     if fetched.status != 200 or not isinstance(found, dict):
-        raise NotProvenError(Reason.UNAVAILABLE, f"{issuer.issuer} did not answer as expected ({fetched.status})")
+        raise ProofUnavailableError(
+            Reason.UNAVAILABLE, f"{issuer.issuer} did not answer as expected ({fetched.status})"
+        )
     return found

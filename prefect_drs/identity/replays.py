@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from prefect_drs.identity.model import NotProvenError, Reason
+from prefect_drs.identity.model import NotProvenError, ProofUnavailableError, Reason
 
 MOST = 100_000
 
@@ -43,5 +43,5 @@ class Replays:
             if len(self._used) >= self._most:
                 self._used = {known: end for known, end in self._used.items() if end > now}
             if len(self._used) >= self._most:
-                raise NotProvenError(Reason.UNAVAILABLE, "too many tokens are in use; try again in some minutes")
+                raise ProofUnavailableError(Reason.UNAVAILABLE, "too many tokens are in use; try again in some minutes")
             self._used[mark] = until

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, quote
 
 from prefect_drs.aws.identity_request import TIMESTAMP, AwsSession, read_sts_answer, sign_identity_request
 from prefect_drs.identity.fetch import fetch
-from prefect_drs.identity.model import Identity, IdentityKind, NotProvenError, Reason
+from prefect_drs.identity.model import Identity, IdentityKind, NotProvenError, ProofUnavailableError, Reason
 from prefect_drs.identity.trust import Trust
 
 PREFIX = "prefect-drs-sts-v1."
@@ -150,12 +150,12 @@ def prove(proof: StsProof, trust: Trust, now: datetime) -> Identity:
     fetched = fetch(proof.url, proof.headers)
     answer = read_sts_answer(fetched.status, fetched.body)
     if answer is None or answer.error in {"Throttling", "InternalFailure", "ServiceUnavailable"}:
-        raise NotProvenError(Reason.UNAVAILABLE, f"STS did not answer as expected ({fetched.status}); try again")
+        raise ProofUnavailableError(Reason.UNAVAILABLE, f"STS did not answer as expected ({fetched.status}); try again")
     if answer.error:
         raise NotProvenError(Reason.REFUSED_BY_STS, f"STS refuses the token: {answer.error}", aws_code=answer.error)
     arn = _ARN.fullmatch(answer.arn)
     if arn is None or arn[1] != answer.account_id:
-        raise NotProvenError(Reason.UNAVAILABLE, "STS answered with an ARN that this release cannot read")
+        raise ProofUnavailableError(Reason.UNAVAILABLE, "STS answered with an ARN that this release cannot read")
     kind, _, rest = arn[2].partition("/")
     return Identity(
         kind=IdentityKind.AWS,

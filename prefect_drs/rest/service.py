@@ -14,9 +14,12 @@ from typing import Any, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 from pydantic import BaseModel
+from starlette.requests import Request
 
+from prefect_drs.identity import Identity
 from prefect_drs.operations import Context, Operation, find_operation
 from prefect_drs.operations.registry import read_index
+from prefect_drs.rest.authentication import Authentication
 from prefect_drs.rest.errors import NotReadyError
 from prefect_drs.rest.idempotency import Answers
 from prefect_drs.rest.limits import RateLimit
@@ -28,7 +31,30 @@ from prefect_drs.rest.routes import ROUTES, Route
 SHORT_READS = 4
 """Threads for health and for streams of events."""
 
+TOKENS_PER_SECOND, TOKENS_AT_ONCE = 10.0, 100
+"""Tokens of one address that are verified for the first time."""
+
 _Value = TypeVar("_Value")
+
+
+class Sender(NamedTuple):
+    """Who sent a request.
+
+    Args:
+        name: the name of the identity; without an access policy, of this machine's user.
+        identity: the identity, proven; None without an access policy.
+        peer: the address it came from.
+    """
+
+    name: str
+    identity: Identity | None = None
+    peer: str = ""
+
+
+def sender_of(request: Request) -> Sender:
+    """The sender that the guard found."""
+    sender: Sender = request.state.sender
+    return sender
 
 
 class ServedRoute(NamedTuple):
@@ -70,16 +96,29 @@ class Service:
         self.options = options
         self.routes = served_routes()
         self.metrics = Metrics()
+        self.authentication = Authentication(options)
         self.answers = Answers(options.answers_kept)
         self.rate = RateLimit(options.requests_per_second, options.burst, options.now)
+        self.unverified = RateLimit(TOKENS_PER_SECOND, TOKENS_AT_ONCE, options.now)
         self.stopping = asyncio.Event()
         self.streams = 0
         self._threads = anyio.CapacityLimiter(options.threads)
         self._short_reads = anyio.CapacityLimiter(SHORT_READS)
 
-    def context(self) -> Context:
-        """The context of one operation."""
-        return Context(caller=self.options.caller, clock=self.options.clock, files=False, foreground=False)
+    def context(self, sender: Sender) -> Context:
+        """The context of one operation of a sender."""
+        options = self.options
+        return Context(
+            caller=sender.name,
+            clock=options.clock,
+            files=False,
+            foreground=False,
+            identity=sender.identity,
+            policies=options.policies,
+            requires_policy=options.requires_policy,
+            real_clock=options.real_clock,
+            origin=sender.peer,
+        )
 
     async def in_thread(self, function: Callable[..., _Value], *arguments: Any, **named: Any) -> _Value:
         """Run a sync function in one of the threads.
