@@ -17,10 +17,12 @@ from prefect_drs.identity import Identity, NotProvenError, Reason, trust_of_this
 from prefect_drs.identity.policy import PERMISSIONS, AuthorizationError, Grant, allows, denial
 from prefect_drs.identity.sts_proof import make_token
 from prefect_drs.identity.verify import DEFAULT_AUDIENCE
+from prefect_drs.operations.audit import DENIED, Recording
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.registry import Operation, OperationKind, find_operation
 from prefect_drs.orchestration.client import PrefectUnreachableError
 from prefect_drs.orchestration.storage.access_policy import PolicyVersion
+from prefect_drs.orchestration.storage.audit_log import AuditOutcome
 
 CLAIMS = ("by", "initiated_by")
 """Fields of requests in which a caller names himself."""
@@ -80,12 +82,25 @@ def admit(context: Context, operation: Operation) -> Admission:
     if stored is None:
         if context.requires_policy:
             raise AuthorizationError("there is no access policy, and this server works with one only")
-        return Admission(operation, context)
+        return Admission(operation, replace(context, changes=[]))
     identity = context.identity or _own_identity(context, stored)
     grants = stored.policy.with_permission(identity, operation.permission)
     if not grants:
         raise denial(identity, operation.permission, operation.name, narrowed=False)
-    return Admission(operation, replace(context, identity=identity, caller=identity.name), grants)
+    return Admission(operation, replace(context, identity=identity, caller=identity.name, changes=[]), grants)
+
+
+def require_permission(context: Context, operation: Operation) -> None:
+    """Check the permission of an operation alone, and record a denial; for an interface that reads the request later.
+
+    Raises:
+        AuthorizationError, NotProvenError, PrefectUnreachableError: see `admit`.
+    """
+    try:
+        admit(context, operation)
+    except DENIED as error:
+        Recording(context).store(operation, AuditOutcome.DENIED, error)
+        raise
 
 
 def acting_as(operation: str, claimed: str | None, **named: Any) -> str:
@@ -99,8 +114,16 @@ def acting_as(operation: str, claimed: str | None, **named: Any) -> str:
     Raises:
         AuthorizationError, NotProvenError: see `admit`.
     """
-    admission = admit(Context(), find_operation(operation))
-    context = admission.check(_Named(by=claimed, **named))
+    chosen, recording = find_operation(operation), Recording(Context(origin="command line"))
+    recording.request = _Named(by=claimed, **named)
+    try:
+        admission = admit(recording.context, chosen)
+        recording.context = admission.context
+        context = admission.check(recording.request)
+    except DENIED as error:
+        recording.store(chosen, AuditOutcome.DENIED, error)
+        raise
+    recording.store(chosen, AuditOutcome.ADMITTED)
     return context.caller if context.identity is not None else (claimed or context.caller)
 
 

@@ -25,6 +25,7 @@ from prefect_drs.orchestration.storage.access_policy import (
     read_access_policy,
     store_access_policy,
 )
+from prefect_drs.orchestration.storage.audit_log import AuditChange
 
 
 class PolicyAnswer(FrozenModel):
@@ -99,6 +100,9 @@ def set_access_policy(context: Context, request: SetAccessPolicy) -> PolicyAnswe
         reason=request.reason,
     )
     store_access_policy(version)
+    before = stored.policy.model_dump(mode="json", by_alias=True) if stored is not None else None
+    after = request.policy.model_dump(mode="json", by_alias=True)
+    context.changes.append(AuditChange(what="access policy", before=before, after=after))
     context.policies.forget()
     return _answer(version)
 

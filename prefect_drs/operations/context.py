@@ -17,6 +17,7 @@ from prefect_drs.core.clock import Clock, WallClock, configured_clock
 from prefect_drs.identity.model import Identity
 from prefect_drs.orchestration.accounts import open_sessions
 from prefect_drs.orchestration.storage.access_policy import POLICIES, PolicyReader
+from prefect_drs.orchestration.storage.audit_log import AUDIT, AuditChange, AuditLog
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Context:
         policies: reads the access policy.
         requires_policy: refuse everything where there is no policy.
         real_clock: the machine's clock, for proofs; `clock` may be a sandbox's.
+        audit: where calls are recorded.
+        changes: what the operation changed, noted by it for the audit log.
         origin: from where the call comes, for the audit log: an address, or the name of the interface.
     """
 
@@ -45,6 +48,8 @@ class Context:
     policies: PolicyReader = POLICIES
     requires_policy: bool = False
     real_clock: Clock = field(default_factory=WallClock)
+    audit: AuditLog = AUDIT
+    changes: list[AuditChange] = field(default_factory=list)
     origin: str = "this machine"
 
     @cached_property

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from prefect_drs.operations import OperationKind, invoke
-from prefect_drs.operations.access import admit
+from prefect_drs.operations.access import require_permission
 from prefect_drs.operations.invocation import invalid_request
 from prefect_drs.rest import paging
 from prefect_drs.rest.idempotency import HEADER, fingerprint
@@ -41,7 +41,7 @@ def endpoint_of(served: ServedRoute, service: Service) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         sender = sender_of(request)
-        await service.in_thread(admit, service.context(sender), served.operation)
+        await service.in_thread(require_permission, service.context(sender), served.operation)
         values = await _values(served, service, request)
         key = request.headers.get(HEADER) if takes_key(served) else None
         if key is None:

@@ -86,6 +86,8 @@ class Guard:
             try:
                 scope["state"]["sender"] = sender = await self._admitted(scope, headers)
             except Exception as refusal:
+                if isinstance(refusal, NotProvenError) and self._service.denials.take(sender.peer) == 0.0:
+                    await self._service.read(self._service.record_denial, sender, scope, refusal)
                 if not isinstance(refusal, PrefectDrsError):
                     LOGGER.error("request %s failed", identity, exc_info=refusal)
                 await error_response(refusal)(scope, receive, identified)

@@ -14,6 +14,7 @@ from prefect_drs.core.clock import Clock, WallClock, configured_clock
 from prefect_drs.identity.trust import Trust
 from prefect_drs.identity.verify import DEFAULT_AUDIENCE
 from prefect_drs.orchestration.storage.access_policy import POLICIES, PolicyReader
+from prefect_drs.orchestration.storage.audit_log import AUDIT, AuditLog
 
 MEBIBYTE = 2**20
 
@@ -27,6 +28,7 @@ class RestOptions:
         clock: the clock of the operations.
         real_clock: the machine's clock, for tokens.
         policies: reads the access policy.
+        audit: where calls and denials are recorded.
         requires_policy: refuse all requests where there is no access policy, as on an address that others reach.
         audience: whom tokens must be for.
         trust: whom tokens are believed from; None: the STS of this process, and the issuers of the policy.
@@ -48,6 +50,7 @@ class RestOptions:
     clock: Clock = field(default_factory=configured_clock)
     real_clock: Clock = field(default_factory=WallClock)
     policies: PolicyReader = POLICIES
+    audit: AuditLog = AUDIT
     requires_policy: bool = False
     audience: str = DEFAULT_AUDIENCE
     trust: Trust | None = None

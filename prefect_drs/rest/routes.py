@@ -213,6 +213,7 @@ def _others() -> tuple[Route, ...]:
         Route("POST", "/plans/runbook", "get_runbook"),
         Route("POST", "/plans/forecast", "forecast_plan"),
         Route("POST", "/plans/diff", "diff_plan"),
+        Route("GET", "/audit-log", "get_audit_log"),
         Route("GET", "/access-policy", "get_access_policy"),
         Route("PUT", "/access-policy", "set_access_policy"),
         Route("GET", "/access-policy/versions", "list_access_policy_versions"),

@@ -15,10 +15,13 @@ import anyio
 import anyio.to_thread
 from pydantic import BaseModel
 from starlette.requests import Request
+from starlette.types import Scope
 
-from prefect_drs.identity import Identity
+from prefect_drs.core.escaping import one_line
+from prefect_drs.identity import Identity, NotProvenError
 from prefect_drs.operations import Context, Operation, find_operation
 from prefect_drs.operations.registry import read_index
+from prefect_drs.orchestration.storage.audit_log import AuditOutcome, AuditRecord
 from prefect_drs.rest.authentication import Authentication
 from prefect_drs.rest.errors import NotReadyError
 from prefect_drs.rest.idempotency import Answers
@@ -31,6 +34,8 @@ from prefect_drs.rest.routes import ROUTES, Route
 SHORT_READS = 4
 """Threads for health and for streams of events."""
 
+DENIALS_AT_ONCE = 60
+"""Requests without a valid token of one address that are recorded at once, and one a second after that."""
 TOKENS_PER_SECOND, TOKENS_AT_ONCE = 10.0, 100
 """Tokens of one address that are verified for the first time."""
 
@@ -99,6 +104,7 @@ class Service:
         self.authentication = Authentication(options)
         self.answers = Answers(options.answers_kept)
         self.rate = RateLimit(options.requests_per_second, options.burst, options.now)
+        self.denials = RateLimit(1.0, DENIALS_AT_ONCE, options.now)
         self.unverified = RateLimit(TOKENS_PER_SECOND, TOKENS_AT_ONCE, options.now)
         self.stopping = asyncio.Event()
         self.streams = 0
@@ -117,7 +123,22 @@ class Service:
             policies=options.policies,
             requires_policy=options.requires_policy,
             real_clock=options.real_clock,
+            audit=options.audit,
             origin=sender.peer,
+        )
+
+    def record_denial(self, sender: Sender, scope: Scope, error: NotProvenError) -> None:
+        """Record a request that proved no identity."""
+        self.options.audit.record(
+            AuditRecord(
+                at=self.options.real_clock.now(),
+                who="",
+                operation=one_line(f"{scope['method']} {scope['path']}", 256),
+                outcome=AuditOutcome.DENIED,
+                error=error.code,
+                reason=error.reason.value,
+                origin=sender.peer,
+            )
         )
 
     async def in_thread(self, function: Callable[..., _Value], *arguments: Any, **named: Any) -> _Value:

@@ -14,9 +14,8 @@ from __future__ import annotations
 import hmac
 import io
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from botocore.auth import SigV4Auth
@@ -144,7 +143,7 @@ def _known(access_key: str, region: str) -> _Known | None:
 
 
 def _as_signed(request: Request, signed: Signed) -> AWSRequest:
-    headers: Mapping[str, Any] = request.headers
+    headers = request.headers
     parts = urlsplit(str(request.url))
     query = request.query_string.decode()
     if signed.in_query:
