@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 
 from prefect_drs.orchestration.client import OutageLog, PrefectUnreachableError, prefect_client, quick_client
 from tests.conftest import free_port
@@ -36,3 +43,22 @@ def test_an_api_that_cannot_be_reached_is_named_with_its_url_and_the_remedy(clie
         client() as api,  # type: ignore[operator]
     ):
         api.read_flow_runs()
+
+
+def test_a_quick_client_tries_once_and_only_inside_its_block() -> None:
+    before = PREFECT_CLIENT_MAX_RETRIES.value()
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        with quick_client():
+            assert PREFECT_CLIENT_MAX_RETRIES.value() == 0
+        assert PREFECT_CLIENT_MAX_RETRIES.value() == before > 0
+
+
+@pytest.mark.parametrize("client", [quick_client, prefect_client])
+def test_the_certificates_that_prefect_is_set_to_are_those_that_are_read(client: object, tmp_path: Path) -> None:
+    missing = tmp_path / "no-certificates.pem"
+    with (
+        temporary_settings({PREFECT_API_URL: "https://127.0.0.1/api", PREFECT_API_SSL_CERT_FILE: str(missing)}),
+        pytest.raises(FileNotFoundError),
+        client(),  # type: ignore[operator]
+    ):
+        pass
