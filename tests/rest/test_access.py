@@ -31,6 +31,7 @@ from tests.identity.issuer import Issuer, Web, running_issuer
 from tests.identity.test_oidc import unsigned
 from tests.identity.test_sts_proof import MISDIRECTED, changed
 
+pytestmark = pytest.mark.integration  # hundreds of requests
 LOCAL = "http://127.0.0.1:8080"
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "222222222222"
 REGION = "eu-central-1"
