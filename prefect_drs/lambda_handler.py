@@ -3,7 +3,9 @@
 In: an event, `{"operation": NAME, "body": {…}}` (see `prefect_drs.operations.invocation.unwrap`), and Lambda's context.
 Out: the operation's answer, or `{"error": CODE, "message": …, "details": {…}}`. The caller is the first of these that
 is there: the Cognito identity of the context, `caller` of its client context, `caller` of the event, `initiatedBy` of
-the parameters, the function's name. Only Cognito's is proved by AWS; the others are as claimed.
+the parameters, the function's name. Only Cognito's is proved by AWS; the others are as claimed. Where there is an
+access policy, none of these counts: the event holds `token`, a proof as `prefect-drs token` makes it. Lambda does not
+tell a function which IAM identity invoked it, and whoever may invoke it can write a `requestContext` into an event.
 
 Must never: raise, since Lambda repeats asynchronous invocations that failed; read a file that the event names; carry an
 execution, which lasts longer than Lambda lets a process live.
@@ -32,8 +34,11 @@ _use_writable_homes()  # before Prefect is imported, which reads it
 from prefect.settings import PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings  # noqa: E402
 
 from prefect_drs.core.errors import PrefectDrsError  # noqa: E402
+from prefect_drs.identity import Identity, NotProvenError, Reason, trust_of_this_process, verify  # noqa: E402
+from prefect_drs.identity.verify import DEFAULT_AUDIENCE  # noqa: E402
 from prefect_drs.operations.context import Context  # noqa: E402
 from prefect_drs.operations.invocation import error_body, invoke, unwrap  # noqa: E402
+from prefect_drs.orchestration.storage.access_policy import POLICIES  # noqa: E402
 
 logger = logging.getLogger("prefect_drs.lambda_handler")
 
@@ -53,7 +58,9 @@ def handler(event: object, context: object = None) -> Any:
         name, parameters = unwrap(_without_caller(event))
         caller = caller_of(event, parameters, context)
         with temporary_settings({PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):  # a server of its own knows nothing
-            return invoke(name, parameters, context=Context(caller=caller, files=False, foreground=False))
+            proven = _proven(event)
+            called = Context(caller=caller, files=False, foreground=False, identity=proven, origin="lambda")
+            return invoke(name, parameters, context=called)
     except PrefectDrsError as error:
         return error_body(error)
     except Exception as error:
@@ -76,7 +83,22 @@ def caller_of(event: object, parameters: Mapping[str, Any], context: object) -> 
     return next((name for name in named if name), "lambda")
 
 
+def _proven(event: object) -> Identity | None:
+    """The identity that the event's token proves; None where there is no access policy.
+
+    Raises:
+        NotProvenError: there is a policy, and no token that proves anything.
+    """
+    policy = POLICIES.current()
+    if policy is None:
+        return None
+    token = event.get("token") if isinstance(event, Mapping) else None
+    if not isinstance(token, str):
+        raise NotProvenError(Reason.MISSING, "there is an access policy: give a token (prefect-drs token) in the event")
+    return verify(token, audience=DEFAULT_AUDIENCE, trust=trust_of_this_process(policy.policy.issuers))
+
+
 def _without_caller(event: object) -> object:
     if not isinstance(event, Mapping):
         return event
-    return {name: value for name, value in event.items() if name != "caller"}
+    return {name: value for name, value in event.items() if name not in {"caller", "token"}}

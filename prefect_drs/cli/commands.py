@@ -170,9 +170,16 @@ COMMANDS = (
     Command(
         "serve",
         f"{CLI}.serve:serve",
-        "Serve the operations over REST, on this machine.",
+        "Serve the operations over REST.",
         OPERATIONS,
         "prefect-drs serve --port 8080",
+    ),
+    Command(
+        "token",
+        f"{CLI}.token:token",
+        "Print a short-lived proof of your AWS identity.",
+        OPERATIONS,
+        'curl -H "Authorization: Bearer $(prefect-drs token)" http://127.0.0.1:8080/user/profile',
     ),
     Command(
         "setup",

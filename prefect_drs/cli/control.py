@@ -5,7 +5,6 @@ In: an execution and a control request or an answer to a gate. Out: one line on 
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,12 +53,14 @@ def reject(execution: Execution, /, *, answer: Answer) -> None:
 
 def _answer(execution: str, decision: Decision, given: Answer) -> None:
     from prefect_drs.cli.prefect_api import require_prefect
+    from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.control import answer
     from prefect_drs.orchestration.client import shared_client
 
     require_prefect()
-    name = getpass.getuser() if given.by is None else given.by
     with shared_client():
+        operation = "approve_gate" if decision.value == "APPROVED" else "reject_gate"
+        name = acting_as(operation, given.by, execution_id=execution)
         answered = answer(execution, given.wave, decision, by=name, comment=given.comment)
     print_stdout(f"{decision.value.lower()} by {name}: {answered.gate}")
     if answered.lost is not None:
@@ -165,12 +166,14 @@ def resume(
     """
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import carry_out
+    from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.control import begin_resume
     from prefect_drs.orchestration.executions.names import named_execution
     from prefect_drs.orchestration.flow.compile import compile_resume
 
     require_prefect()
-    user, execution = getpass.getuser(), named_execution(execution)
+    execution = named_execution(execution)
+    user = acting_as("resume_execution", None, execution_id=execution)
     outcome = begin_resume(execution, by=user, take_over=take_over, despite_cancel=despite_cancel)
     if outcome is not None:
         print_stdout(outcome.message)
@@ -206,12 +209,14 @@ def cancel(
     """
     from prefect_drs.cli.console import event_printer
     from prefect_drs.cli.prefect_api import require_prefect
+    from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.control import cancel_execution
     from prefect_drs.orchestration.executions.names import named_execution
 
     require_prefect()
     known = named_execution(execution)
-    outcome = cancel_execution(known, by=by or getpass.getuser(), reason=reason, observers=(event_printer(),))
+    user = acting_as("cancel_execution", by, execution_id=known)
+    outcome = cancel_execution(known, by=user, reason=reason, observers=(event_printer(),))
     print_stdout(outcome.message)
 
 
@@ -226,8 +231,11 @@ def pause(execution: str, /, *, by: str | None = None) -> None:
         Who pauses; by default the user of this machine.
     """
     from prefect_drs.cli.prefect_api import require_prefect
+    from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.control import pause_execution
     from prefect_drs.orchestration.executions.names import named_execution
 
     require_prefect()
-    print_stdout(pause_execution(named_execution(execution), by=by or getpass.getuser()).message)
+    known = named_execution(execution)
+    user = acting_as("pause_execution", by, execution_id=known)
+    print_stdout(pause_execution(known, by=user).message)

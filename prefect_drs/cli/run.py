@@ -170,6 +170,7 @@ def _run(
     points, accepted, excluded = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
     from prefect_drs.orchestration.flow.compile import compile_plan
 
+    user = _starter(file, plan)
     return carry_out(
         lambda screen: compile_plan(manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate),
         json=json,
@@ -178,8 +179,24 @@ def _run(
         snapshots=dict(points.snapshots),
         waivers=accepted,
         exclude=excluded,
-        approved_by=getpass.getuser() if approve else None,
+        approved_by=user if approve else None,
     )
+
+
+def _starter(file: str | Path, plan: str | None) -> str:
+    """Who starts: the proven identity where the Prefect API has an access policy, else the user of this machine."""
+    from prefect.settings import get_current_settings
+
+    from prefect_drs.cli.prefect_api import require_prefect
+    from prefect_drs.estate.source import STORED
+    from prefect_drs.operations.access import acting_as
+
+    if not get_current_settings().api.url:
+        return getpass.getuser()  # a server of its own has no policy
+    require_prefect()
+    stored = str(file) == STORED
+    named = {"plan_name": plan} if stored else {"manifest": str(file)}
+    return acting_as("start_execution", None, **named)
 
 
 def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: bool, **parameters: object) -> int:

@@ -44,9 +44,11 @@ def tag_sync(
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.screen import quiet_prefect
     from prefect_drs.flows import tag_sync as flow
+    from prefect_drs.operations.access import acting_as
     from prefect_drs.orchestration.scheduled.tag_sync import TagSyncBusyError, TagSyncIncompleteError
 
     require_prefect(or_start=True)
+    acting_as("trigger_tag_sync", None)
     quiet_prefect()
     try:
         result = flow(accounts=accounts, regions=regions, dry_run=dry_run)

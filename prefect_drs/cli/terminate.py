@@ -6,7 +6,6 @@ not enough for them, and at a terminal the plan's name must be typed.
 
 from __future__ import annotations
 
-import getpass
 import json as jsonlib
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -55,13 +54,15 @@ def terminate(
     """
     from prefect_drs.cli.console import event_printer
     from prefect_drs.cli.prefect_api import require_prefect
+    from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.termination import terminate_execution
     from prefect_drs.orchestration.executions.names import named_execution
 
     require_prefect()
+    known = named_execution(execution)
     result = terminate_execution(
-        named_execution(execution),
-        by=by or getpass.getuser(),
+        known,
+        by=acting_as("terminate_instances", by, execution_id=known),
         confirm=lambda found: confirmed(found, yes=yes, yes_really=yes_really),
         skip_failback=skip_failback,
         observe=event_printer(),

@@ -13,8 +13,11 @@ from functools import cached_property
 from prefect.settings import PREFECT_API_URL
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.core.clock import Clock, configured_clock
+from prefect_drs.core.clock import Clock, WallClock, configured_clock
+from prefect_drs.identity.model import Identity
 from prefect_drs.orchestration.accounts import open_sessions
+from prefect_drs.orchestration.storage.access_policy import POLICIES, PolicyReader
+from prefect_drs.orchestration.storage.audit_log import AUDIT, AuditChange, AuditLog
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,26 @@ class Context:
             machines reach says no: they would read any file that this process can.
         foreground: whether this process may carry an execution until it has ended. One that is stopped after minutes,
             or that answers others meanwhile, may not.
+        identity: who calls, proven; None where nothing was proven. `invoke` fills it in where there is a policy.
+        policies: reads the access policy.
+        requires_policy: refuse everything where there is no policy.
+        real_clock: the machine's clock, for proofs; `clock` may be a sandbox's.
+        audit: where calls are recorded.
+        changes: what the operation changed, noted by it for the audit log.
+        origin: from where the call comes, for the audit log: an address, or the name of the interface.
     """
 
     caller: str = field(default_factory=getpass.getuser)
     clock: Clock = field(default_factory=configured_clock)
     files: bool = True
     foreground: bool = True
+    identity: Identity | None = None
+    policies: PolicyReader = POLICIES
+    requires_policy: bool = False
+    real_clock: Clock = field(default_factory=WallClock)
+    audit: AuditLog = AUDIT
+    changes: list[AuditChange] = field(default_factory=list)
+    origin: str = "this machine"
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -25,6 +25,7 @@ from prefect_drs.operations.context import Context
 from prefect_drs.operations.group_settings import record_stored
 from prefect_drs.operations.models import EmptyRequest, GroupId, GroupLaunchSettings, NewGroupName
 from prefect_drs.operations.registry import OperationKind, operation
+from prefect_drs.orchestration.storage.audit_log import AuditChange
 from prefect_drs.plan.model import ProtectionGroup
 
 Mode = Literal["explicit", "tags"]
@@ -230,9 +231,13 @@ def delete(context: Context, kind: DocumentKind, reference: str, version: int | 
 
 def change_stored(context: Context, edit: Editing, what: str, readings: ServerReader | None = None) -> EstateChange:
     """Change the estate in the caller's name, now; `what` begins the message of a refusal."""
-    return change_estate(
+    change = change_estate(
         edit, by=context.caller, at=context.clock.now(), servers=readings or reading(context), what=what
     )
+    for step in change.steps:
+        before, after = (side and dict(side.definition) for side in (step.before, step.after))
+        context.changes.append(AuditChange(what=f"{step.subject.kind} {step.subject.id}", before=before, after=after))
+    return change
 
 
 @operation(kind=OperationKind.QUERY, permission="view_protection_groups")

@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.models import FrozenModel
+from prefect_drs.operations.access import admit
+from prefect_drs.operations.audit import audited
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.registry import find_operation
 from prefect_drs.orchestration.client import UNREACHABLE, PrefectUnreachableError
@@ -84,12 +86,17 @@ def invoke(name: str, body: Mapping[str, Any] | None = None, *, context: Context
 
     Raises:
         InvalidOperationError: there is no such operation.
+        AuthorizationError: the access policy does not let the caller.
+        NotProvenError: there is an access policy, and the caller has proven nothing.
         InvalidRequestError: the body has faults; all of them.
         PrefectDrsError: what the operation itself raises.
     """
     chosen = find_operation(name)
-    request = _checked(name, chosen.request, body or {})
-    answer = chosen.function(context or Context(), request)
+    with audited(context or Context(), chosen) as recording:
+        admission = admit(recording.context, chosen)
+        recording.context = admission.context
+        request = recording.request = _checked(name, chosen.request, body or {})
+        answer = chosen.function(admission.check(request), request)
     if isinstance(answer, BaseModel):
         return answer.model_dump(mode="json", by_alias=True)
     return _ANY.dump_python(answer, mode="json", by_alias=True)

@@ -16,8 +16,9 @@ from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, Stored
 from prefect_drs.orchestration.blocks import TargetAccount
 from prefect_drs.orchestration.scheduled.deployments import DEPLOYMENT, apply_schedule
 from prefect_drs.orchestration.scheduled.settings import TagSyncSettings, load_settings
+from prefect_drs.orchestration.storage.access_policy import AccessPolicy
 
-BLOCK_TYPES = (TargetAccount, StoredProtectionGroup, StoredRecoveryPlan, EstateState, TagSyncSettings)
+BLOCK_TYPES = (TargetAccount, StoredProtectionGroup, StoredRecoveryPlan, EstateState, TagSyncSettings, AccessPolicy)
 SANDBOX_BLOCK = "sandbox"
 SANDBOX_ACCOUNT = "123456789012"  # whose account the sandbox takes any credentials for
 

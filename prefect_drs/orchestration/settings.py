@@ -99,3 +99,7 @@ class PrefectDrsSettings(PrefectBaseSettings):
         description="The deployment of the flow resume-execution that resume_execution runs where a request names "
         "none, as FLOW/NAME; without one, an execution is resumed by the deployment that started it.",
     )
+    audit_reads: bool = Field(
+        default=False,
+        description="Record operations that only read in the audit log too; changes and denials always are.",
+    )

@@ -6,7 +6,9 @@ its answer or error into a response. Whatever goes wrong, the body is `{"error":
 
 from __future__ import annotations
 
+from functools import cache
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -22,7 +24,7 @@ from prefect_drs.rest.events import events_endpoint
 from prefect_drs.rest.guard import LOGGER, Guard, error_response, request_id
 from prefect_drs.rest.health import health_endpoints
 from prefect_drs.rest.options import RestOptions
-from prefect_drs.rest.service import Service
+from prefect_drs.rest.service import Service, served_routes
 
 
 def build_app(options: RestOptions | None = None) -> FastAPI:
@@ -34,7 +36,7 @@ def build_app(options: RestOptions | None = None) -> FastAPI:
     service = Service(options or RestOptions())
     app = FastAPI(title="prefect-drs", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.service = service
-    document = openapi.document(service.routes)
+    document = _described()
 
     async def openapi_document(request: Request) -> Response:
         return JSONResponse(document)
@@ -49,6 +51,12 @@ def build_app(options: RestOptions | None = None) -> FastAPI:
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_middleware(Guard, service=service)
     return app
+
+
+@cache
+def _described() -> dict[str, Any]:
+    """The OpenAPI document; it is the same for every application."""
+    return openapi.document(served_routes())
 
 
 def _add(app: FastAPI, method: str, path: str, endpoint: Endpoint) -> None:

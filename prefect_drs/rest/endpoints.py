@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from prefect_drs.operations import OperationKind, invoke
+from prefect_drs.operations.access import require_permission
 from prefect_drs.operations.invocation import invalid_request
 from prefect_drs.rest import paging
 from prefect_drs.rest.idempotency import HEADER, fingerprint
 from prefect_drs.rest.parameters import from_query, merged, read_json
 from prefect_drs.rest.routes import Route
-from prefect_drs.rest.service import ServedRoute, Service
+from prefect_drs.rest.service import ServedRoute, Service, sender_of
 from prefect_drs.rest.versions import etag_of, with_version
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -39,6 +40,9 @@ def endpoint_of(served: ServedRoute, service: Service) -> Endpoint:
     route = served.route
 
     async def answer(request: Request) -> Response:
+        sender = sender_of(request)
+        if sender.identity is not None:  # before the request is read: who may not learns nothing of its faults
+            await service.in_thread(require_permission, service.context(sender), served.operation)
         values = await _values(served, service, request)
         key = request.headers.get(HEADER) if takes_key(served) else None
         if key is None:
@@ -46,9 +50,7 @@ def endpoint_of(served: ServedRoute, service: Service) -> Endpoint:
         mark = fingerprint(route.method, request.url.path, values)
         if KEY_FIELD in served.route.without:
             values = {KEY_FIELD: key, **values}
-        return await service.answers.once(
-            service.options.caller, key, mark, lambda: _invoke(served, service, request, values)
-        )
+        return await service.answers.once(sender.name, key, mark, lambda: _invoke(served, service, request, values))
 
     return answer
 
@@ -70,8 +72,10 @@ async def _invoke(served: ServedRoute, service: Service, request: Request, value
         return await _list(served, service, request, values)
     if_match = request.headers.get("if-match")
     if if_match is not None and takes_version(served):
-        values = await service.in_thread(with_version, values, if_match, lambda: _current(served, service, values))
-    answer = await service.in_thread(invoke, route.operation, values, context=service.context())
+        values = await service.in_thread(
+            with_version, values, if_match, lambda: _current(served, service, request, values)
+        )
+    answer = await service.in_thread(invoke, route.operation, values, context=service.context(sender_of(request)))
     return _response(route, values, answer)
 
 
@@ -84,7 +88,7 @@ async def _list(served: ServedRoute, service: Service, request: Request, values:
     except ValidationError as error:
         faults += invalid_request(route.operation, served.model, error).details["faults"]
     paging.refuse(route.operation, faults)
-    answer = await service.in_thread(invoke, route.operation, values, context=service.context())
+    answer = await service.in_thread(invoke, route.operation, values, context=service.context(sender_of(request)))
     found = paging.page(answer[route.items], route, wanted)
     shown = {route.items: found.items, paging.TOTAL: found.total, paging.NEXT: found.next_token}
     return _response(route, values, {**answer, **shown})
@@ -95,12 +99,12 @@ def takes_version(served: ServedRoute) -> bool:
     return served.route.versioned and served.route.writes and "version" in served.model.model_fields
 
 
-def _current(served: ServedRoute, service: Service, values: Mapping[str, Any]) -> int:
+def _current(served: ServedRoute, service: Service, request: Request, values: Mapping[str, Any]) -> int:
     """The stored version of the group or plan that a route changes."""
     name, field = (
         ("get_recovery_plan", "planId") if "planId" in served.route.path_names else ("get_protection_group", "groupId")
     )
-    answer = invoke(name, {field: values[field]}, context=service.context())
+    answer = invoke(name, {field: values[field]}, context=service.context(sender_of(request)))
     return int(answer["version"])
 
 

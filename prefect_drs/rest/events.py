@@ -17,12 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.operations import find_operation
+from prefect_drs.operations.access import admit
 from prefect_drs.operations.event_stream import EventTail, NumberedEvent
+from prefect_drs.operations.executions import ExecutionReference
 from prefect_drs.operations.invocation import InvalidRequestError
 from prefect_drs.rest.endpoints import Endpoint
 from prefect_drs.rest.errors import TooManyRequestsError
 from prefect_drs.rest.guard import LOGGER, request_id
-from prefect_drs.rest.service import Service
+from prefect_drs.rest.service import Sender, Service, sender_of
 
 CONTENT_TYPE = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
@@ -36,6 +39,7 @@ def events_endpoint(service: Service) -> Endpoint:
     """The endpoint of the events of an execution."""
 
     async def events(request: Request) -> Response:
+        await service.read(_admit, service, sender_of(request), request.path_params["executionId"])
         after = _last_event(request.headers.get(LAST_EVENT_ID))
         if service.streams >= service.options.streams:
             text = f"{service.streams} streams of events are open, as many as this server allows"
@@ -54,6 +58,11 @@ def events_endpoint(service: Service) -> Endpoint:
         return _Stream(service, tail, first, after)
 
     return events
+
+
+def _admit(service: Service, sender: Sender, execution: str) -> None:
+    admission = admit(service.context(sender), find_operation("get_execution"))
+    admission.check(ExecutionReference(execution_id=execution))
 
 
 class _Stream(StreamingResponse):

@@ -86,6 +86,21 @@ BODIES: dict[str, dict[str, Any]] = {
     "trigger_tag_sync": {},
     "sync_source_server_inventory": {},
     "sync_recovery_instances": {},
+    "set_access_policy": {
+        "policy": {
+            "grants": [
+                {"role": "DRSOrchestrationAdmin", "arns": ["arn:aws:iam::123456789012:role/Admins"]},
+                {
+                    "role": "DRSOperator",
+                    "issuer": "https://login.example.com",
+                    "groups": ["dr-operators"],
+                    "plans": ["three-tier"],
+                },
+            ],
+            "issuers": [{"issuer": "https://login.example.com"}],
+        },
+        "version": 0,
+    },
     "start_execution": {"planId": "three-tier", "executionType": "DRILL", "initiatedBy": "ada"},
     "cancel_execution": {**_EXECUTION, "reason": "the region is back"},
     "pause_execution": _EXECUTION,

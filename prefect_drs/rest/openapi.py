@@ -29,7 +29,8 @@ EVENTS_PATH = "/executions/{executionId}/events"
 _REF = "#/components/schemas/{model}"
 _COMMON = {
     "400": "The request has faults; `details.faults` names each field.",
-    "403": "Refused: by the permissions in AWS, or since the request came from another host or origin.",
+    "401": "There is an access policy, and no token, or one that proves nothing; `details.reason` says why.",
+    "403": "Refused: by the caller's roles, by the permissions in AWS, or since it came from another host or origin.",
     "404": "There is no such thing.",
     "409": "It contradicts the state of something else.",
     "429": "Too many requests; `Retry-After` says when to try again.",
@@ -254,7 +255,7 @@ def _own_paths() -> dict[str, Any]:
         "Follow an execution: its events as server-sent events.",
         "executions",
         {"text/event-stream": {"schema": {"type": "string"}}},
-        "400", "403", "404", "429", "500", "503",
+        "400", "401", "403", "404", "429", "500", "503",
         operationId="follow_execution",
         parameters=[
             {"name": "executionId", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}},
@@ -276,6 +277,6 @@ def _own_paths() -> dict[str, Any]:
                         operationId="health"),
         "/ready": path("Whether it can work.", "service", {JSON_TYPE: {"schema": state}}, "403", "503",
                        operationId="ready"),
-        "/metrics": path("Metrics for Prometheus.", "service", {"text/plain": {"schema": {"type": "string"}}}, "403",
-                         operationId="metrics"),
+        "/metrics": path("Metrics for Prometheus.", "service", {"text/plain": {"schema": {"type": "string"}}}, "401",
+                         "403", operationId="metrics"),
     }  # fmt: skip

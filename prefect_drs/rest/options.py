@@ -10,7 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from prefect_drs.core.clock import Clock, configured_clock
+from prefect_drs.core.clock import Clock, WallClock, configured_clock
+from prefect_drs.identity.trust import Trust
+from prefect_drs.identity.verify import DEFAULT_AUDIENCE
+from prefect_drs.orchestration.storage.access_policy import POLICIES, PolicyReader
+from prefect_drs.orchestration.storage.audit_log import AUDIT, AuditLog
 
 MEBIBYTE = 2**20
 
@@ -20,8 +24,16 @@ class RestOptions:
     """Limits of the REST face, and what it takes from outside.
 
     Args:
-        caller: who all requests count as, until identities exist: this machine's user.
+        caller: who all requests count as where there is no access policy: this machine's user.
         clock: the clock of the operations.
+        real_clock: the machine's clock, for tokens.
+        policies: reads the access policy.
+        audit: where calls and denials are recorded.
+        requires_policy: refuse all requests where there is no access policy, as on an address that others reach.
+        audience: whom tokens must be for.
+        trust: whom tokens are believed from; None: the STS of this process, and the issuers of the policy.
+        single_use: each token counts for one request.
+        any_host: accept requests under any host name; for an address that others reach.
         now: monotonic time in seconds, for limits and durations.
         requests_per_second: requests of one caller in the long run.
         burst: requests of one caller at once.
@@ -36,6 +48,14 @@ class RestOptions:
 
     caller: str = field(default_factory=getpass.getuser)
     clock: Clock = field(default_factory=configured_clock)
+    real_clock: Clock = field(default_factory=WallClock)
+    policies: PolicyReader = POLICIES
+    audit: AuditLog = AUDIT
+    requires_policy: bool = False
+    audience: str = DEFAULT_AUDIENCE
+    trust: Trust | None = None
+    single_use: bool = False
+    any_host: bool = False
     now: Callable[[], float] = time.monotonic
     requests_per_second: float = 500.0
     burst: int = 1000

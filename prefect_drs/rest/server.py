@@ -1,8 +1,8 @@
 """Serve the REST face: bind the socket, answer requests, and end gracefully.
 
-In: an address. Out: nothing; returns when the server was told to end (SIGINT, SIGTERM). Until requests carry identities
-and there is a policy of who may do what, the server binds to this machine's loopback only: whoever reaches it acts as
-the user who started it.
+In: an address. Out: nothing; returns when the server was told to end (SIGINT, SIGTERM). Without an access policy the
+server binds to this machine's loopback only: whoever reaches it acts as the user who started it. With one it binds
+elsewhere too, with TLS, or behind a proxy that ends TLS: a token is worth as much as a password while it counts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import ipaddress
 import logging
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 import uvicorn
 from fastapi import FastAPI
@@ -58,15 +62,66 @@ class RestServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on this machine's loopback; port 0 takes a free one.
+class Exposure(NamedTuple):
+    """How a server on an address that others reach is protected.
+
+    Args:
+        tls_cert: the file of the certificate chain, in PEM.
+        tls_key: the file of its key.
+        behind_proxy: a proxy in front ends TLS.
+    """
+
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can read tokens."""
+        return self.behind_proxy or self.tls_cert is not None
+
+    def check(self) -> None:
+        """Check that the files go together.
+
+        Raises:
+            UsageError: one is missing or cannot be used.
+        """
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise UsageError("--tls-cert and --tls-key go together: give both")
+        if self.tls_cert is None or self.tls_key is None:
+            return
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.tls_cert, self.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"--tls-cert and --tls-key cannot be used: {error}") from None
+
+
+def is_local(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    address = _address(host)
+    return address is not None and str(address) in {"127.0.0.1", "::1"}
+
+
+def bind(host: str, port: int, *, anywhere: bool = False) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Args:
+        host: the address.
+        port: the port.
+        anywhere: whether the address may be one that others reach.
 
     Raises:
-        UsageError: the address is not of the loopback, the port is no port, or it is taken.
+        UsageError: the address is none, or not of the loopback where it must be; the port is no port, or it is taken.
     """
     if not 0 <= port <= HIGHEST_PORT:
         raise UsageError(f"invalid --port {port}: use 0 to {HIGHEST_PORT}")
-    address = _loopback(host)
+    address = _address(host)
+    if address is None or not (anywhere or is_local(host)):
+        raise UsageError(
+            f"--host {host} is refused: without an access policy, whoever reaches the server acts as you, so it binds "
+            "to 127.0.0.1, localhost or ::1 only; reach it from elsewhere through an SSH tunnel "
+            "(ssh -L 8080:127.0.0.1:8080), or set an access policy (prefect-drs op set_access_policy)"
+        )
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -79,21 +134,49 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        address = ipaddress.ip_address({"localhost": "127.0.0.1"}.get(host, host.strip("[]")))
+        return ipaddress.ip_address({"localhost": "127.0.0.1"}.get(host, host.strip("[]")))
     except ValueError:
-        address = None
-    if address is None or not address.is_loopback or str(address) not in {"127.0.0.1", "::1"}:
+        return None
+
+
+def protected(host: str, options: RestOptions, exposure: Exposure, say: Callable[[str], None]) -> RestOptions:
+    """The options for an address, after the check of what protects it; says who may call.
+
+    Args:
+        host: the address.
+        options: as the user wants them.
+        exposure: TLS, or a proxy.
+        say: called with a line for people.
+
+    Raises:
+        UsageError: others reach the address, and there is no access policy, or tokens could be read on the way.
+        PrefectUnreachableError: the access policy cannot be read.
+    """
+    policy = options.policies.current()
+    if policy is None:
+        if not is_local(host):
+            bind(host, 0)  # refuses it
+        say("no access policy: every caller of this machine acts as you (docs/access.md)")
+        return options
+    say(f"version {policy.version} of the access policy is in force: each request needs a token (prefect-drs token)")
+    if not is_local(host) and not exposure.is_private:
         raise UsageError(
-            f"--host {host} is refused: without an access policy, whoever reaches the server acts as you, so it binds "
-            "to 127.0.0.1, localhost or ::1 only; reach it from elsewhere through an SSH tunnel "
-            "(ssh -L 8080:127.0.0.1:8080)"
+            f"--host {host}: tokens could be read on the way: give --tls-cert and --tls-key, or --behind-proxy where a "
+            "proxy in front ends TLS"
         )
-    return address
+    # What was in force when the server began is never taken for absent: all versions may have been deleted.
+    return replace(options, requires_policy=True, any_host=not is_local(host))
 
 
-def serve(host: str, port: int, say: Callable[[str], None], options: RestOptions | None = None) -> None:
+def serve(
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    options: RestOptions | None = None,
+    exposure: Exposure = Exposure(),  # noqa: B008 - a frozen value
+) -> None:
     """Serve until SIGINT or SIGTERM; requests that are being answered then are finished first.
 
     Args:
@@ -101,11 +184,14 @@ def serve(host: str, port: int, say: Callable[[str], None], options: RestOptions
         port: the port; 0 takes a free one.
         say: called with a line for people once requests are accepted, and when the server ends.
         options: limits, clock and caller.
+        exposure: TLS, or a proxy in front.
 
     Raises:
-        UsageError: see `bind`.
+        UsageError: see `bind` and `protected`.
+        PrefectUnreachableError: the access policy cannot be read.
     """
-    listener = bind(host, port)
+    options = protected(host, options or RestOptions(), exposure, say)
+    listener = bind(host, port, anywhere=options.any_host)
     with contextlib.closing(listener):
         app = build_app(options)
         _log_to_stderr()
@@ -119,9 +205,12 @@ def serve(host: str, port: int, say: Callable[[str], None], options: RestOptions
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_certfile=exposure.tls_cert,
+            ssl_keyfile=exposure.tls_key,
         )
+        scheme = "http" if exposure.tls_cert is None else "https"
         shown = f"[{host.strip('[]')}]" if ":" in host else host
-        say(f"serving http://{shown}:{listener.getsockname()[1]} (OpenAPI: /openapi.json); Ctrl-C ends it")
+        say(f"serving {scheme}://{shown}:{listener.getsockname()[1]} (OpenAPI: /openapi.json); Ctrl-C ends it")
         RestServer(config, app).run(sockets=[listener])
     say("the server has ended")
 

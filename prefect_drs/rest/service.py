@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.types import Scope
 
+from prefect_drs.core.escaping import one_line
+from prefect_drs.identity import Identity, NotProvenError
 from prefect_drs.operations import Context, Operation, find_operation
 from prefect_drs.operations.registry import read_index
+from prefect_drs.orchestration.storage.audit_log import AuditOutcome, AuditRecord
+from prefect_drs.rest.authentication import Authentication
 from prefect_drs.rest.errors import NotReadyError
 from prefect_drs.rest.idempotency import Answers
 from prefect_drs.rest.limits import RateLimit
@@ -28,7 +34,32 @@ from prefect_drs.rest.routes import ROUTES, Route
 SHORT_READS = 4
 """Threads for health and for streams of events."""
 
+DENIALS_AT_ONCE = 60
+"""Requests without a valid token of one address that are recorded at once, and one a second after that."""
+TOKENS_PER_SECOND, TOKENS_AT_ONCE = 10.0, 100
+"""Tokens of one address that are verified for the first time."""
+
 _Value = TypeVar("_Value")
+
+
+class Sender(NamedTuple):
+    """Who sent a request.
+
+    Args:
+        name: the name of the identity; without an access policy, of this machine's user.
+        identity: the identity, proven; None without an access policy.
+        peer: the address it came from.
+    """
+
+    name: str
+    identity: Identity | None = None
+    peer: str = ""
+
+
+def sender_of(request: Request) -> Sender:
+    """The sender that the guard found."""
+    sender: Sender = request.state.sender
+    return sender
 
 
 class ServedRoute(NamedTuple):
@@ -47,6 +78,7 @@ class ServedRoute(NamedTuple):
     parameters: tuple[Parameter, ...]
 
 
+@cache
 def served_routes() -> tuple[ServedRoute, ...]:
     """The routes whose operation is registered; imports their modules."""
     known = {operation.name for operation in read_index()}
@@ -70,16 +102,45 @@ class Service:
         self.options = options
         self.routes = served_routes()
         self.metrics = Metrics()
+        self.authentication = Authentication(options)
         self.answers = Answers(options.answers_kept)
         self.rate = RateLimit(options.requests_per_second, options.burst, options.now)
+        self.denials = RateLimit(1.0, DENIALS_AT_ONCE, options.now)
+        self.unverified = RateLimit(TOKENS_PER_SECOND, TOKENS_AT_ONCE, options.now)
         self.stopping = asyncio.Event()
         self.streams = 0
         self._threads = anyio.CapacityLimiter(options.threads)
         self._short_reads = anyio.CapacityLimiter(SHORT_READS)
 
-    def context(self) -> Context:
-        """The context of one operation."""
-        return Context(caller=self.options.caller, clock=self.options.clock, files=False, foreground=False)
+    def context(self, sender: Sender) -> Context:
+        """The context of one operation of a sender."""
+        options = self.options
+        return Context(
+            caller=sender.name,
+            clock=options.clock,
+            files=False,
+            foreground=False,
+            identity=sender.identity,
+            policies=options.policies,
+            requires_policy=options.requires_policy,
+            real_clock=options.real_clock,
+            audit=options.audit,
+            origin=sender.peer,
+        )
+
+    def record_denial(self, sender: Sender, scope: Scope, error: NotProvenError) -> None:
+        """Record a request that proved no identity."""
+        self.options.audit.record(
+            AuditRecord(
+                at=self.options.real_clock.now(),
+                who="",
+                operation=one_line(f"{scope['method']} {scope['path']}", 256),
+                outcome=AuditOutcome.DENIED,
+                error=error.code,
+                reason=error.reason.value,
+                origin=sender.peer,
+            )
+        )
 
     async def in_thread(self, function: Callable[..., _Value], *arguments: Any, **named: Any) -> _Value:
         """Run a sync function in one of the threads.

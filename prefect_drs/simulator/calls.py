@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 from moto.iam.models import get_account_id_from
 
 from prefect_drs.simulator.runtime import LOCK, Call, Runtime
+from prefect_drs.simulator.services.signatures import query_credential
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -53,7 +54,7 @@ class CallObserver:
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
         before = getattr(self._reported, "count", 0)
-        signed = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        signed = _SCOPE.search(_signature_of(environ))
         with LOCK if signed is None or signed[3] in _ONE_AT_A_TIME else contextlib.nullcontext():
             chunks = self._application(environ, recording)
             try:
@@ -68,7 +69,7 @@ class CallObserver:
     def _report(
         self, environ: WSGIEnvironment, body: bytes, status: str, headers: list[tuple[str, str]], answer: list[bytes]
     ) -> None:
-        signed = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        signed = _SCOPE.search(_signature_of(environ))
         if signed is None:
             return  # health checks, browsers: no AWS call
         access_key, region, service = signed.groups()
@@ -85,6 +86,11 @@ class CallObserver:
                 code=_error_code(int(status[:3]), dict(headers), b"".join(answer)),
             )
         )
+
+
+def _signature_of(environ: WSGIEnvironment) -> str:
+    """The Authorization header, or the like of it of a presigned request."""
+    return environ.get("HTTP_AUTHORIZATION") or f"Credential={query_credential(environ.get('QUERY_STRING', ''))}"
 
 
 def _read(environ: WSGIEnvironment, body: bytes) -> tuple[str, dict[str, Any]]:

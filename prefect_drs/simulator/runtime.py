@@ -21,6 +21,8 @@ from .throttling import Throttle
 
 LOCK = threading.RLock()
 """Guards all state of the simulator in this process: moto's server answers from threads."""
+WELL_KNOWN_KEYS = {"AKIASANDBOX000000000": "sandbox", "testing": "testing"}
+"""The keys of `prefect-drs sandbox env`, and those that moto's documentation uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Runtime(Environment):
         checks_assume_role: whether AssumeRole checks the role, its trust policy and its ExternalId, and whether the
             role's policies apply to calls of its sessions.
         needs_initialization: whether DRS returns UninitializedAccountException before InitializeService.
+        secrets: secrets by access key, of keys that IAM of the sandbox did not issue; GetCallerIdentity checks
+            signatures with them.
     """
 
     clock: SimulatorClock = field(default_factory=SpeedClock)
@@ -59,6 +63,7 @@ class Runtime(Environment):
     sessions: AssumedSessions = field(default_factory=AssumedSessions)
     checks_assume_role: bool = True
     needs_initialization: bool = True
+    secrets: dict[str, str] = field(default_factory=lambda: dict(WELL_KNOWN_KEYS))
     observers: list[Callable[[Call], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

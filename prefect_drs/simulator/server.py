@@ -40,6 +40,7 @@ from prefect_drs.simulator.http_server import SandboxHTTPServer
 from prefect_drs.simulator.registration import images_loaded, install
 from prefect_drs.simulator.request_log import RequestLog
 from prefect_drs.simulator.runtime import Runtime, use
+from prefect_drs.simulator.services.signatures import query_credential
 from prefect_drs.simulator.state import load_state, save_state
 from prefect_drs.simulator.throttling import Throttle
 
@@ -65,6 +66,14 @@ class ServicesApplication(DomainDispatcherApplication):
         if host not in self._owners:
             self._owners[host] = super().get_backend_for_host(host)
         return self._owners[host]
+
+    def infer_service_region_host(self, environ: dict[str, Any], path: str) -> str | None:
+        """As moto's, which takes no presigned request for one of STS."""
+        scope = query_credential(environ.get("QUERY_STRING", "")).split("/")
+        if len(scope) == 5 and scope[3] == "sts" and not environ.get("HTTP_AUTHORIZATION"):
+            return f"sts.{scope[2]}.amazonaws.com"
+        inferred: str | None = super().infer_service_region_host(environ, path)
+        return inferred
 
 
 class SandboxServer:

@@ -19,6 +19,9 @@ from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.block_journal import BlockStorage, FileSystemBlock
 from prefect_drs.recovery.journal import Archive, FolderStorage, Journal, StoredJournal, one_line
 
+AUDIT_FOLDER = "audit"
+"""The folder beside the journals that holds the audit log; it is no journal."""
+
 
 def journal_storage() -> Archive:
     """The storage that the settings name.

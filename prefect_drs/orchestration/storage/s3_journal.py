@@ -14,6 +14,7 @@ from botocore.parsers import ResponseParserError
 from prefect_aws import S3Bucket
 
 from prefect_drs.aws.errors import aws_error, is_ambiguous
+from prefect_drs.orchestration.storage.journal_storage import AUDIT_FOLDER
 from prefect_drs.recovery.journal import JournalUnavailableError
 
 KEY_EXISTS = frozenset({"PreconditionFailed", "412"})
@@ -126,7 +127,8 @@ class S3Storage:
         prefix = self._key("").rstrip("/")
         prefix = f"{prefix}/" if prefix else ""
         folders = self._listed("CommonPrefixes", "Prefix", prefix, Delimiter="/")
-        return tuple(sorted((folder[len(prefix) :].rstrip("/") for folder in folders), reverse=True)[:limit])
+        names = {folder[len(prefix) :].rstrip("/") for folder in folders} - {AUDIT_FOLDER}
+        return tuple(sorted(names, reverse=True)[:limit])
 
     def delete(self, folder: str) -> int:
         """Delete the objects of a folder, the first entry last.

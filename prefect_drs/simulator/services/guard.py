@@ -34,7 +34,7 @@ from ..drs.exceptions import AccessDeniedException, ExpiredTokenException, Unrec
 from ..drs.models import drs_backends
 from ..runtime import LOCK, current
 from ..sessions import Session
-from . import assume_role, connection
+from . import assume_role, connection, signatures
 from .launch_templates import SandboxEC2Response
 from .ops_items import SandboxSSMResponse
 from .permissions import SandboxIAMResponse
@@ -113,7 +113,7 @@ def guarded(handler: Handler, service: str) -> Handler:
             code, status = _DENIED.get(service, ("AccessDenied", 403))
             message = f"You are not authorized to perform this operation. {error.message}"
             return _refusal(service, status, code, message if service == "ec2" else error.message)
-        except assume_role.AssumeRoleDeniedError as denied:
+        except (assume_role.AssumeRoleDeniedError, signatures.SignatureRefusedError) as denied:
             return _refusal(service, denied.status, denied.code, str(denied))
         except connection.NoAnswerError as silence:
             return connection.drop(request, silence)
@@ -138,7 +138,9 @@ def _carry_out(
 
 
 def _who(request: Request) -> tuple[str, str]:
-    found = _SCOPE.search(request.headers.get("Authorization", ""))
+    found = _SCOPE.search(request.headers.get("Authorization", "")) or _SCOPE.match(
+        f"Credential={signatures.query_credential(request.query_string.decode())}"  # a presigned request
+    )
     return (found.group(1), found.group(2)) if found else ("", "us-east-1")
 
 
@@ -165,7 +167,23 @@ def _refusal(service: str, status: int, code: str, message: str) -> TYPE_RESPONS
 
 
 class SandboxTokenResponse(TokenResponse):
-    """STS with AWS's checks of AssumeRole; records the sessions."""
+    """STS with AWS's checks of AssumeRole and of GetCallerIdentity's signature; records the sessions."""
+
+    def get_access_key(self) -> str:
+        """The key that signed the request, in its query too."""
+        credential = "".join(self.querystring.get("X-Amz-Credential", []))
+        return credential.partition("/")[0] or str(super().get_access_key())
+
+    def get_caller_identity(self) -> ActionResult:
+        """GetCallerIdentity.
+
+        Raises:
+            SignatureRefusedError: the signature is not that of the key.
+        """
+        if current().checks_assume_role:
+            with LOCK:
+                signatures.check_signature(self.normalized_request)
+        return super().get_caller_identity()
 
     def assume_role(self) -> ActionResult:
         """AssumeRole."""
