@@ -22,7 +22,7 @@ from fastapi import FastAPI
 
 from prefect_drs.core.errors import UsageError
 from prefect_drs.rest.app import build_app
-from prefect_drs.rest.guard import request_id
+from prefect_drs.rest.log import request_id
 from prefect_drs.rest.options import RestOptions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,6 +30,8 @@ GRACE_SECONDS = 30
 KEEP_ALIVE_SECONDS = 20
 CONNECTIONS = 1000
 HIGHEST_PORT = 65535
+SWITCH_SECONDS = 0.0005
+"""How long the event loop waits for a thread that computes, each time it comes back from a socket; Python: 5 ms."""
 
 
 class RestServer(uvicorn.Server):
@@ -122,6 +124,7 @@ def serve(host: str, port: int, say: Callable[[str], None], options: RestOptions
         )
         shown = f"[{host.strip('[]')}]" if ":" in host else host
         say(f"serving http://{shown}:{listener.getsockname()[1]} (OpenAPI: /openapi.json); Ctrl-C ends it")
+        sys.setswitchinterval(SWITCH_SECONDS)
         RestServer(config, app).run(sockets=[listener])
     say("the server has ended")
 

@@ -1,32 +1,28 @@
-"""What one process of the REST face holds: its routes, its threads, its limits, its kept answers and metrics.
+"""What one process of the REST face holds: its routes, its threads, its limits, its requests and metrics.
 
-In: options. Out: a `Service`, which the app and its endpoints share. Operations are sync functions: they run in a
-bounded number of threads, each with a `Context` of its own.
+In: options. Out: a `Service`, which the app and its endpoints share. Operations are sync functions: they run in
+threads, each with a `Context` of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-import anyio
-import anyio.to_thread
 from pydantic import BaseModel
 
 from prefect_drs.operations import Context, Operation, find_operation
 from prefect_drs.operations.registry import read_index
-from prefect_drs.rest.errors import NotReadyError
-from prefect_drs.rest.idempotency import Answers
+from prefect_drs.rest.fresh import FreshAnswers
+from prefect_drs.rest.idempotency import Requests
 from prefect_drs.rest.limits import RateLimit
+from prefect_drs.rest.log import LOGGER
 from prefect_drs.rest.metrics import Metrics
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.rest.parameters import Parameter, parameters_of
 from prefect_drs.rest.routes import ROUTES, Route
-
-SHORT_READS = 4
-"""Threads for health and for streams of events."""
+from prefect_drs.rest.threads import Threads
 
 _Value = TypeVar("_Value")
 
@@ -70,27 +66,31 @@ class Service:
         self.options = options
         self.routes = served_routes()
         self.metrics = Metrics()
-        self.answers = Answers(options.answers_kept)
+        self.threads = Threads(options)
+        self.requests = Requests(options, self.threads)
+        self.fresh = FreshAnswers(options.now)
         self.rate = RateLimit(options.requests_per_second, options.burst, options.now)
         self.stopping = asyncio.Event()
         self.streams = 0
-        self._threads = anyio.CapacityLimiter(options.threads)
-        self._short_reads = anyio.CapacityLimiter(SHORT_READS)
 
     def context(self) -> Context:
         """The context of one operation."""
         return Context(caller=self.options.caller, clock=self.options.clock, files=False, foreground=False)
 
+    async def end(self) -> None:
+        """Wait a little for requests that are carried out beside; those that last longer end with the process."""
+        if left := await self.requests.settle(self.options.settle_seconds):
+            LOGGER.warning("%s request(s) are left that take longer; they can be sent again", left)
+        self.threads.close()
+
     async def in_thread(self, function: Callable[..., _Value], *arguments: Any, **named: Any) -> _Value:
-        """Run a sync function in one of the threads.
+        """Run an operation that reads in one of the threads.
 
         Raises:
             NotReadyError: too many wait for a thread already.
         """
-        if self._threads.statistics().tasks_waiting >= self.options.waiting:
-            raise NotReadyError("the server has too many requests to work on; send this one again in a second")
-        return await anyio.to_thread.run_sync(partial(function, *arguments, **named), limiter=self._threads)
+        return await self.threads.run(function, *arguments, **named)
 
     async def read(self, function: Callable[..., _Value], *arguments: Any) -> _Value:
         """Run a short read in a thread; it does not wait for operations."""
-        return await anyio.to_thread.run_sync(partial(function, *arguments), limiter=self._short_reads)
+        return await self.threads.read(function, *arguments)
