@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from prefect.blocks.core import Block
@@ -25,9 +26,9 @@ from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.estate.blocks import EstateState, StoredProtectionGroup, StoredRecoveryPlan
 from prefect_drs.estate.errors import EstateRefusedError
 from prefect_drs.estate.model import DocumentKind, Estate, EstateEdit, Stored
-from prefect_drs.orchestration.accounts import DOCUMENTS_A_PAGE
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import hold
+from prefect_drs.orchestration.paging import PAGE, entries
 
 STATE = "state"
 LOCK = "prefect-drs-estate"
@@ -243,15 +244,11 @@ def _save(client: SyncPrefectClient, kind: type[Block], name: str, data: dict[st
 
 def _documents(client: SyncPrefectClient, kind: type[Block]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The names and contents of the saved blocks of a type; none if the type was never registered."""
-    slug, read = kind.get_block_type_slug(), 0
-    while True:
-        try:
-            page = client.read_block_documents_by_type(slug, offset=read, limit=DOCUMENTS_A_PAGE, include_secrets=False)
-        except PrefectHTTPStatusError as error:
-            if error.response.status_code == NOT_FOUND:
-                return
+    read = partial(client.read_block_documents_by_type, kind.get_block_type_slug(), limit=PAGE, include_secrets=False)
+    try:
+        for document in entries(lambda offset: read(offset=offset)):
+            if document.name:
+                yield document.name, document.data
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != NOT_FOUND:
             raise
-        yield from ((document.name, document.data) for document in page if document.name)
-        read += len(page)
-        if len(page) < DOCUMENTS_A_PAGE:
-            return

@@ -7,9 +7,10 @@ caller says that they stay.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from uuid import UUID
 
 from pydantic import AliasChoices, AwareDatetime, Field, model_validator
 
@@ -31,6 +32,8 @@ from prefect_drs.report.model import RecoveryReport
 
 AT_MOST = 100
 """Executions that one call deletes."""
+LOOKED_AT = 500
+"""Executions that one call looks at: each costs some requests."""
 
 
 class ExecutionActiveError(PrefectDrsError):
@@ -45,8 +48,9 @@ class DeleteExecutions(FrozenModel):
 
     Args:
         execution_ids: ids, or unique beginnings of them. Also accepted as `executionIds` or `ids`.
-        all_finished: all that have ended, at most 100 a call. Those with standing instances are left, unless
-            `leave_instances`.
+        all_finished: all that have ended, in batches: a call deletes at most 100 and looks at 500. Those with standing
+            instances are left, unless `leave_instances`.
+        next_token: of the former batch's answer: the batch goes on after it.
         finished_before: of these, only those that ended before this time.
         leave_instances: delete executions too whose recovery instances were not terminated; the instances stay.
     """
@@ -56,6 +60,7 @@ class DeleteExecutions(FrozenModel):
     ] = ()
     all_finished: bool = False
     finished_before: AwareDatetime | None = None
+    next_token: Annotated[str | None, Field(min_length=1)] = None
     leave_instances: bool = False
 
     @model_validator(mode="after")
@@ -64,6 +69,10 @@ class DeleteExecutions(FrozenModel):
             raise ValueError("give either executionIds or allFinished")
         if self.finished_before is not None and not self.all_finished:
             raise ValueError("finishedBefore is for allFinished")
+        if self.next_token is not None:
+            if not self.all_finished:
+                raise ValueError("nextToken is for allFinished")
+            Position.of(self.next_token)
         return self
 
 
@@ -75,12 +84,16 @@ class KeptExecution(FrozenModel):
 
 
 class DeletedExecutions(FrozenModel):
-    """What was deleted, and what was kept although it has ended. `more`: call again for the rest."""
+    """What was deleted, and what was kept although it has ended.
+
+    `more`: call again for the rest, with `next_token` to go on after those that were kept.
+    """
 
     deleted: tuple[DeletedExecution, ...]
     kept: tuple[KeptExecution, ...]
     deleted_count: int
     more: bool
+    next_token: str | None = None
 
 
 @operation(kind=OperationKind.EXECUTION, permission="terminate_instances")
@@ -100,27 +113,75 @@ def delete_executions(context: Context, request: DeleteExecutions) -> DeletedExe
         named = tuple(dict.fromkeys(named_execution(name) for name in request.execution_ids))
         for execution_id in named:
             _require_deletable(execution_id, leave_instances=request.leave_instances)
-        return _answer([delete_execution(execution_id) for execution_id in named], [], more=False)
-    before = request.finished_before
-    ended = (
-        summary.execution_id
-        for summary in status.all_executions()
-        if summary.ended_at is not None and (before is None or summary.ended_at < before)
-    )
-    found = list(islice(ended, AT_MOST + 1))
-    kept, chosen = [], []
-    for execution_id in found[:AT_MOST]:
+        return _answer([delete_execution(execution_id) for execution_id in named], [], None)
+    kept: list[KeptExecution] = []
+    chosen: list[str] = []  # nothing is deleted before all are chosen: a deletion would shift the list
+    last: Position | None = None
+    for position in _ended(request):
+        if len(chosen) == AT_MOST or len(chosen) + len(kept) == LOOKED_AT:
+            break
+        last = position
         try:
-            _require_deletable(execution_id, leave_instances=request.leave_instances)
+            _require_deletable(position.execution_id, leave_instances=request.leave_instances)
         except (ExecutionStateError, ExecutionActiveError) as refused:
-            kept.append(KeptExecution(execution_id=execution_id, reason=refused.message))
+            kept.append(KeptExecution(execution_id=position.execution_id, reason=refused.message))
         else:
-            chosen.append(execution_id)
-    return _answer([delete_execution(execution_id) for execution_id in chosen], kept, more=len(found) > AT_MOST)
+            chosen.append(position.execution_id)
+    else:
+        last = None  # there are no others
+    return _answer([delete_execution(execution_id) for execution_id in chosen], kept, last)
 
 
-def _answer(deleted: list[DeletedExecution], kept: list[KeptExecution], *, more: bool) -> DeletedExecutions:
-    return DeletedExecutions(deleted=tuple(deleted), kept=tuple(kept), deleted_count=len(deleted), more=more)
+class Position(NamedTuple):
+    """A place in the list of executions, the newest first."""
+
+    started_at: datetime
+    execution_id: str
+
+    @classmethod
+    def of(cls, token: str) -> Position:
+        """The place of a token.
+
+        Raises:
+            ValueError: it is no token.
+        """
+        at, _, execution_id = token.partition("/")
+        try:
+            place = cls(datetime.fromisoformat(at), str(UUID(execution_id)))
+        except ValueError:
+            place = None
+        if place is None or place.started_at.tzinfo is None:
+            raise ValueError("nextToken is not a token that this operation gave out")
+        return place
+
+    @property
+    def token(self) -> str:
+        """The place, as a caller gives it back."""
+        return f"{self.started_at.isoformat()}/{self.execution_id}"
+
+
+def _ended(request: DeleteExecutions) -> Iterator[Position]:
+    """The executions that have ended and may be of this batch."""
+    before = request.finished_before
+    after = None if request.next_token is None else Position.of(request.next_token)
+    for summary in status.all_executions():
+        place = Position(summary.started_at, summary.execution_id)
+        # of those that started in the same moment, some may be looked at twice; none is left out
+        if after is not None and (place == after or place.started_at > after.started_at):
+            continue
+        if summary.ended_at is not None and (before is None or summary.ended_at < before):
+            yield place
+
+
+def _answer(deleted: list[DeletedExecution], kept: list[KeptExecution], last: Position | None) -> DeletedExecutions:
+    """The answer of a batch; `last` is where it ended, if there may be others after it."""
+    return DeletedExecutions(
+        deleted=tuple(deleted),
+        kept=tuple(kept),
+        deleted_count=len(deleted),
+        more=last is not None,
+        next_token=None if last is None else last.token,
+    )
 
 
 def _require_deletable(execution_id: str, *, leave_instances: bool) -> None:

@@ -22,8 +22,9 @@ from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.run_options import OptionalMode
 from prefect_drs.operations.start import require_foreground
 from prefect_drs.operations.status import LATEST
-from prefect_drs.orchestration.client import require_configured
+from prefect_drs.orchestration.client import require_configured, shared_client
 from prefect_drs.orchestration.executions.names import named_execution
+from prefect_drs.orchestration.executions.reports import unknown_execution
 from prefect_drs.orchestration.flow.deployed import StartedRun, find_started
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
@@ -195,10 +196,12 @@ def get_execution(context: Context, request: ExecutionReference) -> ExecutionAns
         UnknownExecutionError: this Prefect API knows no such execution.
     """
     execution_id = execution_named(request.execution_id)
-    if (started := status.not_started(execution_id)) is not None:
-        return _without_report(started)
-    situation = status.execution_situation(execution_id)
-    run = find_started(execution_id)
+    with shared_client():
+        situation, run = status.find_situation(execution_id), find_started(execution_id)
+    if situation is None:
+        if run is None:
+            raise unknown_execution(execution_id)
+        return _without_report(run)
     return ExecutionAnswer(
         **_values(situation.report),
         initiated_by=(run.initiated_by if run else "") or None,

@@ -27,7 +27,7 @@ from prefect_drs.orchestration.executions.reports import (
     summary_pages,
     unknown_execution,
 )
-from prefect_drs.orchestration.flow.deployed import StartedRun, find_started, list_started
+from prefect_drs.orchestration.flow.deployed import StartedRun, started_pages
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
@@ -44,10 +44,18 @@ def execution_situation(execution_id: str) -> Situation:
     Raises:
         UsageError: this Prefect API knows no such execution, or it has not started.
     """
+    found = find_situation(execution_id)
+    if found is None:
+        raise unknown_execution(execution_id)
+    return found
+
+
+def find_situation(execution_id: str) -> Situation | None:
+    """The current situation of an execution (see `execution_situation`); None where it has published no report."""
     with shared_client():
         report, seen_at = find_published(execution_id)
         if report is None:
-            raise unknown_execution(execution_id)
+            return None
         if report.ended_at is None and not (alive := is_held(execution_id)):
             report = finalize_cancelled(execution_id) or report
         if report.ended_at is not None:
@@ -70,22 +78,26 @@ def execution_situation(execution_id: str) -> Situation:
     )
 
 
-def not_started(execution_id: str) -> StartedRun | None:
-    """An execution that has published no report, as its flow run tells of it; None where there is no such flow run."""
-    return None if find_report(execution_id) is not None else find_started(execution_id)
-
-
 def all_executions() -> Iterator[ExecutionSummary]:
     """The current summaries of all executions, the newest first; a page is read when it is needed.
 
     Executions that a deployment started and that have published no report are PENDING, or FAILED or CANCELLED where
     they ended before they launched anything.
     """
-    with shared_client():
-        started = list_started()
-        reported = published_among([run.execution_id for run in started])
-    waiting = (summary_of_started(run) for run in started if run.execution_id not in reported)
-    return heapq.merge(waiting, _published(), key=lambda summary: summary.started_at, reverse=True)
+    return heapq.merge(_unpublished(), _published(), key=lambda summary: summary.started_at, reverse=True)
+
+
+def _unpublished() -> Iterator[ExecutionSummary]:
+    """The executions of deployments that have published no report."""
+    seen: set[str] = set()  # a run that is created meanwhile shifts the others
+    started = started_pages()
+    while True:
+        with shared_client():
+            if (page := next(started, None)) is None:
+                return
+            reported = published_among([run.execution_id for run in page])
+        yield from (summary_of_started(run) for run in page if run.execution_id not in reported | seen)
+        seen |= {run.execution_id for run in page}
 
 
 def _published() -> Iterator[ExecutionSummary]:

@@ -7,16 +7,17 @@ only where a block is saved: prefect_aws takes a second of CPU to import, and ev
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
 from prefect_drs.aws.sessions import AccountAccess, Sessions
 from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.paging import PAGE, entries
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 
 TARGET_ACCOUNT_SLUG = "drs-target-account"
-DOCUMENTS_A_PAGE = 200  # the limit of the Prefect API
 ACCOUNT_ID = r"^\d{12}$"
 
 
@@ -64,11 +65,6 @@ def saved_account_names() -> list[str]:
 
 
 def _names(client: SyncPrefectClient) -> list[str]:
-    names: list[str] = []
-    while True:
-        page = client.read_block_documents_by_type(
-            TARGET_ACCOUNT_SLUG, offset=len(names), limit=DOCUMENTS_A_PAGE, include_secrets=False
-        )
-        names.extend(document.name for document in page if document.name)
-        if len(page) < DOCUMENTS_A_PAGE:
-            return names
+    read = partial(client.read_block_documents_by_type, TARGET_ACCOUNT_SLUG, limit=PAGE, include_secrets=False)
+    documents = entries(lambda offset: read(offset=offset))
+    return [document.name for document in documents if document.name]

@@ -7,6 +7,7 @@ before they begin with anything; everything in the package asks through `prefect
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -24,6 +25,8 @@ from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.temporary_server import start_temporary_server
 
 _shared: ContextVar[SyncPrefectClient | None] = ContextVar("shared Prefect client", default=None)
+_lasting: dict[tuple[str, str], SyncPrefectClient] = {}  # by address and key; httpx's clients may be used by any thread
+_lasting_lock = threading.Lock()
 NOT_CONFIGURED = (
     "no Prefect API is configured: set PREFECT_API_URL to that of the executions (`prefect server start` serves those "
     "of this machine: export PREFECT_API_URL=http://127.0.0.1:4200/api)"
@@ -67,6 +70,29 @@ def shared_client() -> Iterator[None]:
             yield
         finally:
             _shared.reset(token)
+
+
+@contextmanager
+def lasting_client() -> Iterator[None]:
+    """Share one client between all `prefect_client` calls in the block, with all other such blocks of this process.
+
+    For a process that answers many requests in many threads: a client of its own costs each of them more than what it
+    asks. Without a configured API, the block has no client.
+    """
+    settings = get_current_settings()
+    if not (url := settings.api.url):
+        yield
+        return
+    key = settings.api.key.get_secret_value() if settings.api.key else ""
+    with _lasting_lock:
+        client = _lasting.get((url, key))
+        if client is None:
+            client = _lasting[url, key] = _new_client().__enter__()
+    token = _shared.set(client)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ its answer or error into a response. Whatever goes wrong, the body is `{"error":
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -21,9 +23,11 @@ from prefect_drs.rest import openapi
 from prefect_drs.rest.endpoints import Endpoint, endpoint_of
 from prefect_drs.rest.errors import MethodNotAllowedError, PathNotFoundError
 from prefect_drs.rest.events import events_endpoint
-from prefect_drs.rest.guard import LOGGER, Guard, error_response, request_id
+from prefect_drs.rest.guard import Guard, error_response
 from prefect_drs.rest.health import health_endpoints
+from prefect_drs.rest.log import LOGGER, request_id
 from prefect_drs.rest.options import RestOptions
+from prefect_drs.rest.requests import request_endpoint
 from prefect_drs.rest.service import Service, served_routes
 
 
@@ -34,7 +38,20 @@ def build_app(options: RestOptions | None = None) -> FastAPI:
         options: limits, clock and caller; by default those of this machine.
     """
     service = Service(options or RestOptions())
-    app = FastAPI(title="prefect-drs", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.end()
+
+    app = FastAPI(
+        title="prefect-drs",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
     app.state.service = service
     document = _described()
 
@@ -45,6 +62,7 @@ def build_app(options: RestOptions | None = None) -> FastAPI:
     for path, endpoint in health_endpoints(service):
         _add(app, "GET", path, endpoint)
     _add(app, "GET", openapi.EVENTS_PATH, events_endpoint(service))
+    _add(app, "GET", openapi.REQUEST_PATH, request_endpoint(service))
     for served in service.routes:
         _add(app, served.route.method, served.route.path, endpoint_of(served, service))
     app.add_exception_handler(HTTPException, _http_error)

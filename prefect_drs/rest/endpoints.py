@@ -11,15 +11,17 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from prefect_drs.operations import OperationKind, invoke
 from prefect_drs.operations.access import require_permission
 from prefect_drs.operations.invocation import invalid_request
 from prefect_drs.rest import paging
-from prefect_drs.rest.idempotency import HEADER, fingerprint
-from prefect_drs.rest.parameters import from_query, merged, read_json
+from prefect_drs.rest.fresh import conditional
+from prefect_drs.rest.idempotency import HEADER, Call, fingerprint
+from prefect_drs.rest.parameters import JSON_TYPE, from_query, merged, read_json
 from prefect_drs.rest.routes import Route
 from prefect_drs.rest.service import ServedRoute, Service, sender_of
 from prefect_drs.rest.versions import etag_of, with_version
@@ -44,15 +46,28 @@ def endpoint_of(served: ServedRoute, service: Service) -> Endpoint:
         if sender.identity is not None:  # before the request is read: who may not learns nothing of its faults
             await service.in_thread(require_permission, service.context(sender), served.operation)
         values = await _values(served, service, request)
-        key = request.headers.get(HEADER) if takes_key(served) else None
-        if key is None:
+        if route.fresh and service.shares_answers:
+            read = (sender.rights, request.url.path, request.url.query)
+            found = await service.fresh.answer(read, lambda: _invoke(served, service, request, values))
+            return conditional(request, found)
+        if not route.writes:
             return await _invoke(served, service, request, values)
-        mark = fingerprint(route.method, request.url.path, values)
-        if KEY_FIELD in served.route.without:
+        key = request.headers.get(HEADER) if takes_key(served) else None
+        call = Call(sender.name, route.operation, fingerprint(route.method, request.url.path, values), key)
+        if key is not None and KEY_FIELD in route.without:
             values = {KEY_FIELD: key, **values}
-        return await service.answers.once(sender.name, key, mark, lambda: _invoke(served, service, request, values))
+        return await service.requests.carry_out(call, lambda: _carried_out(served, service, request, values))
 
     return answer
+
+
+async def _carried_out(served: ServedRoute, service: Service, request: Request, values: dict[str, Any]) -> Response:
+    """Carry out what may change something: no answer of before is given to who reads afterwards."""
+    try:
+        return await _invoke(served, service, request, values)
+    finally:
+        if served.operation.kind is not OperationKind.QUERY:
+            service.fresh.changed()
 
 
 async def _values(served: ServedRoute, service: Service, request: Request) -> dict[str, Any]:
@@ -75,7 +90,8 @@ async def _invoke(served: ServedRoute, service: Service, request: Request, value
         values = await service.in_thread(
             with_version, values, if_match, lambda: _current(served, service, request, values)
         )
-    answer = await service.in_thread(invoke, route.operation, values, context=service.context(sender_of(request)))
+    run = service.threads.write if route.writes else service.in_thread
+    answer = await run(invoke, route.operation, values, context=service.context(sender_of(request)))
     return _response(route, values, answer)
 
 
@@ -117,7 +133,7 @@ def _response(route: Route, values: Mapping[str, Any], answer: Any) -> Response:
         )
     if route.versioned and (etag := etag_of(answer)) is not None:
         headers["ETag"] = etag
-    return JSONResponse(answer, route.status, headers)
+    return Response(to_json(answer), route.status, headers, JSON_TYPE)
 
 
 def _lookup(known: Mapping[str, Any], name: str) -> Any:

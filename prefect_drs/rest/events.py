@@ -24,7 +24,7 @@ from prefect_drs.operations.executions import ExecutionReference
 from prefect_drs.operations.invocation import InvalidRequestError
 from prefect_drs.rest.endpoints import Endpoint
 from prefect_drs.rest.errors import TooManyRequestsError
-from prefect_drs.rest.guard import LOGGER, request_id
+from prefect_drs.rest.log import LOGGER, request_id
 from prefect_drs.rest.service import Sender, Service, sender_of
 
 CONTENT_TYPE = "text/event-stream"

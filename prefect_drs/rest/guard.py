@@ -9,11 +9,9 @@ a plain word, and made otherwise. Neither log nor metrics hold values of a reque
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import uuid
-from contextvars import ContextVar
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -34,9 +32,9 @@ from prefect_drs.rest.errors import (
     TooManyRequestsError,
     status_of,
 )
+from prefect_drs.rest.log import LOGGER, request_id
 from prefect_drs.rest.service import Sender, Service
 
-LOGGER = logging.getLogger("prefect_drs.rest")
 REQUEST_ID = "X-Request-Id"
 UNKNOWN_ROUTE = "(no route)"
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -45,9 +43,6 @@ OPEN = frozenset({"/health", "/ready"})
 UNLIMITED = frozenset({*OPEN, "/metrics"})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SAME_SITE = frozenset({"same-origin", "none"})
-
-request_id: ContextVar[str] = ContextVar("request id", default="-")
-"""The id of the request that is being answered, also in the thread of its operation."""
 
 
 class Guard:

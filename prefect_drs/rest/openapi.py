@@ -23,9 +23,11 @@ from prefect_drs.rest.errors import ErrorBody
 from prefect_drs.rest.examples import BODIES, PARAMETERS
 from prefect_drs.rest.idempotency import HEADER as KEY_HEADER
 from prefect_drs.rest.parameters import JSON_TYPE, container_of
+from prefect_drs.rest.requests import RequestStatus, RunningRequest
 from prefect_drs.rest.service import ServedRoute
 
 EVENTS_PATH = "/executions/{executionId}/events"
+REQUEST_PATH = "/requests/{requestId}"
 _REF = "#/components/schemas/{model}"
 _COMMON = {
     "400": "The request has faults; `details.faults` names each field.",
@@ -67,7 +69,8 @@ class _Schemas:
 
     def __init__(self, served: tuple[ServedRoute, ...]) -> None:
         inputs: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-            ("ErrorBody", "serialization", TypeAdapter(ErrorBody))
+            (model.__name__, "serialization", TypeAdapter(model))
+            for model in (ErrorBody, RunningRequest, RequestStatus)
         ]
         for operation in {each.operation for each in served}:
             inputs.append((operation.name, "validation", TypeAdapter(operation.request)))
@@ -76,6 +79,7 @@ class _Schemas:
         self._by_key, definitions = TypeAdapter.json_schemas(sorted(inputs, key=lambda i: i[:2]), ref_template=_REF)
         self.components: dict[str, Any] = definitions.get("$defs", {})
         self.error = self._by_key["ErrorBody", "serialization"]
+        self.running = self._by_key["RunningRequest", "serialization"]
 
     def of(self, operation: str, mode: JsonSchemaMode) -> dict[str, Any]:
         """The schema of a request (validation) or an answer (serialization), without a reference at its top."""
@@ -229,12 +233,35 @@ def _responses(served: ServedRoute, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": text, "content": {JSON_TYPE: {"schema": schema}}}
     if headers:
         success["headers"] = headers
+    answers = {str(route.status): success}
+    if route.writes:
+        answers = _or_later(answers, schemas)
+    if route.fresh:
+        headers = success.setdefault("headers", {})
+        headers.setdefault("ETag", {"schema": {"type": "string"}, "description": "Of this content."})
+        answers["304"] = {"description": "The content is still that of If-None-Match."}
     errors = {**_COMMON, **(_WITH_BODY if route.has_body else {}), **(_CONDITIONAL if takes_version(served) else {})}
     failed = {"schema": schemas.error}
     return {
-        str(route.status): success,
+        **answers,
         **{status: {"description": t, "content": {JSON_TYPE: failed}} for status, t in sorted(errors.items())},
     }
+
+
+def _or_later(answers: dict[str, Any], schemas: _Schemas) -> dict[str, Any]:
+    """The answers of a request that may take long: it is then answered 202, and carried out beside."""
+    place = {"Location": {"schema": {"type": "string"}, "description": "Where to look."}}
+    text = "It takes long and is carried out beside; `Location` is where its answer will be."
+    later: dict[str, Any] = {
+        "description": text,
+        "headers": place,
+        "content": {JSON_TYPE: {"schema": schemas.running}},
+    }
+    if (soon := answers.get("202")) is not None:
+        own = soon["content"][JSON_TYPE]["schema"]
+        later = {**soon, "content": {JSON_TYPE: {"schema": {"anyOf": [own, schemas.running]}}}}
+        later["description"] = "Accepted; `Location` is where to look, also where it takes long to be accepted."
+    return {**answers, "202": later}
 
 
 def _own_paths() -> dict[str, Any]:
@@ -271,8 +298,19 @@ def _own_paths() -> dict[str, Any]:
     stream["get"]["responses"]["204"] = {
         "description": "The execution has ended, and there is no event after that one."
     }
+    request = path(
+        "What became of a request that takes long.",
+        "requests",
+        {JSON_TYPE: {"schema": {"$ref": _REF.format(model="RequestStatus")}}},
+        "403", "404", "429", "500", "503",
+        operationId="get_request",
+        parameters=[
+            {"name": "requestId", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        ],
+    )  # fmt: skip
     return {
         EVENTS_PATH: stream,
+        REQUEST_PATH: request,
         "/health": path("Whether the process answers.", "service", {JSON_TYPE: {"schema": state}}, "403",
                         operationId="health"),
         "/ready": path("Whether it can work.", "service", {JSON_TYPE: {"schema": state}}, "403", "503",

@@ -43,7 +43,11 @@ class RestOptions:
         streams: open streams of events at the same time.
         event_poll_seconds: how often a stream looks for new events.
         heartbeat_seconds: a stream without events sends a comment this often, so that proxies keep it open.
-        answers_kept: answers that are kept for repeated Idempotency-Keys; the oldest are forgotten first.
+        answers_kept: requests with an Idempotency-Key whose answers are kept for a day; of more, the oldest are
+            forgotten.
+        patience_seconds: a request that takes longer is answered 202, and carried out beside. Longer than a process
+            takes to confirm a pause or a cancel, and shorter than proxies wait for an answer.
+        settle_seconds: how long a server that ends waits for requests that are carried out beside.
     """
 
     caller: str = field(default_factory=getpass.getuser)
@@ -65,4 +69,6 @@ class RestOptions:
     streams: int = 100
     event_poll_seconds: float = 1.0
     heartbeat_seconds: float = 15.0
-    answers_kept: int = 10_000
+    answers_kept: int = 1000
+    patience_seconds: float = 20.0
+    settle_seconds: float = 10.0

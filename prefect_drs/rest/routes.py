@@ -37,6 +37,7 @@ class Route(NamedTuple):
             unique and settles ties.
         filters: the fields of an item that the list can be filtered by.
         without: parameters of the operation that are not accepted on this route.
+        fresh: many may read it at once: an answer is used for all who read within a second (`rest.fresh`).
     """
 
     method: str
@@ -50,6 +51,7 @@ class Route(NamedTuple):
     sort: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    fresh: bool = False
 
     @property
     def path_names(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ def _groups() -> tuple[Route, ...]:
             items="protectionGroups",
             sort=("name", "region", "serverCount", "createdAt", "updatedAt", "groupId"),
             filters=("name", "region", "accountId", "serverSelectionMode"),
+            fresh=True,
         ),
         Route("POST", "/protection-groups", "create_protection_group", 201, group, versioned=True),
         Route("POST", "/protection-groups/resolve", "resolve_protection_group_tags"),
@@ -111,6 +114,7 @@ def _plans() -> tuple[Route, ...]:
             items="recoveryPlans",
             sort=("name", "createdAt", "updatedAt", "planId"),
             filters=("name",),
+            fresh=True,
         ),
         Route("POST", "/recovery-plans", "create_recovery_plan", 201, plan, versioned=True),
         Route("GET", plan, "get_recovery_plan", versioned=True),
@@ -130,11 +134,11 @@ def _executions() -> tuple[Route, ...]:
     execution = "/executions/{executionId}"
     gate = f"{execution}/gates/{{waveNumber}}"
     return (
-        Route("GET", "/executions", "list_executions"),
+        Route("GET", "/executions", "list_executions", fresh=True),
         Route("POST", "/executions", "start_execution", 202, execution, without=START),
         Route("DELETE", "/executions", "delete_executions"),
         Route("POST", "/executions/delete", "delete_executions"),
-        Route("GET", execution, "get_execution"),
+        Route("GET", execution, "get_execution", fresh=True),
         Route("POST", f"{execution}/cancel", "cancel_execution", 202, execution),
         Route("POST", f"{execution}/pause", "pause_execution", 202, execution),
         Route("POST", f"{execution}/resume", "resume_execution", 202, execution, without=HERE),
@@ -155,10 +159,10 @@ def _executions() -> tuple[Route, ...]:
         Route("GET", f"{execution}/why", "explain_execution"),
         Route("GET", f"{execution}/evidence", "get_evidence"),
         Route("GET", f"{execution}/verification", "verify_execution"),
-        Route("GET", f"{execution}/gates", "list_gates"),
+        Route("GET", f"{execution}/gates", "list_gates", fresh=True),
         Route("POST", f"{gate}/approve", "approve_gate", 202, execution),
         Route("POST", f"{gate}/reject", "reject_gate", 202, execution),
-        Route("GET", "/gates", "list_gates"),
+        Route("GET", "/gates", "list_gates", fresh=True),
     )
 
 
@@ -201,6 +205,7 @@ def _accounts() -> tuple[Route, ...]:
             items="accounts",
             sort=ACCOUNT_SORT,
             filters=ACCOUNT_FILTERS,
+            fresh=True,
         ),
         Route("POST", "/accounts/targets", "add_target_account", 201, "/accounts/targets/{accountId}"),
         Route("GET", account, "get_target_account"),

@@ -26,7 +26,7 @@ from fastapi import FastAPI
 
 from prefect_drs.core.errors import UsageError
 from prefect_drs.rest.app import build_app
-from prefect_drs.rest.guard import request_id
+from prefect_drs.rest.log import request_id
 from prefect_drs.rest.options import RestOptions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -34,6 +34,8 @@ GRACE_SECONDS = 30
 KEEP_ALIVE_SECONDS = 20
 CONNECTIONS = 1000
 HIGHEST_PORT = 65535
+SWITCH_SECONDS = 0.0005
+"""How long the event loop waits for a thread that computes, each time it comes back from a socket; Python: 5 ms."""
 
 
 class RestServer(uvicorn.Server):
@@ -211,6 +213,7 @@ def serve(
         scheme = "http" if exposure.tls_cert is None else "https"
         shown = f"[{host.strip('[]')}]" if ":" in host else host
         say(f"serving {scheme}://{shown}:{listener.getsockname()[1]} (OpenAPI: /openapi.json); Ctrl-C ends it")
+        sys.setswitchinterval(SWITCH_SECONDS)
         RestServer(config, app).run(sockets=[listener])
     say("the server has ended")
 

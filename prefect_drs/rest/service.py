@@ -1,18 +1,16 @@
-"""What one process of the REST face holds: its routes, its threads, its limits, its kept answers and metrics.
+"""What one process of the REST face holds: its routes, its threads, its limits, its requests and metrics.
 
-In: options. Out: a `Service`, which the app and its endpoints share. Operations are sync functions: they run in a
-bounded number of threads, each with a `Context` of its own.
+In: options. Out: a `Service`, which the app and its endpoints share. Operations are sync functions: they run in
+threads, each with a `Context` of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-import anyio
-import anyio.to_thread
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.types import Scope
@@ -21,18 +19,18 @@ from prefect_drs.core.escaping import one_line
 from prefect_drs.identity import Identity, NotProvenError
 from prefect_drs.operations import Context, Operation, find_operation
 from prefect_drs.operations.registry import read_index
+from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.audit_log import AuditOutcome, AuditRecord
 from prefect_drs.rest.authentication import Authentication
-from prefect_drs.rest.errors import NotReadyError
-from prefect_drs.rest.idempotency import Answers
+from prefect_drs.rest.fresh import FreshAnswers
+from prefect_drs.rest.idempotency import Requests
 from prefect_drs.rest.limits import RateLimit
+from prefect_drs.rest.log import LOGGER
 from prefect_drs.rest.metrics import Metrics
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.rest.parameters import Parameter, parameters_of
 from prefect_drs.rest.routes import ROUTES, Route
-
-SHORT_READS = 4
-"""Threads for health and for streams of events."""
+from prefect_drs.rest.threads import Threads
 
 DENIALS_AT_ONCE = 60
 """Requests without a valid token of one address that are recorded at once, and one a second after that."""
@@ -54,6 +52,11 @@ class Sender(NamedTuple):
     name: str
     identity: Identity | None = None
     peer: str = ""
+
+    @property
+    def rights(self) -> tuple[str, tuple[str, ...]]:
+        """What the access policy grants by: two senders with the same may read the same."""
+        return self.name, () if self.identity is None else self.identity.groups
 
 
 def sender_of(request: Request) -> Sender:
@@ -103,14 +106,15 @@ class Service:
         self.routes = served_routes()
         self.metrics = Metrics()
         self.authentication = Authentication(options)
-        self.answers = Answers(options.answers_kept)
+        self.threads = Threads(options)
+        self.requests = Requests(options, self.threads)
+        self.fresh = FreshAnswers(options.now)
+        self.shares_answers = not PrefectDrsSettings().audit_reads  # an answer given again is no call that is recorded
         self.rate = RateLimit(options.requests_per_second, options.burst, options.now)
         self.denials = RateLimit(1.0, DENIALS_AT_ONCE, options.now)
         self.unverified = RateLimit(TOKENS_PER_SECOND, TOKENS_AT_ONCE, options.now)
         self.stopping = asyncio.Event()
         self.streams = 0
-        self._threads = anyio.CapacityLimiter(options.threads)
-        self._short_reads = anyio.CapacityLimiter(SHORT_READS)
 
     def context(self, sender: Sender) -> Context:
         """The context of one operation of a sender."""
@@ -142,16 +146,20 @@ class Service:
             )
         )
 
+    async def end(self) -> None:
+        """Wait a little for requests that are carried out beside; those that last longer end with the process."""
+        if left := await self.requests.settle(self.options.settle_seconds):
+            LOGGER.warning("%s request(s) are left that take longer; they can be sent again", left)
+        self.threads.close()
+
     async def in_thread(self, function: Callable[..., _Value], *arguments: Any, **named: Any) -> _Value:
-        """Run a sync function in one of the threads.
+        """Run an operation that reads in one of the threads.
 
         Raises:
             NotReadyError: too many wait for a thread already.
         """
-        if self._threads.statistics().tasks_waiting >= self.options.waiting:
-            raise NotReadyError("the server has too many requests to work on; send this one again in a second")
-        return await anyio.to_thread.run_sync(partial(function, *arguments, **named), limiter=self._threads)
+        return await self.threads.run(function, *arguments, **named)
 
     async def read(self, function: Callable[..., _Value], *arguments: Any) -> _Value:
         """Run a short read in a thread; it does not wait for operations."""
-        return await anyio.to_thread.run_sync(partial(function, *arguments), limiter=self._short_reads)
+        return await self.threads.read(function, *arguments)

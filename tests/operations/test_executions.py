@@ -19,7 +19,7 @@ from prefect.flow_engine import run_flow
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.evidence.archive import read_archive
 from prefect_drs.flows import recover
-from prefect_drs.operations import Context, invoke
+from prefect_drs.operations import Context, deletion, invoke
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from tests.conftest import PrefectServer
 from tests.operations.estate import Stored, forget_estate
@@ -387,3 +387,39 @@ def test_recovery_instances_are_synchronised_by_an_inventory(shop: Stored) -> No
     assert (synced["count"], synced["drillInstances"]) == (3, 3)
     status = shop.op("get_recovery_instance_sync_status")
     assert status["takenAt"] == synced["takenAt"]
+
+
+def test_all_that_have_ended_are_deleted_in_batches_past_those_that_are_kept(
+    shop: Stored, deployment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"planId": PLAN, "executionType": "DRILL", "deployment": deployment, "exclude": {"nobody": "gone"}}
+    refused = []
+    for _ in range(3):
+        refused.append(shop.op("start_execution", body)["executionId"])
+        assert work(refused[-1]).is_failed()  # before it launched anything
+    kept = start_here(shop)["executionId"]  # the newest; its instances stand
+    monkeypatch.setattr(deletion, "AT_MOST", 1)
+    monkeypatch.setattr(deletion, "LOOKED_AT", 2)
+    found, request, batches = [], {"allFinished": True}, 0
+    while True:
+        answer = shop.op("delete_executions", request)
+        found += [each["executionId"] for each in answer["deleted"]]
+        batches += 1
+        assert answer["deletedCount"] <= 1
+        assert (answer["nextToken"] is None) is not answer["more"]
+        if not answer["more"]:
+            break
+        request = {"allFinished": True, "nextToken": answer["nextToken"]}
+    assert set(refused) <= set(found)
+    assert kept not in found
+    assert batches >= 3
+    left = {each["executionId"] for each in shop.op("list_executions", {"planName": PLAN})["executions"]}
+    assert kept in left
+    assert not left & set(refused)
+    shop.op("delete_executions", {"executionIds": [kept], "leaveInstances": True})
+
+
+@pytest.mark.parametrize("token", ["x", "2026-11-29T00:00:00/00000000-0000-4000-8000-000000000000", "/"])
+def test_a_token_that_is_none_is_refused(token: str) -> None:
+    assert code_of("delete_executions", {"allFinished": True, "nextToken": token}) == "VALIDATION_ERROR"
+    assert code_of("delete_executions", {"executionIds": ["x"], "nextToken": token}) == "VALIDATION_ERROR"

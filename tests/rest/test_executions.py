@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -111,3 +111,39 @@ def test_a_drill_is_started_followed_approved_and_reported(
         assert report["waves"][1]["approval"]["comment"] == "checked"
         assert client.get(f"{place}/report").status_code == 200
         assert client.get("/executions?status=COMPLETED&limit=1").json()["executions"][0]["planName"] == PLAN
+
+
+def test_of_fifty_parallel_starts_of_one_plan_exactly_one_runs(deployment: str) -> None:
+    with (
+        running_server(RestOptions(caller="ada")) as one,
+        running_server(RestOptions(caller="ada")) as other,
+        ThreadPoolExecutor(50) as pool,
+    ):
+
+        def send(number: int) -> httpx.Response:
+            url = (one, other)[number % 2].url
+            headers = {} if number % 5 == 0 else {"Idempotency-Key": f"{deployment}-{number}"}
+            body = {"executionType": "DRILL", "deployment": deployment}
+            return httpx.post(f"{url}/recovery-plans/{PLAN}/execute", json=body, headers=headers, timeout=300)
+
+        answers = [follow(each) for each in pool.map(send, range(50))]
+    started = [answer for status, answer in answers if status == 202]
+    assert len(started) == 1
+    refused = [(status, answer["error"]) for status, answer in answers if status != 202]
+    assert refused == [(409, "ACTIVE_EXECUTION")] * 49
+    with get_client(sync_client=True) as client:
+        deployment_id = client.read_deployment_by_name(deployment).id
+        runs = client.request(
+            "POST", "/flow_runs/filter", json={"deployments": {"id": {"any_": [str(deployment_id)]}}}
+        ).json()
+    assert [run["id"] for run in runs] == [started[0]["executionId"]]
+
+
+def follow(answer: httpx.Response) -> tuple[int, Any]:
+    """The status and body of a request, also where it took longer than a client waits."""
+    body = answer.json()
+    if body.get("status") != "RUNNING" or "requestId" not in body:
+        return answer.status_code, body
+    place = f"{answer.url.scheme}://{answer.url.netloc.decode()}{body['location']}"
+    told = until(lambda: (r := httpx.get(place).json())["status"] != "RUNNING" and r, "the request ends")
+    return told["statusCode"], told["answer"] or told["error"]

@@ -1,21 +1,19 @@
-"""The parts of the REST face by themselves: limits, kept answers, pages, versions, addresses, metrics."""
+"""The parts of the REST face by themselves: limits, pages, versions, addresses, metrics."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from prefect_drs.core.errors import PrefectDrsError, UsageError
+from prefect_drs.core.errors import UsageError
 from prefect_drs.operations.page_tokens import Position, position_of
 from prefect_drs.rest import paging
 from prefect_drs.rest.app import build_app
-from prefect_drs.rest.idempotency import Answers, fingerprint
+from prefect_drs.rest.idempotency import fingerprint
 from prefect_drs.rest.limits import RateLimit
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.rest.routes import Route
@@ -64,54 +62,6 @@ def test_requests_over_the_limit_are_refused_with_the_time_to_wait():
         assert client.get("/health").status_code == 200
         time.seconds = 10.0
         assert client.get("/nowhere").status_code == 404
-
-
-def once(answers: Answers, key: str, mark: str, made: list[int]):
-    async def answer() -> JSONResponse:
-        await asyncio.sleep(0)
-        made.append(1)
-        return JSONResponse({"number": len(made)}, 202, {"Location": "/x"})
-
-    return answers.once("ada", key, mark, answer)
-
-
-def test_requests_with_one_key_at_the_same_time_are_carried_out_once():
-    made: list[int] = []
-
-    async def run():
-        answers = Answers(10)
-        return await asyncio.gather(*(once(answers, "k", "same", made) for _ in range(50)))
-
-    responses = asyncio.run(run())
-    assert made == [1]
-    assert {bytes(response.body) for response in responses} == {b'{"number":1}'}
-    assert {response.headers["location"] for response in responses} == {"/x"}
-
-
-def test_a_key_is_for_one_request_and_a_failed_one_is_forgotten():
-    made: list[int] = []
-
-    async def fail():
-        raise PrefectDrsError("no")
-
-    async def run():
-        answers = Answers(1)
-        with pytest.raises(PrefectDrsError, match="no"):
-            await answers.once("ada", "k", "one", fail)
-        await once(answers, "k", "two", made)
-        with pytest.raises(PrefectDrsError) as refused:
-            await once(answers, "k", "three", made)
-        assert refused.value.code == "CONFLICT_ERROR"
-        await answers.once("bob", "k", "three", fail_not)
-        with pytest.raises(PrefectDrsError, match="visible ASCII"):
-            await once(answers, "two words", "x", made)
-        await once(answers, "k", "three", made)  # the older one was forgotten
-
-    async def fail_not():
-        return JSONResponse({})
-
-    asyncio.run(run())
-    assert made == [1, 1]
 
 
 def test_a_fingerprint_does_not_depend_on_the_order_of_members():

@@ -12,6 +12,7 @@ from prefect_drs.operations.registry import registered_operations
 from prefect_drs.rest import errors
 from prefect_drs.rest.app import build_app
 from prefect_drs.rest.examples import BODIES
+from prefect_drs.rest.openapi import EVENTS_PATH, REQUEST_PATH
 from prefect_drs.rest.parameters import container_of
 from prefect_drs.rest.routes import ROUTES
 from prefect_drs.rest.service import served_routes
@@ -69,7 +70,7 @@ def test_every_body_has_an_example_that_its_operation_accepts():
 
 def test_the_document_has_every_route_and_nothing_else(document: dict):
     told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    own = {("GET", path) for path in ("/health", "/ready", "/metrics", "/executions/{executionId}/events")}
+    own = {("GET", path) for path in ("/health", "/ready", "/metrics", EVENTS_PATH, REQUEST_PATH)}
     assert told == {(s.route.method, s.route.path) for s in served_routes()} | own
 
 

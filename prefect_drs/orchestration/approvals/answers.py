@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from logging import Logger
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,7 @@ from prefect_drs.core.errors import ExecutionStateError, UsageError
 from prefect_drs.orchestration.approvals.form import RESPONSE_KEY, Approval, approval_form, has_form, input_of
 from prefect_drs.orchestration.approvals.gate_artifact import not_raising, show_answer
 from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.paging import PAGE, entries
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 from prefect_drs.report.situation import OpenGate
@@ -57,7 +59,6 @@ _LABELS = {
     "wave_number": "prefect-drs.wave",
     "wave_name": "prefect-drs.wave-name",
 }
-_PAGE = 200  # flow runs; the most that the API gives at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +195,8 @@ def gate_runs(
     run_filter = FlowRunFilter(tags=FlowRunFilterTags(all_=wanted))
     if states:
         run_filter.state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
-    runs: list[FlowRun] = []
-    while len(page := _page_of_runs(client, run_filter, offset=len(runs))) == _PAGE:
-        runs += page
-    return runs + page
-
-
-def _page_of_runs(client: SyncPrefectClient, run_filter: FlowRunFilter, offset: int) -> list[FlowRun]:
-    return client.read_flow_runs(
-        flow_run_filter=run_filter,
-        sort=FlowRunSort.START_TIME_DESC,
-        limit=_PAGE,
-        offset=offset,
-    )
+    read = partial(client.read_flow_runs, flow_run_filter=run_filter, sort=FlowRunSort.START_TIME_DESC, limit=PAGE)
+    return list(entries(lambda offset: read(offset=offset)))
 
 
 def settle_leftovers(client: SyncPrefectClient, runs: list[FlowRun], now: datetime) -> FlowRun | None:

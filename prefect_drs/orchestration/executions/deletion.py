@@ -8,7 +8,8 @@ Must never: delete anything of an execution that a process may still carry; its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -22,7 +23,8 @@ from prefect_drs.orchestration.approvals.suspended_gate import delete_deadline_r
 from prefect_drs.orchestration.client import prefect_client, shared_client
 from prefect_drs.orchestration.executions.claims import release_servers
 from prefect_drs.orchestration.executions.lease import forget_lease
-from prefect_drs.orchestration.executions.reports import RUNS_A_PAGE, all_flow_runs_of
+from prefect_drs.orchestration.executions.reports import all_flow_runs_of
+from prefect_drs.orchestration.paging import PAGE, entries
 from prefect_drs.orchestration.storage.artifacts import report_key, summary_key
 from prefect_drs.orchestration.storage.journal_storage import journal_storage
 
@@ -72,27 +74,25 @@ def _runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowRun]:
 
 
 def _children(client: SyncPrefectClient, run_ids: list[UUID]) -> Iterator[FlowRun]:
-    offset = 0
-    while page := client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=run_ids)),
-        limit=RUNS_A_PAGE,
-        offset=offset,
-    ):
-        yield from page
-        offset += len(page)
+    children = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=run_ids))
+    return entries(lambda offset: client.read_flow_runs(flow_run_filter=children, limit=PAGE, offset=offset))
 
 
 def _artifacts_of(client: SyncPrefectClient, execution_id: str, runs: list[FlowRun]) -> list[UUID]:
     found: dict[UUID, None] = {}
     keys = [report_key(execution_id), summary_key(execution_id)]
     for chosen in ({"key": {"any_": keys}}, {"flow_run_id": {"any_": [str(run.id) for run in runs]}}):
-        offset = 0
-        while page := client.request(
-            "POST", "/artifacts/filter", json={"artifacts": chosen, "limit": RUNS_A_PAGE, "offset": offset}
-        ).json():
-            found |= dict.fromkeys(UUID(each["id"]) for each in page)
-            offset += len(page)
+        found |= dict.fromkeys(UUID(each["id"]) for each in entries(_artifact_reader(client, chosen)))
     return list(found)
+
+
+def _artifact_reader(client: SyncPrefectClient, chosen: dict[str, Any]) -> Callable[[int], list[dict[str, Any]]]:
+    def read(offset: int) -> list[dict[str, Any]]:
+        body = {"artifacts": chosen, "limit": PAGE, "offset": offset}
+        page: list[dict[str, Any]] = client.request("POST", "/artifacts/filter", json=body).json()
+        return page
+
+    return read
 
 
 def _delete_artifact(client: SyncPrefectClient, artifact_id: UUID) -> bool:

@@ -33,6 +33,7 @@ from prefect_drs.core.errors import ExecutionStateError, UnknownExecutionError, 
 from prefect_drs.core.escaping import one_line
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.paging import PAGE, entries, pages
 from prefect_drs.orchestration.storage.artifacts import REPORT_KEY, SUMMARY_KEY, report_key, summary_key
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.summary import ExecutionSummary
@@ -45,7 +46,6 @@ SET_ASIDE = "Suspended at a gate"  # prefix of the state message of a replaced r
 CANCELLED_BY = "the Prefect UI or API"
 STILL_TO_LAUNCH = frozenset({"PENDING", "IN_PROGRESS"})
 """`launchStatus` of servers that have no instance yet (`LaunchStatus` in the DRS model)."""
-RUNS_A_PAGE = 200  # the Prefect API's own limit
 
 
 def read_report(execution_id: str) -> RecoveryReport:
@@ -123,17 +123,16 @@ def list_summaries(limit: int = 50) -> list[ExecutionSummary]:
 
 def summary_pages() -> Iterator[list[ExecutionSummary]]:
     """The summaries of all executions, the newest first, a page when it is needed; one may come twice."""
-    yield list_summaries(RUNS_A_PAGE)
-    offset = RUNS_A_PAGE
-    while page := read_artifacts(ArtifactFilterKey(like_=f"{SUMMARY_KEY}%"), RUNS_A_PAGE, offset=offset):
-        offset += len(page)
+    yield list_summaries(PAGE)
+    key = ArtifactFilterKey(like_=f"{SUMMARY_KEY}%")
+    for page in pages(lambda offset: read_artifacts(key, PAGE, offset=offset), offset=PAGE):
         yield [ExecutionSummary.model_validate_json(each.data) for each in page if isinstance(each.data, str)]
 
 
 def published_among(execution_ids: Sequence[str]) -> set[str]:
     """Those of at most 200 executions that have published a summary."""
     keys = {summary_key(execution_id): execution_id for execution_id in execution_ids}
-    found = read_artifacts(ArtifactFilterKey(any_=list(keys)), RUNS_A_PAGE) if keys else []
+    found = read_artifacts(ArtifactFilterKey(any_=list(keys)), PAGE) if keys else []
     return {keys[artifact.key] for artifact in found if artifact.key in keys}
 
 
@@ -190,20 +189,16 @@ def active_reports(client: SyncPrefectClient) -> list[RecoveryReport]:
 
     This includes executions whose process died, since they can be resumed, until their flow run is finalized.
     """
-    runs: list[FlowRun] = []
-    while True:
-        page = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE)),
-                start_time=FlowRunFilterStartTime(is_null_=False),
-            ),
-            sort=FlowRunSort.START_TIME_DESC,
-            limit=RUNS_A_PAGE,
-            offset=len(runs),
-        )
-        runs.extend(page)
-        if len(page) < RUNS_A_PAGE:
-            break
+    begun = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE)),
+        start_time=FlowRunFilterStartTime(is_null_=False),
+    )
+
+    def read(offset: int) -> list[FlowRun]:
+        sort = FlowRunSort.START_TIME_DESC
+        return client.read_flow_runs(flow_run_filter=begun, sort=sort, limit=PAGE, offset=offset)
+
+    runs = list(entries(read))
     resumes = f"{RESUME_FLOW} "  # a plan's name may have the same prefix: then the run's own id is the execution's
     executions = {str(run.id) for run in runs}
     executions |= {run.name.removeprefix(resumes) for run in runs if run.name.startswith(resumes)}
@@ -263,7 +258,7 @@ def all_flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowR
     runs = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[f"{RESUME_FLOW} {execution_id}"])),
         sort=FlowRunSort.START_TIME_DESC,
-        limit=RUNS_A_PAGE,
+        limit=PAGE,
     )
     with suppress(ObjectNotFound, ValueError):  # the execution belongs to another Prefect API
         runs.append(client.read_flow_run(UUID(execution_id)))

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,7 +30,8 @@ from prefect_drs.core.errors import ExecutionStateError, KeyReusedError, Prefect
 from prefect_drs.core.escaping import prefect_key
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import PATIENCE, hold
-from prefect_drs.orchestration.executions.reports import RESUME_FLOW, RUNS_A_PAGE, all_flow_runs_of, is_set_aside
+from prefect_drs.orchestration.executions.reports import RESUME_FLOW, all_flow_runs_of, is_set_aside
+from prefect_drs.orchestration.paging import PAGE, pages
 from prefect_drs.plan.model import RecoveryMode
 
 START_TAG = "prefect-drs:started"
@@ -38,6 +41,9 @@ REQUEST_TAG = "prefect-drs:request:"
 PLAN_LABEL = "prefect-drs.plan"
 MODE_LABEL = "prefect-drs.mode"
 BY_LABEL = "prefect-drs.initiated-by"
+
+_starts: dict[str, threading.Lock] = {}  # of this process, by plan
+_starts_lock = threading.Lock()
 
 
 class NoDeploymentError(UsageError):
@@ -150,7 +156,7 @@ def find_deployment(name: str, parameters: Collection[str]) -> DeploymentRespons
 
 def deployment_names(client: SyncPrefectClient, flow: str) -> list[str]:
     """The deployments of a flow, as FLOW/NAME."""
-    body = {"flows": {"name": {"any_": [flow]}}, "limit": RUNS_A_PAGE}
+    body = {"flows": {"name": {"any_": [flow]}}, "limit": PAGE}
     return sorted(f"{flow}/{each['name']}" for each in client.request("POST", "/deployments/filter", json=body).json())
 
 
@@ -179,28 +185,60 @@ def start_by_deployment(
         PlanActiveError: one has not ended.
         KeyReusedError: the key started another execution.
     """
-    tag = f"{PLAN_TAG}{prefect_key(plan_name.casefold())}"
     busy = PlanActiveError(f"other processes are starting executions of {plan_name}; try again")
-    with hold(f"prefect-drs-start-{prefect_key(plan_name.casefold())}", PATIENCE, busy), prefect_client() as client:
-        if key is not None and (earlier := key.find(client)) is not None:
+    limit = f"prefect-drs-start-{prefect_key(plan_name.casefold())}"
+    with _one_start_here(limit, busy), prefect_client() as client:
+        # Whoever comes late is told so here: in the queue for the limit, Prefect lets a caller wait for up to 39 s.
+        if (earlier := _earlier(client, plan_name, key, alone=alone)) is not None:
             return earlier
-        if alone:
-            for run in _runs_tagged(client, [START_TAG, tag], RUNS_A_PAGE):
-                if is_active(client, run):
-                    raise PlanActiveError(
-                        f"execution {run.id} of {plan_name} has not ended; wait for it or cancel it: "
-                        f"prefect-drs cancel {run.id}",
-                        execution_id=str(run.id),
-                    )
-        created = client.create_flow_run_from_deployment(
-            deployment.id,
-            parameters=dict(parameters),
-            tags=["prefect-drs", START_TAG, tag, *(key.tags if key is not None else ())],
-            labels={PLAN_LABEL: plan_name, MODE_LABEL: mode, BY_LABEL: by},
-            idempotency_key=key.hashed if key is not None else _once(),
-        )
+        with hold(limit, PATIENCE, busy):
+            if (earlier := _earlier(client, plan_name, key, alone=alone)) is not None:
+                return earlier
+            created = client.create_flow_run_from_deployment(
+                deployment.id,
+                parameters=dict(parameters),
+                tags=["prefect-drs", START_TAG, _plan_tag(plan_name), *(key.tags if key is not None else ())],
+                labels={PLAN_LABEL: plan_name, MODE_LABEL: mode, BY_LABEL: by},
+                idempotency_key=key.hashed if key is not None else _once(),
+            )
         # Prefect returns the run that the key created before: under another plan's lock, say.
         return created if key is None else key.checked(created)
+
+
+def _plan_tag(plan_name: str) -> str:
+    return f"{PLAN_TAG}{prefect_key(plan_name.casefold())}"
+
+
+def _earlier(client: SyncPrefectClient, plan_name: str, key: StartKey | None, *, alone: bool) -> FlowRun | None:
+    """The flow run that the key started.
+
+    Raises:
+        PlanActiveError: with `alone`: another execution of the plan has not ended.
+        KeyReusedError: the key started another execution.
+    """
+    if key is not None and (earlier := key.find(client)) is not None:
+        return earlier
+    for run in _runs_tagged(client, [START_TAG, _plan_tag(plan_name)], PAGE) if alone else ():
+        if is_active(client, run):
+            raise PlanActiveError(
+                f"execution {run.id} of {plan_name} has not ended; wait for it or cancel it: "
+                f"prefect-drs cancel {run.id}",
+                execution_id=str(run.id),
+            )
+    return None
+
+
+@contextmanager
+def _one_start_here(name: str, busy: PrefectDrsError) -> Iterator[None]:
+    """One thread of this process at a time; the others wait here and not for Prefect."""
+    with _starts_lock:
+        lock = _starts.setdefault(name, threading.Lock())
+    if not lock.acquire(timeout=PATIENCE.total_seconds()):
+        raise busy
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_active(client: SyncPrefectClient, run: FlowRun) -> bool:
@@ -270,13 +308,18 @@ def find_started(execution_id: str) -> StartedRun | None:
     return _started(run) if ours and run.parent_task_run_id is None else None
 
 
-def list_started(limit: int = RUNS_A_PAGE) -> list[StartedRun]:
-    """The latest executions that were started by `start_by_deployment`, the newest first."""
-    with prefect_client() as client:
-        return [_started(run) for run in _runs_tagged(client, [START_TAG], limit) if PLAN_LABEL in run.labels]
+def started_pages() -> Iterator[list[StartedRun]]:
+    """The executions that were started by `start_by_deployment`, the newest first, a page when it is needed."""
+
+    def read(offset: int) -> list[FlowRun]:
+        with prefect_client() as client:
+            return _runs_tagged(client, [START_TAG], PAGE, offset=offset)
+
+    for page in pages(read):
+        yield [_started(run) for run in page if PLAN_LABEL in run.labels]
 
 
-def _runs_tagged(client: SyncPrefectClient, tags: list[str], limit: int) -> list[FlowRun]:
+def _runs_tagged(client: SyncPrefectClient, tags: list[str], limit: int, *, offset: int = 0) -> list[FlowRun]:
     """The outermost flow runs with all of those tags, the newest first; child runs have the tags of their parents."""
     return client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
@@ -284,6 +327,7 @@ def _runs_tagged(client: SyncPrefectClient, tags: list[str], limit: int) -> list
         ),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=limit,
+        offset=offset,
     )
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from prefect.blocks.core import Block
@@ -24,9 +25,9 @@ from pydantic import AwareDatetime, Field, HttpUrl, ValidationError
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.identity.policy import PolicyDocument
-from prefect_drs.orchestration.accounts import DOCUMENTS_A_PAGE
 from prefect_drs.orchestration.block_schema import DOCUMENTATION_URL, LOGO_URL
 from prefect_drs.orchestration.client import PrefectUnreachableError, prefect_client, quick_client
+from prefect_drs.orchestration.paging import PAGE, entries
 
 SECONDS_KEPT = 5.0
 NOT_FOUND = 404
@@ -217,19 +218,13 @@ def _version(number: int, data: dict[str, Any]) -> PolicyVersion:
 
 def _documents(client: SyncPrefectClient) -> Iterator[tuple[int, dict[str, Any]]]:
     """The numbers and contents of all versions; none if the block type was never registered."""
-    read = 0
-    while True:
-        try:
-            page = client.read_block_documents_by_type(
-                AccessPolicy.get_block_type_slug(), offset=read, limit=DOCUMENTS_A_PAGE, include_secrets=False
-            )
-        except PrefectHTTPStatusError as error:
-            if error.response.status_code == NOT_FOUND:
-                return
-            raise
-        for document in page:
+    read = partial(
+        client.read_block_documents_by_type, AccessPolicy.get_block_type_slug(), limit=PAGE, include_secrets=False
+    )
+    try:
+        for document in entries(lambda offset: read(offset=offset)):
             if (named := _NAME.fullmatch(document.name or "")) is not None:
                 yield int(named[1]), dict(document.data)
-        read += len(page)
-        if len(page) < DOCUMENTS_A_PAGE:
-            return
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != NOT_FOUND:
+            raise

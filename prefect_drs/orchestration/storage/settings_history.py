@@ -28,6 +28,7 @@ from prefect_drs.aws.drs import batches
 from prefect_drs.aws.location import Location
 from prefect_drs.execution.events import Event, ExecutionStarted, SettingsApplied
 from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.paging import entries
 from prefect_drs.orchestration.storage.pages import DATA_TYPE
 from prefect_drs.runbook import RunbookServer
 
@@ -130,10 +131,8 @@ def read_history(location: Location, source_server_id: str, *, limit: int) -> tu
 
 
 def _records(client: SyncPrefectClient, location: Location) -> Iterator[Record]:
-    offset = 0
-    while page := _page(client, location, offset, RECORDS_A_PAGE):
-        yield from (Record.model_validate(artifact.data) for artifact in page)
-        offset += len(page)
+    found = entries(lambda offset: _page(client, location, offset, RECORDS_A_PAGE), size=RECORDS_A_PAGE)
+    return (Record.model_validate(artifact.data) for artifact in found)
 
 
 def _page(client: SyncPrefectClient, location: Location, offset: int, limit: int) -> list[Artifact]:
