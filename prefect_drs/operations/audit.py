@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.identity import NotProvenError
 from prefect_drs.identity.policy import AuthorizationError
@@ -23,9 +23,11 @@ from prefect_drs.operations.registry import Operation, OperationKind, operation
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.audit_log import AuditOutcome, AuditRecord
 
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
 NAMED = ("plan_id", "plan_name", "group_id", "execution_id", "wave", "account_id", "target_account_id", "server_id")
 DENIED = (AuthorizationError, NotProvenError)
 DAYS = 7
+MOST_DAYS = 366
 LONGEST_NAME = 256
 
 
@@ -33,7 +35,7 @@ class AuditQuery(FrozenModel):
     """Which records.
 
     Args:
-        since: from this time on; by default a week before `until`.
+        since: from this time on, at most 366 days before `until`; by default a week before it.
         until: before this time; by default now.
         who: only of this name.
         operation: only of this operation.
@@ -42,8 +44,8 @@ class AuditQuery(FrozenModel):
         limit: at most this many, the newest.
     """
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     who: str | None = None
     operation: str | None = None
     outcome: AuditOutcome | None = None
@@ -63,10 +65,13 @@ def get_audit_log(context: Context, request: AuditQuery) -> AuditAnswer:
     """Return who did, or was denied, what, the newest first.
 
     Raises:
+        UsageError: the time is longer than 366 days.
         AuditUnavailableError, JournalUnavailableError: the storage of the journals cannot be listed or read.
     """
     until = request.until or context.real_clock.now() + timedelta(seconds=1)
     since = request.since or until - timedelta(days=DAYS)
+    if until - since > timedelta(days=MOST_DAYS):  # each day is a folder that is listed
+        raise UsageError(f"since is more than {MOST_DAYS} days before until: ask for one year at a time")
     matching = (record for record in context.audit.read(since, until) if _is_meant(record, request))
     found = tuple(islice(matching, request.limit + 1))
     return AuditAnswer(records=found[: request.limit], more=len(found) > request.limit)

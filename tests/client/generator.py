@@ -170,7 +170,7 @@ def method_source(method: Method, types: Types) -> str:
     text = _method(method.name, answer, method.help, ordered, types, key=method.takes_key)
     text += f"        return self.call({method.name!r}, {_values(ordered)}"
     text += ", idempotency_key=idempotency_key)\n" if method.takes_key else ")\n"
-    if "nextToken" not in method.arguments:
+    if "nextToken" not in method.arguments or not method.name.startswith(("list_", "get_")):
         return text
     item = re.search(rf"^    {items_of(method)}: list\[(\w+)\]$", types.named[answer], re.MULTILINE)
     assert item is not None

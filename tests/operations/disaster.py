@@ -16,8 +16,8 @@ from prefect.client.orchestration import get_client
 
 from prefect_drs.flows import recover
 from prefect_drs.simulator.roles import plant_role
-from tests.operations.estate import Stored, forget_estate
 from tests.operations.accounts import SECRET, TARGET, forget_accounts
+from tests.operations.estate import Stored, forget_estate
 from tests.rig import ACCOUNT, REGION, simulated_aws
 
 PLAN = "Whole site"
@@ -107,7 +107,7 @@ def prepare(call: Call) -> None:
     runbook = call("get_runbook", planId=PLAN, mode="recovery")
     names = [[server["name"] for server in wave["servers"]] for wave in runbook["waves"]]
     assert [sorted(wave) for wave in names] == [["db1"], ["web1", "web2"]]
-    assert not [finding for finding in runbook["findings"] if finding["severity"] == "ERROR"]
+    assert [finding for finding in runbook["findings"] if finding["severity"] == "ERROR"] == []
 
 
 def report(call: Call, execution_id: str) -> None:
