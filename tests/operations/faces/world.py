@@ -23,9 +23,9 @@ from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.flows import recover, tag_sync
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.simulator.roles import plant_role
+from tests.operations.accounts import forget_accounts
 from tests.operations.estate import Stored, forget_estate
 from tests.operations.faces.callers import CALLER
-from tests.operations.accounts import forget_accounts
 from tests.operations.test_executions import until, work
 from tests.rest.server import running_server
 from tests.rig import ACCOUNT, REGION, simulated_aws
