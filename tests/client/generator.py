@@ -170,8 +170,8 @@ def method_source(method: Method, types: Types) -> str:
     text = _method(method.name, answer, method.help, ordered, types, key=method.takes_key)
     text += f"        return self.call({method.name!r}, {_values(ordered)}"
     text += ", idempotency_key=idempotency_key)\n" if method.takes_key else ")\n"
-    if "nextToken" not in method.arguments:
-        return text
+    if "nextToken" not in method.arguments or not method.name.startswith(("list_", "get_")):
+        return text  # a deletion in batches is no list
     item = re.search(rf"^    {items_of(method)}: list\[(\w+)\]$", types.named[answer], re.MULTILINE)
     assert item is not None
     rest = [each for each in ordered if each.name not in {"nextToken", "offset"}]

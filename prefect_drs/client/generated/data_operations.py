@@ -20,6 +20,9 @@ from prefect_drs.client.generated.json_types import (
     InstanceSyncAnswer,
     InventoryAnswer,
     PlanAnswer,
+    PolicyAnswer,
+    PolicyDocumentInput,
+    RunningRequest,
     SavedStagingAccounts,
     ServerConfig,
     ServerConfigs,
@@ -196,6 +199,19 @@ class DataOperations(Caller):
             "remove_staging_account", {"targetAccountId": target_account_id, "stagingAccountId": staging_account_id}
         )
 
+    def set_access_policy(
+        self,
+        *,
+        policy: PolicyDocumentInput,
+        version: int | Unset = UNSET,
+        reason: str | Unset = UNSET,
+        allow_lockout: bool | Unset = UNSET,
+    ) -> PolicyAnswer:
+        """Store a new version of the access policy; it is in force within five seconds."""
+        return self.call(
+            "set_access_policy", {"policy": policy, "version": version, "reason": reason, "allowLockout": allow_lockout}
+        )
+
     def sync_extended_source_servers(
         self,
         target_account_id: str,
@@ -243,7 +259,7 @@ class DataOperations(Caller):
             "sync_staging_accounts", {"targetAccountId": target_account_id}, idempotency_key=idempotency_key
         )
 
-    def trigger_tag_sync(self, *, idempotency_key: str | None = None) -> TagSyncTrigger:
+    def trigger_tag_sync(self, *, idempotency_key: str | None = None) -> TagSyncTrigger | RunningRequest:
         """Start tag sync's deployment now, unless it is running."""
         return self.call("trigger_tag_sync", {}, idempotency_key=idempotency_key)
 

@@ -14,6 +14,7 @@ from prefect_drs.client.generated.json_types import (
     AnsweredAnswer,
     ControlAnswer,
     DeletedExecutions,
+    EvidenceAnswer,
     ExecutionAnswer,
     ExecutionsAnswer,
     ExecutionStatus,
@@ -25,8 +26,10 @@ from prefect_drs.client.generated.json_types import (
     JobLogsAnswer,
     ListedExecution,
     ReportAnswer,
+    RunningRequest,
     StartedExecution,
     TerminationStatus,
+    Verification,
 )
 
 
@@ -41,7 +44,7 @@ class ExecutionOperations(Caller):
         by: str | Unset | None = UNSET,
         comment: str | Unset = UNSET,
         idempotency_key: str | None = None,
-    ) -> AnsweredAnswer:
+    ) -> AnsweredAnswer | RunningRequest:
         """Approve a wave that waits at its gate."""
         return self.call(
             "approve_gate",
@@ -56,7 +59,7 @@ class ExecutionOperations(Caller):
         by: str | Unset | None = UNSET,
         reason: str | Unset = UNSET,
         idempotency_key: str | None = None,
-    ) -> ControlAnswer:
+    ) -> ControlAnswer | RunningRequest:
         """Launch nothing more, follow running DRS jobs to their end, and close open gates."""
         return self.call(
             "cancel_execution",
@@ -74,6 +77,7 @@ class ExecutionOperations(Caller):
         execution_ids: Sequence[str] | Unset = UNSET,
         all_finished: bool | Unset = UNSET,
         finished_before: datetime | str | Unset = UNSET,
+        next_token: str | Unset = UNSET,
         leave_instances: bool | Unset = UNSET,
     ) -> DeletedExecutions:
         """Delete executions that have ended: their flow runs, artifacts and journals."""
@@ -83,6 +87,7 @@ class ExecutionOperations(Caller):
                 "executionIds": execution_ids,
                 "allFinished": all_finished,
                 "finishedBefore": finished_before,
+                "nextToken": next_token,
                 "leaveInstances": leave_instances,
             },
         )
@@ -92,6 +97,10 @@ class ExecutionOperations(Caller):
     ) -> ExplainAnswer:
         """Say in sentences what an execution, a wave or a server waited for, and for how long."""
         return self.call("explain_execution", {"executionId": execution_id, "wave": wave, "server": server})
+
+    def get_evidence(self, execution_id: str) -> EvidenceAnswer:
+        """Return the evidence of an execution as one signed ZIP file."""
+        return self.call("get_evidence", {"executionId": execution_id})
 
     def get_execution(self, execution_id: str) -> ExecutionAnswer:
         """Return an execution's report, the process that carries it, and what it waits for."""
@@ -228,7 +237,7 @@ class ExecutionOperations(Caller):
 
     def pause_execution(
         self, execution_id: str, *, by: str | Unset | None = UNSET, idempotency_key: str | None = None
-    ) -> ControlAnswer:
+    ) -> ControlAnswer | RunningRequest:
         """Launch nothing more for now; running jobs continue."""
         return self.call("pause_execution", {"executionId": execution_id, "by": by}, idempotency_key=idempotency_key)
 
@@ -240,7 +249,7 @@ class ExecutionOperations(Caller):
         by: str | Unset | None = UNSET,
         comment: str | Unset = UNSET,
         idempotency_key: str | None = None,
-    ) -> AnsweredAnswer:
+    ) -> AnsweredAnswer | RunningRequest:
         """Reject a wave that waits at its gate: it and every wave that depends on it are cancelled."""
         return self.call(
             "reject_gate",
@@ -257,7 +266,7 @@ class ExecutionOperations(Caller):
         take_over: bool | Unset = UNSET,
         despite_cancel: bool | Unset = UNSET,
         idempotency_key: str | None = None,
-    ) -> ControlAnswer:
+    ) -> ControlAnswer | RunningRequest:
         """Resume an execution that was paused or interrupted, or retry what failed of it."""
         return self.call(
             "resume_execution",
@@ -292,7 +301,7 @@ class ExecutionOperations(Caller):
         gate_timeout_seconds: float | Unset | None = UNSET,
         gates: Literal["hold", "suspend"] | Unset | None = UNSET,
         idempotency_key: str | None = None,
-    ) -> StartedExecution:
+    ) -> StartedExecution | RunningRequest:
         """Start a drill or a recovery of a plan, and answer at once with the execution's id."""
         return self.call(
             "start_execution",
@@ -326,10 +335,18 @@ class ExecutionOperations(Caller):
         skip_failback: bool | Unset = UNSET,
         by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | RunningRequest:
         """Terminate the recovery instances that an execution launched, and no others."""
         return self.call(
             "terminate_instances",
             {"executionId": execution_id, "confirmRecovery": confirm_recovery, "skipFailback": skip_failback, "by": by},
             idempotency_key=idempotency_key,
+        )
+
+    def verify_execution(
+        self, execution_id: str, *, public_keys: Sequence[str] | Unset = UNSET, allow_open: bool | Unset = UNSET
+    ) -> Verification:
+        """Verify an execution's journal in place: its chain, and the signatures of its anchors."""
+        return self.call(
+            "verify_execution", {"executionId": execution_id, "publicKeys": public_keys, "allowOpen": allow_open}
         )

@@ -7,6 +7,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 Action = Literal["CREATE", "REPLACE", "UNCHANGED", "REFUSE"]
 
 
+AuditOutcome = Literal["done", "admitted", "failed", "denied"]
+
+
 CapacityLevel = Literal["OK", "INFO", "WARNING", "CRITICAL"]
 
 
@@ -47,6 +50,9 @@ FindingSeverity = Literal["ERROR", "WAIVED", "INFO"]
 GroupState = Literal["IN_SYNC", "WRITTEN", "DRIFTED", "FAILED"]
 
 
+IdentityKind = Literal["aws", "oidc"]
+
+
 IncidentKind = Literal[
     "waiver",
     "exclusion",
@@ -66,6 +72,9 @@ IncidentKind = Literal[
 
 
 Origin = Literal["account", "group", "server", "rule"]
+
+
+Role = Literal["DRSOrchestrationAdmin", "DRSRecoveryManager", "DRSPlanManager", "DRSOperator", "DRSReadOnly"]
 
 
 Severity = Literal["error", "warning"]
@@ -128,6 +137,38 @@ class ApprovalReport(TypedDict):
     by: str
     at: str
     comment: str
+
+
+class AuditAnswer(TypedDict):
+    """Records, the newest first. `more`: there are older ones in that time."""
+
+    records: list[AuditRecord]
+    more: bool
+
+
+class AuditChange(TypedDict):
+    """What a call changed. `what`: the stored group, plan or policy. None: it was not, or is no longer, there."""
+
+    what: str
+    before: Any
+    after: Any
+
+
+class AuditRecord(TypedDict):
+    """One call."""
+
+    id: str
+    at: str
+    who: str
+    identity: Identity | None
+    operation: str
+    permission: str
+    outcome: AuditOutcome
+    error: str
+    reason: str
+    origin: str
+    named: dict[str, str]
+    changes: list[AuditChange]
 
 
 class Bindings(TypedDict):
@@ -278,12 +319,13 @@ class DeletedExecution(TypedDict):
 
 
 class DeletedExecutions(TypedDict):
-    """What was deleted, and what was kept although it has ended. `more`: call again for the rest."""
+    """What was deleted, and what was kept although it has ended."""
 
     deleted: list[DeletedExecution]
     kept: list[KeptExecution]
     deletedCount: int
     more: bool
+    nextToken: str | None
 
 
 class Difference(TypedDict):
@@ -323,6 +365,30 @@ class EffectiveValue(TypedDict):
 
     value: Any
     origin: Origin
+
+
+class EvidenceAnswer(TypedDict):
+    """The evidence of an execution as one ZIP file."""
+
+    executionId: str
+    fileName: str
+    mediaType: str
+    size: int
+    sha256: str
+    closed: bool
+    signed: bool
+    missingLogs: list[JobLog]
+    document: str
+
+
+class EvidenceFault(TypedDict):
+    """Something that does not hold."""
+
+    code: str
+    member: str
+    record: int | None
+    field: str | None
+    message: str
 
 
 class ExcludedServer(TypedDict):
@@ -512,6 +578,32 @@ class GetTargetAccountsPage(TypedDict):
     nextToken: str | None
 
 
+class GrantInput(TypedDict):
+    """A role for some identities, narrowed or not."""
+
+    role: Role
+    arns: NotRequired[list[str]]
+    issuer: NotRequired[str | None]
+    subjects: NotRequired[list[str]]
+    groups: NotRequired[list[str]]
+    plans: NotRequired[list[str]]
+    protectionGroups: NotRequired[list[str]]
+    accounts: NotRequired[list[str]]
+
+
+class GrantOutput(TypedDict):
+    """A role for some identities, narrowed or not."""
+
+    role: Role
+    arns: list[str]
+    issuer: str | None
+    subjects: list[str]
+    groups: list[str]
+    plans: list[str]
+    protectionGroups: list[str]
+    accounts: list[str]
+
+
 class GroupAnswer(TypedDict):
     """A stored group. `source_server_ids`: its current servers; null, with the reason, if they could not be read."""
 
@@ -586,6 +678,21 @@ class HistoryEntry(TypedDict):
     action: str
     source: str
     changes: list[dict[str, Any]]
+
+
+class Identity(TypedDict):
+    """A proven identity."""
+
+    kind: IdentityKind
+    subject: str
+    issuer: str
+    accountId: str
+    sessionName: str
+    uniqueId: str
+    groups: list[str]
+    provenBy: str
+    provenAt: str
+    expiresAt: str
 
 
 class ImportAnswer(TypedDict):
@@ -740,7 +847,7 @@ class InventoryTotals(TypedDict):
 
 
 class JobLog(TypedDict):
-    """The log of a DRS job; `status` is OK, or the code of the failure to read it."""
+    """The log of a DRS job; `status` is OK, or the code of why it is missing, as `message` says."""
 
     jobId: str
     accountId: str
@@ -893,6 +1000,30 @@ class OfferedSubnet(TypedDict):
     availableAddresses: int
 
 
+class OidcIssuerInput(TypedDict):
+    """An OIDC issuer whose tokens count."""
+
+    issuer: str
+    audience: NotRequired[str | None]
+    algorithms: NotRequired[
+        list[
+            Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
+        ]
+    ]
+    groupsClaim: NotRequired[str]
+
+
+class OidcIssuerOutput(TypedDict):
+    """An OIDC issuer whose tokens count."""
+
+    issuer: str
+    audience: str | None
+    algorithms: list[
+        Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
+    ]
+    groupsClaim: str
+
+
 class Paragraph(TypedDict):
     """A wave or a server: its title, its waits, and sentences about servers that differ."""
 
@@ -902,11 +1033,13 @@ class Paragraph(TypedDict):
 
 
 class PermissionsAnswer(TypedDict):
-    """The caller and its permissions. `policy`: the access policy that says so; null where there is none."""
+    """The caller and its permissions."""
 
     user: str
+    identity: Identity | None
     roles: list[str]
     permissions: list[str]
+    narrowed: list[GrantOutput]
     policy: str | None
     note: str
 
@@ -957,6 +1090,36 @@ class PlanOverview(TypedDict):
     order: list[int]
     generations: list[list[int]]
     waves: list[WaveOverview]
+
+
+class PolicyAnswer(TypedDict):
+    """The access policy in force. `version` 0 and no policy: there is none, and everybody may do everything."""
+
+    version: int
+    policy: PolicyDocumentOutput | None
+    changedAt: str | None
+    changedBy: str | None
+    reason: str
+
+
+class PolicyDocumentInput(TypedDict):
+    """The content of an access policy."""
+
+    grants: NotRequired[list[GrantInput]]
+    issuers: NotRequired[list[OidcIssuerInput]]
+
+
+class PolicyDocumentOutput(TypedDict):
+    """The content of an access policy."""
+
+    grants: list[GrantOutput]
+    issuers: list[OidcIssuerOutput]
+
+
+class PolicyVersionsAnswer(TypedDict):
+    """All versions of the access policy, the newest first."""
+
+    versions: list[PolicyAnswer]
 
 
 class ProcessReport(TypedDict):
@@ -1045,6 +1208,15 @@ class RunbookFinding(TypedDict):
     sourceServerId: str | None
     waivedBecause: str | None
     executionId: str | None
+
+
+class RunningRequest(TypedDict):
+    """The answer of a request that takes long: where to look for its own answer."""
+
+    requestId: str
+    operation: str
+    status: Literal["RUNNING"]
+    location: str
 
 
 class SavedStagingAccounts(TypedDict):
@@ -1383,6 +1555,20 @@ class ValidatedStaging(TypedDict):
     valid: bool
     usableRegions: list[str]
     regions: list[StagingRegion]
+
+
+class Verification(TypedDict):
+    """What was verified, and with what result."""
+
+    executionId: str
+    intact: bool
+    faults: list[EvidenceFault]
+    notes: list[str]
+    records: int
+    anchors: int
+    anchoredRecords: int
+    closed: bool
+    keys: list[str]
 
 
 class Wait(TypedDict):

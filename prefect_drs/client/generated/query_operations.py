@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from prefect_drs.client.caller import UNSET, Caller, Unset
 from prefect_drs.client.generated.json_types import (
     AccountView,
+    AuditAnswer,
+    AuditOutcome,
     CapacityAnswer,
     CheckedAccount,
     CombinedCapacity,
@@ -32,6 +35,8 @@ from prefect_drs.client.generated.json_types import (
     PermissionsAnswer,
     PlanAnswer,
     PlanOverview,
+    PolicyAnswer,
+    PolicyVersionsAnswer,
     RegionCapacityAnswer,
     SavedStagingAccounts,
     SecurityGroups,
@@ -95,6 +100,37 @@ class QueryOperations(Caller):
                 "offline": offline,
                 "samples": samples,
                 "seed": seed,
+            },
+        )
+
+    def get_access_policy(
+        self,
+    ) -> PolicyAnswer:
+        """Return the access policy in force and who changed it last."""
+        return self.call("get_access_policy", {})
+
+    def get_audit_log(
+        self,
+        *,
+        since: datetime | str | Unset = UNSET,
+        until: datetime | str | Unset = UNSET,
+        who: str | Unset = UNSET,
+        operation: str | Unset = UNSET,
+        outcome: AuditOutcome | Unset = UNSET,
+        execution_id: str | Unset = UNSET,
+        limit: int | Unset = UNSET,
+    ) -> AuditAnswer:
+        """Return who did, or was denied, what, the newest first."""
+        return self.call(
+            "get_audit_log",
+            {
+                "since": since,
+                "until": until,
+                "who": who,
+                "operation": operation,
+                "outcome": outcome,
+                "executionId": execution_id,
+                "limit": limit,
             },
         )
 
@@ -334,6 +370,12 @@ class QueryOperations(Caller):
     ) -> PermissionsAnswer:
         """Return the caller's name, roles and permissions."""
         return self.call("get_user_permissions", {})
+
+    def list_access_policy_versions(
+        self,
+    ) -> PolicyVersionsAnswer:
+        """List all versions of the access policy, the newest first."""
+        return self.call("list_access_policy_versions", {})
 
     def list_protection_groups(
         self,
