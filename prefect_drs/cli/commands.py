@@ -179,7 +179,7 @@ COMMANDS = (
         f"{CLI}.token:token",
         "Print a short-lived proof of your AWS identity.",
         OPERATIONS,
-        'curl -H "Authorization: Bearer $(prefect-drs token)" http://127.0.0.1:8080/user/profile',
+        "prefect-drs token --audience prefect-drs",
     ),
     Command(
         "setup",

@@ -46,6 +46,11 @@ def evidence(
         raise UsageError(f"the evidence cannot be written to {out}: {error.strerror or error}") from None
     signed = "signed" if made.signed else "not signed: no key is configured (PREFECT_DRS_ANCHOR_KEY)"
     print_stderr(f"the evidence of execution {made.execution_id} was written to {out} ({signed})")
+    missing: dict[str | None, list[str]] = {}
+    for log in made.missing_logs:
+        missing.setdefault(log.message, []).append(log.job_id)
+    for why, jobs in missing.items():
+        print_stderr(f"note: the evidence has no log of {', '.join(jobs)}: {why}")
 
 
 def verify(

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from prefect.settings import get_current_settings
 
-from prefect_drs.aws.parallel import map_parallel
 from prefect_drs.core.canonical import sha256
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.evidence.bundle import VERSIONS, Evidence, record_member, write_bundle
@@ -24,10 +24,10 @@ from prefect_drs.evidence.keys import KeyRing, public_key_of_pem
 from prefect_drs.evidence.stored import read_stored
 from prefect_drs.evidence.verification import verify_journal
 from prefect_drs.execution.view import report_of
-from prefect_drs.operations.context import Context
+from prefect_drs.operations.context import Context, configured_sessions
 from prefect_drs.operations.execution_report import html_document, no_journal
 from prefect_drs.operations.executions import ExecutionReference
-from prefect_drs.operations.recovery_instances import job_log
+from prefect_drs.operations.job_logs import OK, JobLog, read_job_logs
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.executions.reports import read_report
@@ -38,16 +38,17 @@ from prefect_drs.orchestration.storage.anchor_settings import (
     trusted_keys,
 )
 from prefect_drs.orchestration.storage.journal_storage import journal_storage
+from prefect_drs.report.model import JobReport, WaveReport
 
 LIBRARIES = ("prefect-drs", "prefect", "prefect-aws", "boto3", "botocore", "pydantic", "networkx", "cryptography")
-READERS = 8
 
 
 class EvidenceAnswer(FrozenModel):
     """The evidence of an execution as one ZIP file.
 
     `document`: its bytes as base64. `sha256`: of the bytes, as hex. `closed`: the execution had ended, and its end is
-    anchored. `signed`: a key is configured, and signed it.
+    anchored. `signed`: a key is configured, and signed it. `missing_logs`: of DRS jobs, each with why AWS did not tell
+    it.
     """
 
     execution_id: str
@@ -57,6 +58,7 @@ class EvidenceAnswer(FrozenModel):
     sha256: str
     closed: bool
     signed: bool
+    missing_logs: tuple[JobLog, ...]
     document: str
 
 
@@ -74,12 +76,16 @@ class VerifyExecution(ExecutionReference):
 
 
 class Bundle(NamedTuple):
-    """A bundle, and what is known of it: whether its journal is closed, and whether it is signed."""
+    """A bundle, and what is known of it: whether its journal is closed and whether it is signed.
+
+    `missing_logs`: of DRS jobs, each with why it is missing.
+    """
 
     execution_id: str
     content: bytes
     closed: bool
     signed: bool
+    missing_logs: tuple[JobLog, ...] = ()
 
 
 @operation(kind=OperationKind.EXECUTION, permission="view_executions")
@@ -101,6 +107,7 @@ def get_evidence(context: Context, request: ExecutionReference) -> EvidenceAnswe
         sha256=sha256(made.content),
         closed=made.closed,
         signed=made.signed,
+        missing_logs=made.missing_logs,
         document=base64.b64encode(made.content).decode(),
     )
 
@@ -132,12 +139,14 @@ def execution_evidence(name: str, context: Context) -> Bundle:
     records, anchors = _stored(execution_id)
     chain = check_chain(records, record_member)
     signer = configured_signer()
-    documents = {} if chain.faults else _documents(chain, context)
+    logs = _logs(chain, context)
+    documents = {} if chain.faults else _documents(chain, logs)
     ordered = [records[number] for number in sorted(records)]
     keys = configured_keys()
     evidence = Evidence(execution_id, ordered, tuple(anchors.values()), documents, keys, signer, chain)
     written = write_bundle(evidence)
-    return Bundle(execution_id, written.content, written.closed, signer is not None)
+    missing = tuple(log for log in logs if log.status != OK)
+    return Bundle(execution_id, written.content, written.closed, signer is not None, missing)
 
 
 def verified_execution(name: str, ring: KeyRing, *, allow_open: bool = False) -> Verification:
@@ -168,23 +177,33 @@ def _stored(execution_id: str) -> tuple[dict[int, bytes], dict[str, bytes]]:
     return stored.records, anchors | stored.anchors
 
 
-def _documents(chain: Chain, context: Context) -> dict[str, bytes]:
+def _documents(chain: Chain, logs: Sequence[JobLog]) -> dict[str, bytes]:
     """The members that do not follow from the journal alone."""
     page = html_document(chain.events, max(event.at for event in chain.events))
+    jobs = [
+        {**job.model_dump(mode="json", by_alias=True), **log.model_dump(mode="json", by_alias=True)}
+        for (_, job), log in zip(_jobs(chain), logs, strict=True)
+    ]
     return {
         "report.html": page.encode(),
-        "jobs.json": _document({"jobs": _jobs(chain, context)}),
+        "jobs.json": _document({"jobs": jobs}),
         VERSIONS: _document(_versions()),
     }
 
 
-def _jobs(chain: Chain, context: Context) -> list[object]:
-    jobs = [(wave, job) for wave in report_of(chain.events).waves for job in wave.jobs]
-    logs = map_parallel(lambda each: job_log(context, each[1], each[0].wave_number, each[0].wave_name), jobs, READERS)
-    return [
-        {**job.model_dump(mode="json", by_alias=True), **log.model_dump(mode="json", by_alias=True)}
-        for (_, job), log in zip(jobs, logs, strict=True)
-    ]
+def _jobs(chain: Chain) -> list[tuple[WaveReport, JobReport]]:
+    return [(wave, job) for wave in report_of(chain.events).waves for job in wave.jobs]
+
+
+def _logs(chain: Chain, context: Context) -> list[JobLog]:
+    """The logs of the jobs, read once.
+
+    Where no Prefect API is configured there are no saved accounts; the context would start a server to look for them.
+    """
+    if chain.faults or not (jobs := _jobs(chain)):
+        return []
+    sessions = context.sessions if get_current_settings().api.url else configured_sessions()
+    return read_job_logs(sessions, jobs)
 
 
 def _versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 
-from prefect_drs.aws.drs import RecoveryInstance, describe_job_log, describe_recovery_instances
+from prefect_drs.aws.drs import RecoveryInstance, describe_recovery_instances
 from prefect_drs.aws.fan_out import fan_out
 from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError, UsageError
@@ -20,6 +20,7 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations import termination
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.executions import ExecutionReference, execution_named
+from prefect_drs.operations.job_logs import JobLog, read_job_log
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.scope import RegionState, region_state
 from prefect_drs.operations.sources import PlanSource
@@ -27,7 +28,7 @@ from prefect_drs.operations.termination import TerminationStatus
 from prefect_drs.orchestration.executions.reports import read_report
 from prefect_drs.recovery.instances import Found
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG
-from prefect_drs.report.model import JobReport, RecoveryReport
+from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook.fetch.inventories import read_inventories
 from prefect_drs.runbook.members import find_members
 from prefect_drs.runbook.scope import scope_of
@@ -106,28 +107,6 @@ class JobLogsRequest(ExecutionReference):
     """An execution, or one of its DRS jobs."""
 
     job_id: str | None = None
-
-
-class JobLogEntry(FrozenModel):
-    """A step of a job, as DRS logs it."""
-
-    at: datetime | None
-    event: str
-    source_server_id: str | None
-    error: str | None
-
-
-class JobLog(FrozenModel):
-    """The log of a DRS job; `status` is OK, or the code of the failure to read it."""
-
-    job_id: str
-    account_id: str
-    region: str
-    wave_number: int
-    wave_name: str
-    status: str
-    message: str | None = None
-    entries: tuple[JobLogEntry, ...] = ()
 
 
 class JobLogsAnswer(FrozenModel):
@@ -226,7 +205,7 @@ def get_job_logs(context: Context, request: JobLogsRequest) -> JobLogsAnswer:
     logs = []
     for job_id, (wave, job) in jobs.items():
         if request.job_id in {None, job_id}:
-            logs.append(job_log(context, job, wave.wave_number, wave.wave_name))
+            logs.append(read_job_log(context.sessions, wave, job))
     return JobLogsAnswer(execution_id=report.execution_id, jobs=tuple(logs))
 
 
@@ -332,18 +311,3 @@ def _view(instance: RecoveryInstance, place: Location, name: str) -> InstanceVie
         failback_state=instance.failback_state or None,
         point_in_time=instance.point_in_time,
     )
-
-
-def job_log(context: Context, job: JobReport, wave_number: int, wave_name: str) -> JobLog:
-    """The log of a job; where AWS does not tell it, why not."""
-    fields = {"job_id": job.job_id, "account_id": job.account_id, "region": job.region}
-    wave = {"wave_number": wave_number, "wave_name": wave_name}
-    try:
-        steps = describe_job_log(context.sessions, Location(job.account_id, job.region), job.job_id)
-    except AwsError as error:
-        return JobLog.model_validate({**fields, **wave, "status": error.code, "message": error.message})
-    entries = tuple(
-        JobLogEntry(at=step.at, event=step.event, source_server_id=step.source_server_id, error=step.raw_error)
-        for step in steps
-    )
-    return JobLog.model_validate({**fields, **wave, "status": "OK", "entries": entries})

@@ -51,7 +51,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
 def test_evidence_is_written_once_for_its_owner_alone_and_holds(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = home / "evidence.zip"
     assert main(["evidence", EXECUTION, "--out", str(out)]) == 0
-    assert said(capsys) == ("", f"the evidence of execution {EXECUTION} was written to {out} (signed)\n")
+    printed, notes = said(capsys)
+    told = f"the evidence of execution {EXECUTION} was written to {out} (signed)"
+    assert (printed, notes.splitlines()[0]) == ("", told), "and no Prefect server was started"
     assert out.stat().st_mode & 0o777 == FILE_MODE
     written = out.read_bytes()
 
@@ -69,6 +71,8 @@ def test_evidence_is_written_once_for_its_owner_alone_and_holds(home: Path, caps
     jobs = json.loads(members["jobs.json"])["jobs"]
     assert jobs
     assert all(job["status"] != "OK" and job["message"] for job in jobs)
+    assert all(job["jobId"] in notes and job["message"] in notes for job in jobs)
+    assert all(note.startswith("note: the evidence has no log of ") for note in notes.splitlines()[1:])
     assert {"prefect", "boto3", "cryptography", "python"} <= json.loads(members["versions.json"]).keys()
     whole = b"".join(members.values())
     assert not [secret for secret in (*SECRETS, "PRIVATE KEY") if secret.encode() in whole]

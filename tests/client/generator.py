@@ -171,7 +171,7 @@ def method_source(method: Method, types: Types) -> str:
     text += f"        return self.call({method.name!r}, {_values(ordered)}"
     text += ", idempotency_key=idempotency_key)\n" if method.takes_key else ")\n"
     if "nextToken" not in method.arguments or not method.name.startswith(("list_", "get_")):
-        return text
+        return text  # a deletion in batches is no list
     item = re.search(rf"^    {items_of(method)}: list\[(\w+)\]$", types.named[answer], re.MULTILINE)
     assert item is not None
     rest = [each for each in ordered if each.name not in {"nextToken", "offset"}]

@@ -99,12 +99,12 @@ def resealed(which: int, change: Callable[[dict[str, object]], None]) -> Damage:
     """What another release would have written: changed, and whole by its own checksum."""
 
     def damage(found: list[Path]) -> None:
-        from prefect_drs.recovery.journal import _sealed
+        from prefect_drs.recovery.journal_record import sealed_record
 
         entry = json.loads(found[which].read_bytes())
         del entry["checksum"]
         change(entry)
-        found[which].write_bytes(_sealed(entry))
+        found[which].write_bytes(sealed_record(entry))
 
     return damage
 

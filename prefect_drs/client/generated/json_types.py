@@ -377,6 +377,7 @@ class EvidenceAnswer(TypedDict):
     sha256: str
     closed: bool
     signed: bool
+    missingLogs: list[JobLog]
     document: str
 
 
@@ -846,7 +847,7 @@ class InventoryTotals(TypedDict):
 
 
 class JobLog(TypedDict):
-    """The log of a DRS job; `status` is OK, or the code of the failure to read it."""
+    """The log of a DRS job; `status` is OK, or the code of why it is missing, as `message` says."""
 
     jobId: str
     accountId: str
