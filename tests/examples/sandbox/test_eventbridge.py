@@ -1,8 +1,8 @@
 """The EventBridge rules, deployed into the simulated AWS: what they send is put through the handler on the sandbox.
 
 Moto delivers events to queues but to no function: a queue takes the target's place, with the target's own transformer.
-Moto has no event invoke configurations and no queue policies in CloudFormation, and puts no quotes round a variable of a
-transformer: the test gives the refusals' rule the event that Lambda sends for an answer, and transforms it itself.
+Moto's CloudFormation knows neither event invoke configurations nor queue policies; its transformer writes no JSON values.
+The refusals' rule therefore gets the event that Lambda would send, and `_transformed` does what EventBridge documents.
 """
 
 from __future__ import annotations
