@@ -1,8 +1,9 @@
 """The EventBridge rules, deployed into the simulated AWS: what they send is put through the handler on the sandbox.
 
 Moto delivers events to queues but to no function: a queue takes the target's place, with the target's own transformer.
-Moto's CloudFormation knows neither event invoke configurations nor queue policies; its transformer writes no JSON values.
-The refusals' rule therefore gets the event that Lambda would send, and `_transformed` does what EventBridge documents.
+Moto's CloudFormation knows neither event invoke configurations nor queue policies; its transformer writes no JSON
+values. The refusals' rule therefore gets the event that Lambda would send, and `_transformed` does what
+EventBridge documents.
 """
 
 from __future__ import annotations
