@@ -22,11 +22,15 @@ from typing import Any
 
 
 def _use_writable_homes() -> None:
-    """Let Prefect and the package keep files in the temporary folder where the home is not writable, as in Lambda."""
-    if os.access(Path("~").expanduser(), os.W_OK):
+    """Let Prefect and the package keep files in a temporary folder where the home is not writable, as in Lambda.
+
+    The folder is this process's own: one with a known name may belong to another user of the machine.
+    """
+    missing = [name for name in ("PREFECT_HOME", "PREFECT_DRS_HOME") if name not in os.environ]
+    if not missing or os.access(Path("~").expanduser(), os.W_OK):
         return
-    os.environ.setdefault("PREFECT_HOME", str(Path(tempfile.gettempdir()) / "prefect"))
-    os.environ.setdefault("PREFECT_DRS_HOME", str(Path(tempfile.gettempdir()) / "prefect-drs"))
+    folder = Path(tempfile.mkdtemp(prefix="prefect-drs-"))
+    os.environ.update({name: str(folder / name.lower()) for name in missing})
 
 
 _use_writable_homes()  # before Prefect is imported, which reads it

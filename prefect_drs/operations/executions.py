@@ -52,6 +52,8 @@ class ListExecutions(FrozenModel):
     """Filters and order of the list; by default the latest 50 of all.
 
     Args:
+        execution_id: only the execution with this id; an id that nobody knows is no error, as its flow run may just
+            begin.
         status: one status or several. Also accepted as `statuses`.
         plan_name: the name of the plan; case does not matter.
         mode: `executionType`: DRILL or RECOVERY; also accepted as `mode`.
@@ -64,6 +66,7 @@ class ListExecutions(FrozenModel):
         offset: how many of those that match are left out.
     """
 
+    execution_id: Annotated[str, Field(min_length=1)] | None = None
     status: Annotated[
         tuple[ExecutionStatus, ...],
         BeforeValidator(_upper, json_schema_input_type=ExecutionStatus | list[ExecutionStatus]),
@@ -175,7 +178,7 @@ class ControlAnswer(FrozenModel):
 
 @operation(kind=OperationKind.EXECUTION, permission="view_executions")
 def list_executions(context: Context, request: ListExecutions) -> ExecutionsAnswer:
-    """List executions, the newest first, by status, plan, type and time."""
+    """List executions, the newest first, by id, status, plan, type and time."""
     require_configured()
     remaining = after_page(ordered(_matching(request), request.sort), request.sort, request.next_token)
     found = list(islice(remaining, request.offset, request.offset + request.limit + 1))
@@ -275,7 +278,8 @@ def execution_named(name: str) -> str:
 def _matching(request: ListExecutions) -> Iterator[ExecutionSummary]:
     for summary in status.all_executions():
         if (
-            (not request.status or summary.status in request.status)
+            request.execution_id in {None, summary.execution_id}
+            and (not request.status or summary.status in request.status)
             and (request.plan_name is None or summary.plan_name.casefold() == request.plan_name.casefold())
             and request.mode in {None, summary.mode}
             and _within(summary.started_at, request)

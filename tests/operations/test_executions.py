@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ from tests.rig import ACCOUNT, simulated_aws
 PLAN = "Shop"
 
 
-@pytest.fixture
-def shop(prefect_server: PrefectServer) -> Iterator[Stored]:
+@contextmanager
+def stored_shop() -> Iterator[Stored]:
     """The stored plan `Shop`, its servers on a simulated AWS in which an hour passes in six seconds."""
     forget_estate()
     with simulated_aws(speed=600) as rig:
@@ -44,13 +45,25 @@ def shop(prefect_server: PrefectServer) -> Iterator[Stored]:
 
 
 @pytest.fixture
-def deployment(prefect_server: PrefectServer) -> Iterator[str]:
+def shop(prefect_server: PrefectServer) -> Iterator[Stored]:
+    with stored_shop() as stored:
+        yield stored
+
+
+@contextmanager
+def waiting_deployment() -> Iterator[str]:
     """A deployment of the flow `recover`, whose runs wait: no worker is there."""
     name = f"ops-{uuid4().hex[:8]}"
     deployment_id = recover.to_deployment(name=name, parameters={"manifest": "estate:", "plan": PLAN}).apply()
     yield f"recover/{name}"
     with get_client(sync_client=True) as client:
         client.delete_deployment(UUID(str(deployment_id)))
+
+
+@pytest.fixture
+def deployment(prefect_server: PrefectServer) -> Iterator[str]:
+    with waiting_deployment() as name:
+        yield name
 
 
 def work(execution_id: str) -> Any:
@@ -294,6 +307,10 @@ def test_lists_are_filtered_and_say_whether_there_are_more(shop: Stored) -> None
     with pytest.raises(PrefectDrsError, match="nextToken belongs to another order"):
         shop.op("list_executions", stale)
     assert shop.op("list_executions", {"planName": "Other"})["executions"] == []
+    chosen = {"executionId": next_one[0]["executionId"]}
+    assert shop.op("list_executions", chosen)["executions"] == next_one
+    assert shop.op("list_executions", {**chosen, "planName": "Other"})["executions"] == []
+    assert shop.op("list_executions", {"executionId": str(uuid4())})["executions"] == []
     drills = shop.op("list_executions", {"planName": PLAN, "executionType": "DRILL", "status": ["COMPLETED"]})
     assert {(each["mode"], each["status"]) for each in drills["executions"]} == {("drill", "COMPLETED")}
     recoveries = shop.op("list_executions", {"planName": PLAN, "executionType": "RECOVERY"})["executions"]

@@ -105,6 +105,8 @@ def test_the_handler_works_without_a_home_and_writes_nothing_where_it_is(tmp_pat
     folder = tmp_path / "task"
     folder.mkdir()
     folder.chmod(0o555)
+    for name in ("prefect", "prefect-drs"):  # of another user, who may have made them first
+        (tmp_path / name).touch()
     code = (
         "import json, sys\n"
         "from prefect_drs.lambda_handler import handler\n"
@@ -124,5 +126,7 @@ def test_the_handler_works_without_a_home_and_writes_nothing_where_it_is(tmp_pat
     assert answer["user"] == "lambda"
     assert not done.stderr, "a home that cannot be made is warned of"
     assert list(folder.iterdir()) == []
+    (own,) = (path for path in tmp_path.iterdir() if path.is_dir() and path != folder)
+    assert (own.stat().st_mode & 0o777, own.name.startswith("prefect-drs-")) == (0o700, True)
     assert not Path("/nonexistent").exists()
     assert not {"prefect.server", "moto", "prefect_drs.simulator", "prefect_drs.cli"} & set(loaded)

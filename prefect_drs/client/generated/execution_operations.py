@@ -155,6 +155,7 @@ class ExecutionOperations(Caller):
     def list_executions(
         self,
         *,
+        execution_id: str | Unset = UNSET,
         status: ExecutionStatus | Sequence[ExecutionStatus] | Unset = UNSET,
         plan_name: str | Unset = UNSET,
         execution_type: Literal["DRILL", "RECOVERY"] | Unset = UNSET,
@@ -181,6 +182,7 @@ class ExecutionOperations(Caller):
         return self.call(
             "list_executions",
             {
+                "executionId": execution_id,
                 "status": status,
                 "planName": plan_name,
                 "executionType": execution_type,
@@ -196,6 +198,7 @@ class ExecutionOperations(Caller):
     def iterate_executions(
         self,
         *,
+        execution_id: str | Unset = UNSET,
         status: ExecutionStatus | Sequence[ExecutionStatus] | Unset = UNSET,
         plan_name: str | Unset = UNSET,
         execution_type: Literal["DRILL", "RECOVERY"] | Unset = UNSET,
@@ -221,6 +224,7 @@ class ExecutionOperations(Caller):
             "list_executions",
             "executions",
             {
+                "executionId": execution_id,
                 "status": status,
                 "planName": plan_name,
                 "executionType": execution_type,

@@ -22,12 +22,12 @@ workflow = module_of(EXAMPLES / "python/nightly_drill.py")
 def test_a_drill_is_carried_out_reported_and_terminated(
     shop: Stored, deployment: str, beside: Callable[..., Future[Any]], tmp_path: Path
 ) -> None:
-    beside(carry_the_next, shop)
+    carried = beside(carry_the_next, shop)
     report = tmp_path / "drill.html"
     assert workflow.nightly_drill(PLAN, deployment, report, Context(caller="ada")) == ("COMPLETED", True)
     assert PLAN in report.read_text(encoding="utf-8")
-    (execution,) = shop.op("list_executions", {"planName": PLAN, "limit": 1})["executions"]
-    assert shop.op("get_termination_status", {"executionId": execution["executionId"]})["status"] == "TERMINATED"
+    execution_id = str(carried.result().state_details.flow_run_id)
+    assert shop.op("get_termination_status", {"executionId": execution_id})["status"] == "TERMINATED"
 
 
 def test_a_plan_that_is_not_stored_is_named_and_starts_nothing(
