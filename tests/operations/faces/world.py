@@ -21,6 +21,7 @@ from prefect.states import Cancelled
 from prefect_drs.client import Client
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.flows import recover, tag_sync
+from prefect_drs.orchestration.approvals import gate
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.simulator.roles import plant_role
 from tests.operations.estate import Stored, forget_estate
@@ -34,6 +35,8 @@ from tests.scheduled.conftest import forget as forget_scheduled
 TARGET, STAGING = "222222222222", "333333333333"
 FACES = ("py", "op", "fn", "rest")
 LONG = 10**8
+POLL_SECONDS = 1800.0
+"""How often an open gate is read: every three seconds at the sandbox's speed, as nine of them are open at once."""
 
 
 class World:
@@ -190,6 +193,8 @@ def opened_world() -> Iterator[World]:
     with simulated_aws(speed=600) as rig, pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         stack.callback(_forget)
         patch.setenv("LOGNAME", CALLER)  # the command line's caller
+        for interval in ("_FASTEST_POLL_SECONDS", "_SLOWEST_POLL_SECONDS"):  # nobody awaits what follows an answer
+            patch.setattr(gate, interval, POLL_SECONDS)
         stored = Stored(rig)
         server = stack.enter_context(running_server(RestOptions(caller=CALLER)))
         client = stack.enter_context(Client(server.url, retries=0, timeout=120))
