@@ -16,8 +16,8 @@ from prefect.client.orchestration import get_client
 
 from prefect_drs.flows import recover
 from prefect_drs.simulator.roles import plant_role
-from tests.operations.estate import Stored, forget_estate
 from tests.operations.accounts import SECRET, TARGET, forget_accounts
+from tests.operations.estate import Stored, forget_estate
 from tests.rig import ACCOUNT, REGION, simulated_aws
 
 PLAN = "Whole site"

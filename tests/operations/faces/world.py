@@ -16,17 +16,19 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 
 from prefect_drs.client import Client
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.flows import recover, tag_sync
 from prefect_drs.orchestration.approvals import gate
+from prefect_drs.orchestration.storage.access_policy import POLICIES
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.simulator.roles import plant_role
+from tests.operations.accounts import forget_accounts
 from tests.operations.estate import Stored, forget_estate
 from tests.operations.faces.callers import CALLER
-from tests.operations.accounts import forget_accounts
 from tests.operations.test_executions import until, work
 from tests.rest.server import running_server
 from tests.rig import ACCOUNT, REGION, simulated_aws
@@ -180,7 +182,15 @@ def _delete_deployment(deployment_id: UUID) -> None:
         client.delete_deployment(deployment_id)
 
 
+def forget_policies(_: object = None) -> None:
+    """Delete all versions of the access policy; without one, everybody may do everything."""
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        client.delete_block_type(client.read_block_type_by_slug("drs-access-policy").id)
+    POLICIES.forget()
+
+
 def _forget() -> None:
+    forget_policies()
     forget_estate()
     forget_accounts()
     forget_scheduled()
