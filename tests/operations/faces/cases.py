@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.operations.events import MANIFEST
-from tests.operations.faces.callers import Body
-from tests.operations.faces.world import ACCOUNT, REGION, STAGING, TARGET, World
+from tests.operations.faces.callers import CALLER, Body
+from tests.operations.faces.world import ACCOUNT, REGION, STAGING, TARGET, World, forget_policies
 
 Good = Callable[[World, str], Body]
 
@@ -31,11 +31,13 @@ class Case(NamedTuple):
         good: the body for a face; makes what it names.
         refused: another one; besides, each operation is called with a field that it does not know.
         undo: what brings back the state before the call.
+        also: more that is refused.
     """
 
     good: Good
     refused: Refused | None = None
     undo: Callable[[World], Any] | None = None
+    also: tuple[Refused, ...] = ()
 
 
 def same(**body: Any) -> Good:
@@ -53,6 +55,7 @@ NO_ACCOUNT = Refused({"accountId": "1"}, "VALIDATION_ERROR", ("accountId",))
 NOT_SAVED = Refused({"accountId": "999988887777"}, "NOT_FOUND")
 TARGET_NOT_SAVED = Refused({"targetAccountId": "999988887777"}, "NOT_FOUND")
 HERE = {"accountId": ACCOUNT, "region": REGION}
+POLICY = {"grants": [{"role": "DRSOrchestrationAdmin", "arns": [f"arn:aws:iam::{ACCOUNT}:role/Admins"]}]}
 SETTINGS = {"instanceType": "m6i.large"}
 ADDRESS = {"staticPrivateIp": "999.0.0.1"}
 
@@ -170,6 +173,14 @@ CASES: dict[str, Case] = {
     ),
     "validate_staging_account": Case(same(targetAccountId=TARGET, stagingAccountId=STAGING), TARGET_NOT_SAVED),
     "validate_target_account": Case(same(accountId=TARGET), NOT_SAVED),
+    # access
+    "get_access_policy": Case(same()),
+    "get_audit_log": Case(
+        same(operation="add_staging_account", who=CALLER, outcome="DONE", limit=1),
+        Refused({"limit": 0}, "VALIDATION_ERROR", ("limit",)),
+    ),
+    "list_access_policy_versions": Case(same()),
+    "set_access_policy": Case(same(policy=POLICY, reason="first", allowLockout=True), STALE, forget_policies),
     # what an account offers and holds
     "get_drs_source_servers": Case(same(region=REGION, tags={"tier": "x"}), NO_REGION),
     "get_ec2_instance_profiles": Case(same(region=REGION), NO_REGION),
@@ -235,8 +246,15 @@ CASES: dict[str, Case] = {
     "delete_executions": Case(
         lambda world, face: {"executionIds": [world.over(face)]},
         Refused({"executionIds": []}, "VALIDATION_ERROR", ("",)),
+        also=(
+            Refused({"nextToken": "of another list"}, "VALIDATION_ERROR", ("",)),
+            Refused(
+                {"executionIds": [], "allFinished": True, "nextToken": "of another list"}, "VALIDATION_ERROR", ("",)
+            ),
+        ),
     ),
     "explain_execution": read(wave=1),
+    "get_evidence": read(),
     "get_execution": read(),
     "get_execution_report": read(
         format="markdown", refused=Refused({"format": "pdf"}, "VALIDATION_ERROR", ("format",))
@@ -263,6 +281,7 @@ CASES: dict[str, Case] = {
     ),
     "resume_execution": Case(of_resume, NO_EXECUTION),
     "start_execution": Case(of_start, Refused({"executionType": "REHEARSAL"}, "VALIDATION_ERROR", ("executionType",))),
+    "verify_execution": read(),
     "terminate_instances": Case(lambda world, face: {"executionId": world.drilled(face)}, NO_EXECUTION),
 }
 """By subject."""

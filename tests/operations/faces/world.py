@@ -16,11 +16,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 
 from prefect_drs.client import Client
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.flows import recover, tag_sync
+from prefect_drs.orchestration.approvals import gate
+from prefect_drs.orchestration.storage.access_policy import POLICIES
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.simulator.roles import plant_role
 from tests.operations.accounts import forget_accounts
@@ -34,6 +37,8 @@ from tests.scheduled.conftest import forget as forget_scheduled
 TARGET, STAGING = "222222222222", "333333333333"
 FACES = ("py", "op", "fn", "rest")
 LONG = 10**8
+POLL_SECONDS = 1800.0
+"""How often an open gate is read: every three seconds at the sandbox's speed, as nine of them are open at once."""
 
 
 class World:
@@ -177,7 +182,15 @@ def _delete_deployment(deployment_id: UUID) -> None:
         client.delete_deployment(deployment_id)
 
 
+def forget_policies(_: object = None) -> None:
+    """Delete all versions of the access policy; without one, everybody may do everything."""
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        client.delete_block_type(client.read_block_type_by_slug("drs-access-policy").id)
+    POLICIES.forget()
+
+
 def _forget() -> None:
+    forget_policies()
     forget_estate()
     forget_accounts()
     forget_scheduled()
@@ -190,6 +203,8 @@ def opened_world() -> Iterator[World]:
     with simulated_aws(speed=600) as rig, pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         stack.callback(_forget)
         patch.setenv("LOGNAME", CALLER)  # the command line's caller
+        for interval in ("_FASTEST_POLL_SECONDS", "_SLOWEST_POLL_SECONDS"):  # nobody awaits what follows an answer
+            patch.setattr(gate, interval, POLL_SECONDS)
         stored = Stored(rig)
         server = stack.enter_context(running_server(RestOptions(caller=CALLER)))
         client = stack.enter_context(Client(server.url, retries=0, timeout=120))
