@@ -411,6 +411,12 @@ def test_the_audit_log_is_read_with_filters_and_holds_what_was_denied(world: Wor
         one = client.get("/audit-log", params={"operation": "pause_execution", "limit": 1}, headers=admin).json()
         assert len(one["records"]) == 1
         assert not client.get("/audit-log", params={"who": "somebody"}, headers=admin).json()["records"]
+        for wrong in (
+            {"since": "0010-01-01T00:00:00Z"},
+            {"since": "2020-01-01T00:00:00Z"},
+            {"until": "9999-01-01T00:00:00Z"},
+        ):
+            assert client.get("/audit-log", params=wrong, headers=admin).status_code == 400  # each day would be listed
 
 
 def test_a_context_of_another_machine_without_a_proof_is_refused(world: World):
