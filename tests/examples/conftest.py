@@ -1,4 +1,4 @@
-"""The checkers of the examples' formats are an extra of their own, which the lowest releases cannot be installed with."""
+"""The checkers of the examples are an extra of their own, which the lowest releases cannot be installed with."""
 
 from __future__ import annotations
 
