@@ -78,6 +78,9 @@ class _Schemas:
             inputs.append((operation.name, "serialization", TypeAdapter(answer)))
         self._by_key, definitions = TypeAdapter.json_schemas(sorted(inputs, key=lambda i: i[:2]), ref_template=_REF)
         self.components: dict[str, Any] = definitions.get("$defs", {})
+        for name, schema in self.components.items():
+            if "-" in name:  # of a model that is sent and answered; generators name classes by titles
+                schema["title"] = name.replace("-", "")
         self.error = self._by_key["ErrorBody", "serialization"]
         self.running = self._by_key["RunningRequest", "serialization"]
 

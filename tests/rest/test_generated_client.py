@@ -23,8 +23,9 @@ CODE = """
 import sys
 from generated.api.executions import list_executions
 from generated.client import Client
+from generated.models import ListExecutionsSort
 
-answer = list_executions.sync(client=Client(sys.argv[1]), limit=5, sort="planName")
+answer = list_executions.sync(client=Client(sys.argv[1]), limit=5, sort=ListExecutionsSort("planName"))
 print(type(answer).__name__, len(answer.executions))
 """
 
