@@ -41,11 +41,12 @@ def operations(service: str) -> Mapping[str, str]:
 
 @cache
 def sources(root: Path = Path(prefect_drs.__file__).parent) -> dict[str, ast.Module]:
-    """The package's modules, without the simulator, which stands on the other side of the calls."""
+    """The package's modules, without the simulator, which stands on the other side of the calls, and without the client
+    of the REST face, whose methods have the names of our operations."""
     return {
         str(path.relative_to(root)): ast.parse(path.read_text())
         for path in sorted(root.rglob("*.py"))
-        if path.relative_to(root).parts[0] != "simulator"
+        if path.relative_to(root).parts[0] not in {"simulator", "client"}
     }
 
 

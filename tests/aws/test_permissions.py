@@ -14,12 +14,29 @@ from tests.snippets import ROOT
 
 IAM_PREFIXES = {"service-quotas": "servicequotas"}
 """Services whose prefix in IAM is not boto3's name (Service Authorization Reference)."""
-IAM_NAMES = {("lambda", "Invoke"): "InvokeFunction", ("s3", "ListObjectsV2"): "ListBucket"}
+IAM_NAMES = {
+    ("lambda", "Invoke"): "InvokeFunction",
+    ("s3", "ListObjectVersions"): "ListBucketVersions",
+    ("s3", "ListObjectsV2"): "ListBucket",
+}
 """Operations whose action in IAM has another name (Service Authorization Reference)."""
 
-OF_THE_CALLER = ("s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject", "sts:AssumeRole")
-"""Actions that the caller's own identity needs, not the role in a target account: to assume that role, and to read and
-write a journal in S3, or to delete it with its execution."""
+OF_THE_CALLER = (
+    "kms:GetPublicKey",
+    "kms:Sign",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+    "s3:PutObject",
+    "sts:AssumeRole",
+)
+"""Actions that the caller's own identity needs, not the role in a target account: to assume that role, to read and
+write a journal in S3, or to delete it with its execution, to sign its anchors, and to read those in a bucket with
+object lock."""
+
+OURS = frozenset({("kms", "Verify")})
+"""Operations whose name a method of ours has, which the reading of the code takes for a call."""
 
 UNRESTRICTED = ("sts:GetCallerIdentity",)
 """Actions that no policy can deny and none needs to allow (STS API reference, GetCallerIdentity)."""
@@ -28,7 +45,7 @@ UNRESTRICTED = ("sts:GetCallerIdentity",)
 @cache
 def calls() -> frozenset[AwsCall]:
     """All calls to AWS of the package. Not read at import, which each process of pytest-xdist does."""
-    return frozenset(calls_in(sources()))
+    return frozenset(call for call in calls_in(sources()) if (call.service, call.operation) not in OURS)
 
 
 def action(call: AwsCall) -> str:
