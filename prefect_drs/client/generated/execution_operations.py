@@ -178,7 +178,7 @@ class ExecutionOperations(Caller):
         limit: int | Unset = UNSET,
         offset: int | Unset = UNSET,
     ) -> ExecutionsAnswer:
-        """List executions, the newest first, by status, plan, type and time."""
+        """List executions, the newest first, by id, status, plan, type and time."""
         return self.call(
             "list_executions",
             {
