@@ -12,12 +12,10 @@ Must never: show a token, follow a redirect with one, or send one over plain HTT
 
 from __future__ import annotations
 
-import ipaddress
 import random
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Any, Self
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -27,6 +25,7 @@ from prefect_drs.client.errors import UNREADABLE, RestError, ServerUnreachableEr
 from prefect_drs.client.requests import RestRequest
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import UsageError
+from prefect_drs.core.loopback import is_loopback
 
 CONNECT_SECONDS = 10.0
 LONGEST_PAUSE = 60.0
@@ -73,14 +72,6 @@ class Transport:
             follow_redirects=False,
             transport=transport,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""
@@ -168,18 +159,10 @@ def _checked(url: str, *, has_token: bool) -> str:
         host = port = None
     if parts.scheme not in {"http", "https"} or not host:
         raise UsageError("the address of a server begins with http:// or https://, such as http://127.0.0.1:8080")
-    if has_token and parts.scheme == "http" and not _is_local(host):
+    if has_token and parts.scheme == "http" and not is_loopback(host):
         raise UsageError("a token is sent over https:// only, except to this machine")
     shown = f"[{host}]" if ":" in host else host
     return urlunsplit((parts.scheme, shown if port is None else f"{shown}:{port}", parts.path.rstrip("/"), "", ""))
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
 
 
 def _value_of(response: httpx.Response) -> Any:

@@ -6,7 +6,6 @@ sandbox, an issuer of tests).
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -16,6 +15,7 @@ from pydantic import Field, field_validator
 
 from prefect_drs.aws.identity_request import trusted_sts_endpoints
 from prefect_drs.core.errors import UsageError
+from prefect_drs.core.loopback import is_loopback
 from prefect_drs.core.models import FrozenModel
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
@@ -35,14 +35,6 @@ def require_safe_origin(url: str) -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
         return url
     raise ValueError(f"{url!r} must begin with https://")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine's loopback, by its name or address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class OidcIssuer(FrozenModel):
