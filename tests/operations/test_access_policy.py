@@ -32,9 +32,10 @@ from prefect_drs.orchestration.storage.access_policy import (
 )
 from prefect_drs.orchestration.storage.audit_log import AuditLog, AuditRecord
 from prefect_drs.recovery.journal import FolderStorage
-from prefect_drs.simulator import StepClock, plant_role
+from prefect_drs.simulator import plant_role
 from prefect_drs.simulator.server import SandboxServer
 from tests.conftest import PrefectServer
+from tests.identity.aws import configured_sandbox
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 MOTO = f"arn:aws:sts::{ACCOUNT}:user/moto"
@@ -43,16 +44,7 @@ ADMIN = {"role": "DRSOrchestrationAdmin", "arns": [MOTO]}
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[SandboxServer]:
-    with SandboxServer(clock=StepClock()) as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": running.endpoint_url,
-        }.items():
-            patch.setenv(name, value)
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
-            patch.delenv(name, raising=False)
+    with configured_sandbox() as running:
         yield running
 
 

@@ -25,8 +25,9 @@ from prefect_drs.rest.app import build_app
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.rest.routes import ROUTES
 from prefect_drs.rest.server import Exposure, bind, protected
-from prefect_drs.simulator import StepClock, plant_role
+from prefect_drs.simulator import plant_role
 from prefect_drs.simulator.server import SandboxServer
+from tests.identity.aws import configured_sandbox
 from tests.identity.issuer import Issuer, Web, running_issuer
 from tests.identity.test_oidc import unsigned
 from tests.identity.test_sts_proof import MISDIRECTED, changed
@@ -106,16 +107,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[SandboxServer]:
-    with SandboxServer(clock=StepClock()) as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": running.endpoint_url,
-        }.items():
-            patch.setenv(name, value)
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
-            patch.delenv(name, raising=False)
+    with configured_sandbox() as running:
         yield running
 
 
