@@ -277,6 +277,10 @@ def check_data(snippet: Snippet, path: Path) -> None:
         pattern = json.loads(snippet.text)
         assert pattern["source"] == [SOURCE]
         assert set(pattern["detail-type"]) <= set(Milestone)
+    elif keys == {"policy", "reason", "version"}:
+        from prefect_drs.operations.access_policy import SetAccessPolicy
+
+        SetAccessPolicy.model_validate_json(snippet.text)
     elif keys == {"faults"}:
         from prefect_drs.simulator.faults import load_faults
 

@@ -7,8 +7,8 @@ needs them, so that an operation without AWS makes no call; the next context see
 from __future__ import annotations
 
 import getpass
+import threading
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from prefect.settings import PREFECT_API_URL
 
@@ -18,6 +18,20 @@ from prefect_drs.identity.model import Identity
 from prefect_drs.orchestration.accounts import open_sessions
 from prefect_drs.orchestration.storage.access_policy import POLICIES, PolicyReader
 from prefect_drs.orchestration.storage.audit_log import AUDIT, AuditChange, AuditLog
+
+
+class _SessionsOnce:
+    """Sessions that are opened when they are first asked for, once for a context and its copies."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opened: Sessions | None = None
+
+    def get(self) -> Sessions:
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_sessions(session_name="prefect-drs-op")
+            return self._opened
 
 
 @dataclass(frozen=True)
@@ -51,15 +65,16 @@ class Context:
     audit: AuditLog = AUDIT
     changes: list[AuditChange] = field(default_factory=list)
     origin: str = "this machine"
+    _sessions: _SessionsOnce = field(default_factory=_SessionsOnce, repr=False, compare=False)
 
-    @cached_property
+    @property
     def sessions(self) -> Sessions:
         """Sessions for every account that is saved as a block, and for the caller's own.
 
         Raises:
             UsageError: the saved blocks contradict each other.
         """
-        return open_sessions(session_name="prefect-drs-op")
+        return self._sessions.get()
 
 
 def configured_sessions() -> Sessions:

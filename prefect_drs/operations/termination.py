@@ -29,8 +29,15 @@ from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.storage.artifacts import republish
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.recovery import termination
-from prefect_drs.recovery.instances import Found, StillActiveError, TerminationRefusedError, find_instances
+from prefect_drs.recovery.instances import (
+    Found,
+    StillActiveError,
+    TerminationRefusedError,
+    find_instances,
+    require_over,
+)
 from prefect_drs.recovery.termination import TerminationResult
+from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.situation import ProcessReport, Situation
 
 
@@ -102,9 +109,10 @@ def terminate_execution(
     if not journal.read():
         read_report(execution_id)  # refuses an unknown execution before a lease is made for it
     finalize_cancelled(execution_id)
+    require_over(_report(execution_id, journal.read()))  # not only once its process has let go of the lease
     with execution_lease(execution_id):
         events = journal.read()
-        report = report_of(events) if events else read_report(execution_id)
+        report = _report(execution_id, events)
         sessions = configured_sessions()
         found = find_instances(report, sessions, skip_failback=skip_failback)
         if found.standing and not confirm(found):
@@ -127,6 +135,11 @@ def terminate_execution(
     return result
 
 
+def _report(execution_id: str, events: Sequence[Event]) -> RecoveryReport:
+    """The execution's report: of its journal, or as it was published where the journal is on another machine."""
+    return report_of(events) if events else read_report(execution_id)
+
+
 def termination_status(execution_id: str, sessions: Sessions) -> TerminationStatus:
     """What became of the termination of an execution's instances, as DRS has them now. Changes nothing.
 
@@ -135,7 +148,7 @@ def termination_status(execution_id: str, sessions: Sessions) -> TerminationStat
         AwsError: DRS refused or could not be reached.
     """
     events = open_journal(execution_id).read()
-    report = report_of(events) if events else read_report(execution_id)
+    report = _report(execution_id, events)
     requested = report.terminated
     about = {
         "execution_id": execution_id,

@@ -78,7 +78,7 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
             never launched an instance.
         AwsError: DRS refused or could not be reached.
     """
-    _require_over(report)
+    require_over(report)
     names = {server.source_server_id: server.name for wave in report.waves for server in wave.servers}
     places = _places(report)
     standing: list[TerminationTarget] = []
@@ -172,7 +172,12 @@ def _in_failback(execution_id: str, failing_back: Mapping[TerminationTarget, str
     )
 
 
-def _require_over(report: RecoveryReport) -> None:
+def require_over(report: RecoveryReport) -> None:
+    """Refuse to terminate instances of an execution that goes on.
+
+    Raises:
+        StillActiveError: it has not ended, or has active waves.
+    """
     if report.ended_at is None:
         raise StillActiveError(
             f"execution {report.execution_id} is {report.status}; wait for its end, or end it: "

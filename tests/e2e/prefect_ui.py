@@ -16,6 +16,8 @@ from playwright.sync_api import Locator, Page, expect
 PATIENCE_MILLISECONDS = 30_000
 STORED_MILLISECONDS = 90_000  # Prefect's server waits up to 60 s for its SQLite, where others write
 ATTEMPTS = 3
+WRITTEN = re.compile(r"\S")
+"""The page shows an artifact's frame a moment before its text."""
 
 
 def flow_run_page(page: Page, link: str) -> FlowRunPage:
@@ -166,7 +168,7 @@ class V2FlowRunPage(FlowRunPage):
     def open_artifact(self, key: str) -> Locator:
         self.page.get_by_role("link").filter(has=self.page.locator("h3", has_text=re.compile(f"^{key}$"))).click()
         shown = self.page.get_by_test_id("markdown-display")
-        expect(shown).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+        expect(shown).to_have_text(WRITTEN, timeout=PATIENCE_MILLISECONDS)
         return shown
 
 
@@ -222,7 +224,7 @@ class V1FlowRunPage(FlowRunPage):
         title = self.page.locator(".artifact-card__title", has_text=re.compile(f"^{key}$"))
         self.page.locator(".artifact-card").filter(has=title).click()
         shown = self.page.locator(".artifact-data-markdown").first
-        expect(shown).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+        expect(shown).to_have_text(WRITTEN, timeout=PATIENCE_MILLISECONDS)
         return shown
 
 

@@ -15,6 +15,8 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from tests.e2e.rehearsal import Drill, Rehearsal, plan
 
 KILLS = int(os.environ.get("PREFECT_DRS_KILLS", "3"))
@@ -38,6 +40,7 @@ def check(rehearsal: Rehearsal, report: dict[str, Any]) -> None:
             assert datetime.fromisoformat(ended[before]) <= datetime.fromisoformat(job["creationDateTime"])
 
 
+@pytest.mark.timeout(600 + 120 * KILLS)
 def test_an_execution_survives_every_sigkill_of_the_process_that_carries_it_out(rehearsal: Rehearsal) -> None:
     chance = random.Random(KILLS)
     file, bindings = rehearsal.seeded(plan(REGION, WAVES, after=AFTER))

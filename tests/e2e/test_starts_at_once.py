@@ -13,6 +13,8 @@ import time
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from tests.e2e.rehearsal import Drill, Rehearsal, plan, until
 
 ROUNDS = int(os.environ.get("PREFECT_DRS_ROUNDS", "1"))
@@ -65,6 +67,7 @@ def outcome(drills: list[Drill], rehearsal: Rehearsal, before: set[str]) -> Coun
     return codes
 
 
+@pytest.mark.timeout(PATIENCE * (ROUNDS + 1))
 def test_of_processes_that_start_at_the_same_moment_one_launches_and_the_others_are_refused(
     rehearsal: Rehearsal,
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import PrefectServer
 from tests.operations.accounts import EU, STAGING, TARGET, TWO_REGIONS, US, World, world_without_accounts
 from tests.operations.estate import Stored, stored_estate
+from tests.operations.shop import stored_shop, waiting_deployment
 
 
 @pytest.fixture
@@ -30,3 +31,15 @@ def target(world: World) -> World:
     world.initialise(STAGING, EU)
     world.op("add_target_account", **TWO_REGIONS)
     return world
+
+
+@pytest.fixture
+def shop(prefect_server: PrefectServer) -> Iterator[Stored]:
+    with stored_shop() as stored:
+        yield stored
+
+
+@pytest.fixture
+def deployment(prefect_server: PrefectServer) -> Iterator[str]:
+    with waiting_deployment() as name:
+        yield name

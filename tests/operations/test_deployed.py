@@ -17,16 +17,14 @@ from prefect_drs.operations.context import Context
 from tests.conftest import PrefectServer
 from tests.http_proxy import http_proxy
 from tests.operations.estate import Stored
-from tests.operations.test_executions import PLAN, code_of, deployment, failed_by_a_worker, launches, shop
-
-__all__ = ["deployment", "shop"]  # fixtures
+from tests.operations.shop import PLAN, code_of, failed_by_a_worker, launches
 
 
 @pytest.fixture
 def resuming(prefect_server: PrefectServer) -> Iterator[str]:
     """A deployment of the flow `resume-execution`, whose runs wait: no worker is there."""
     name = f"again-{uuid4().hex[:8]}"
-    deployment_id = resume.to_deployment(name=name).apply()
+    deployment_id = resume.to_deployment(name=name, parameters={"approved_by": "ada"}).apply()
     yield f"{resume.name}/{name}"
     with get_client(sync_client=True) as client:
         client.delete_deployment(UUID(str(deployment_id)))

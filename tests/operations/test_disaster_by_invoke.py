@@ -13,7 +13,7 @@ import pytest
 from prefect_drs.lambda_handler import handler
 from tests.conftest import PrefectServer
 from tests.operations.disaster import live_through, struck_site
-from tests.operations.test_executions import until, work
+from tests.operations.shop import until, work
 from tests.operations.test_lambda_handler import lambda_context
 
 CONTEXT = lambda_context(name="drs-operations")

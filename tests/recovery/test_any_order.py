@@ -369,6 +369,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.nothing_is_launched_after_a_cancel()
 
 
+@pytest.mark.timeout(600 + STEPS)
 def test_any_order_of_what_people_and_machines_do_keeps_every_promise() -> None:
     AnyOrder.steps = 0
     examples = math.ceil(STEPS / STEPS_AN_EXAMPLE / 0.9)  # Hypothesis may end an example before its last step

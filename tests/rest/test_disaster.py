@@ -13,7 +13,7 @@ import pytest
 from prefect_drs.rest.options import RestOptions
 from tests.conftest import PrefectServer
 from tests.operations.disaster import live_through, struck_site
-from tests.operations.test_executions import until, work
+from tests.operations.shop import until, work
 from tests.rest.face import RestFace
 from tests.rest.server import running_server
 from tests.rest.test_events import blocks

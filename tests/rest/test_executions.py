@@ -18,7 +18,7 @@ from prefect_drs.rest.app import build_app
 from prefect_drs.rest.options import RestOptions
 from tests.conftest import PrefectServer
 from tests.operations.estate import Stored, forget_estate
-from tests.operations.test_executions import until, work
+from tests.operations.shop import until, work
 from tests.rest.conftest import LOCAL
 from tests.rest.server import running_server
 from tests.rest.test_events import blocks

@@ -95,6 +95,7 @@ def url() -> Iterator[str]:
         yield running.url
 
 
+@pytest.mark.timeout(600 + CASES)
 @pytest.mark.parametrize("tag", [*TAGS, "service"])
 def test_generated_requests_get_answers_that_the_document_describes(stored: Stored, url: str, tag: str):
     (server,) = stored.servers("web")

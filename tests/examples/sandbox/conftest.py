@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import PrefectServer
 from tests.operations.estate import Stored
-from tests.operations.test_executions import stored_shop, waiting_deployment
+from tests.operations.shop import stored_shop, waiting_deployment
 
 pytest.register_assert_rewrite("tests.operations.test_executions")
 

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from prefect_drs.lambda_handler import handler
 from tests.examples.places import EXAMPLES
 from tests.operations.estate import Stored
-from tests.operations.test_executions import PLAN
+from tests.operations.shop import PLAN
 from tests.rig import ACCOUNT, REGION
 
 TEMPLATE = EXAMPLES / "eventbridge/template.yaml"

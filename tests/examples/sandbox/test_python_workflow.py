@@ -14,7 +14,7 @@ from tests.demo_module import module_of
 from tests.examples.places import EXAMPLES
 from tests.examples.sandbox.worker import carry_the_next
 from tests.operations.estate import Stored
-from tests.operations.test_executions import PLAN
+from tests.operations.shop import PLAN
 
 workflow = module_of(EXAMPLES / "python/nightly_drill.py")
 

@@ -20,7 +20,7 @@ from prefect_drs.lambda_handler import handler
 from tests.examples.places import EXAMPLES
 from tests.examples.sandbox.worker import carry_the_next
 from tests.operations.estate import Stored
-from tests.operations.test_executions import PLAN, until
+from tests.operations.shop import PLAN, until
 from tests.rig import ACCOUNT, REGION
 
 DEFINITION = EXAMPLES / "step-functions/disaster.asl.json"

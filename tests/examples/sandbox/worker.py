@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.operations.estate import Stored
-from tests.operations.test_executions import PLAN, until, work
+from tests.operations.shop import PLAN, until, work
 
 
 def carry_the_next(shop: Stored) -> Any:

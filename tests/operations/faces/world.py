@@ -29,7 +29,7 @@ from prefect_drs.simulator.roles import plant_role
 from tests.operations.accounts import forget_accounts
 from tests.operations.estate import Stored, forget_estate
 from tests.operations.faces.callers import CALLER
-from tests.operations.test_executions import until, work
+from tests.operations.shop import until, work
 from tests.rest.server import running_server
 from tests.rig import ACCOUNT, REGION, simulated_aws
 from tests.scheduled.conftest import forget as forget_scheduled
