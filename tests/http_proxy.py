@@ -1,8 +1,8 @@
 """A small HTTP proxy on 127.0.0.1 before a real endpoint: passes requests on, and fails those it is told to.
 
 A `Fault` fits a request by its method and a part of its path, or the `whole` of it. It may be refused before it arrives
-(`refuse`), or
-carried out and its answer lost (`lose`) or cut short (`cut`).
+(`refuse`), stay without an answer until the client hangs up (`swallow`), or be carried out and its answer lost (`lose`)
+or cut short (`cut`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+Effect = Literal["refuse", "swallow", "lose", "cut"]
+
 
 @dataclass
 class Fault:
     """What goes wrong with requests, and how often."""
 
     method: str
-    effect: Literal["refuse", "lose", "cut"]
+    effect: Effect
     path: str = ""
     whole: bool = False
     times: int = 1
@@ -42,7 +44,7 @@ class Proxy:
     received: int = 0  # bytes of all answers
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def plant(self, method: str, effect: Literal["refuse", "lose", "cut"], **fault: Any) -> Fault:
+    def plant(self, method: str, effect: Effect, **fault: Any) -> Fault:
         """Let some requests fail."""
         self.faults.append(Fault(method, effect, **fault))
         return self.faults[-1]
@@ -73,6 +75,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.effect == "refuse":
             told = f"<Error><Code>{fault.code}</Code><Message>as planted</Message></Error>".encode()
             self._answer(fault.status, {"Content-Type": "application/xml"}, told)
+            return
+        if fault is not None and fault.effect == "swallow":
+            self.connection.recv(1)
+            self.close_connection = True
             return
         upstream = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc, timeout=30)
         hop = {"connection", "expect", "keep-alive", "transfer-encoding"}

@@ -7,6 +7,7 @@ twice. A lease expires 60 to 75 s after its holder died; `take_over` does not wa
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +19,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from prefect_drs.core.errors import PrefectDrsError
-from prefect_drs.orchestration.client import prefect_client
+from prefect_drs.orchestration.client import PrefectUnreachableError, prefect_client
 
 LIMITS_A_PAGE = 200  # the Prefect API's own limit
 LEASE_SECONDS = 60.0  # the shortest that Prefect's API accepts
@@ -26,6 +27,11 @@ PATIENCE = timedelta(seconds=120)
 """Longer than the lease of a dead holder, or of a request whose answer was lost: 60 s, up to 15 s until the
 server finds it expired (`services.repossessor.loop_seconds`), and up to 39 s until it says to ask again (Retry-After:
 `maximum_concurrency_slot_wait_seconds` with jitter)."""
+ATTEMPT = timedelta(seconds=45)
+"""How long one request for a slot may stay unanswered. Where many processes write at once, Prefect's server on SQLite
+may answer some of them only once they hang up (ten starts at once on two cores: "database is locked", for 120 s)."""
+UNANSWERED = 3
+"""How many times the patience a slot is asked for that nobody holds: only Prefect's silence keeps it from us."""
 
 
 class ExecutionBusyError(PrefectDrsError):
@@ -64,45 +70,80 @@ def execution_lease(execution_id: str, *, patience: timedelta = PATIENCE, take_o
 
 
 @contextmanager
-def hold(name: str, patience: timedelta, busy: PrefectDrsError) -> Iterator[None]:
+def hold(name: str, patience: timedelta, busy: PrefectDrsError, *, attempt: timedelta = ATTEMPT) -> Iterator[None]:
     """Hold the concurrency limit of that name, a limit of one, for the time of the block.
 
     Args:
         name: the limit; created if missing.
         patience: how long to wait for another holder to end or to be found dead.
         busy: raised if it is still held after `patience`.
+        attempt: how long one request may stay unanswered.
+
+    Raises:
+        PrefectUnreachableError: nobody holds it, and Prefect does not grant it.
     """
-    held = _acquired(name, time.monotonic() + patience.total_seconds(), busy)
+    held = _acquired(name, patience, busy, attempt.total_seconds())
     try:
         yield
     finally:
         held.__exit__(None, None, None)
 
 
-def _acquired(name: str, deadline: float, busy: PrefectDrsError) -> AbstractContextManager[None]:
-    """The limit, entered before `deadline` (of the monotonic clock).
+def _acquired(
+    name: str, patience: timedelta, busy: PrefectDrsError, attempt_seconds: float
+) -> AbstractContextManager[None]:
+    """The limit, entered.
 
     A holder that ends deletes its limit (`forget_lease`), even while others wait for it: they create it again.
     """
+    began, bearable = time.monotonic(), patience.total_seconds()
     while True:
         with prefect_client() as client:
             ensure_limit(client, name, 1)
+        left = bearable - (time.monotonic() - began)
         held = concurrency(
             name,
-            timeout_seconds=max(0.0, deadline - time.monotonic()),
+            timeout_seconds=min(attempt_seconds, left) if left > 0 else attempt_seconds,
             lease_duration=LEASE_SECONDS,
             strict=True,
             raise_on_lease_renewal_failure=False,  # an unreachable Prefect server must not stop a recovery
         )
         try:
             held.__enter__()
-        except TimeoutError:
-            raise busy from None
-        except ConcurrencySlotAcquisitionError:
-            if time.monotonic() >= deadline:
+        except (TimeoutError, ConcurrencySlotAcquisitionError):
+            waited = time.monotonic() - began
+            if waited < bearable:
+                continue
+            if _is_occupied(name):
                 raise busy from None
+            if waited >= UNANSWERED * bearable:
+                raise PrefectUnreachableError(
+                    f"Prefect did not grant the concurrency limit {name} within {waited:.0f} s, although nobody holds "
+                    "it: its database is overloaded (SQLite takes one writer at a time: use PostgreSQL) or its "
+                    "answers are lost; look into the log of the Prefect server, then try again"
+                ) from None
         else:
             return held
+
+
+def _is_occupied(name: str) -> bool:
+    """Whether a process holds the limit, or held it less than about 75 s ago."""
+    with prefect_client() as client:
+        try:
+            return client.read_global_concurrency_limit_by_name(name).active_slots > 0
+        except ObjectNotFound:
+            return False
+
+
+class _ToldToTheCaller(logging.Filter):
+    """Leaves out what Prefect logs as an error when a request for a slot ends by its timeout: the caller handles it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        service = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        return service != "ConcurrencySlotAcquisitionWithLeaseService"
+
+
+logging.getLogger("prefect._internal.concurrency").addFilter(_ToldToTheCaller())
 
 
 def ensure_limit(client: SyncPrefectClient, name: str, slots: int) -> None:
