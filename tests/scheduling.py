@@ -18,6 +18,7 @@ COMPUTES = "gw0"
 FIRST = (
     "tests/e2e/test_suspension.py",
     "tests/e2e/test_situations.py",
+    "tests/operations/faces/test_faces.py",
     "tests/e2e/test_demo.py",
     "tests/e2e/test_automations.py",
     "tests/e2e/test_control.py",

@@ -89,14 +89,16 @@ def answer(execution: str, wave: str, decision: Decision, *, by: str, comment: s
         comment: why; in the report.
 
     Raises:
-        UsageError: no such execution, or no such gate is pending; where no process carries the execution, the message
-            says how to go on.
+        UnknownExecutionError: no such execution.
+        ExecutionStateError: it has not started, or no such gate is pending; where no process carries the execution,
+            the message says how to go on.
         PrefectUnreachableError: the Prefect API cannot be reached.
     """
     known = named_execution(execution)
     try:
         gate = answer_gate(known, _wave_number(known, wave), decision, by=by, comment=comment)
     except UsageError as error:
+        read_report(known)  # where the execution is unknown or has not started, that is why no such gate waits
         if (lost := _lost(known)) is None:
             raise
         raise type(error)(f"{error.message}; {lost}", **error.details) from None

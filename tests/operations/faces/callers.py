@@ -45,7 +45,8 @@ def _outcome(value: Any, shown: int | None = None) -> Outcome:
     if not (isinstance(value, dict) and value.keys() == {"error", "message", "details"}):
         return Outcome(value, shown=shown)
     faults = value["details"].get("faults", ())
-    fields = (fault["field"] for fault in faults if isinstance(fault, dict) and "field" in fault)
+    places = (fault.get("field", fault.get("place")) for fault in faults if isinstance(fault, dict))
+    fields = (place.rpartition(".")[2] for place in places if place is not None)
     return Outcome(error=value["error"], fields=tuple(sorted(fields)), shown=shown)
 
 

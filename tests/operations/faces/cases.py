@@ -171,12 +171,15 @@ CASES: dict[str, Case] = {
     "update_target_account": Case(
         lambda world, face: {"accountId": world.account(face), "accountName": "Prod"}, NOT_SAVED
     ),
-    "validate_staging_account": Case(same(targetAccountId=TARGET, stagingAccountId=STAGING), TARGET_NOT_SAVED),
+    "validate_staging_account": Case(
+        same(targetAccountId=TARGET, stagingAccountId=STAGING),
+        Refused({"stagingAccountId": "1"}, "VALIDATION_ERROR", ("stagingAccountId",)),
+    ),
     "validate_target_account": Case(same(accountId=TARGET), NOT_SAVED),
     # access
     "get_access_policy": Case(same()),
     "get_audit_log": Case(
-        same(operation="add_staging_account", who=CALLER, outcome="DONE", limit=1),
+        same(operation="add_staging_account", who=CALLER, outcome="done", limit=1),
         Refused({"limit": 0}, "VALIDATION_ERROR", ("limit",)),
     ),
     "list_access_policy_versions": Case(same()),
@@ -200,9 +203,9 @@ CASES: dict[str, Case] = {
             "region": REGION,
             "sourceServerIds": world.stored.servers(name),
         },
-        Refused({"name": "db"}, "ALREADY_EXISTS"),
+        Refused({"name": "db"}, "ALREADY_EXISTS", ("groupName",)),
     ),
-    "delete_protection_group": Case(of_group(), Refused({"groupId": "db"}, "IN_USE")),
+    "delete_protection_group": Case(of_group(), Refused({"groupId": "db"}, "IN_USE", ("db",))),
     "delete_server_launch_config": Case(of_own_settings, STALE),
     "get_launch_config_status": Case(same(groupId="db"), NO_GROUP),
     "get_protection_group": Case(same(groupId="db"), NO_GROUP),
@@ -221,7 +224,7 @@ CASES: dict[str, Case] = {
     ),
     # plans
     "check_existing_instances": Case(same(planId="shop"), NO_PLAN),
-    "create_recovery_plan": Case(of_new_plan, Refused({"waves": []}, "VALIDATION_ERROR")),
+    "create_recovery_plan": Case(of_new_plan, Refused({"waves": []}, "VALIDATION_ERROR", ("waves",))),
     "delete_recovery_plan": Case(lambda world, face: {"planId": world.plan(face)}, NO_PLAN),
     "get_recovery_plan": Case(same(planId="shop"), NO_PLAN),
     "list_recovery_plans": Case(same()),
@@ -253,7 +256,7 @@ CASES: dict[str, Case] = {
             ),
         ),
     ),
-    "explain_execution": read(wave=1),
+    "explain_execution": read(wave=0),
     "get_evidence": read(),
     "get_execution": read(),
     "get_execution_report": read(

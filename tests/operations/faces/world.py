@@ -1,13 +1,12 @@
 """What the cases name: accounts, groups, plans and executions on the sandbox, in every state that an operation needs.
 
 In: a rig and a Prefect server. Out: a `World`, made once. What is costly is shared: one execution that has ended for
-each face that terminates its instances, and one that waits at nine gates.
+each face that terminates its instances, and one that is suspended at nine gates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from itertools import count
@@ -16,20 +15,18 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, Pause
 from prefect.states import Cancelled
 
 from prefect_drs.client import Client
-from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.flows import recover, tag_sync
-from prefect_drs.orchestration.approvals import gate
 from prefect_drs.orchestration.storage.access_policy import POLICIES
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.simulator.roles import plant_role
 from tests.operations.accounts import forget_accounts
 from tests.operations.estate import Stored, forget_estate
 from tests.operations.faces.callers import CALLER
-from tests.operations.shop import until, work
+from tests.operations.shop import work
 from tests.rest.server import running_server
 from tests.rig import ACCOUNT, REGION, simulated_aws
 from tests.scheduled.conftest import forget as forget_scheduled
@@ -37,8 +34,6 @@ from tests.scheduled.conftest import forget as forget_scheduled
 TARGET, STAGING = "222222222222", "333333333333"
 FACES = ("py", "op", "fn", "rest")
 LONG = 10**8
-POLL_SECONDS = 1800.0
-"""How often an open gate is read: every three seconds at the sandbox's speed, as nine of them are open at once."""
 
 
 class World:
@@ -55,7 +50,6 @@ class World:
         self.client = client
         self._stack = stack
         self._numbers = count(1)
-        self._pool = stack.enter_context(ThreadPoolExecutor(2))
 
     def op(self, name: str, body: dict[str, Any] | None = None) -> Any:
         """Carry out an operation."""
@@ -147,7 +141,7 @@ class World:
 
     @cached_property
     def gated(self) -> str:
-        """An execution that waits at its gates: one for each face and each answer, and one more; its id."""
+        """An execution that is suspended at its gates: one for each face and each answer, and one more; its id."""
         waves = []
         for number in range(1, 2 * len(FACES) + 2):  # the last one is never answered
             group = f"gated-{number}"
@@ -157,24 +151,16 @@ class World:
             )
         self.op("create_recovery_plan", {"name": "gated", "waves": waves})
         body = {"planId": "gated", "executionType": "DRILL", "deployment": self.deployment, "gateTimeoutSeconds": LONG}
-        execution: str = self.op("start_execution", body)["executionId"]
-        self._pool.submit(work, execution)
-        self._stack.callback(self._end, execution)
-        until(lambda: len(self.gates(execution)) == len(waves), "all gates open")
+        execution: str = self.op("start_execution", {**body, "gates": "suspend"})["executionId"]
+        with pytest.raises(Pause):
+            work(execution)
+        assert len(self.op("list_gates", {"executionId": execution})["gates"]) == len(waves)
         return execution
-
-    def gates(self, execution: str) -> list[Any]:
-        found: list[Any] = self.op("list_gates", {"executionId": execution})["gates"]
-        return found
 
     def gate(self, face: str, answer: int) -> int:
         """The wave of a face's own gate: one for each answer."""
         assert self.gated
         return 1 + FACES.index(face) + answer * len(FACES)
-
-    def _end(self, execution: str) -> None:
-        with suppress(PrefectDrsError):
-            self.op("cancel_execution", {"executionId": execution})
 
 
 def _delete_deployment(deployment_id: UUID) -> None:
@@ -203,8 +189,7 @@ def opened_world() -> Iterator[World]:
     with simulated_aws(speed=600) as rig, pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         stack.callback(_forget)
         patch.setenv("LOGNAME", CALLER)  # the command line's caller
-        for interval in ("_FASTEST_POLL_SECONDS", "_SLOWEST_POLL_SECONDS"):  # nobody awaits what follows an answer
-            patch.setattr(gate, interval, POLL_SECONDS)
+        patch.setenv("PREFECT_DRS_SUSPEND_AFTER_SECONDS", "0")
         stored = Stored(rig)
         server = stack.enter_context(running_server(RestOptions(caller=CALLER)))
         client = stack.enter_context(Client(server.url, retries=0, timeout=120))
