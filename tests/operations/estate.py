@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from prefect_drs.operations import Context, invoke
+from prefect_drs.orchestration.storage.access_policy import POLICIES
 from tests.rig import ACCOUNT, GIB, REGION, Rig, simulated_aws
 
 
@@ -82,3 +83,10 @@ def stored_estate() -> Iterator[Stored]:
     with simulated_aws() as rig:
         yield Stored(rig)
     forget_estate()
+
+
+def forget_policies(_: object = None) -> None:
+    """Delete all versions of the access policy; without one, everybody may do everything."""
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        client.delete_block_type(client.read_block_type_by_slug("drs-access-policy").id)
+    POLICIES.forget()

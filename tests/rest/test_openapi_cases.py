@@ -22,7 +22,8 @@ from prefect_drs.rest.openapi import document
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.rest.routes import ROUTES
 from prefect_drs.rest.service import served_routes
-from tests.operations.estate import Stored
+from tests.conftest import PrefectServer
+from tests.operations.estate import Stored, forget_policies
 from tests.rest.server import running_server
 from tests.rig import ACCOUNT
 
@@ -86,6 +87,14 @@ def generated() -> list[APIOperation[Any, Any]]:
     """The operations of the document, as Schemathesis reads them."""
     schema = schemathesis.openapi.from_dict(document(served_routes()))
     return [result.ok() for result in schema.get_all_operations()]
+
+
+@pytest.fixture(autouse=True)
+def no_policy(prefect_server: PrefectServer) -> Iterator[None]:
+    """A generated request may set an access policy, under which nothing else is answered."""
+    forget_policies()
+    yield
+    forget_policies()
 
 
 @pytest.fixture(scope="module")

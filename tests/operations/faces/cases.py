@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.operations.estate import forget_policies
 from tests.operations.events import MANIFEST
 from tests.operations.faces.callers import CALLER, Body
-from tests.operations.faces.world import ACCOUNT, REGION, STAGING, TARGET, World, forget_policies
+from tests.operations.faces.world import ACCOUNT, REGION, STAGING, TARGET, World
 
 Good = Callable[[World, str], Body]
 

@@ -7,7 +7,7 @@ each face that terminates its instances, and one that is suspended at nine gates
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -15,16 +15,15 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound, Pause
+from prefect.exceptions import Pause
 from prefect.states import Cancelled
 
 from prefect_drs.client import Client
 from prefect_drs.flows import recover, tag_sync
-from prefect_drs.orchestration.storage.access_policy import POLICIES
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.simulator.roles import plant_role
 from tests.operations.accounts import forget_accounts
-from tests.operations.estate import Stored, forget_estate
+from tests.operations.estate import Stored, forget_estate, forget_policies
 from tests.operations.faces.callers import CALLER
 from tests.operations.shop import work
 from tests.rest.server import running_server
@@ -166,13 +165,6 @@ class World:
 def _delete_deployment(deployment_id: UUID) -> None:
     with get_client(sync_client=True) as client:
         client.delete_deployment(deployment_id)
-
-
-def forget_policies(_: object = None) -> None:
-    """Delete all versions of the access policy; without one, everybody may do everything."""
-    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
-        client.delete_block_type(client.read_block_type_by_slug("drs-access-policy").id)
-    POLICIES.forget()
 
 
 def _forget() -> None:
