@@ -1,4 +1,4 @@
-"""EventBridge as notifications need it: one event put on a bus.
+"""EventBridge as notifications need it: one event put on a bus, and whether the bus is there.
 
 In: `Sessions` and a bus's ARN, which says its account and region. Out: the event's id, or an `AwsError`.
 """
@@ -31,6 +31,18 @@ def bus_location(bus_arn: str) -> Location:
             f"{bus_arn!r} is no ARN of an event bus, such as arn:aws:events:eu-west-1:123456789012:event-bus/default"
         )
     return Location(match["account"], match["region"])
+
+
+def find_bus(sessions: Sessions, bus_arn: str) -> None:
+    """Look whether a bus is there and readable.
+
+    Raises:
+        UsageError: it is no event bus's ARN.
+        AwsError: there is no such bus, EventBridge refused, or it could not be reached.
+    """
+    location = bus_location(bus_arn)
+    with aws_call("DescribeEventBus", location.account_id, location.region, bus_arn=bus_arn):
+        sessions.client("events", **location._asdict()).describe_event_bus(Name=bus_arn)
 
 
 def put_event(sessions: Sessions, bus_arn: str, detail_type: str, detail: Mapping[str, Any], at: datetime) -> str:

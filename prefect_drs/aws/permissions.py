@@ -172,6 +172,7 @@ PURPOSES: tuple[Purpose, ...] = (
         "TellOthers",
         "subscriptions to milestones, in the account of the topic or bus",
         (
+            "events:DescribeEventBus",
             "events:PutEvents",
             "sns:GetSubscriptionAttributes",
             "sns:ListSubscriptionsByTopic",

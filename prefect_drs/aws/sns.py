@@ -99,6 +99,20 @@ def subscribe_owner(sessions: Sessions, topic_arn: str, email: str, plan_name: s
     return True
 
 
+def confirmed_subscriptions(sessions: Sessions, topic_arn: str) -> int:
+    """How many subscriptions of a topic are confirmed, so that something arrives.
+
+    Raises:
+        UsageError: it is no topic's ARN.
+        AwsError: there is no such topic, SNS refused, or it could not be reached.
+    """
+    location = topic_location(topic_arn)
+    with aws_call("ListSubscriptionsByTopic", location.account_id, location.region, topic_arn=topic_arn):
+        client = sessions.client("sns", **location._asdict())
+        pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+        return sum(each["SubscriptionArn"].startswith("arn:") for page in pages for each in page["Subscriptions"])
+
+
 def _subscription(client: Any, topic_arn: str, email: str) -> str | None:
     """The ARN of an address's subscription, `PendingConfirmation` instead where it has none yet; None: not there."""
     for page in client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn):

@@ -189,6 +189,13 @@ COMMANDS = (
         "prefect-drs setup",
     ),
     Command(
+        "doctor",
+        f"{CLI}.doctor:doctor",
+        "Check the set-up: Prefect, AWS, journal, workers.",
+        OPERATIONS,
+        "prefect-drs doctor",
+    ),
+    Command(
         "completion",
         f"{CLI}.completion:completion",
         "Print a script that completes commands in a shell.",

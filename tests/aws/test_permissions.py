@@ -16,6 +16,7 @@ IAM_PREFIXES = {"service-quotas": "servicequotas"}
 """Services whose prefix in IAM is not boto3's name (Service Authorization Reference)."""
 IAM_NAMES = {
     ("lambda", "Invoke"): "InvokeFunction",
+    ("s3", "HeadBucket"): "ListBucket",
     ("s3", "ListObjectVersions"): "ListBucketVersions",
     ("s3", "ListObjectsV2"): "ListBucket",
 }

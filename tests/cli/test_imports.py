@@ -50,7 +50,15 @@ def test_a_command_that_needs_neither_prefect_nor_boto3_loads_neither(arguments:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["sandbox", "--help"], ["op", "--list"], ["op", "--help"], ["drill", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["sandbox", "--help"],
+        ["op", "--list"],
+        ["op", "--help"],
+        ["drill", "--help"],
+        ["doctor", "--help"],
+    ],
     ids=" ".join,
 )
 def test_a_command_that_only_lists_loads_no_library_but_cyclopts_and_rich(arguments: list[str]) -> None:

@@ -1,0 +1,168 @@
+"""The journal store: whether it can be written, and where it is on the day that a region falls.
+
+In: `PREFECT_DRS_JOURNAL`, and the stored plans. Out: findings. It writes one object, `audit/doctor`: in a folder it is
+taken away again; in a bucket it stays, since whoever may write a journal need not be allowed to delete it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, cast
+
+from prefect.blocks.core import Block
+from prefect.filesystems import LocalFileSystem
+from prefect.settings import get_current_settings
+
+from prefect_drs.aws.buckets import bucket_region
+from prefect_drs.aws.drs import describe_source_servers
+from prefect_drs.aws.location import Location
+from prefect_drs.aws.sessions import Sessions
+from prefect_drs.core.errors import UsageError
+from prefect_drs.estate.model import Estate
+from prefect_drs.operations.doctor.findings import Finding, Report
+from prefect_drs.orchestration.settings import PrefectDrsSettings
+from prefect_drs.orchestration.storage.block_journal import FileSystemBlock
+from prefect_drs.orchestration.storage.journal_storage import AUDIT_FOLDER, journal_storage
+from prefect_drs.plan.read.finding import listed
+from prefect_drs.recovery.journal import FolderStorage, JournalUnavailableError, one_line
+
+PROBE = f"{AUDIT_FOLDER}/doctor/probe"
+CONTENT = b"prefect-drs doctor looked whether it can write here\n"
+_ELSEWHERE = "store journals in an S3 bucket in a region that no plan recovers from: PREFECT_DRS_JOURNAL=s3-bucket/NAME"
+
+
+def check_writable(report: Report) -> Iterator[Finding]:
+    """Write to the store what a journal would, and read it back."""
+    settings = PrefectDrsSettings()
+    if settings.journal and not get_current_settings().api.url:
+        yield _needs_prefect(report, settings.journal)
+        return
+    try:
+        storage = journal_storage()
+        if isinstance(storage, FolderStorage):
+            folder = f"{PROBE}-{uuid.uuid4().hex}"
+            storage.create(f"{folder}/1", CONTENT)
+            storage.delete(folder)
+        elif storage.atomic:
+            storage.create(PROBE, CONTENT)  # a store that has it already refuses the second one, after the permission
+            storage.read(PROBE)
+        else:
+            _write_over(_block(settings.journal))
+    except (JournalUnavailableError, UsageError) as error:
+        yield report.failed(error)
+        return
+    yield report.ok(f"{_name(settings)} can be written")
+
+
+def _write_over(block: Any) -> None:
+    """Write by a block that cannot create conditionally.
+
+    Raises:
+        JournalUnavailableError: the block failed.
+    """
+    try:
+        cast("FileSystemBlock", block).write_path(PROBE, CONTENT)
+    except Exception as error:  # each block raises the errors of its library
+        raise JournalUnavailableError(
+            f"the journal cannot be written: {PROBE} on {type(block).__name__}: {one_line(error)}; correct the block "
+            "that PREFECT_DRS_JOURNAL names, or its storage"
+        ) from None
+
+
+def check_place(report: Report, sessions: Sessions, estate: Estate | None) -> Iterator[Finding]:
+    """Where the store is: on one machine, in a region that a stored plan recovers from, or elsewhere.
+
+    Args:
+        report: of the check.
+        sessions: the way into the accounts of the plans.
+        estate: the stored plans; None if they could not be read.
+    """
+    settings = PrefectDrsSettings()
+    if not settings.journal:
+        yield report.warning(f"{_name(settings)} is on this machine only: its loss is that of the journals", _ELSEWHERE)
+        return
+    if not get_current_settings().api.url:
+        yield _needs_prefect(report, settings.journal)
+        return
+    block = _block(settings.journal)
+    from prefect_aws import S3Bucket  # noqa: PLC0415 - it takes a second
+
+    if isinstance(block, LocalFileSystem):
+        yield report.warning(
+            f"{settings.journal} is a folder, {block.basepath}: on this machine only, unless its file system is shared",
+            _ELSEWHERE,
+        )
+    elif not isinstance(block, S3Bucket):
+        yield report.warning(
+            f"{settings.journal} is a {type(block).__name__}: nothing is known of its place",
+            "make sure that it outlives the region that is recovered from",
+        )
+    else:
+        yield from _judge_bucket(report, block, sessions, estate)
+
+
+def _judge_bucket(report: Report, block: Any, sessions: Sessions, estate: Estate | None) -> Iterator[Finding]:
+    region = bucket_region(block.credentials.get_client("s3"), block.bucket_name)
+    where = f"s3://{block.bucket_name} is in {region}"
+    if estate is None:
+        yield report.unchecked(
+            f"{where}; whether a stored plan recovers from there is not known, since the plans could not be read",
+            "correct what the check `stored` names",
+        )
+        return
+    plans: dict[str, set[str]] = defaultdict(set)
+    for plan, origin in _origins(sessions, estate):
+        plans[origin].add(plan)
+    if region in plans:
+        yield report.warning(
+            f"{where}, which these stored plans recover from: {listed(sorted(plans[region]))}", _ELSEWHERE
+        )
+    elif plans:
+        yield report.ok(f"{where}; stored plans recover from {', '.join(sorted(plans))}")
+    else:
+        yield report.ok(f"{where}; no stored plan recovers servers of AWS")
+
+
+def _origins(sessions: Sessions, estate: Estate) -> Iterator[tuple[str, str]]:
+    """The stored plans with the regions that their servers replicate from.
+
+    Raises:
+        AwsError: DRS did not answer in an account and region of a plan.
+    """
+    wanted: dict[Location, dict[str, set[str] | None]] = defaultdict(dict)
+    for plan in estate.plans:
+        for group in estate.groups_of(plan):
+            account = str(group.definition.get("accountId") or sessions.caller_account_id)
+            ids = group.definition.get("sourceServerIds")
+            location = Location(account, str(group.definition["region"]))
+            known = wanted[location].setdefault(plan.name, set())
+            wanted[location][plan.name] = known | set(ids) if ids and known is not None else None
+    for location, members in wanted.items():
+        for server in describe_source_servers(sessions, location):
+            for name, ids in members.items():  # a group that selects by tags: any server there
+                if server.origin_region and (ids is None or server.source_server_id in ids):
+                    yield name, server.origin_region
+
+
+def _block(reference: str) -> Any:
+    load: Any = Block.load
+    try:
+        return load(reference, _sync=True)
+    except ValueError as fault:
+        raise UsageError(
+            f"PREFECT_DRS_JOURNAL names {reference!r}, which cannot be loaded: {one_line(fault)}; save the block, or "
+            "correct the setting"
+        ) from None
+
+
+def _name(settings: PrefectDrsSettings) -> str:
+    return settings.journal or str(settings.home.expanduser() / "journal")
+
+
+def _needs_prefect(report: Report, reference: str) -> Finding:
+    return report.unchecked(
+        f"PREFECT_DRS_JOURNAL names {reference}, a block, and no Prefect API is configured to read it from",
+        "set PREFECT_API_URL, or clear PREFECT_DRS_JOURNAL for a folder of this machine",
+    )
