@@ -1,26 +1,38 @@
 """The policies in the examples are the package's own list of permissions.
 
-python -m tests.examples.test_policies        writes examples/policies/target-account.json
+python -m tests.examples.test_policies        writes examples/policies/target-account.json, and the policy in
+                                              examples/cloudformation/target-account/template.yaml
 """
 
 from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hcl2
+from cfnlint.decode.cfn_yaml import load as load_template
+from prefect_aws.workers import ecs_worker
 
-from prefect_drs.aws.permissions import policy_document
-from tests.aws.test_permissions import OF_THE_CALLER
+from prefect_drs.aws.permissions import PURPOSES, policy_document
+from tests.aws.aws_calls import calls_in
+from tests.aws.test_permissions import OF_ANCHORS, OF_THE_CALLER, action
 from tests.examples.places import EXAMPLES
 
 POLICY = EXAMPLES / "policies/target-account.json"
 TARGET = EXAMPLES / "terraform/target-account/main.tf"
 ORCHESTRATOR = EXAMPLES / "terraform/orchestrator/main.tf"
 CDK = EXAMPLES / "cdk/app.py"
+TARGET_TEMPLATE = EXAMPLES / "cloudformation/target-account/template.yaml"
+HUB_TEMPLATE = EXAMPLES / "cloudformation/hub/template.yaml"
+HUB_MODULE = EXAMPLES / "terraform/hub/main.tf"
 INLINE_LIMIT = 10_240
 """Characters of all inline policies of a role, without white space (IAM and STS quotas)."""
+OF_A_LOCKED_BUCKET = {"s3:GetObjectVersion", "s3:ListBucketVersions"}
+"""What `verify` reads of a bucket with object lock (docs/evidence.md)."""
+TO_TELL = {name for purpose in PURPOSES if purpose.sid == "TellOthers" for name in purpose.actions}
 OF_THE_FUNCTION = {"events:PutEvents", "logs:CreateLogStream", "logs:PutLogEvents"}
 
 
@@ -76,5 +88,93 @@ def test_the_cdk_app_takes_the_policy_from_the_package_and_gives_the_orchestrato
     }
 
 
+# ---- CloudFormation ----------------------------------------------------------------------------------------------
+
+
+def statements_of(resource: Any) -> list[Any]:
+    return [each for policy in resource["Properties"]["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+
+
+def allowed_by(statements: list[Any]) -> set[str]:
+    return {name for each in statements for name in _listed(each["Action"])}
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _policy_lines(policy: dict[str, Any]) -> Iterator[str]:
+    """The policy as the lines of the template that follow `PolicyDocument:`."""
+    indent = " " * 12
+    yield f'{indent}Version: "{policy["Version"]}"'
+    yield f"{indent}Statement:"
+    for statement in policy["Statement"]:
+        yield f"{indent}  - Sid: {statement['Sid']}"
+        yield f"{indent}    Effect: {statement['Effect']}"
+        yield f"{indent}    Action:"
+        yield from (f"{indent}      - {name}" for name in statement["Action"])
+        yield f'{indent}    Resource: "{statement["Resource"]}"'
+        if "Condition" in statement:
+            yield f"{indent}    Condition:"
+            yield f"{indent}      Bool:"
+            yield f'{indent}        aws:ViaAWSService: "true"'
+
+
+def with_policy(template: str) -> str:
+    """The template of the target account with the package's policy."""
+    before, _, after = template.partition("          PolicyDocument:\n")
+    _, _, outputs = after.partition("\nOutputs:\n")
+    lines = "\n".join(_policy_lines(policy_document()))
+    return f"{before}          PolicyDocument:\n{lines}\n\nOutputs:\n{outputs}"
+
+
+def test_the_target_account_s_template_has_the_package_s_policy_and_asks_for_the_external_id() -> None:
+    role = load_template(str(TARGET_TEMPLATE))["Resources"]["OrchestrationRole"]
+    assert {"Version": "2012-10-17", "Statement": statements_of(role)} == policy_document()
+    (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
+    text = TARGET_TEMPLATE.read_text(encoding="utf-8")
+    assert with_policy(text) == text
+
+
+def test_the_hub_s_orchestrator_may_do_what_the_code_does_with_its_own_identity_and_nothing_else() -> None:
+    role = load_template(str(HUB_TEMPLATE))["Resources"]["OrchestratorRole"]
+    needed = {*OF_THE_CALLER, *OF_A_LOCKED_BUCKET, *TO_TELL}
+    assert allowed_by(statements_of(role)) == needed
+    assert {name for name in OF_ANCHORS if not name.startswith("kms:")} <= needed  # a KMS key's policy is its own
+
+
+def test_the_hub_s_ecs_worker_may_do_what_prefect_aws_calls_and_nothing_else() -> None:
+    """ecs:TagResource: RunTask and RegisterTaskDefinition with tags need it; iam:PassRole: the roles of the task."""
+    source = ast.parse(Path(ecs_worker.__file__).read_text(encoding="utf-8"))
+    called = {action(call) for call in calls_in({"ecs_worker.py": source})}
+    role = load_template(str(HUB_TEMPLATE))["Resources"]["WorkerRole"]
+    assert allowed_by(statements_of(role)) == {*called, "ecs:TagResource", "iam:PassRole"}
+
+
+def test_the_role_of_another_account_is_given_to_no_other_service() -> None:
+    (passing,) = [
+        each
+        for each in statements_of(load_template(str(HUB_TEMPLATE))["Resources"]["WorkerRole"])
+        if each["Action"] == "iam:PassRole"
+    ]
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+def test_terraform_s_hub_gives_the_same_permissions_as_the_template() -> None:
+    module, resources = HUB_MODULE.read_text(encoding="utf-8"), load_template(str(HUB_TEMPLATE))["Resources"]
+    documents = blocks(module, "data")
+    role = statements_of(resources["OrchestratorRole"])
+    assert actions_of(documents["aws_iam_policy_document.orchestrator"]) == allowed_by(role)
+    replication = resources["ReplicationPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert actions_of(documents["aws_iam_policy_document.replication"]) == allowed_by(replication)
+
+
+def test_every_terraform_file_can_be_parsed() -> None:
+    for file in sorted((EXAMPLES / "terraform").rglob("*.tf")):
+        assert hcl2.loads(file.read_text(encoding="utf-8")), file
+
+
 if __name__ == "__main__":
     POLICY.write_text(written(policy_document()), encoding="utf-8")
+    TARGET_TEMPLATE.write_text(with_policy(TARGET_TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")

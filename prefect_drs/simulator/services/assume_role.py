@@ -8,6 +8,7 @@ sts:ExternalId.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from moto.iam.exceptions import NotFoundException
@@ -61,7 +62,7 @@ def check(
         role = iam_backends[parts[4]][get_partition(region)].get_role_by_arn(role_arn)
     except NotFoundException:
         raise denied from None
-    if not trusts(str(role.assume_role_policy_document), caller_arn, caller_account, external_id):
+    if not trusts(role.assume_role_policy_document, caller_arn, caller_account, external_id):
         raise denied
     if current().faults.hit(OptInFault, parts[4], region) is not None:
         raise RegionDisabledError(
@@ -72,7 +73,7 @@ def check(
         raise SessionTooLongError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 
 
-def trusts(policy: str, caller_arn: str, caller_account: str, external_id: str | None) -> bool:
+def trusts(policy: str | Mapping[str, Any], caller_arn: str, caller_account: str, external_id: str | None) -> bool:
     """Whether a trust policy allows a caller: a matching Allow, and no matching Deny."""
     context = {} if external_id is None else {"sts:externalid": [external_id]}
     effects = {

@@ -36,11 +36,13 @@ class UnknownPrincipalError(LookupError):
     """The user or role does not exist."""
 
 
-def decide(documents: Iterable[str], action: str, resource: str | None, context: Context) -> PolicyDecision:
+def decide(
+    documents: Iterable[str | Mapping[str, Any]], action: str, resource: str | None, context: Context
+) -> PolicyDecision:
     """The combined decision of these policies.
 
     Args:
-        documents: identity policies, as JSON.
+        documents: identity policies.
         action: such as `drs:StartRecovery`.
         resource: an ARN or `*`; None if the resource is unknown: then an Allow counts for any resource, and a Deny only
             if it covers all resources.
@@ -59,9 +61,13 @@ def decide(documents: Iterable[str], action: str, resource: str | None, context:
     return decision
 
 
+def statements(document: str | Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The statements of a policy document: JSON, URL-encoded or not, or values, which moto's CloudFormation stores."""
+    return _parsed(document if isinstance(document, str) else json.dumps(document))
+
+
 @lru_cache(maxsize=1024)
-def statements(document: str) -> tuple[Mapping[str, Any], ...]:
-    """The statements of a policy document, URL-encoded or not."""
+def _parsed(document: str) -> tuple[Mapping[str, Any], ...]:
     policy = json.loads(document if document.lstrip().startswith("{") else unquote(document))
     found = policy.get("Statement", []) if isinstance(policy, dict) else []
     return tuple(one for one in listed(found) if isinstance(one, dict))
