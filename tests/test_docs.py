@@ -94,8 +94,9 @@ def forget_what_pages_register() -> None:
         for deployment in ("recover/sandbox", "tag-sync/scheduled", "inventory/scheduled", *automations):
             with suppress(ObjectNotFound):
                 client.delete_deployment(client.read_deployment_by_name(deployment).id)
-        with suppress(ObjectNotFound):
-            client.delete_work_pool("drs-sandbox")
+        for pool in ("drs-sandbox", "drs"):
+            with suppress(ObjectNotFound):
+                client.delete_work_pool(pool)
 
 
 @pytest.mark.e2e

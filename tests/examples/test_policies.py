@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hcl2
 from cfnlint.decode.cfn_yaml import load as load_template
+from prefect_aws.observers import ecs as observing
 from prefect_aws.workers import ecs_worker
 
 from prefect_drs.aws.permissions import PURPOSES, policy_document
-from tests.aws.aws_calls import calls_in
+from tests.aws.aws_calls import calls_in, operations
 from tests.aws.test_permissions import OF_ANCHORS, OF_THE_CALLER, action
 from tests.examples.places import EXAMPLES
 
@@ -146,8 +148,11 @@ def test_the_hub_s_orchestrator_may_do_what_the_code_does_with_its_own_identity_
 
 def test_the_hub_s_ecs_worker_may_do_what_prefect_aws_calls_and_nothing_else() -> None:
     """ecs:TagResource: RunTask and RegisterTaskDefinition with tags need it; iam:PassRole: the roles of the task."""
-    source = ast.parse(Path(ecs_worker.__file__).read_text(encoding="utf-8"))
-    called = {action(call) for call in calls_in({"ecs_worker.py": source})}
+    source = Path(ecs_worker.__file__).read_text(encoding="utf-8")
+    called = {action(call) for call in calls_in({"ecs_worker.py": ast.parse(source)})}
+    observer = Path(observing.__file__).read_text(encoding="utf-8")
+    for service, method in re.findall(r"(ecs|sqs|logs)_client\.([a-z][a-z_]+)\(", observer):
+        called.add(f"{service}:{operations(service)[method]}")
     role = load_template(str(HUB_TEMPLATE))["Resources"]["WorkerRole"]
     assert allowed_by(statements_of(role)) == {*called, "ecs:TagResource", "iam:PassRole"}
 

@@ -167,8 +167,14 @@ def test_the_orchestrator_s_role_tells_people_by_the_hub_s_topic(rig: Rig) -> No
 
 def test_a_standalone_hub_is_deployed_except_for_what_moto_does_not_know(rig: Rig) -> None:
     stack = hub()
-    absent_by_condition = {"AWS::IAM::Policy"}  # ReplicationPolicy; its role and WorkerRole have types that are made
-    assert stack.left_out - absent_by_condition - {"AWS::IAM::Role"} == UNKNOWN_TO_MOTO
+    of_other_modes = {
+        "AWS::IAM::Policy",
+        "AWS::IAM::Role",
+        "AWS::SQS::Queue",
+        "AWS::SQS::QueuePolicy",
+        "AWS::Events::Rule",
+    }
+    assert stack.left_out - of_other_modes == UNKNOWN_TO_MOTO
     assert {"Server", "ServerTask", "Worker", "WorkerTask", "OrchestratorRole"} <= stack.made.keys()
     assert {"WorkerRole", "ReplicationRole"}.isdisjoint(stack.made)
     assert environment_of(stack, "ServerTask")["PREFECT_SERVER_UI_ENABLED"] == "true"
@@ -203,6 +209,8 @@ def test_a_worker_that_starts_tasks_has_a_role_of_its_own_and_may_enter_no_accou
     stack = hub(PoolType="ecs")
     role = boto3.client("iam").get_role(RoleName=stack.made["WorkerRole"])["Role"]["Arn"]
     worker = credentials_of_a_task(role, ACCOUNT)
+    queue = environment_of(stack, "WorkerTask")["PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_SQS_QUEUE_NAME"]
+    assert worker.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"].endswith(queue)
     target(stack.outputs["OrchestratorRoleArn"])
     access = AccountAccess(TARGET, external_id=SecretStr(EXTERNAL_ID))
     with pytest.raises(PreflightRefusedError, match="cannot enter account"):
