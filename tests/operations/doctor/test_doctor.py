@@ -11,7 +11,7 @@ import boto3
 import pytest
 from packaging.version import Version
 from prefect.client.orchestration import get_client
-from prefect.filesystems import LocalFileSystem
+from prefect.filesystems import LocalFileSystem, RemoteFileSystem
 
 from prefect_drs.operations.doctor import Level
 from prefect_drs.operations.doctor.findings import Report
@@ -259,6 +259,26 @@ def test_19_the_journal_is_in_a_folder_of_a_block(sound: SetUp, tmp_path: Path) 
     diagnosis = sound.diagnose()
     assert of(diagnosis, "journal").level is Level.OK
     assert of(diagnosis, "journal-place").level is Level.WARNING
+
+
+def test_a_block_that_cannot_create_conditionally_is_written_over(sound: SetUp) -> None:
+    save(RemoteFileSystem(basepath="memory://journals-of-the-doctor"), "journal-of-the-doctor")
+    sound.setenv(PREFECT_DRS_JOURNAL="remote-file-system/journal-of-the-doctor")
+    for _ in range(2):
+        diagnosis = sound.diagnose()
+        assert of(diagnosis, "journal").level is Level.OK
+        assert "nothing is known of its place" in of(diagnosis, "journal-place").message
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, "wants a key"), (502, "answers with an error")])
+def test_22_the_api_refuses(sound: SetUp, prefect_server: PrefectServer, status: int, said: str) -> None:
+    with http_proxy(prefect_server.url) as proxy:
+        proxy.plant("GET", "refuse", path="/api", status=status, times=100)
+        sound.setenv(PREFECT_API_URL=f"{proxy.url}/api")
+        sound.delenv("PREFECT_DRS_JOURNAL")
+        diagnosis = sound.diagnose()
+    assert said in of(diagnosis, "prefect-api").message
+    assert diagnosis.exit_code == 6
 
 
 def test_20_the_journal_s_block_is_not_there(sound: SetUp) -> None:
