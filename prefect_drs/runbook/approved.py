@@ -1,8 +1,8 @@
 """What an approval approves: the digest of a wave's part of the runbook.
 
-In: a runbook and a wave. Out: the SHA-256 of its canonical JSON, as hex: mode, servers with account and region, settings,
-changes and snapshots, hooks, checks, policies, and what the gate demands. What DRS reported of a server beside these
-(replication state, lag, its last launch) is left out: it is read anew by each dry run and changes nothing that is done.
+In: a runbook and a wave. Out: the SHA-256 of its canonical JSON, as hex: mode, servers with account and region,
+settings, changes and snapshots, hooks, checks, policies, and what the gate demands. What DRS reported of a server
+beside these (replication state, lag, its last launch) is left out: it changes nothing that is done.
 Fields at their default are left out too, so that a release with a new field gives the digest that the approvers saw.
 """
 
