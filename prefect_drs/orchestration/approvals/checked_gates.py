@@ -18,7 +18,6 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Paused, Suspended
 
-from prefect_drs.core.escaping import markdown_text
 from prefect_drs.orchestration.approvals.answers import GRACE, gate_log, is_of_deployment, recorded_answer
 from prefect_drs.orchestration.approvals.form import (
     KEYSET,
@@ -27,10 +26,9 @@ from prefect_drs.orchestration.approvals.form import (
     delete_input,
     replace_form,
 )
-from prefect_drs.orchestration.approvals.gate_artifact import prompt, show_gate
+from prefect_drs.orchestration.approvals.gate_artifact import form_text, prompt, show_gate
 from prefect_drs.orchestration.approvals.standings import publish_standing
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
-from prefect_drs.report.gate_standing import GateStanding
 
 
 def considered(client: SyncPrefectClient, run_id: UUID, request: GateRequest, answer: GateAnswer) -> GateAnswer | None:
@@ -87,24 +85,6 @@ def paused_again(run: FlowRun, message: str, until: datetime | None) -> State[An
     state: State[Any] = make(message=message, pause_expiration_time=until, pause_key=PAUSE_KEY)
     state.state_details.run_input_keyset = dict(KEYSET)
     return state
-
-
-def form_text(request: GateRequest) -> str:
-    """The description above the form: what approving launches, and how a gate that demands proofs stands."""
-    if request.check is None:
-        return request.summary
-    standing = request.check.standing()
-    command = f"{request.execution_id} --wave {request.wave_number}"
-    lines = "\n".join(f"- {line}" for line in markdown_lines(standing))
-    return (
-        f"**This gate needs a proof of who you are.** Run `prefect-drs approve {command}`, or paste what "
-        f"`prefect-drs token --approve {command}` prints into *Proof*.\n\n{lines}\n\n{request.summary}"
-    )
-
-
-def markdown_lines(standing: GateStanding) -> tuple[str, ...]:
-    """The standing for a page, names escaped."""
-    return tuple(markdown_text(line) for line in standing.lines)
 
 
 def last_pause(client: SyncPrefectClient, run_id: UUID) -> datetime | None:

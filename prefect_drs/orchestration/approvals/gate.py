@@ -59,7 +59,6 @@ from prefect_drs.orchestration.approvals.answers import (
 )
 from prefect_drs.orchestration.approvals.checked_gates import (
     considered,
-    form_text,
     former_answer,
     is_under_way,
     left_until,
@@ -74,7 +73,7 @@ from prefect_drs.orchestration.approvals.form import (
     has_form,
     store_form,
 )
-from prefect_drs.orchestration.approvals.gate_artifact import prompt, show_gate, show_lost
+from prefect_drs.orchestration.approvals.gate_artifact import form_text, prompt, show_gate, show_lost
 from prefect_drs.orchestration.approvals.standings import publish_standing
 from prefect_drs.orchestration.client import OutageLog, prefect_client
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
