@@ -119,7 +119,8 @@ def ruling_on(gate: PendingGate, *, seconds: float = RULING_SECONDS, clock: Cloc
             if now is not None and now.attempts > gate.standing.attempts:
                 return RulingAnswer(False, f"it does not count: {now.last_attempt}; the gate keeps waiting")
             if now is not None and len(now.approvals) > len(gate.standing.approvals):
-                return RulingAnswer(True, f"it counts; the gate still lacks {now.lacks}")
+                left = f"still lacks {now.lacks}" if now.lacks else "is passed"
+                return RulingAnswer(True, f"it counts; the gate {left}")
             if clock.now().timestamp() >= until:
                 return RulingAnswer(
                     None,

@@ -264,11 +264,13 @@ class RecoveryReport(FrozenModel):
         return 4 if any(wave.status is WaveStatus.CANCELLED for wave in self.waves) else 3
 
     def to_json(self) -> str:
-        """The report as indented JSON; without approvals that were not requested and errors that did not happen."""
+        """The report as indented JSON; without what did not happen: approvals, break-glass, errors."""
         data = self.model_dump(mode="json", by_alias=True)
         for wave in data["waves"]:
             if wave["approval"] is None:
                 del wave["approval"]
+            elif wave["approval"]["breakGlass"] is None:
+                del wave["approval"]["breakGlass"]
             for server in wave["servers"]:
                 if server["error"] is None:
                     del server["error"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect_drs.core.canonical import digest
-from prefect_drs.runbook.model import Runbook
+from prefect_drs.runbook.model import FindingSeverity, Runbook, RunbookFinding
 
 _OBSERVED = {"servers": {"__all__": {"replication_state", "lag", "recovery_instance_id", "last_launch_job_id"}}}
 
@@ -26,3 +26,23 @@ def approved_document(runbook: Runbook, wave_number: int) -> dict[str, Any]:
 def approved_digest(runbook: Runbook, wave_number: int) -> str:
     """The digest that an approval of a wave is bound to."""
     return digest(approved_document(runbook, wave_number))
+
+
+def with_approval_findings(runbook: Runbook, *, has_policy: bool) -> Runbook:
+    """The runbook, with a finding for each gate that demands roles which nobody can have.
+
+    Args:
+        runbook: as resolved.
+        has_policy: whether there is an access policy.
+    """
+    lacking = [wave for wave in runbook.waves if wave.gate and wave.demand.roles and not has_policy]
+    found = tuple(
+        RunbookFinding(
+            code="APPROVAL_ROLES_WITHOUT_POLICY",
+            severity=FindingSeverity.INFO,
+            message=f"the gate of wave {wave.wave_number} ({wave.wave_name}) demands {wave.demand.text}, and there is "
+            "no access policy that gives anybody a role: only break-glass passes it; store one (set_access_policy)",
+        )
+        for wave in lacking
+    )
+    return runbook.model_copy(update={"findings": (*runbook.findings, *found)}) if found else runbook

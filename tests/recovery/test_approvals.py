@@ -21,7 +21,7 @@ from prefect_drs.recovery.approvals import GateApprovals
 from prefect_drs.recovery.drivers import pass_gate
 from prefect_drs.recovery.ports import GateRequest
 from prefect_drs.recovery.resume import Starter
-from prefect_drs.runbook.approved import approved_digest
+from prefect_drs.runbook.approved import approved_digest, with_approval_findings
 from prefect_drs.simulator.server import SandboxServer
 from tests.identity.aws import configured_sandbox
 from tests.identity.issuer import Issuer, running_issuer
@@ -277,3 +277,12 @@ def test_gates_that_demand_proofs_are_not_approved_in_advance():
     refuse_in_advance([Gated(1, "Database", demand_of("any"))])
     with pytest.raises(UsageError, match=r"wave 2 \(Web\) demands one signed approval.*--yes"):
         refuse_in_advance([Gated(1, "Database", demand_of("any")), Gated(2, "Web", demand_of("signed"))])
+
+
+def test_the_preflight_says_where_a_role_is_demanded_that_no_policy_gives():
+    book = runbook({"quorum": 1, "roles": ["DRSOperator"]})
+    assert with_approval_findings(book, has_policy=True) == book
+    found = with_approval_findings(book, has_policy=False)
+    assert [finding.code for finding in found.findings] == ["APPROVAL_ROLES_WITHOUT_POLICY"] * 2
+    assert not found.refusals
+    assert with_approval_findings(runbook("signed"), has_policy=False).findings == ()

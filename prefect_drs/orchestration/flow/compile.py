@@ -30,6 +30,7 @@ from prefect_drs.orchestration.executions.reports import RESUME_FLOW
 from prefect_drs.orchestration.flow.execute import Options, current_execution_id, execute
 from prefect_drs.orchestration.flow.finalize import run_as_placeholder
 from prefect_drs.orchestration.settings import PrefectDrsSettings
+from prefect_drs.orchestration.storage.access_policy import has_access_policy
 from prefect_drs.orchestration.storage.artifacts import publish_refusal
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.plan.advance import gates_of, refuse_in_advance
@@ -38,6 +39,7 @@ from prefect_drs.plan.model import Manifest, RecoveryPlan
 from prefect_drs.recovery.resume import Starter, require_not_cancelled
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import OtherExecution, Runbook, resolve
+from prefect_drs.runbook.approved import with_approval_findings
 from prefect_drs.runbook.exclusions import parse_exclusions
 from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
@@ -258,7 +260,7 @@ def _resolve(
     others: Collection[OtherExecution],
 ) -> Runbook:
     """The runbook of this execution, in a task of its own, so that the UI shows why the preflight refused it."""
-    return resolve(
+    resolved = resolve(
         manifest,
         plan,
         mode=mode,
@@ -269,3 +271,6 @@ def _resolve(
         exclude=exclude,
         others=others,
     ).require_accepted()
+    if any(wave.gate and wave.demand.roles for wave in resolved.waves):
+        return with_approval_findings(resolved, has_policy=has_access_policy())
+    return resolved
