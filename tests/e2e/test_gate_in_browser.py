@@ -166,6 +166,8 @@ def people() -> Iterator[People]:
 def test_plain_resume_leaves_a_signed_gate_waiting_and_with_a_pasted_token_it_passes(
     ui: str, people: People, browser_page: Page, beside: Callable[..., Future[Any]]
 ) -> None:
+    from playwright.sync_api import expect
+
     from prefect_drs.orchestration.approvals.gate import PrefectGate, pending_gates
     from prefect_drs.recovery.approvals import GateApprovals
     from prefect_drs.recovery.drivers import pass_gate
@@ -200,7 +202,7 @@ def test_plain_resume_leaves_a_signed_gate_waiting_and_with_a_pasted_token_it_pa
 
     page.open().expect_state("Paused")
     dialog = page.resume()
-    assert "one signed approval" in dialog.markdown().inner_text()
+    expect(dialog.markdown()).to_contain_text("one signed approval")  # rendered a moment after the dialog is there
     dialog.choose("Decision", "approve")
     dialog.write("By", "Ada Lovelace")
     dialog.write("Proof", people.token("ada", gates.bound()))
