@@ -62,6 +62,7 @@ CONTROL_REQUEST_KEY = "prefect-drs-wish-"
 # clock differences of some seconds do not matter.
 GRACE = timedelta(seconds=30)
 _FORM_DELAY = timedelta(seconds=10)  # the form is stored by the two requests after the one that pauses the run
+_JUDGING = timedelta(seconds=15)  # a process looks for answers every 10 s at most, and asks STS
 _LABELS = {
     "execution_id": EXECUTION_LABEL,
     "plan_name": "prefect-drs.plan",
@@ -124,18 +125,33 @@ def _with_standing(client: SyncPrefectClient, run: FlowRun) -> PendingGate:
     return replace(gate, standing=read_standing(client, run.id)) if CHECKED_TAG in run.tags else gate
 
 
-def find_gate(execution_id: str, wave_number: int) -> PendingGate:
-    """The gate that waits for an answer before a wave.
+def find_gate(execution_id: str, wave_number: int, clock: Clock | None = None) -> PendingGate:
+    """The gate that waits for an answer before a wave; one whose last answer is being judged is waited for.
 
     Raises:
         ExecutionStateError: no such gate is pending; the message lists those that are.
         PrefectDrsError: the Prefect API cannot be reached.
     """
-    pending = pending_gates(execution_id)
-    gate = next((g for g in pending if g.wave_number == wave_number), None)
-    if gate is None:
-        raise ExecutionStateError(_not_pending(execution_id, wave_number, pending))
-    return gate
+    clock = clock or WallClock()
+    until = clock.now() + _JUDGING
+    while True:
+        pending = pending_gates(execution_id)
+        gate = next((g for g in pending if g.wave_number == wave_number), None)
+        if gate is not None:
+            return gate
+        if clock.now() >= until or not _is_judging(execution_id, wave_number):
+            raise ExecutionStateError(_not_pending(execution_id, wave_number, pending))
+        clock.wait(0.5)
+
+
+def _is_judging(execution_id: str, wave_number: int) -> bool:
+    """Whether a gate that demands proofs has an answer that the execution has not judged yet."""
+    with prefect_client() as client:
+        runs = gate_runs(client, execution_id, wave_number)
+    return any(
+        CHECKED_TAG in run.tags and run.state is not None and (not run.state.is_final() or run.state.name == "Answered")
+        for run in runs
+    )
 
 
 def answer_gate(
@@ -173,7 +189,7 @@ def answer_gate(
         raise UsageError("a gate is answered with APPROVED or REJECTED; TIMED_OUT means that nobody answered")
     word: Literal["approve", "reject"] = "approve" if decision is Decision.APPROVED else "reject"
     approval = approval_form(word, by, comment)
-    gate = find_gate(execution_id, wave_number)
+    gate = find_gate(execution_id, wave_number, clock)
     if gate.standing is not None:
         approval = signed_form(word, by, comment, token=token, break_glass=break_glass)
     elif token or break_glass:

@@ -37,7 +37,6 @@ def considered(client: SyncPrefectClient, run_id: UUID, request: GateRequest, an
         return answer
     ruling = request.check.consider(answer)
     delete_input(client, run_id, RESPONSE_KEY)
-    publish_standing(client, run_id, request)
     if ruling.answer is None:
         gate_log().warning("Wave %s keeps waiting for approval: %s", request.wave_number, ruling.text)
     return ruling.answer
@@ -67,6 +66,7 @@ def reopen(client: SyncPrefectClient, run: FlowRun, request: GateRequest, until:
     delete_input(client, run.id, RESPONSE_KEY)
     replace_form(client, run.id, form_text(request), signed=request.check is not None)
     client.set_flow_run_state(run.id, paused_again(run, prompt(request), until + GRACE), force=True)
+    publish_standing(client, run.id, request)  # last: whoever reads it may answer again
     show_gate(run.id, request, suspended=is_of_deployment(run))
 
 
