@@ -249,6 +249,7 @@ def test_the_settings_are_there_with_the_defaults_told() -> None:
         ("### Notify", "NOTIFY"),
         ("### Wave", "WAVE"),
         ("### Retry", "RETRY"),
+        ("### Approval", "QUORUM"),
     ],
 )
 def test_the_fields_of_a_manifest_are_those_of_the_code(heading: str, shape: str) -> None:

@@ -14,11 +14,13 @@ from prefect_drs.cli.completers import waves_at_their_gates
 from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 
 if TYPE_CHECKING:
+    from prefect_drs.operations.approvals import Proof
     from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.situation import Situation
 
 
 Execution = Annotated[str, Parameter(help="The execution's id, a unique beginning of it, or `latest`.")]
+FROM_STDIN = "-"
 WATCH_SECONDS = 2.0  # between two looks of `status --watch`
 
 
@@ -37,11 +39,37 @@ class Answer:
     comment: Annotated[str, Parameter(allow_leading_hyphen=True, help="Why; the report shows it.")] = ""
 
 
-def approve(execution: Execution, /, *, answer: Answer) -> None:
-    """Approve a wave that waits at its gate."""
+def approve(
+    execution: Execution,
+    /,
+    *,
+    answer: Answer,
+    token: str | None = None,
+    break_glass: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+) -> int:
+    """Approve a wave that waits at its gate.
+
+    Where the gate demands a proof of who you are, it is made with your AWS credentials. Exit code 1 if the approval
+    does not count.
+
+    Parameters
+    ----------
+    token
+        A proof from elsewhere: of `prefect-drs token --approve`, or of an OIDC issuer; `-` reads it from stdin.
+    break_glass
+        Why the gate is to be passed without what it demands. Everybody who is notified is told; with an access policy,
+        an admin only.
+    """
+    import sys
+
+    from prefect_drs.core.errors import UsageError
+    from prefect_drs.operations.approvals import Proof
     from prefect_drs.recovery.ports import Decision
 
-    _answer(execution, Decision.APPROVED, answer)
+    if break_glass is not None and not break_glass.strip():
+        raise UsageError("--break-glass needs a reason")
+    given = sys.stdin.readline().strip() if token == FROM_STDIN else token or ""
+    return _answer(execution, Decision.APPROVED, answer, Proof(given, break_glass or "", own=True))
 
 
 def reject(execution: Execution, /, *, answer: Answer) -> None:
@@ -51,7 +79,7 @@ def reject(execution: Execution, /, *, answer: Answer) -> None:
     _answer(execution, Decision.REJECTED, answer)
 
 
-def _answer(execution: str, decision: Decision, given: Answer) -> None:
+def _answer(execution: str, decision: Decision, given: Answer, proof: Proof | None = None) -> int:
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.control import answer
@@ -61,10 +89,14 @@ def _answer(execution: str, decision: Decision, given: Answer) -> None:
     with shared_client():
         operation = "approve_gate" if decision.value == "APPROVED" else "reject_gate"
         name = acting_as(operation, given.by, execution_id=execution)
-        answered = answer(execution, given.wave, decision, by=name, comment=given.comment)
-    print_stdout(f"{decision.value.lower()} by {name}: {answered.gate}")
+        answered = answer(execution, given.wave, decision, by=name, comment=given.comment, proof=proof)
+    if answered.ruling is None:
+        print_stdout(f"{decision.value.lower()} by {name}: {answered.gate}")
+    else:
+        print_stdout(f"approval sent for {answered.gate}: {answered.ruling.text}")
     if answered.lost is not None:
         print_stderr(f"prefect-drs: {answered.lost}")
+    return 1 if answered.ruling is not None and answered.ruling.counted is False else 0
 
 
 def status(

@@ -161,18 +161,27 @@ def _run(
     json: bool,
 ) -> int:
     # Faults of a file are reported before Prefect is imported.
+    from prefect_drs.plan.advance import gates_of, refuse_in_advance
+
     manifest = read_manifest(file, bindings, plan=plan, strict=strict)
-    manifest.plan(plan)
+    gates = gates_of(manifest.plan(plan))
+    if approve:
+        refuse_in_advance(gates)
     from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
     points, accepted, excluded = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
+    from prefect_drs.operations.approvals import starter_of
+    from prefect_drs.operations.context import Context
     from prefect_drs.orchestration.flow.compile import compile_plan
 
     user = _starter(file, plan)
+    starter = starter_of(Context(), user, gates)
     return carry_out(
-        lambda screen: compile_plan(manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate),
+        lambda screen: compile_plan(
+            manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate, starter=starter
+        ),
         json=json,
         mode=mode,
         at=at,

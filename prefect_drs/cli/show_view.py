@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prefect_drs.cli.output import count
+from prefect_drs.plan.approval import demand_of
 from prefect_drs.plan.overview import groups_named, written_name
 from prefect_drs.plan.rules.forms import SOURCE_SERVER_ID
 
@@ -65,7 +66,7 @@ def _wave_rows(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph) -> Tabl
             Text(", ".join(named)),
             Text(_servers(groups)),
             ", ".join(map(str, graph.dependencies(number))) or "-",
-            Text("approve", "yellow") if wave.pause_before_wave else "-",
+            Text(demand_of(wave.approval or plan.approval).short, "yellow") if wave.pause_before_wave else "-",
             str(graph.generation(number)),
         )
     return table

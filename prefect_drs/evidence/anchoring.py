@@ -21,6 +21,8 @@ from prefect_drs.core.clock import Clock
 from prefect_drs.evidence.anchors import anchor_name, sign_anchor
 from prefect_drs.evidence.signing import Signer
 from prefect_drs.execution.events import (
+    ApprovalAttempted,
+    ApprovalCounted,
     CancelAsked,
     CancelOverridden,
     Event,
@@ -29,6 +31,7 @@ from prefect_drs.execution.events import (
     ExecutionStarted,
     GateAnswered,
     GateAsked,
+    GlassBroken,
     InstancesTerminated,
     JobRequested,
     PauseAsked,
@@ -43,6 +46,9 @@ DECISIONS = (
     ExecutionStarted,
     ExecutionResumed,
     GateAsked,
+    ApprovalCounted,
+    ApprovalAttempted,
+    GlassBroken,
     GateAnswered,
     WaveStarted,
     JobRequested,

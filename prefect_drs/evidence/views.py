@@ -12,6 +12,8 @@ from typing import Any
 
 from prefect_drs.core.canonical import canonical_json
 from prefect_drs.execution.events import (
+    ApprovalAttempted,
+    ApprovalCounted,
     CancelAsked,
     CancelOverridden,
     Event,
@@ -19,6 +21,7 @@ from prefect_drs.execution.events import (
     ExecutionStarted,
     GateAnswered,
     GateAsked,
+    GlassBroken,
     PauseAsked,
     PauseEnded,
     TerminationAsked,
@@ -28,6 +31,9 @@ from prefect_drs.runbook import Runbook, runbook_json
 
 BY_PEOPLE = (
     GateAsked,
+    ApprovalCounted,
+    ApprovalAttempted,
+    GlassBroken,
     GateAnswered,
     PauseAsked,
     PauseEnded,

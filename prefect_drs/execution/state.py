@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Protocol
 
 from prefect_drs.aws.location import Location
-from prefect_drs.execution.approval import Decision, GateAnswer
+from prefect_drs.execution.approval import ApprovalAttempt, BrokenGlass, CountedApproval, Decision, GateAnswer
 from prefect_drs.execution.records import Cancellation, Pause, RtoRisk, Termination
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
@@ -154,6 +154,10 @@ class WaveRun:
         batches: the number of its last launch request; the next one gets a higher one.
         gate_opened_at: since when it has been open; None while it is not.
         approval: the last answer to its gate, also one that a resume has made void since.
+        approvals: the proven approvals of its gate, in order.
+        attempts: the answers that did not count, in order.
+        judged: the answers that were looked at, by their ids.
+        broken_glass: how its gate was passed without what it demands.
         jobs: its jobs, by job id.
         checks: the results of this turn's hooks and health checks.
         delays: what it waited for beyond its order, each once, in order.
@@ -171,6 +175,10 @@ class WaveRun:
     batches: int = 0
     gate_opened_at: datetime | None = None
     approval: GateAnswer | None = None
+    approvals: list[CountedApproval] = field(default_factory=list)
+    attempts: list[ApprovalAttempt] = field(default_factory=list)
+    judged: set[str] = field(default_factory=set)
+    broken_glass: BrokenGlass | None = None
     jobs: dict[str, LaunchJob] = field(default_factory=dict)
     checks: dict[object, CheckResult] = field(default_factory=dict)
     delays: dict[str, None] = field(default_factory=dict)
@@ -258,6 +266,8 @@ class ExecutionState:
         termination: set once somebody began to terminate its recovery instances.
         terminated: when recovery instances were found to be gone, by their ids.
         simulated_time: whether the execution's clock is that of a sandbox.
+        started_by: who started it; empty where that is not known.
+        starter_proven: whether `started_by` is a proven identity.
         rto_risks: the RTO targets that a forecast expected to be missed, by wave number; None is the plan's.
     """
 
@@ -283,6 +293,8 @@ class ExecutionState:
     termination: Termination | None = None
     terminated: dict[str, datetime] = field(default_factory=dict)
     simulated_time: bool = False
+    started_by: str = ""
+    starter_proven: bool = False
     rto_risks: dict[int | None, RtoRisk] = field(default_factory=dict)
 
     def apply(self, event: Transition) -> None:

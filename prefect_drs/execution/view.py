@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from prefect_drs.execution.approval import GateAnswer
 from prefect_drs.execution.event import Event
 from prefect_drs.execution.events import ExecutionStarted
 from prefect_drs.execution.records import Cancellation
@@ -17,12 +16,14 @@ from prefect_drs.execution.state import ExecutionState, LaunchJob, ServerRun, Wa
 from prefect_drs.execution.targets import target_reports
 from prefect_drs.plan.effective import settings_of
 from prefect_drs.report.model import (
+    ApprovalAttemptReport,
     ApprovalReport,
     ControlReport,
     ExecutionStatus,
     JobReport,
     NotificationsReport,
     Placement,
+    ProvenApproval,
     RecoveryReport,
     ServerReport,
     WaitReport,
@@ -164,7 +165,7 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
         started_at=wave.started_at,
         ended_at=wave.ended_at,
         depends_on_waves=wave.wave.depends_on_waves,
-        approval=_approval(wave.approval),
+        approval=_approval(wave),
         jobs=tuple(_job(job) for job in wave.jobs.values()),
         servers=tuple(servers),
         checks=tuple(wave.checks.values()),
@@ -174,13 +175,40 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
         waits=tuple(
             WaitReport(since=since, cause=cause, reason=reason) for reason, (since, cause) in wave.waits.items()
         ),
+        approvals=_proven_approvals(wave),
+        attempts=_attempts(wave),
     )
 
 
-def _approval(answer: GateAnswer | None) -> ApprovalReport | None:
-    if answer is None:
+def _approval(wave: WaveRun) -> ApprovalReport | None:
+    if (answer := wave.approval) is None:
         return None
-    return ApprovalReport(decision=answer.decision.value, by=answer.by, at=answer.at, comment=answer.comment)
+    return ApprovalReport(
+        decision=answer.decision.value,
+        by=answer.by,
+        at=answer.at,
+        comment=answer.comment,
+        break_glass=wave.broken_glass.reason if wave.broken_glass is not None else None,
+    )
+
+
+def _proven_approvals(wave: WaveRun) -> tuple[ProvenApproval, ...]:
+    return tuple(
+        ProvenApproval(
+            by=each.identity,
+            proven_by=each.proven_by,
+            proof_at=each.proof_at,
+            digest=each.digest,
+            comment=each.comment,
+        )
+        for each in wave.approvals
+    )
+
+
+def _attempts(wave: WaveRun) -> tuple[ApprovalAttemptReport, ...]:
+    return tuple(
+        ApprovalAttemptReport(at=each.at, by=each.by, code=each.code, reason=each.reason) for each in wave.attempts
+    )
 
 
 def _job(job: LaunchJob) -> JobReport:

@@ -78,6 +78,7 @@ class Identity(FrozenModel):
         proven_by: the endpoint of STS, or the issuer.
         proven_at: when it was verified.
         expires_at: until when the proof counts.
+        issued_at: when the proof was made, as it says itself under its signature.
     """
 
     kind: IdentityKind
@@ -90,6 +91,7 @@ class Identity(FrozenModel):
     proven_by: str
     proven_at: AwareDatetime
     expires_at: AwareDatetime
+    issued_at: AwareDatetime | None = None
 
     @property
     def name(self) -> str:

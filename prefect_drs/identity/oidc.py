@@ -108,7 +108,7 @@ def verify_oidc(
         raise NotProvenError(Reason.SIGNATURE, "the token's signature does not hold") from None
     except (JoseError, ValueError):  # a key of another kind than the algorithm, a critical header, no claims
         raise NotProvenError(Reason.SIGNATURE, "the token cannot be verified with its issuer's key") from None
-    expires_at = _valid_until(claims, issuer, issuer.audience or audience, now)
+    issued_at, expires_at = _validity(claims, issuer, issuer.audience or audience, now)
     if bound is not None and claims.get("nonce") != digest_of(bound):
         raise NotProvenError(Reason.OTHER_BINDING, "the token's nonce is not the digest of what is decided")
     identity = Identity(
@@ -119,6 +119,7 @@ def verify_oidc(
         proven_by=issuer.issuer,
         proven_at=now,
         expires_at=expires_at,
+        issued_at=issued_at,
     )
     return OidcProof(identity, hashlib.sha256(token.encode("ascii")).hexdigest())
 
@@ -137,7 +138,7 @@ def _peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return unverified.headers(), claims
 
 
-def _valid_until(claims: Mapping[str, Any], issuer: OidcIssuer, audience: str, now: datetime) -> datetime:
+def _validity(claims: Mapping[str, Any], issuer: OidcIssuer, audience: str, now: datetime) -> tuple[datetime, datetime]:
     if claims.get("iss") != issuer.issuer:
         raise NotProvenError(Reason.UNKNOWN_ISSUER, "the token's issuer is not one that the access policy trusts")
     named = claims.get("aud")
@@ -151,7 +152,7 @@ def _valid_until(claims: Mapping[str, Any], issuer: OidcIssuer, audience: str, n
         raise NotProvenError(Reason.NOT_YET_VALID, "the token is of the future: set this machine's or your clock")
     if expires_at - issued_at > LONGEST_LIFE:
         raise NotProvenError(Reason.TOO_LONG, "the token is valid for longer than a day")
-    return expires_at + SKEW
+    return issued_at, expires_at + SKEW
 
 
 def _time(claims: Mapping[str, Any], name: str) -> datetime:

@@ -59,6 +59,7 @@ class StsProof(NamedTuple):
         endpoint: the trusted endpoint that it is for.
         url: the request, built anew.
         headers: the signed headers.
+        issued_at: when it was signed.
         expires_at: the end of its validity.
         mark: the same for each use of this proof.
     """
@@ -66,6 +67,7 @@ class StsProof(NamedTuple):
     endpoint: str
     url: str
     headers: Mapping[str, str]
+    issued_at: datetime
     expires_at: datetime
     mark: str
 
@@ -131,12 +133,12 @@ def read_token(
     headers = _headers(parts)
     if query["X-Amz-SignedHeaders"] != ";".join(sorted(["host", *headers])):
         raise NotProvenError(Reason.MALFORMED, "the token signs other headers than it must")
-    expires_at = _expiry(query, now)
+    issued_at, expires_at = _validity(query, now)
     url = f"{endpoint}/?{_encoded(query)}"
     if url != parts["url"]:  # one proof has one form: no second one of it passes as unused
         raise NotProvenError(Reason.MALFORMED, "the token's request is not written as this package writes it")
     mark = hashlib.sha256(f"{parts['nonce']}{query['X-Amz-Signature']}".encode()).hexdigest()
-    return StsProof(endpoint, url, headers, expires_at, mark)
+    return StsProof(endpoint, url, headers, issued_at, expires_at, mark)
 
 
 def prove(proof: StsProof, trust: Trust, now: datetime) -> Identity:
@@ -166,6 +168,7 @@ def prove(proof: StsProof, trust: Trust, now: datetime) -> Identity:
         proven_by=proof.endpoint,
         proven_at=now,
         expires_at=proof.expires_at,
+        issued_at=proof.issued_at,
     )
 
 
@@ -212,7 +215,7 @@ def _taken_apart(url: str, endpoints: frozenset[str]) -> tuple[str, dict[str, st
     return origin, query
 
 
-def _expiry(query: Mapping[str, str], now: datetime) -> datetime:
+def _validity(query: Mapping[str, str], now: datetime) -> tuple[datetime, datetime]:
     scope = _CREDENTIAL.fullmatch(query["X-Amz-Credential"])
     try:
         at = datetime.strptime(query["X-Amz-Date"], TIMESTAMP).replace(tzinfo=UTC)
@@ -229,7 +232,7 @@ def _expiry(query: Mapping[str, str], now: datetime) -> datetime:
         raise NotProvenError(Reason.NOT_YET_VALID, "the token is of the future: set this machine's or your clock")
     if now >= at + timedelta(seconds=seconds):
         raise NotProvenError(Reason.EXPIRED, "the token has expired: make a new one (prefect-drs token)")
-    return at + timedelta(seconds=seconds)
+    return at, at + timedelta(seconds=seconds)
 
 
 def _encoded(query: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
 """The shell commands in a message: approve, resume and cancel, each followed by a status request.
 
 In: how the Prefect API is reached, and the gate or execution that waits. Out: lines for any POSIX shell, such as AWS
-CloudShell or a laptop's. They need curl, awk, grep, sed and tr, no environment and no installation of this package. If
+CloudShell or a laptop's. They need curl, awk, grep, sed and tr, no environment and no installation of this package;
+only an approval with a proof of identity is made by `prefect-drs approve`. If
 the API requires a key or a password, they read the environment variable that Prefect itself reads. The person who
 answers is `$BY`, by default the user of that shell; it may hold any characters, since the shell function `json` escapes
 it as part of a JSON string.
@@ -79,6 +80,14 @@ def approve_command(access: ExecutionAccess, execution_id: str, flow_run_id: str
         r"""  -d '{"run_input": {"decision": "approve", "by": "'"$(json "$BY")"'"}}' |""",
         f"  {OUTCOME}",
         *status_command(access),
+    ]
+
+
+def signed_approve_command(access: ExecutionAccess, execution_id: str, wave_number: int) -> list[str]:
+    """Approve a gate that demands a proof, which prefect-drs makes with the AWS credentials of the shell."""
+    return [
+        f"export PREFECT_API_URL={shell_word(access.api_url or '')}",
+        f"prefect-drs approve {shell_word(execution_id)} --wave {wave_number}",
     ]
 
 

@@ -10,7 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from prefect_drs.core.escaping import mail_subject
-from prefect_drs.execution.events import Event, ExecutionEnded, ExecutionStarted, PauseAsked, RtoTargetAtRisk, WaveEnded
+from prefect_drs.execution.events import (
+    Event,
+    ExecutionEnded,
+    ExecutionStarted,
+    GlassBroken,
+    PauseAsked,
+    RtoTargetAtRisk,
+    WaveEnded,
+)
 from prefect_drs.execution.view import ReportFold
 from prefect_drs.notifications import text
 from prefect_drs.notifications.commands import ExecutionAccess
@@ -52,6 +60,8 @@ class Milestones:
                 return self._of_execution(Milestone.PAUSED, event.at, by=event.by)
             case WaveEnded() if (milestone := WAVE_ENDS.get(WaveStatus(event.status))) is not None:
                 return self._of_wave(milestone, event.at, event.wave_number)
+            case GlassBroken():
+                return self._glass_broken(event)
             case RtoTargetAtRisk():
                 return self._target_at_risk(event)
             case ExecutionEnded():
@@ -67,6 +77,18 @@ class Milestones:
             at: when it was found open.
         """
         return self._of_wave(Milestone.WAVE_PAUSED, at, gate.wave_number, gate)
+
+    def _glass_broken(self, event: GlassBroken) -> Message:
+        _, report = self._state()
+        wave = next(wave for wave in report.waves if wave.wave_number == event.wave_number)
+        values = self._common(Milestone.BREAK_GLASS, event.at, report) | self._wave_values(wave)
+        values |= {"by": event.by, "proven": event.proven, "break_glass": event.reason}
+        subject = f"BREAK-GLASS: {report.mode} of {{}}: wave {event.wave_number} {{}} passed without its approvals"
+        body = text.glass_broken(report, wave, event, self._access)
+        names = (report.plan_name, wave.wave_name)
+        return self._message(
+            Milestone.BREAK_GLASS, event.at.isoformat(), (subject, *names), body, values, event.wave_number
+        )
 
     def _target_at_risk(self, event: RtoTargetAtRisk) -> Message:
         _, report = self._state()

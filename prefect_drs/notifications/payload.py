@@ -72,6 +72,14 @@ class WavePausedPayload(WavePayload):
     until: datetime | None = Field(description="deadline: without an answer the wave is cancelled then")
 
 
+class BreakGlassPayload(WavePayload):
+    """Somebody passed a wave's gate without what it demands."""
+
+    by: str = Field(description="who passed it")
+    proven: bool = Field(description="whether `by` is a proven identity, or a name as claimed")
+    break_glass: str = Field(description="why, as they said")
+
+
 class TargetAtRiskPayload(ExecutionPayload):
     """The RTO target of the plan will probably be missed. Seconds count from the start of the execution."""
 
@@ -90,6 +98,7 @@ PAYLOADS: dict[Milestone, type[ExecutionPayload]] = {
     Milestone.WAVE_COMPLETED: WavePayload,
     Milestone.WAVE_FAILED: WavePayload,
     Milestone.WAVE_PAUSED: WavePausedPayload,
+    Milestone.BREAK_GLASS: BreakGlassPayload,
     Milestone.PAUSED: PausedPayload,
     Milestone.TARGET_AT_RISK: TargetAtRiskPayload,
     Milestone.WAVE_TARGET_AT_RISK: WaveTargetAtRiskPayload,

@@ -12,8 +12,14 @@ from datetime import datetime, timedelta
 
 from prefect_drs.aws.regions import partition_of
 from prefect_drs.core.escaping import one_line
-from prefect_drs.execution.events import RtoTargetAtRisk
-from prefect_drs.notifications.commands import ExecutionAccess, approve_command, cancel_command, resume_command
+from prefect_drs.execution.events import GlassBroken, RtoTargetAtRisk
+from prefect_drs.notifications.commands import (
+    ExecutionAccess,
+    approve_command,
+    cancel_command,
+    resume_command,
+    signed_approve_command,
+)
 from prefect_drs.notifications.message import WIDTH, NotifiedGate
 from prefect_drs.report.markdown import exclusion_text, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
@@ -117,16 +123,47 @@ def wave_paused(runbook: Runbook, report: RecoveryReport, gate: NotifiedGate, ac
         _block("On approval, the wave", actions),
         _block("Servers", _bounded([_planned_server(server) for server in wave.servers])),
         _block("Waves", [_wave_status(other) for other in report.waves]),
-        _block("Who may approve", ["Anyone with access to the Prefect API. The report records the name."]),
+        _block("Who may approve", [_who_may_approve(wave)]),
         _block("Deadline", [f"{_utc(gate.until)}, then the wave is cancelled" if gate.until else "none"]),
         _block("In the browser", [gate.link or f"flow run {gate.flow_run_id}: Resume"]),
         _commands(
             access,
             report.execution_id,
-            approve_command(access, report.execution_id, gate.flow_run_id),
+            _approve(access, report.execution_id, wave, gate),
             [f"prefect-drs {word} {report.execution_id} --wave {gate.wave_number}" for word in ("approve", "reject")],
             region,
+            needs="prefect-drs and your AWS credentials" if wave.demand.proven else "access to the Prefect API",
         ),
+        _follow(report, access),
+    )
+
+
+def _who_may_approve(wave: RunbookWave) -> str:
+    if not wave.demand.proven:
+        return "Anyone with access to the Prefect API. The report records the name."
+    return (
+        f"The gate demands {wave.demand.text}. The command below proves who you are with your AWS credentials; in the "
+        "browser, paste what prefect-drs token --approve prints. Anybody may reject."
+    )
+
+
+def _approve(access: ExecutionAccess, execution_id: str, wave: RunbookWave, gate: NotifiedGate) -> list[str]:
+    if wave.demand.proven:
+        return signed_approve_command(access, execution_id, gate.wave_number)
+    return approve_command(access, execution_id, gate.flow_run_id)
+
+
+def glass_broken(report: RecoveryReport, wave: WaveReport, event: GlassBroken, access: ExecutionAccess) -> str:
+    """Somebody passed a gate without what it demands: who, why, and how to stop it."""
+    how = "a proven identity" if event.proven else "a name as claimed, not proven"
+    return _text(
+        f"BREAK-GLASS: wave {wave.wave_number} {wave.wave_name} of the {report.mode} of {report.plan_name} starts "
+        "without the approvals that its gate demands.",
+        _what_it_launches(report.mode),
+        _block("Who", [f"{event.by} ({how})"]),
+        _block("Why", [event.reason]),
+        _block("Waves", [_wave_status(other) for other in report.waves]),
+        _command("To stop it", f"prefect-drs cancel {report.execution_id}"),
         _follow(report, access),
     )
 
@@ -169,7 +206,13 @@ def paused(report: RecoveryReport, by: str, access: ExecutionAccess) -> str:
 
 
 def _commands(
-    access: ExecutionAccess, execution_id: str, resume: Sequence[str], alternatives: Sequence[str], region: str
+    access: ExecutionAccess,
+    execution_id: str,
+    resume: Sequence[str],
+    alternatives: Sequence[str],
+    region: str,
+    *,
+    needs: str = "access to the Prefect API",
 ) -> _Lines:
     """The commands to resume and to cancel between cut marks, or why there are none."""
     cli = [*alternatives, f"prefect-drs cancel {execution_id}"]
@@ -183,7 +226,7 @@ def _commands(
     return _Lines(
         "\n".join(
             [
-                _block("In any shell with access to the Prefect API, unchanged", [*where, *key]),
+                _block(f"In any shell with {needs}, unchanged", [*where, *key]),
                 "",
                 RESUME,
                 *resume,

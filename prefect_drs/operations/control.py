@@ -8,7 +8,8 @@ carries the execution handles it. Prints nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from prefect_drs.core.errors import ExecutionStateError, UsageError
 from prefect_drs.execution.replay import state_of
+from prefect_drs.operations.approvals import RULING_SECONDS, Proof, RulingAnswer, proof_for, ruling_on
 from prefect_drs.operations.status import is_about_to_run, waits_for_worker
-from prefect_drs.orchestration.approvals.answers import PendingGate, answer_gate, pending_gates
+from prefect_drs.orchestration.approvals.answers import PendingGate, answer_gate, find_gate, pending_gates
 from prefect_drs.orchestration.client import prefect_client, shared_client
 from prefect_drs.orchestration.executions.control_requests import (
     PrefectRequests,
@@ -72,13 +74,20 @@ class ControlOutcome:
 
 @dataclass(frozen=True, slots=True)
 class AnsweredGate:
-    """A gate that was answered. `lost`: what to do where no process carries the execution; None where one does."""
+    """A gate that was answered.
+
+    `lost`: what to do where no process carries the execution; None where one does. `ruling`: what the execution made of
+    an approval with a proof; None where the gate demands none.
+    """
 
     gate: PendingGate
     lost: str | None
+    ruling: RulingAnswer | None = None
 
 
-def answer(execution: str, wave: str, decision: Decision, *, by: str, comment: str = "") -> AnsweredGate:
+def answer(
+    execution: str, wave: str, decision: Decision, *, by: str, comment: str = "", proof: Proof | None = None
+) -> AnsweredGate:
     """Answer a gate.
 
     Args:
@@ -87,22 +96,55 @@ def answer(execution: str, wave: str, decision: Decision, *, by: str, comment: s
         decision: APPROVED or REJECTED.
         by: who answers.
         comment: why; in the report.
+        proof: what is given beside an approval, for a gate that demands proofs.
 
     Raises:
         UnknownExecutionError: no such execution.
         ExecutionStateError: it has not started, or no such gate is pending; where no process carries the execution,
             the message says how to go on.
+        UsageError: a proof is needed, and none was sent.
+        AwsError: a proof is needed, and there are no AWS credentials.
         PrefectUnreachableError: the Prefect API cannot be reached.
     """
-    known = named_execution(execution)
+    known, given, token = named_execution(execution), proof or Proof(), ""
+    with _explained(known):
+        gate = find_gate(known, _wave_number(known, wave))
+    if decision.value == "APPROVED":
+        token = proof_for(gate, given)
+    with _explained(known):
+        gate = answer_gate(
+            known, gate.wave_number, decision, by=by, comment=comment, token=token, break_glass=given.break_glass
+        )
+    lost = _lost(known)
+    if gate.standing is None or decision.value != "APPROVED":
+        return AnsweredGate(gate, lost)
+    return AnsweredGate(gate, lost, ruling_on(gate, seconds=0.0 if lost else RULING_SECONDS))
+
+
+@contextmanager
+def _explained(execution_id: str) -> Iterator[None]:
+    """Say in an error why no such gate waits: the execution is unknown, has not started, or no process carries it."""
     try:
-        gate = answer_gate(known, _wave_number(known, wave), decision, by=by, comment=comment)
+        yield
     except UsageError as error:
-        read_report(known)  # where the execution is unknown or has not started, that is why no such gate waits
-        if (lost := _lost(known)) is None:
+        read_report(execution_id)
+        if (lost := _lost(execution_id)) is None:
             raise
         raise type(error)(f"{error.message}; {lost}", **error.details) from None
-    return AnsweredGate(gate, _lost(known))
+
+
+def named_gate(execution: str, wave: str) -> PendingGate:
+    """The gate that waits before a wave.
+
+    Args:
+        execution: the execution's id, a unique beginning of it, or `latest`.
+        wave: the number of the wave, or its name.
+
+    Raises:
+        UsageError: no such execution, or no such gate is pending.
+    """
+    known = named_execution(execution)
+    return find_gate(known, _wave_number(known, wave))
 
 
 def _wave_number(execution_id: str, wave: str) -> int:

@@ -13,8 +13,10 @@ from prefect.settings import PREFECT_API_URL
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.orchestration.executions.claims import others_than
+from prefect_drs.orchestration.storage.access_policy import has_access_policy
 from prefect_drs.plan.model import Manifest, RecoveryMode, RecoveryPlan
 from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook.approved import with_approval_findings
 from prefect_drs.runbook.points import Points
 
 
@@ -41,7 +43,7 @@ def dry_run(
         AwsError: the caller's own account could not be read.
         PrefectDrsError: the claims of other executions could not be read.
     """
-    return resolve(
+    resolved = resolve(
         manifest,
         plan,
         mode=mode,
@@ -52,3 +54,6 @@ def dry_run(
         exclude=exclude,
         others=others_than(None) if PREFECT_API_URL.value() else (),
     )
+    if any(wave.gate and wave.demand.roles for wave in resolved.waves):
+        return with_approval_findings(resolved, has_policy=has_access_policy())
+    return resolved

@@ -16,6 +16,7 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from prefect_drs.core.errors import UsageError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.source import STORED
+from prefect_drs.operations.approvals import starter_of
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invocation import MissingParameterError
 from prefect_drs.operations.models import OptionalAccountId
@@ -34,6 +35,7 @@ from prefect_drs.orchestration.flow.deployed import (
 )
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.ui_links import ui_link
+from prefect_drs.plan.advance import Gated, gates_of, refuse_in_advance
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 
 RECOVER_FLOW = "recover"
@@ -162,17 +164,29 @@ def start_execution(context: Context, request: StartExecution) -> StartedExecuti
         with prefect_client() as client:
             if (earlier := key.find(client)) is not None:
                 return _answer(str(earlier.id), plan_name, request, by, name)
+    gates = _gates(context, request, parameters)
+    if request.approve_gates:
+        refuse_in_advance(gates)
+    starter = starter_of(context, by, gates)
     _refuse_active(plan_name, request.waivers)
     run = start_by_deployment(
         deployment,
         parameters,
         plan_name=plan_name,
         mode=request.mode,
-        by=by,
+        by=starter.by,
+        proven=starter.proven,
         alone=CLAIMED not in request.waivers,
         key=key,
     )
     return _answer(str(run.id), plan_name, request, by, name)
+
+
+def _gates(context: Context, request: StartExecution, parameters: Mapping[str, Any]) -> tuple[Gated, ...]:
+    """The gates of a stored plan. A plan in a file of the worker is read there, and refused there where it must be."""
+    if parameters.get("manifest") != STORED:
+        return ()
+    return gates_of(request.read(context, "start_execution").plan)
 
 
 def require_foreground(context: Context) -> None:
@@ -226,7 +240,11 @@ def _of_request(
 def _run_here(context: Context, request: StartExecution, named: NamedPlan, by: str) -> StartedExecution:
     _check_account(context, request.account_context, named)
     _refuse_active(named.plan.plan_name, request.waivers)
-    flow = compile_plan(named.manifest, named.plan.plan_name)
+    gates = gates_of(named.plan)
+    if request.approve_gates:
+        refuse_in_advance(gates)
+    starter = starter_of(context, by, gates)
+    flow = compile_plan(named.manifest, named.plan.plan_name, starter=starter)
     report = flow(
         mode=request.mode,
         at=request.at,

@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr
 
 from prefect_drs.core.errors import UsageError
 from prefect_drs.core.models import FrozenModel
+from prefect_drs.plan.approval import Approval
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.notify import Notify
 
@@ -139,12 +140,14 @@ class Wave(FrozenModel):
     other, before the wave's launches and after its health checks passed; `health_checks` say when it is done.
     `max_lag`: how far its servers' replication may lag behind (ISO 8601 duration), instead of what the plan says.
     `rto_target`, `rpo_target`: its own objectives, beside the plan's; see `prefect_drs.plan.targets`.
+    `approval`: what its gate demands; None is what the plan says (`prefect_drs.plan.approval`).
     """
 
     wave_number: int = Field(ge=0)
     wave_name: str
     groups: tuple[str, ...]
     pause_before_wave: bool = False
+    approval: Approval | None = None
     depends_on_waves: tuple[int, ...] = ()
     on_server_failure: Literal["fail", "continue"] = "fail"
     min_healthy: int | None = Field(default=None, ge=0)
@@ -163,12 +166,13 @@ class RecoveryPlan(FrozenModel):
 
     `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
     `PT15M`; None sets no limit. `rto_target`, `rpo_target`: the objectives of the whole plan; see
-    `prefect_drs.plan.targets`.
+    `prefect_drs.plan.targets`. `approval`: what the gates of its waves demand.
     """
 
     plan_name: str
     description: str | None = None
     waves: tuple[Wave, ...]
+    approval: Approval = "any"
     max_lag: str | None = None
     rto_target: str | None = None
     rpo_target: str | None = None

@@ -30,6 +30,7 @@ class Milestone(enum.StrEnum):
     WAVE_COMPLETED = "wave.completed"
     WAVE_FAILED = "wave.failed"
     WAVE_PAUSED = "wave.paused"
+    BREAK_GLASS = "wave.break_glass"
     PAUSED = "execution.paused"
     TARGET_AT_RISK = "execution.target_at_risk"
     WAVE_TARGET_AT_RISK = "wave.target_at_risk"

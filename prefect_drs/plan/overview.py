@@ -7,6 +7,7 @@ selected by tags has no servers here, and a name that no binding resolves is sho
 from __future__ import annotations
 
 from prefect_drs.core.models import FrozenModel
+from prefect_drs.plan.approval import Approval
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, ProtectionGroup, RecoveryPlan
 
@@ -24,12 +25,13 @@ class GroupOverview(FrozenModel):
 
 
 class WaveOverview(FrozenModel):
-    """A wave. `generation`: waves of one generation do not wait for each other."""
+    """A wave. `generation`: waves of one generation do not wait for each other. `approval`: what its gate demands."""
 
     wave_number: int
     wave_name: str
     generation: int
     pause_before_wave: bool
+    approval: Approval
     depends_on_waves: tuple[int, ...]
     protection_groups: tuple[GroupOverview, ...]
 
@@ -56,6 +58,7 @@ def overview_of(manifest: Manifest, plan: RecoveryPlan, graph: WaveGraph | None 
                 wave_name=wave.wave_name,
                 generation=graph.generation(number),
                 pause_before_wave=wave.pause_before_wave,
+                approval=wave.approval or plan.approval,
                 depends_on_waves=tuple(graph.dependencies(number)),
                 protection_groups=tuple(
                     _group(manifest, name, group)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from prefect_drs.core.clock import Clock
+from prefect_drs.recovery.approvals import GateApprovals, GateCheck
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.ports import Decision, Gate, GateRequest
+from prefect_drs.recovery.ports import Decision, Gate, GateAnswer, GateRequest
 from prefect_drs.report.gate_page import launch_line
 from prefect_drs.report.markdown import gate_summary
 from prefect_drs.report.model import RecoveryReport, WaveStatus
+from prefect_drs.runbook.approved import approved_digest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,7 +107,15 @@ class EngineThread:
                 return
 
 
-def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta = GATE_TIMEOUT, *, clock: Clock) -> bool:
+def pass_gate(
+    engine: Engine,
+    gate: Gate,
+    wave_number: int,
+    timeout: timedelta = GATE_TIMEOUT,
+    *,
+    clock: Clock,
+    approvals: GateApprovals | None = None,
+) -> bool:
     """Ask about a wave, record the answer, and cancel the wave where it is not an approval. True: it may begin.
 
     Where the journal holds an answer, approval or not, nobody is asked again. A gate that a former process opened
@@ -116,26 +127,30 @@ def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta =
         wave_number: the wave.
         timeout: how long the gate waits, from when it is first asked.
         clock: measures the timeout: people's time, where the engine's is a simulated one.
+        approvals: how proofs are verified; without, no gate that demands one is passed.
     """
     wave = engine.runbook.wave(wave_number)
     if not wave.gate:
         return True
     answer = engine.answer(wave_number)
     if answer is None:
+        check = (approvals or GateApprovals()).check(engine, wave_number, clock) if wave.demand.proven else None
         now = clock.now()
-        left = engine.gate_asked(wave_number, now + timeout) - now
-        answer = gate.ask(
-            GateRequest(
-                execution_id=engine.execution_id,
-                plan_name=engine.runbook.plan_name,
-                mode=engine.runbook.mode,
-                wave_number=wave_number,
-                wave_name=wave.wave_name,
-                summary=gate_summary(engine.runbook, wave_number, engine.report()),
-                timeout=max(left, timedelta()),
-                launches=launch_line(engine.runbook, wave_number),
-            )
+        digest = approved_digest(engine.runbook, wave_number)
+        demands = wave.demand.text if check is not None else ""
+        left = engine.gate_asked(wave_number, now + timeout, digest=digest, demands=demands) - now
+        request = GateRequest(
+            execution_id=engine.execution_id,
+            plan_name=engine.runbook.plan_name,
+            mode=engine.runbook.mode,
+            wave_number=wave_number,
+            wave_name=wave.wave_name,
+            summary=gate_summary(engine.runbook, wave_number, engine.report()),
+            timeout=max(left, timedelta()),
+            launches=launch_line(engine.runbook, wave_number),
+            check=check,
         )
+        answer = gate.ask(request) if check is None else _ask_until_it_counts(gate, request, check, clock)
         engine.gate_answered(wave_number, answer)
     if answer.decision is Decision.APPROVED:
         return True
@@ -146,6 +161,16 @@ def pass_gate(engine: Engine, gate: Gate, wave_number: int, timeout: timedelta =
         reason = (f"rejected by {answer.by}" if answer.by else "not approved") + comment
     engine.cancel_wave(wave_number, reason)
     return False
+
+
+def _ask_until_it_counts(gate: Gate, request: GateRequest, check: GateCheck, clock: Clock) -> GateAnswer:
+    """The answer that passes a gate that demands proofs, whatever the gate itself made of the answers."""
+    until = clock.now() + request.timeout
+    answer = check.passing()  # where a former process died between the last approval and the passing of the gate
+    while answer is None:
+        answer = check.consider(gate.ask(request)).answer
+        request = replace(request, timeout=max(until - clock.now(), timedelta()))
+    return answer
 
 
 def run_plainly(engine: Engine, gate: Gate, clock: Clock, **options: Any) -> RecoveryReport:

@@ -40,7 +40,7 @@ from prefect_drs.recovery.launch.packing import JobStart
 from prefect_drs.recovery.objectives import RtoWatch
 from prefect_drs.recovery.options import EngineOptions, EnginePorts, ExecutionContext
 from prefect_drs.recovery.points import points_reached
-from prefect_drs.recovery.resume import Start, require_open
+from prefect_drs.recovery.resume import Start, Starter, require_open
 from prefect_drs.recovery.wave_runner import WaveRunner
 from prefect_drs.recovery.waves import LiveWave, WavePhase
 from prefect_drs.report.model import RecoveryReport, WaveStatus
@@ -129,6 +129,8 @@ class Engine:
             runbook=runbook,
             asked=start.run_request,
             simulated_time=is_simulated(self._clock),
+            started_by=start.starter.by,
+            starter_proven=start.starter.proven,
         )
         self._state = started.initial_state
         self.record(started)
@@ -187,6 +189,19 @@ class Engine:
         """What was decided about this wave, now or before a restart; None where nobody has decided yet."""
         return self._state.answers.get(wave_number)
 
+    def wave_run(self, wave_number: int) -> WaveRun:
+        """A wave as the journal tells it; changed by `record` only."""
+        return self._state.waves[wave_number]
+
+    @property
+    def starter(self) -> Starter:
+        """Who started the execution."""
+        return Starter(self._state.started_by, self._state.starter_proven)
+
+    def now(self) -> datetime:
+        """The time by the execution's clock."""
+        return self._clock.now()
+
     @property
     def control(self) -> Control:
         """Pause, resume and cancel."""
@@ -208,10 +223,14 @@ class Engine:
 
     # What the waves' tasks call
 
-    def gate_asked(self, wave_number: int, until: datetime) -> datetime:
-        """A person is being asked about a wave, with this deadline; where one was recorded before, that one counts."""
+    def gate_asked(self, wave_number: int, until: datetime, *, digest: str = "", demands: str = "") -> datetime:
+        """A person is being asked about a wave, with this deadline; where one was recorded before, that one counts.
+
+        `digest`: of what is approved; `demands`: what the gate demands, in words.
+        """
         until = self._state.deadlines.get(wave_number, until)
-        self.record(GateAsked(at=self._clock.now(), wave_number=wave_number, until=until))
+        asked = GateAsked(at=self._clock.now(), wave_number=wave_number, until=until, digest=digest, demands=demands)
+        self.record(asked)
         return until
 
     def gate_answered(self, wave_number: int, answer: GateAnswer) -> None:

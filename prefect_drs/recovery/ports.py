@@ -12,8 +12,34 @@ from typing import Protocol
 
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.execution.approval import Decision, GateAnswer
+from prefect_drs.report.gate_standing import GateStanding
 
-__all__ = ["Clock", "Decision", "Gate", "GateAnswer", "GateRequest", "WallClock"]
+__all__ = ["AnswerCheck", "Clock", "Decision", "Gate", "GateAnswer", "GateRequest", "Ruling", "WallClock"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What becomes of an answer at a gate that demands proofs.
+
+    Args:
+        answer: the answer that passes the gate, in the name of those who are proven; None: the gate keeps waiting.
+        text: the ruling in words, for people.
+    """
+
+    answer: GateAnswer | None
+    text: str
+
+
+class AnswerCheck(Protocol):
+    """Judges the answers at one gate that demands proofs. Implemented by `prefect_drs.recovery.approvals`."""
+
+    def consider(self, answer: GateAnswer) -> Ruling:
+        """Judge an answer and record it; one that was judged before changes nothing."""
+        ...
+
+    def standing(self) -> GateStanding:
+        """What the gate demands, who has approved, what lacks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +56,7 @@ class GateRequest:
         timeout: how long the gate waits; then the answer is TIMED_OUT. Zero where its deadline passed while no process
             waited: then only an answer that was given before the deadline counts.
         launches: what approving launches, as plain text in one line.
+        check: judges the answers; None: any answer counts. A gate that has one asks again until an answer passes.
     """
 
     execution_id: str
@@ -40,6 +67,7 @@ class GateRequest:
     summary: str
     timeout: timedelta
     launches: str = ""
+    check: AnswerCheck | None = None
 
 
 class Gate(Protocol):

@@ -9,12 +9,20 @@ journal that it reads itself, since another process may have ended the execution
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from prefect_drs.core.errors import ExecutionStateError
 from prefect_drs.execution.state import ExecutionState
 from prefect_drs.recovery.control_requests import ControlRequests, cancelled_refusal, pending_cancel
 from prefect_drs.runbook import Runbook
+
+
+class Starter(NamedTuple):
+    """Who starts an execution: `by`, and whether that is a proven identity."""
+
+    by: str = ""
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +35,14 @@ class Start:
         explicit: a person asked to resume, so that a cancelled execution refuses instead of ending quietly.
         despite_cancel: who resumes although the execution was cancelled; None honours a cancel.
         holder: who carries the execution, for the journal.
+        starter: who starts it, where this process begins it.
     """
 
     run_request: str = ""
     explicit: bool = False
     despite_cancel: str | None = None
     holder: str = ""
+    starter: Starter = field(default_factory=Starter)
 
 
 def take_up(

@@ -82,7 +82,7 @@ def dry_run_summary(runbook: Runbook) -> str:
 
 def _wave(wave: RunbookWave) -> Iterator[RenderableType]:
     after = f"  after {', '.join(map(str, wave.depends_on_waves))}" if wave.depends_on_waves else ""
-    gate = "  [gate: a person approves]" if wave.gate else ""
+    gate = f"  [gate: {_gate(wave)}]" if wave.gate else ""
     jobs = ", ".join(f"{size} in {location}" for location, size in wave.jobs)
     yield Indented(f"wave {wave.wave_number}  {wave.wave_name}{after}{gate}", "bold")
     yield Indented(f"jobs: {jobs or 'none'}", "bold", indent=2)
@@ -92,6 +92,10 @@ def _wave(wave: RunbookWave) -> Iterator[RenderableType]:
         yield Indented(exclusion_text(excluded), "yellow", indent=2)
     for servers in _alike(wave.servers):
         yield from _block(servers)
+
+
+def _gate(wave: RunbookWave) -> str:
+    return wave.demand.text if wave.demand.proven else "a person approves"
 
 
 def _alike(servers: Sequence[RunbookServer]) -> Iterator[list[RunbookServer]]:

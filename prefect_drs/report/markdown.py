@@ -161,7 +161,8 @@ def _wave_notes(wave: WaveReport) -> list[str]:
     said = f"{wave.status}: {markdown_text(wave.reason)}" if wave.reason else ""
     if approval := wave.approval:
         comment = f": {markdown_text(approval.comment)}" if approval.comment else ""
-        answered = f"{approval.decision} by {markdown_text(approval.by)} at {clock_time(approval.at)}{comment}"
+        glass = "**BREAK-GLASS** " if approval.break_glass else ""
+        answered = f"{glass}{approval.decision} by {markdown_text(approval.by)} at {clock_time(approval.at)}{comment}"
         said = f"{answered}. {said}" if said else answered
     return [f"- **{wave.wave_number} {markdown_text(wave.wave_name)}** {said}"] if said else []
 

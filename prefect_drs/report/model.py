@@ -47,13 +47,37 @@ DelayCause = Literal["quota", "job", "settings", "other"]
 """What holds a wave up: a quota of DRS, a job of somebody else, launch settings that cannot be written yet."""
 
 
+class ProvenApproval(FrozenModel):
+    """An approval whose proof was verified. `by`: as AWS or the issuer names him; `digest`: of what he approved."""
+
+    by: str
+    proven_by: str
+    proof_at: datetime
+    digest: str
+    comment: str = ""
+
+
+class ApprovalAttemptReport(FrozenModel):
+    """An answer at a gate that did not count. `by`: as claimed, or proven where the proof held."""
+
+    at: datetime
+    by: str
+    code: str
+    reason: str
+
+
 class ApprovalReport(FrozenModel):
-    """How a gate was answered. `by` is as claimed."""
+    """How a gate was answered.
+
+    `by` is as claimed, or the proven identities where the gate demands proofs. `break_glass`: why the gate was passed
+    without what it demands; null where it was not.
+    """
 
     decision: str
     by: str
     at: datetime
     comment: str
+    break_glass: str | None = None
 
 
 class ControlReport(FrozenModel):
@@ -126,7 +150,8 @@ class WaveReport(FrozenModel):
     """A wave, with its jobs and servers. `delays`: what it waited for beyond its dependencies, and why.
 
     `excluded`: servers of its groups that a person left out, each with the reason. `gate_opened_at`: since when its
-    gate has been open; None while it is not. `waits`: what it waits for now.
+    gate has been open; None while it is not. `waits`: what it waits for now. `approvals`: those with a proof, of a gate
+    that demands them; `attempts`: the answers that did not count there.
     """
 
     wave_number: int
@@ -144,6 +169,8 @@ class WaveReport(FrozenModel):
     excluded: tuple[ExcludedServer, ...] = ()
     gate_opened_at: datetime | None = None
     waits: tuple[WaitReport, ...] = ()
+    approvals: tuple[ProvenApproval, ...] = ()
+    attempts: tuple[ApprovalAttemptReport, ...] = ()
 
     @property
     def launched(self) -> int:
@@ -237,11 +264,13 @@ class RecoveryReport(FrozenModel):
         return 4 if any(wave.status is WaveStatus.CANCELLED for wave in self.waves) else 3
 
     def to_json(self) -> str:
-        """The report as indented JSON; without approvals that were not requested and errors that did not happen."""
+        """The report as indented JSON; without what did not happen: approvals, break-glass, errors."""
         data = self.model_dump(mode="json", by_alias=True)
         for wave in data["waves"]:
             if wave["approval"] is None:
                 del wave["approval"]
+            elif wave["approval"]["breakGlass"] is None:
+                del wave["approval"]["breakGlass"]
             for server in wave["servers"]:
                 if server["error"] is None:
                     del server["error"]

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from prefect_drs.core.models import FrozenModel
+from prefect_drs.report.gate_standing import GateStanding
 from prefect_drs.report.model import DelayCause, RecoveryReport, WaveReport, WaveStatus
 
 WaitKind = Literal["approval", "pause", "process"] | DelayCause
@@ -46,13 +47,14 @@ class Waiting(FrozenModel):
 
 @dataclass(frozen=True, slots=True)
 class OpenGate:
-    """A gate that waits for an answer, as the Prefect API tells of it."""
+    """A gate that waits for an answer, as the Prefect API tells of it. `standing`: of one that demands proofs."""
 
     wave_number: int
     wave_name: str
     since: datetime | None
     until: datetime | None
     link: str | None
+    standing: GateStanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +173,17 @@ def _for_approval(report: RecoveryReport, gates: Iterable[OpenGate]) -> Iterator
     for gate in gates:
         yield Waiting(
             kind="approval",
-            what=f"approval of wave {gate.wave_number} {gate.wave_name}",
+            what="; ".join([f"approval of wave {gate.wave_number} {gate.wave_name}", *_standing_lines(gate)]),
             wave_number=gate.wave_number,
             since=gate.since,
             until=gate.until,
             command=f"prefect-drs approve {report.execution_id} --wave {gate.wave_number}",
             link=gate.link,
         )
+
+
+def _standing_lines(gate: OpenGate) -> tuple[str, ...]:
+    return gate.standing.lines if gate.standing is not None else ()
 
 
 def _for_resume(report: RecoveryReport, wall: Callable[[datetime], datetime]) -> Iterator[Waiting]:

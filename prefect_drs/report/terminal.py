@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prefect_drs.report.markdown import exclusion_text, unsent_lines
-from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
+from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.report.targets import STYLES as TARGET_STYLES
 from prefect_drs.report.targets import target_line
@@ -60,10 +60,16 @@ def wave_rows(report: RecoveryReport) -> Table:
             f"{wave.launched}/{len(wave.servers)}",
             clock_time(wave.started_at, report.started_at),
             clock_time(wave.ended_at, report.started_at),
-            Text(f"{wave.approval.decision} by {wave.approval.by}" if wave.approval else ""),
+            Text(_answer(wave)),
         ]
         table.add_row(*cells[: len(named)])
     return table
+
+
+def _answer(wave: WaveReport) -> str:
+    if (approval := wave.approval) is None:
+        return ""
+    return f"{'BREAK-GLASS ' if approval.break_glass else ''}{approval.decision} by {approval.by}"
 
 
 def server_rows(report: RecoveryReport) -> Table:

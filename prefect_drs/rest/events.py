@@ -31,8 +31,9 @@ CONTENT_TYPE = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
 RETRY_SECONDS = 5.0
 NO_CONTENT = 204
-LONG = {"runbook"}
-"""Fields of events that are not sent: a runbook of thousands of servers is a document of its own."""
+LONG = {"runbook", "proof"}
+"""Fields of events that are not sent: a runbook of thousands of servers is a document of its own, and the proofs of
+approvals are the journal's alone."""
 
 
 def events_endpoint(service: Service) -> Endpoint:

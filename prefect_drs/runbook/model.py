@@ -17,6 +17,7 @@ from prefect_drs.aws.quotas import SERVERS_A_JOB
 from prefect_drs.core.canonical import digest
 from prefect_drs.core.errors import PreflightRefusedError
 from prefect_drs.core.models import FrozenModel
+from prefect_drs.plan.approval import Approval, Demand, demand_of
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.effective import EffectiveValue
 from prefect_drs.plan.export import export_manifest
@@ -107,6 +108,7 @@ class RunbookWave(FrozenModel):
     `excluded`: servers of its groups that a person left out. `min_healthy`: how many of its servers must be up for it
     to count as COMPLETED; all where None. `max_lag`: how far the replication of its servers may lag behind (ISO 8601
     duration); None sets no limit. `rto_target`, `rpo_target`: its objectives, see `prefect_drs.plan.targets`.
+    `approval`: what its gate demands, the plan's where the wave has none of its own.
 
     A hook that calls a service knows its account and region; a health check without them is made where its server is.
     """
@@ -115,6 +117,7 @@ class RunbookWave(FrozenModel):
     wave_name: str
     depends_on_waves: tuple[int, ...]
     gate: bool
+    approval: Approval = "any"
     servers: tuple[RunbookServer, ...]
     on_server_failure: Literal["fail", "continue"] = "fail"
     min_healthy: int | None = None
@@ -126,6 +129,11 @@ class RunbookWave(FrozenModel):
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
     post_wave: tuple[Hook, ...] = ()
+
+    @property
+    def demand(self) -> Demand:
+        """What its gate demands."""
+        return demand_of(self.approval)
 
     @property
     def jobs(self) -> tuple[tuple[Location, int], ...]:

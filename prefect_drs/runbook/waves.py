@@ -13,6 +13,7 @@ from typing import Any
 
 from prefect_drs.aws.drs import SourceServer
 from prefect_drs.aws.location import Location
+from prefect_drs.plan.approval import ANY
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import RecoveryPlan, Wave
 from prefect_drs.runbook.checks import resolve_checks
@@ -49,7 +50,7 @@ def resolve_waves(
     """
     graph = WaveGraph.of(plan)
     servers = _servers(members, settings, changes, snapshots)
-    resolved = [_wave(graph, number, plan.max_lag, members, servers) for number in graph.order]
+    resolved = [_wave(graph, number, plan, members, servers) for number in graph.order]
     return ResolvedWaves(
         tuple(wave for wave, _ in resolved), tuple(error for _, errors in resolved for error in errors)
     )
@@ -88,7 +89,7 @@ def _snapshot(choice: SnapshotChoice | None) -> dict[str, Any]:
 
 
 def _wave(
-    graph: WaveGraph, number: int, max_lag: str | None, members: Members, servers: Mapping[MemberKey, RunbookServer]
+    graph: WaveGraph, number: int, plan: RecoveryPlan, members: Members, servers: Mapping[MemberKey, RunbookServer]
 ) -> tuple[RunbookWave, list[ResolutionError]]:
     wave = graph.wave(number)
     groups = [members.memberships[name] for name in wave.groups]
@@ -107,11 +108,12 @@ def _wave(
         wave_name=wave.wave_name,
         depends_on_waves=graph.dependencies(number),
         gate=wave.pause_before_wave,
+        approval=(wave.approval or plan.approval) if wave.pause_before_wave else ANY,
         servers=launched,
         on_server_failure=wave.on_server_failure,
         min_healthy=min(len(launched), needed),
         excluded=tuple(exclusion.server for exclusion in excluded),
-        max_lag=wave.max_lag or max_lag,
+        max_lag=wave.max_lag or plan.max_lag,
         rto_target=wave.rto_target,
         rpo_target=wave.rpo_target,
         retry=wave.retry,

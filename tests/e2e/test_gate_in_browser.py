@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from prefect_drs.orchestration.approvals.gate import PendingGate
     from tests.conftest import PrefectServer
+    from tests.recovery.signed_gates import People
 
 pytestmark = [pytest.mark.prefect, pytest.mark.browser, pytest.mark.usefixtures("prefect_server")]
 
@@ -149,3 +150,66 @@ def test_the_form_takes_no_answer_without_a_decision_and_a_name(
 
     dialog.answer("approve", by="Ada Lovelace")
     assert run.result(timeout=PATIENCE_SECONDS).by == "Ada Lovelace"
+
+
+@pytest.fixture(scope="module")
+def people() -> Iterator[People]:
+    """People with keys of a sandbox that this process's AWS configuration leads to."""
+    from tests.identity.aws import configured_sandbox
+    from tests.recovery.signed_gates import People
+
+    with configured_sandbox():
+        yield People()
+
+
+@pytest.mark.parametrize("ui", UIS)
+def test_plain_resume_leaves_a_signed_gate_waiting_and_with_a_pasted_token_it_passes(
+    ui: str, people: People, browser_page: Page, beside: Callable[..., Future[Any]]
+) -> None:
+    from playwright.sync_api import expect
+
+    from prefect_drs.orchestration.approvals.gate import PrefectGate, pending_gates
+    from prefect_drs.recovery.approvals import GateApprovals
+    from prefect_drs.recovery.drivers import pass_gate
+    from tests.e2e.prefect_ui import flow_run_page
+    from tests.e2e.rehearsal import until
+    from tests.recovery.signed_gates import Gates
+
+    gates = Gates("signed", execution_id=str(uuid.uuid4()))
+    opened: Queue[PendingGate] = Queue()
+
+    def pass_it() -> bool:
+        return pass_gate(
+            gates.engine,
+            PrefectGate(on_waiting=opened.put),
+            1,
+            timedelta(minutes=5),
+            clock=gates.clock,
+            approvals=GateApprovals(gates.verifier),
+        )
+
+    run = beside(pass_it)
+    page = flow_run_page(browser_page, in_ui(ui, opened.get(timeout=PATIENCE_SECONDS).link))
+    page.open().resume().answer("approve", by="Mallory")
+
+    def waits_again() -> bool | None:
+        pending = pending_gates(gates.execution_id)
+        return bool(pending and pending[0].standing and pending[0].standing.attempts == 1) or None
+
+    until(waits_again, "the gate waits again")
+    assert gates.attempts == ["NO_PROOF"]
+    assert not run.done()
+
+    page.open().expect_state("Paused")
+    dialog = page.resume()
+    expect(dialog.markdown()).to_contain_text("one signed approval")  # rendered a moment after the dialog is there
+    dialog.choose("Decision", "approve")
+    dialog.write("By", "Ada Lovelace")
+    dialog.write("Proof", people.token("ada", gates.bound()))
+    if folder := os.environ.get("PREFECT_DRS_SCREENSHOTS"):
+        dialog.screenshot(Path(folder) / f"signed-gate-{ui}.png")
+    dialog.submit()
+    dialog.closes()
+    assert run.result(timeout=PATIENCE_SECONDS) is True
+    page.open().expect_state("Approved")
+    assert [each.identity for each in gates.counted] == [people.arn("ada")]

@@ -16,6 +16,7 @@ from prefect_drs.execution.events import (
     ExecutionStarted,
     GateAnswered,
     GateAsked,
+    GlassBroken,
     JobStarted,
     PauseAsked,
     RtoTargetAtRisk,
@@ -166,6 +167,14 @@ def all_messages() -> dict[str, Message]:
             ),
         ]
     )
+    glass = messages(
+        [
+            *beginning(),
+            GlassBroken(
+                at=at(21), wave_number=2, by="ada@laptop", proven=False, reason="STS does not answer", digest="a" * 64
+            ),
+        ]
+    )
     rejected = GateAnswered(
         at=at(25), wave_number=2, decision="REJECTED", by="ada@laptop", answered_at=at(25), comment="not tonight"
     )
@@ -176,7 +185,7 @@ def all_messages() -> dict[str, Message]:
         for number in WAVES
     ]
     cancelled = messages([*beginning()[:1], *never, ExecutionEnded(at=at(1), status="CANCELLED")])
-    return {message.milestone: message for message in [*partial, *cancelled, *paused, *at_risk, *told]}
+    return {message.milestone: message for message in [*partial, *cancelled, *paused, *at_risk, *glass, *told]}
 
 
 def shown(message: Message) -> str:

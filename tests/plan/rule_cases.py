@@ -11,6 +11,7 @@ from tests.plan.test_broken_manifests import DB, FIRST, OTHER_GROUP, TEMPLATE, W
 Change = Callable[[dict[str, Any]], None]
 FIRST_WAVE = (*WAVES, 0)
 SECOND_WAVE = (*WAVES, 1)
+GATED = set_(*FIRST_WAVE, "pauseBeforeWave", to=True)
 CONFIG = (*DB, "launchConfig")
 PLAN = ("recoveryPlans", 0)
 HEX = "0123456789abcdef0"
@@ -283,6 +284,22 @@ CASES: dict[str, Pair] = {
         "TARGET_ABOVE_PLAN",
         both(set_(*FIRST_WAVE, "rpoTarget", to="PT61M"), set_(*PLAN, "rpoTarget", to="PT1H")),
         both(set_(*FIRST_WAVE, "rpoTarget", to="PT60M"), set_(*PLAN, "rpoTarget", to="PT1H")),
+    ),
+    # approvals
+    "approvals_expire_after_a_duration": Pair(
+        "INVALID_DURATION",
+        both(GATED, set_(*PLAN, "approval", to={"quorum": 1, "expiresAfter": "PT0S"})),
+        both(GATED, set_(*PLAN, "approval", to={"quorum": 1, "expiresAfter": "PT4H"})),
+    ),
+    "roles_of_approvals_are_named_once": Pair(
+        "DUPLICATE_ROLE",
+        both(GATED, set_(*FIRST_WAVE, "approval", to={"quorum": 2, "roles": ["DRSOperator", "DRSOperator"]})),
+        both(GATED, set_(*FIRST_WAVE, "approval", to={"quorum": 2, "roles": ["DRSOperator", "DRSPlanManager"]})),
+    ),
+    "approvals_have_a_gate": Pair(
+        "APPROVAL_WITHOUT_GATE",
+        both(set_(*FIRST_WAVE, "pauseBeforeWave", to=False), set_(*FIRST_WAVE, "approval", to="signed")),
+        both(GATED, set_(*PLAN, "approval", to="signed"), set_(*SECOND_WAVE, "approval", to="any")),
     ),
     # subscriptions
     "subscriptions_are_of_schema_1_1": Pair(

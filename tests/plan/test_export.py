@@ -82,6 +82,7 @@ FULL: dict[str, Any] = {
         {
             "planName": "Plan → all",
             "description": "",
+            "approval": "signed",
             "maxLag": "PT1H",
             "rtoTarget": "PT4H",
             "rpoTarget": "PT1H",
@@ -120,6 +121,7 @@ FULL: dict[str, Any] = {
                     "waveNumber": 2,
                     "protectionGroupName": "1.0",
                     "pauseBeforeWave": True,
+                    "approval": {"quorum": 2, "roles": ["DRSOperator"], "notStarter": True, "expiresAfter": "PT4H"},
                     "dependsOnWaves": [1],
                     "onServerFailure": "continue",
                     "minHealthyPercent": 50,

@@ -26,6 +26,8 @@ from tests.recovery.test_control_requests import MemoryRequests
 from tests.rig import REGION, Rig, WaveSpec
 
 STORED = Path(__file__).parent / "data" / "journal-0.1.0"
+GAINED = {"GateAsked": {"digest", "demands"}}
+"""Fields that kinds of events have gained since, empty in what 0.1.0 wrote."""
 WAVES = {
     1: WaveSpec(
         3,
@@ -89,7 +91,10 @@ def test_a_report_that_grows_event_by_event_is_that_of_the_journal_so_far(execut
 def test_each_event_is_written_today_as_the_release_wrote_it(execution_id: str) -> None:
     objects = sorted((STORED / execution_id).iterdir())
     written = [event for path in objects for event in json.loads(path.read_text())["events"]]
-    today = [event.model_dump(mode="json", by_alias=True) for event in stored(execution_id).read()]
+    today = [
+        event.model_dump(mode="json", by_alias=True, exclude=GAINED.get(event.kind))
+        for event in stored(execution_id).read()
+    ]
     assert today[1:] == written[1:]  # the first holds the runbook, which may gain fields
 
 

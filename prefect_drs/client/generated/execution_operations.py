@@ -43,12 +43,21 @@ class ExecutionOperations(Caller):
         *,
         by: str | Unset | None = UNSET,
         comment: str | Unset = UNSET,
+        token: str | Unset | None = UNSET,
+        break_glass: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> AnsweredAnswer | RunningRequest:
         """Approve a wave that waits at its gate."""
         return self.call(
             "approve_gate",
-            {"executionId": execution_id, "waveNumber": wave_number, "by": by, "comment": comment},
+            {
+                "executionId": execution_id,
+                "waveNumber": wave_number,
+                "by": by,
+                "comment": comment,
+                "token": token,
+                "breakGlass": break_glass,
+            },
             idempotency_key=idempotency_key,
         )
 

@@ -128,15 +128,27 @@ class AnsweredAnswer(TypedDict):
     by: str
     gate: GateView
     lost: str | None
+    counted: bool | None
+    ruling: str
+
+
+class ApprovalAttemptReport(TypedDict):
+    """An answer at a gate that did not count. `by`: as claimed, or proven where the proof held."""
+
+    at: str
+    by: str
+    code: str
+    reason: str
 
 
 class ApprovalReport(TypedDict):
-    """How a gate was answered. `by` is as claimed."""
+    """How a gate was answered."""
 
     decision: str
     by: str
     at: str
     comment: str
+    breakGlass: str | None
 
 
 class AuditAnswer(TypedDict):
@@ -517,6 +529,17 @@ class FieldChange(TypedDict):
     after: Any
 
 
+class GateStanding(TypedDict):
+    """A gate that demands proofs."""
+
+    demands: str
+    digest: str
+    approvals: list[GivenApproval]
+    lacks: str
+    attempts: int
+    lastAttempt: str
+
+
 class GateTimeline(TypedDict):
     """A gate that was opened. `answered_at` and `decision` are None while it waits; `until`: its deadline."""
 
@@ -540,6 +563,7 @@ class GateView(TypedDict):
     since: str | None
     until: str | None
     link: str | None
+    standing: GateStanding | None
 
 
 class GatesAnswer(TypedDict):
@@ -576,6 +600,14 @@ class GetTargetAccountsPage(TypedDict):
     accounts: list[AccountView]
     totalCount: int
     nextToken: str | None
+
+
+class GivenApproval(TypedDict):
+    """An approval that counts. `proof_at`: when its proof was made; `until`: when it expires; None: never."""
+
+    by: str
+    proofAt: str
+    until: str | None
 
 
 class GrantInput(TypedDict):
@@ -693,6 +725,7 @@ class Identity(TypedDict):
     provenBy: str
     provenAt: str
     expiresAt: str
+    issuedAt: str | None
 
 
 class ImportAnswer(TypedDict):
@@ -1127,6 +1160,25 @@ class ProcessReport(TypedDict):
 
     alive: bool
     lastSeenAt: str | None
+
+
+class ProvenApproval(TypedDict):
+    """An approval whose proof was verified. `by`: as AWS or the issuer names him; `digest`: of what he approved."""
+
+    by: str
+    provenBy: str
+    proofAt: str
+    digest: str
+    comment: str
+
+
+class Quorum(TypedDict):
+    """A number of proven approvals by different identities."""
+
+    quorum: int
+    roles: list[Literal["DRSOrchestrationAdmin", "DRSRecoveryManager", "DRSPlanManager", "DRSOperator"]]
+    notStarter: bool
+    expiresAfter: str | None
 
 
 class QuotaUse(TypedDict):
@@ -1623,12 +1675,13 @@ class WaveMove(TypedDict):
 
 
 class WaveOverview(TypedDict):
-    """A wave. `generation`: waves of one generation do not wait for each other."""
+    """A wave. `generation`: waves of one generation do not wait for each other. `approval`: what its gate demands."""
 
     waveNumber: int
     waveName: str
     generation: int
     pauseBeforeWave: bool
+    approval: Literal["any", "signed"] | Quorum
     dependsOnWaves: list[int]
     protectionGroups: list[GroupOverview]
 
@@ -1651,6 +1704,8 @@ class WaveReport(TypedDict):
     excluded: list[ExcludedServer]
     gateOpenedAt: str | None
     waits: list[WaitReport]
+    approvals: list[ProvenApproval]
+    attempts: list[ApprovalAttemptReport]
 
 
 class WaveTimeline(TypedDict):

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from prefect_drs.execution.event import Event
+from prefect_drs.execution.events.approvals import ApprovalAttempted, ApprovalCounted, GlassBroken
 from prefect_drs.execution.events.control import (
     CancelAsked,
     CancelOverridden,
@@ -51,6 +52,8 @@ from prefect_drs.execution.events.waves import (
 __all__ = [
     "KINDS",
     "STORED_EVENT",
+    "ApprovalAttempted",
+    "ApprovalCounted",
     "CancelAsked",
     "CancelOverridden",
     "CheckDone",
@@ -61,6 +64,7 @@ __all__ = [
     "ExecutionStarted",
     "GateAnswered",
     "GateAsked",
+    "GlassBroken",
     "InstancesTerminated",
     "JobEnded",
     "JobRefused",

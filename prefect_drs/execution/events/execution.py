@@ -15,6 +15,7 @@ class ExecutionStarted(Event):
     """An execution began, with the runbook it carries out to its end, however often it is resumed.
 
     `asked`: the id of the run request that began it. `simulated_time`: its times are those of a sandbox's clock.
+    `started_by`: who started it, where that is known; `starter_proven`: as a proven identity.
     """
 
     kind: Literal["ExecutionStarted"] = "ExecutionStarted"
@@ -22,6 +23,8 @@ class ExecutionStarted(Event):
     runbook: Runbook
     asked: str = ""
     simulated_time: bool = False
+    started_by: str = ""
+    starter_proven: bool = False
 
     @property
     def text(self) -> str:
@@ -46,6 +49,8 @@ class ExecutionStarted(Event):
             waves,
             run_requests=requests,
             simulated_time=self.simulated_time,
+            started_by=self.started_by,
+            starter_proven=self.starter_proven,
         )
 
 

@@ -15,11 +15,17 @@ NAMED_AT_MOST = 5
 
 
 class GateAsked(Event):
-    """A wave waits for a person. `until`: its deadline, however often the execution is resumed meanwhile."""
+    """A wave waits for a person.
+
+    `until`: its deadline, however often the execution is resumed meanwhile. `digest`: of what is approved; `demands`:
+    what the gate demands, in words. Both are empty in journals of former releases.
+    """
 
     kind: Literal["GateAsked"] = "GateAsked"
     wave_number: int
     until: datetime | None = None
+    digest: str = ""
+    demands: str = ""
 
     @property
     def text(self) -> str:

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from prefect_drs.execution.approval import Decision
 from prefect_drs.execution.event import Event
 from prefect_drs.execution.events import (
+    ApprovalAttempted,
     CancelOverridden,
     CheckDone,
     ControlRequestHandled,
     ExecutionResumed,
     GateAnswered,
+    GlassBroken,
     InstancesTerminated,
     JobRefused,
     Notified,
@@ -146,6 +148,11 @@ def _of_event(event: Event, marks: Marks) -> Iterator[Incident]:
             timed_out = event.decision == Decision.TIMED_OUT
             what = "nobody answered at the gate in time" if timed_out else f"rejected by {event.by}{comment}"
             yield _at(IncidentKind.GATE, event, what, "the wave was cancelled", event.wave_number)
+        case GlassBroken():
+            yield _at(IncidentKind.GATE, event, event.text, "everybody who is notified was told", event.wave_number)
+        case ApprovalAttempted():
+            what = f"the answer of {event.by} does not count: {event.reason}"
+            yield _at(IncidentKind.GATE, event, what, "the gate went on waiting", event.wave_number)
         case CancelOverridden():
             yield _at(IncidentKind.CANCEL, event, f"{event.by} resumed despite the cancel", "launching went on")
         case ExecutionResumed() if event.again:

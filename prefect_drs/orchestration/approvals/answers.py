@@ -8,11 +8,11 @@ Must never: change a stored answer; accept an answer without a name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from logging import Logger
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -32,16 +32,26 @@ from prefect.states import Cancelled, Completed
 
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import ExecutionStateError, UsageError
-from prefect_drs.orchestration.approvals.form import RESPONSE_KEY, Approval, approval_form, has_form, input_of
+from prefect_drs.orchestration.approvals.form import (
+    RESPONSE_KEY,
+    SignedApproval,
+    approval_form,
+    has_form,
+    input_of,
+    signed_form,
+)
 from prefect_drs.orchestration.approvals.gate_artifact import not_raising, show_answer
+from prefect_drs.orchestration.approvals.standings import read_standing
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.paging import PAGE, entries
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
+from prefect_drs.report.gate_standing import GateStanding
 from prefect_drs.report.situation import OpenGate
 
 FLOW_NAME = "approve"
 GATE_TAG = "prefect-drs:gate"
+CHECKED_TAG = "prefect-drs:gate:signed"  # of a gate that demands proofs
 # Labels of gates that are flow runs of a deployment (`suspended_gate`) and so have the deployment's parameters.
 ROLE_LABEL = "prefect-drs.role"
 EXECUTION_LABEL = "prefect-drs.execution"
@@ -52,6 +62,7 @@ CONTROL_REQUEST_KEY = "prefect-drs-wish-"
 # clock differences of some seconds do not matter.
 GRACE = timedelta(seconds=30)
 _FORM_DELAY = timedelta(seconds=10)  # the form is stored by the two requests after the one that pauses the run
+_JUDGING = timedelta(seconds=15)  # a process looks for answers every 10 s at most, and asks STS
 _LABELS = {
     "execution_id": EXECUTION_LABEL,
     "plan_name": "prefect-drs.plan",
@@ -75,6 +86,7 @@ class PendingGate:
         link: its page in the Prefect UI, which shows the form; None if no UI is known.
         until: when the gate times out (UTC).
         since: when it was opened (UTC).
+        standing: of a gate that demands proofs: what, and how far it is; None of another.
     """
 
     execution_id: str
@@ -86,13 +98,14 @@ class PendingGate:
     link: str | None
     until: datetime | None
     since: datetime | None = None
+    standing: GateStanding | None = None
 
     def __str__(self) -> str:
         return f"wave {self.wave_number} {self.wave_name!r} of execution {self.execution_id}"
 
     def as_open_gate(self) -> OpenGate:
         """The gate as a situation tells of it."""
-        return OpenGate(self.wave_number, self.wave_name, self.since, self.until, self.link)
+        return OpenGate(self.wave_number, self.wave_name, self.since, self.until, self.link, self.standing)
 
 
 def pending_gates(execution_id: str | None = None) -> tuple[PendingGate, ...]:
@@ -103,7 +116,42 @@ def pending_gates(execution_id: str | None = None) -> tuple[PendingGate, ...]:
     """
     with prefect_client() as client:
         runs = gate_runs(client, execution_id, states=(StateType.PAUSED,))
-    return tuple(sorted(map(pending_gate, runs), key=lambda gate: (gate.execution_id, gate.wave_number)))
+        gates = [_with_standing(client, run) for run in runs]
+    return tuple(sorted(gates, key=lambda gate: (gate.execution_id, gate.wave_number)))
+
+
+def _with_standing(client: SyncPrefectClient, run: FlowRun) -> PendingGate:
+    gate = pending_gate(run)
+    return replace(gate, standing=read_standing(client, run.id)) if CHECKED_TAG in run.tags else gate
+
+
+def find_gate(execution_id: str, wave_number: int, clock: Clock | None = None) -> PendingGate:
+    """The gate that waits for an answer before a wave; one whose last answer is being judged is waited for.
+
+    Raises:
+        ExecutionStateError: no such gate is pending; the message lists those that are.
+        PrefectDrsError: the Prefect API cannot be reached.
+    """
+    clock = clock or WallClock()
+    until = clock.now() + _JUDGING
+    while True:
+        pending = pending_gates(execution_id)
+        gate = next((g for g in pending if g.wave_number == wave_number), None)
+        if gate is not None:
+            return gate
+        if clock.now() >= until or not _is_judging(execution_id, wave_number):
+            raise ExecutionStateError(_not_pending(execution_id, wave_number, pending))
+        clock.wait(0.5)
+
+
+def _is_judging(execution_id: str, wave_number: int) -> bool:
+    """Whether a gate that demands proofs has an answer that the execution has not judged yet."""
+    with prefect_client() as client:
+        runs = gate_runs(client, execution_id, wave_number)
+    return any(
+        CHECKED_TAG in run.tags and run.state is not None and (not run.state.is_final() or run.state.name == "Answered")
+        for run in runs
+    )
 
 
 def answer_gate(
@@ -113,6 +161,8 @@ def answer_gate(
     by: str,
     comment: str = "",
     *,
+    token: str = "",
+    break_glass: str = "",
     clock: Clock | None = None,
 ) -> PendingGate:
     """Answer a pending gate as the UI's Resume does, from any machine that reaches the Prefect API.
@@ -123,6 +173,8 @@ def answer_gate(
         decision: APPROVED or REJECTED.
         by: who answers; must not be blank.
         comment: recorded in the report.
+        token: the proof of identity, for a gate that demands one.
+        break_glass: why such a gate is to be passed without what it demands.
         clock: time for the wait for a form that is not stored yet.
 
     Returns:
@@ -135,11 +187,13 @@ def answer_gate(
     """
     if decision is Decision.TIMED_OUT:
         raise UsageError("a gate is answered with APPROVED or REJECTED; TIMED_OUT means that nobody answered")
-    approval = approval_form("approve" if decision is Decision.APPROVED else "reject", by, comment)
-    pending = pending_gates(execution_id)
-    gate = next((g for g in pending if g.wave_number == wave_number), None)
-    if gate is None:
-        raise ExecutionStateError(_not_pending(execution_id, wave_number, pending))
+    word: Literal["approve", "reject"] = "approve" if decision is Decision.APPROVED else "reject"
+    approval = approval_form(word, by, comment)
+    gate = find_gate(execution_id, wave_number, clock)
+    if gate.standing is not None:
+        approval = signed_form(word, by, comment, token=token, break_glass=break_glass)
+    elif token or break_glass:
+        raise UsageError(f"{gate} demands no proof: answer it without one")
     with prefect_client() as client:
         _await_form(client, gate, clock or WallClock())
         _remove_unreadable_answer(client, gate)
@@ -229,7 +283,7 @@ def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | Non
     if stored is None:
         return None
     try:
-        approval = Approval.load_from_flow_run_input(stored)
+        approval = SignedApproval.load_from_flow_run_input(stored)
     except (ValueError, TypeError) as error:  # not JSON, not an object, or not the form's fields
         gate_log().warning(
             "The input %r of flow run %s is not an answer of the approval form and is ignored (%s)",
@@ -240,13 +294,24 @@ def recorded_answer(client: SyncPrefectClient, run_id: UUID) -> GateAnswer | Non
         return None
     decision = Decision.APPROVED if approval.decision == "approve" else Decision.REJECTED
     return GateAnswer(
-        decision, by=approval.by.strip(), at=stored.created or datetime.now(UTC), comment=approval.comment
+        decision,
+        by=approval.by.strip(),
+        at=stored.created or datetime.now(UTC),
+        comment=approval.comment,
+        token=approval.token.strip(),
+        break_glass=approval.break_glass,
+        answer_id=str(stored.id),
     )
 
 
-def record_decision(client: SyncPrefectClient, run_id: UUID, answer: GateAnswer) -> GateAnswer:
-    """Set the gate's run to its final state. A stored answer takes precedence over `answer`."""
-    decided = recorded_answer(client, run_id) or answer
+def record_decision(
+    client: SyncPrefectClient, run_id: UUID, answer: GateAnswer, *, checked: bool = False
+) -> GateAnswer:
+    """Set the gate's run to its final state.
+
+    A stored answer takes precedence over `answer`, unless that was checked: it is the one that passed.
+    """
+    decided = answer if checked else recorded_answer(client, run_id) or answer
     run = client.read_flow_run(run_id)
     final, current = final_state(decided), run.state
     if current is None or (current.type, current.name, current.message) != (final.type, final.name, final.message):

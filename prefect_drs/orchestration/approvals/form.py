@@ -10,13 +10,14 @@ Must never: read an input with another key as the answer, even if the other key 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Literal
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRunInput
-from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.input import RunInput, keyset_from_base_key
 from pydantic import Field
 
@@ -39,23 +40,56 @@ class Approval(RunInput):
     comment: str = Field(default="", title="Comment", description="Goes into the recovery report. May stay empty.")
 
 
+class SignedApproval(Approval):
+    """The form of a gate that demands proofs."""
+
+    token: str = Field(
+        default="",
+        title="Proof",
+        description="The proof of who you are, for this wave alone: what `prefect-drs token --approve` prints. Without "
+        "it, an approval does not count. A rejection needs none.",
+        repr=False,
+    )
+    break_glass: str = Field(
+        default="",
+        title="Break-glass",
+        description="Leave empty. A reason here passes the gate without what it demands, and everybody is told.",
+    )
+
+
 def approval_form(decision: Literal["approve", "reject"], by: str, comment: str) -> Approval:
-    """A filled form; UsageError if `by` is blank."""
+    """A filled form without a proof; UsageError if `by` is blank."""
     if not by.strip():
         raise UsageError("an answer needs a name: say who decides with --by NAME")
     return Approval(decision=decision, by=by.strip(), comment=comment)
 
 
-def store_form(client: SyncPrefectClient, run_id: UUID, summary: str) -> None:
+def signed_form(
+    decision: Literal["approve", "reject"], by: str, comment: str, *, token: str = "", break_glass: str = ""
+) -> SignedApproval:
+    """A filled form of a gate that demands proofs; UsageError if `by` is blank."""
+    plain = approval_form(decision, by, comment)
+    return SignedApproval(**plain.model_dump(), token=token, break_glass=break_glass)
+
+
+def store_form(client: SyncPrefectClient, run_id: UUID, summary: str, *, signed: bool = False) -> None:
     """Store the form of a Paused run: first the summary (Markdown), so that nobody can answer without it.
 
     The schema is that of `RunInput.save`: the UI renders it, and the server validates answers against it. It is that
     of a subclass, since the docstring of `Approval` would be part of its own schema.
     """
-    schema = Approval.with_initial_data().model_json_schema(ref_template="#/definitions/{model}")
+    form = SignedApproval if signed else Approval
+    schema = form.with_initial_data().model_json_schema(ref_template="#/definitions/{model}")
     if summary:
         _store_once(client, run_id, KEYSET["description"], summary)
     _store_once(client, run_id, KEYSET["schema"], schema)
+
+
+def replace_form(client: SyncPrefectClient, run_id: UUID, summary: str, *, signed: bool) -> None:
+    """Store the form anew, also where there is one."""
+    for key in (KEYSET["description"], KEYSET["schema"]):
+        delete_input(client, run_id, key)
+    store_form(client, run_id, summary, signed=signed)
 
 
 def _store_once(client: SyncPrefectClient, run_id: UUID, key: str, value: object) -> None:
@@ -77,14 +111,29 @@ def input_of(client: SyncPrefectClient, run_id: UUID, key: str) -> FlowRunInput 
     The API filters by key prefix only (`filter_flow_run_input` in Prefect's server/models), and its `/input/{key}`
     does not return when the input was created.
     """
+    return next((stored for stored in inputs_of(client, run_id, key) if stored.key == key), None)
+
+
+def inputs_of(client: SyncPrefectClient, run_id: UUID, prefix: str) -> Iterator[FlowRunInput]:
+    """The inputs of a flow run whose keys begin with a prefix, a page when it is needed."""
     seen: set[str] = set()
     while True:
-        page = client.filter_flow_run_input(run_id, key_prefix=key, limit=_PAGE, exclude_keys=seen)
-        if (found := next((stored for stored in page if stored.key == key), None)) is not None:
-            return found
+        page = client.filter_flow_run_input(run_id, key_prefix=prefix, limit=_PAGE, exclude_keys=seen)
+        yield from page
         if len(page) < _PAGE:
-            return None
+            return
         seen |= {stored.key for stored in page}
+
+
+def delete_input(client: SyncPrefectClient, run_id: UUID, key: str) -> None:
+    """Delete an input of a flow run, if there is one."""
+    try:
+        client.delete_flow_run_input(run_id, key)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.NOT_FOUND:
+            raise
+    except ObjectNotFound:
+        return
 
 
 def create_input(client: SyncPrefectClient, run_id: UUID, key: str, value: str) -> bool:

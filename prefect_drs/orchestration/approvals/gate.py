@@ -22,7 +22,6 @@ the form.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -30,7 +29,7 @@ from uuid import UUID
 import httpx
 from prefect import flow, tags
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import PrefectHTTPStatusError
@@ -40,6 +39,7 @@ from prefect.states import Paused
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.orchestration.approvals.answers import (
+    CHECKED_TAG,
     FLOW_NAME,
     GATE_TAG,
     GRACE,
@@ -57,6 +57,13 @@ from prefect_drs.orchestration.approvals.answers import (
     recorded_answer,
     settle_leftovers,
 )
+from prefect_drs.orchestration.approvals.checked_gates import (
+    considered,
+    former_answer,
+    is_under_way,
+    left_until,
+    reopen,
+)
 from prefect_drs.orchestration.approvals.form import (
     KEYSET,
     PAUSE_KEY,
@@ -66,7 +73,8 @@ from prefect_drs.orchestration.approvals.form import (
     has_form,
     store_form,
 )
-from prefect_drs.orchestration.approvals.gate_artifact import prompt, show_gate, show_lost
+from prefect_drs.orchestration.approvals.gate_artifact import form_text, prompt, show_gate, show_lost
+from prefect_drs.orchestration.approvals.standings import publish_standing
 from prefect_drs.orchestration.client import OutageLog, prefect_client
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 
@@ -110,11 +118,20 @@ class PrefectGate:
         with prefect_client() as client:
             former = gate_runs(client, request.execution_id, request.wave_number)
             open_run = settle_leftovers(client, former, self._clock.now())
-            if (earlier := earlier_answer(client, former)) is not None:
+            if request.check is not None:
+                judged, passing = former_answer(client, former, request)
+                if judged is not None and passing is not None:
+                    return record_decision(client, judged.id, passing, checked=True)
+                until = left_until(self._clock.now(), request)
+                if judged is not None and open_run is None and until is not None:
+                    reopen(client, judged, request, until)
+                    open_run = judged
+            elif (earlier := earlier_answer(client, former)) is not None:
                 return earlier
             if open_run is not None:
                 ensure_form(client, open_run.id, request)
-                return record_decision(client, open_run.id, self._wait(client, open_run.id, parent, request))
+                answer = self._wait(client, open_run.id, parent, request)
+                return record_decision(client, open_run.id, answer, checked=request.check is not None)
 
         if request.timeout <= timedelta():
             return nobody_answered(self._clock.now())
@@ -140,6 +157,7 @@ class PrefectGate:
         """Poll the Paused run until it is answered, cancelled, or its deadline has passed."""
         run = client.read_flow_run(run_id)
         pending = pending_gate(run)
+        publish_standing(client, run_id, request)
         gate_log().info("Waiting for approval of %s: %s", pending, pending.link or f"flow run {run_id}")
         if self._on_waiting is not None:
             self._on_waiting(pending)
@@ -148,7 +166,7 @@ class PrefectGate:
         outage = OutageLog(f"answers about {pending}", gate_log().warning)
         while True:
             try:
-                if (answer := _answer_so_far(client, run_id, parent, self._clock.now())) is not None:
+                if (answer := self._answer_so_far(client, run, parent, request, pending)) is not None:
                     return answer
                 outage.answered()
                 self._still_waiting(pending)
@@ -165,6 +183,26 @@ class PrefectGate:
                 if not self._suspends:
                     show_lost(run_id, request)
                 raise
+
+    def _answer_so_far(
+        self,
+        client: SyncPrefectClient,
+        run: FlowRun,
+        parent: UUID | None,
+        request: GateRequest,
+        pending: PendingGate,
+    ) -> GateAnswer | None:
+        """The answer that passes, rejects or ends the gate; one that does not count opens it again."""
+        until = pending.until or self._clock.now() + request.timeout
+        if request.check is not None and is_under_way(client, run):
+            reopen(client, run, request, until)  # its own process judges nothing, and may have found nothing to judge
+            return None
+        answer = _answer_so_far(client, run.id, parent, self._clock.now(), checked=request.check is not None)
+        if answer is None:
+            return None
+        if (passing := considered(client, run.id, request, answer)) is None:
+            reopen(client, run, request, until)
+        return passing
 
 
 class AutomaticGate:
@@ -185,6 +223,11 @@ class AutomaticGate:
             PrefectDrsError: the approval could not be recorded.
         """
         _enclosing_flow_run()
+        if request.check is not None:
+            raise UsageError(
+                f"wave {request.wave_number} demands {request.check.standing().demands}: it cannot be approved in "
+                "advance; start without --yes (approveGates, approved_by), and approve it at its gate"
+            )
         with prefect_client() as client:
             former = gate_runs(client, request.execution_id, request.wave_number)
             open_run = settle_leftovers(client, former, datetime.now(UTC))
@@ -219,8 +262,10 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
         persist_result=False,
         validate_parameters=False,
     )(approve)
-    parameters = {k: v for k, v in asdict(request).items() if k not in {"summary", "timeout", "launches"}}
-    with tags(GATE_TAG, *execution_tags(request.execution_id, request.wave_number)):
+    parameters = {
+        name: getattr(request, name) for name in ("execution_id", "plan_name", "mode", "wave_number", "wave_name")
+    }
+    with tags(*gate_tags(request)):
         state = child(**parameters, return_state=True)
     run_id = state.state_details.flow_run_id
     if run_id is None or not answers:
@@ -229,7 +274,13 @@ def _run_child(answer: Callable[[SyncPrefectClient, UUID], GateAnswer], request:
             f"could not be opened: {state.message}; the wave was not started. Resume the execution to open it again"
         )
     with prefect_client() as client:
-        return record_decision(client, run_id, answers[-1])
+        return record_decision(client, run_id, answers[-1], checked=request.check is not None)
+
+
+def gate_tags(request: GateRequest) -> list[str]:
+    """The tags of a gate's flow run."""
+    checked = [CHECKED_TAG] if request.check is not None else []
+    return [GATE_TAG, *checked, *execution_tags(request.execution_id, request.wave_number)]
 
 
 def open_form(
@@ -247,21 +298,23 @@ def open_form(
     result = client.set_flow_run_state(run_id, pause, force=force)
     if result.status is not SetStateStatus.ACCEPT:
         raise PrefectDrsError(f"Prefect refused to pause: {getattr(result.details, 'reason', result.status)}")
-    store_form(client, run_id, request.summary)
+    store_form(client, run_id, form_text(request), signed=request.check is not None)
 
 
 def ensure_form(client: SyncPrefectClient, run_id: UUID, request: GateRequest) -> None:
     """Store the form of a Paused run whose process died between pausing it and storing the form."""
     if not has_form(client, run_id):
         gate_log().warning("Approval run %s has no form; storing it", run_id)
-        store_form(client, run_id, request.summary)
+        store_form(client, run_id, form_text(request), signed=request.check is not None)
 
 
-def _answer_so_far(client: SyncPrefectClient, run_id: UUID, parent: UUID | None, now: datetime) -> GateAnswer | None:
-    """The answer of a gate's run at this time; None while it is pending."""
+def _answer_so_far(
+    client: SyncPrefectClient, run_id: UUID, parent: UUID | None, now: datetime, *, checked: bool
+) -> GateAnswer | None:
+    """The answer of a gate's run at this time; None while it is pending. `checked`: only answers with proofs count."""
     run = client.read_flow_run(run_id)
     if run.state is None or not run.state.is_paused():
-        return recorded_answer(client, run_id) or _unanswered(run.state)
+        return recorded_answer(client, run_id) or (_resumed(run) if checked else None) or _unanswered(run.state)
     if parent is not None:
         state = client.read_flow_run(parent).state
         if state is not None and (state.is_cancelling() or state.is_cancelled()):
@@ -285,6 +338,16 @@ def _unanswered(state: State[Any] | None) -> GateAnswer:
     what = "was cancelled" if state is not None and (state.is_cancelled() or state.is_cancelling()) else "was resumed"
     return GateAnswer(
         Decision.REJECTED, by="", at=at, comment=f"the approval's flow run {what} in Prefect without an answer"
+    )
+
+
+def _resumed(run: FlowRun) -> GateAnswer | None:
+    """An approval without a name or a proof, for a gate whose run was set going in Prefect: it will not count."""
+    state = run.state
+    if state is None or state.is_cancelled() or state.is_cancelling() or state.is_failed():
+        return None
+    return GateAnswer(
+        Decision.APPROVED, by="somebody who resumed the flow run", at=state.timestamp, answer_id=f"{run.id}/{state.id}"
     )
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 from prefect.client.schemas.actions import LogCreate
 from prefect.logging import get_logger
 
-from prefect_drs.core.escaping import artifact_key
+from prefect_drs.core.escaping import artifact_key, markdown_text
 from prefect_drs.orchestration.client import quick_client
 from prefect_drs.orchestration.storage.pages import find_pages, page_of, store_page
 from prefect_drs.recovery.ports import GateRequest
@@ -30,6 +30,19 @@ _logger = get_logger("prefect_drs.orchestration.approvals.gate_artifact")
 def prompt(request: GateRequest) -> str:
     """What the gate asks and where to answer, as one line of plain text."""
     return gate_prompt(request.execution_id, request.wave_number, request.wave_name, request.launches)
+
+
+def form_text(request: GateRequest) -> str:
+    """The description above the form: what approving launches, and how a gate that demands proofs stands."""
+    if request.check is None:
+        return request.summary
+    standing = request.check.standing()
+    command = f"{request.execution_id} --wave {request.wave_number}"
+    lines = "\n".join(f"- {markdown_text(line)}" for line in standing.lines)
+    return (
+        f"**This gate needs a proof of who you are.** Run `prefect-drs approve {command}`, or paste what "
+        f"`prefect-drs token --approve {command}` prints into *Proof*.\n\n{lines}\n\n{request.summary}"
+    )
 
 
 def show_gate(run_id: UUID, request: GateRequest, *, suspended: bool) -> None:
@@ -46,7 +59,7 @@ def show_gate(run_id: UUID, request: GateRequest, *, suspended: bool) -> None:
             request.wave_number,
             request.wave_name,
             request.launches,
-            request.summary,
+            form_text(request),
             suspended=suspended,
         )
         line = LogCreate(

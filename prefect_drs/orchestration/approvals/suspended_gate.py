@@ -42,7 +42,6 @@ from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 from prefect_drs.orchestration.approvals.answers import (
     EXECUTION_LABEL,
-    GATE_TAG,
     GRACE,
     ROLE_LABEL,
     PendingGate,
@@ -56,7 +55,8 @@ from prefect_drs.orchestration.approvals.answers import (
     record_decision,
     recorded_answer,
 )
-from prefect_drs.orchestration.approvals.gate import PrefectGate, nobody_answered, open_form
+from prefect_drs.orchestration.approvals.checked_gates import last_pause, paused_again
+from prefect_drs.orchestration.approvals.gate import PrefectGate, gate_tags, nobody_answered, open_form
 from prefect_drs.orchestration.approvals.gate_artifact import prompt
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.recovery.engine import Engine
@@ -64,6 +64,7 @@ from prefect_drs.recovery.ports import GateAnswer, GateRequest
 from prefect_drs.report.model import WaveStatus
 
 ROOT_LABEL = "prefect-drs.root"
+CHECKED_LABEL = "prefect-drs.checked"  # of a gate that demands proofs
 NAME_LABEL = "prefect-drs.name"  # the flow names its runs anew when they start
 GATE = "gate"
 DEADLINE_ROLE = "alarm"
@@ -161,18 +162,20 @@ class SuspendingGate(PrefectGate):
     def _open_and_wait(self, request: GateRequest, parent: UUID | None) -> GateAnswer:
         with prefect_client() as client:
             run = self._open(client, request)
-            return record_decision(client, run.id, self._wait(client, run.id, parent, request))
+            answer = self._wait(client, run.id, parent, request)
+            return record_decision(client, run.id, answer, checked=request.check is not None)
 
     def _open(self, client: SyncPrefectClient, request: GateRequest) -> FlowRun:
         """Create the gate's flow run, Suspended with its form."""
         until = self._clock.now() + request.timeout
+        checked = {CHECKED_LABEL: "true"} if request.check is not None else {}
         run = _run_of_deployment(
             client,
             self._root,
             name=f"approve {request.wave_name}",
             at=datetime.now(UTC) + NEVER,
-            tags=[GATE_TAG, *execution_tags(request.execution_id, request.wave_number)],
-            labels=gate_labels(request) | {ROLE_LABEL: GATE, ROOT_LABEL: str(self._root.id)},
+            tags=gate_tags(request),
+            labels=gate_labels(request) | checked | {ROLE_LABEL: GATE, ROOT_LABEL: str(self._root.id)},
         )
         pause: State[Any] = Suspended(message=prompt(request), pause_expiration_time=until + GRACE)
         open_form(client, run.id, request, pause, force=True)
@@ -257,12 +260,14 @@ def suspend(execution: SuspendedExecution) -> Pause:
 class PlaceholderRun:
     """A flow run that represents a gate or a deadline of an execution.
 
-    `resumed`: whether this run resumed the execution. `state`: the final state of this run.
+    `resumed`: whether this run resumed the execution. `state`: the final state of this run. `over`: whether the run
+    ends in that state by itself; otherwise it has it already, and may have another one meanwhile.
     """
 
     execution_id: str
     resumed: bool
     state: State[Any]
+    over: bool = True
 
 
 def placeholder_run() -> PlaceholderRun | None:
@@ -276,6 +281,8 @@ def placeholder_run() -> PlaceholderRun | None:
         if role is None:
             return None
         client.update_flow_run(run.id, name=str(run.labels[NAME_LABEL]))
+        if role == GATE and CHECKED_LABEL in run.labels:
+            return _answered_checked(client, run)
         resumed = resume_suspended(client, UUID(str(run.labels[ROOT_LABEL])))
         state: State[Any]
         if role == GATE:
@@ -284,6 +291,22 @@ def placeholder_run() -> PlaceholderRun | None:
         else:
             state = Completed(message="Resumed the execution" if resumed else "The execution was not waiting any more")
         return PlaceholderRun(str(run.labels[EXECUTION_LABEL]), resumed, state)
+
+
+def _answered_checked(client: SyncPrefectClient, run: FlowRun) -> PlaceholderRun:
+    """Have the execution judge the answer of a gate that demands proofs.
+
+    The run gets its state before the execution is resumed, and none afterwards: the execution may set it to Suspended
+    again. Where the execution has judged the answer already, the gate goes on waiting.
+    """
+    if recorded_answer(client, run.id) is None:
+        waiting = paused_again(run, "Waits for approval", last_pause(client, run.id))
+        client.set_flow_run_state(run.id, waiting, force=True)
+        return PlaceholderRun(str(run.labels[EXECUTION_LABEL]), True, waiting, over=False)
+    answered: State[Any] = Completed(name="Answered", message="The execution checks the answer")
+    client.set_flow_run_state(run.id, answered, force=True)
+    resumed = resume_suspended(client, UUID(str(run.labels[ROOT_LABEL])))
+    return PlaceholderRun(str(run.labels[EXECUTION_LABEL]), resumed, answered, over=False)
 
 
 def resume_suspended(client: SyncPrefectClient, root_id: UUID) -> bool:

@@ -30,13 +30,16 @@ from prefect_drs.orchestration.executions.reports import RESUME_FLOW
 from prefect_drs.orchestration.flow.execute import Options, current_execution_id, execute
 from prefect_drs.orchestration.flow.finalize import run_as_placeholder
 from prefect_drs.orchestration.settings import PrefectDrsSettings
+from prefect_drs.orchestration.storage.access_policy import has_access_policy
 from prefect_drs.orchestration.storage.artifacts import publish_refusal
 from prefect_drs.orchestration.storage.journal_storage import open_journal
+from prefect_drs.plan.advance import gates_of, refuse_in_advance
 from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import Manifest, RecoveryPlan
-from prefect_drs.recovery.resume import require_not_cancelled
+from prefect_drs.recovery.resume import Starter, require_not_cancelled
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import OtherExecution, Runbook, resolve
+from prefect_drs.runbook.approved import with_approval_findings
 from prefect_drs.runbook.exclusions import parse_exclusions
 from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.runbook.waivers import parse_waivers
@@ -50,11 +53,13 @@ class _Program:
         accounts: how to enter target accounts; None takes every saved TargetAccount block.
         observers: called with every event of an execution, in its process.
         on_waiting: called with each gate whose form is open, in its process.
+        starter: who starts them; None: the flow run may say so.
     """
 
     accounts: tuple[AccountAccess, ...] | None
     observers: Sequence[Callable[[Event], None]]
     on_waiting: Callable[[PendingGate], None] | None
+    starter: Starter | None = None
 
     def options(self, approved_by: str | None, gate_timeout_seconds: float | None, gates: str) -> Options:
         """The options of one run, from its parameters."""
@@ -64,6 +69,7 @@ class _Program:
             observers=self.observers,
             on_waiting=self.on_waiting,
             suspend=gates == "suspend",
+            starter=self.starter,
         )
 
     def execute(
@@ -88,6 +94,7 @@ def compile_plan(
     accounts: Iterable[AccountAccess] | None = None,
     observers: Sequence[Callable[[Event], None]] = (),
     on_waiting: Callable[[PendingGate], None] | None = None,
+    starter: Starter | None = None,
 ) -> Flow[..., RecoveryReport]:
     """The flow of one recovery plan.
 
@@ -97,6 +104,7 @@ def compile_plan(
         accounts: how to enter target accounts; by default every saved TargetAccount block.
         observers: called with every event of an execution, in its process.
         on_waiting: called with each gate whose form is open, in its process.
+        starter: who starts the executions, for gates with `notStarter`; a name alone is not proven.
 
     Returns:
         A flow with the parameters `mode` (drill or recovery), `approved_by` (approves every gate in advance, in that
@@ -110,7 +118,7 @@ def compile_plan(
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
     """
-    program = _Program(None if accounts is None else tuple(accounts), observers, on_waiting)
+    program = _Program(None if accounts is None else tuple(accounts), observers, on_waiting, starter)
     return _plan_flow(manifest, manifest.plan(plan), program)
 
 
@@ -136,6 +144,8 @@ def _plan_flow(manifest: Manifest, plan: RecoveryPlan, program: _Program) -> Flo
     ) -> RecoveryReport:
         if (placeholder := run_as_placeholder()) is not None:
             return cast("RecoveryReport", placeholder)
+        if approved_by:
+            refuse_in_advance(gates_of(plan))
         points, accepted, left_out = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
         execution_id = current_execution_id()
 
@@ -250,7 +260,7 @@ def _resolve(
     others: Collection[OtherExecution],
 ) -> Runbook:
     """The runbook of this execution, in a task of its own, so that the UI shows why the preflight refused it."""
-    return resolve(
+    resolved = resolve(
         manifest,
         plan,
         mode=mode,
@@ -261,3 +271,6 @@ def _resolve(
         exclude=exclude,
         others=others,
     ).require_accepted()
+    if any(wave.gate and wave.demand.roles for wave in resolved.waves):
+        return with_approval_findings(resolved, has_policy=has_access_policy())
+    return resolved

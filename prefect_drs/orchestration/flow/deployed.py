@@ -33,6 +33,7 @@ from prefect_drs.orchestration.executions.lease import PATIENCE, hold
 from prefect_drs.orchestration.executions.reports import RESUME_FLOW, all_flow_runs_of, is_set_aside
 from prefect_drs.orchestration.paging import PAGE, pages
 from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.recovery.resume import Starter
 
 START_TAG = "prefect-drs:started"
 PLAN_TAG = "prefect-drs:plan:"
@@ -41,6 +42,7 @@ REQUEST_TAG = "prefect-drs:request:"
 PLAN_LABEL = "prefect-drs.plan"
 MODE_LABEL = "prefect-drs.mode"
 BY_LABEL = "prefect-drs.initiated-by"
+PROVEN_LABEL = "prefect-drs.initiator-proven"
 
 _starts: dict[str, threading.Lock] = {}  # of this process, by plan
 _starts_lock = threading.Lock()
@@ -167,6 +169,7 @@ def start_by_deployment(
     plan_name: str,
     mode: RecoveryMode,
     by: str,
+    proven: bool = False,
     alone: bool = True,
     key: StartKey | None = None,
 ) -> FlowRun:
@@ -178,6 +181,7 @@ def start_by_deployment(
         plan_name: the plan.
         mode: drill or recovery.
         by: who starts it.
+        proven: whether that is a proven identity.
         alone: refuse a plan of which an execution that was started here has not ended.
         key: with a key that started an execution before, that one's flow run is returned, and none is created.
 
@@ -198,7 +202,7 @@ def start_by_deployment(
                 deployment.id,
                 parameters=dict(parameters),
                 tags=["prefect-drs", START_TAG, _plan_tag(plan_name), *(key.tags if key is not None else ())],
-                labels={PLAN_LABEL: plan_name, MODE_LABEL: mode, BY_LABEL: by},
+                labels={PLAN_LABEL: plan_name, MODE_LABEL: mode, BY_LABEL: by, PROVEN_LABEL: proven},
                 idempotency_key=key.hashed if key is not None else _once(),
             )
         # Prefect returns the run that the key created before: under another plan's lock, say.
@@ -306,6 +310,16 @@ def find_started(execution_id: str) -> StartedRun | None:
             return None
     ours = PLAN_LABEL in run.labels or {"manifest", "mode"} <= run.parameters.keys()
     return _started(run) if ours and run.parent_task_run_id is None else None
+
+
+def started_by(root_id: str) -> Starter:
+    """Who started an execution by `start_by_deployment`, as its outermost flow run says; empty where it does not.
+
+    Whoever creates flow runs by other means can write these labels: see the threat model in docs/access.md.
+    """
+    with prefect_client() as client:
+        labels = client.read_flow_run(UUID(root_id)).labels
+    return Starter(str(labels.get(BY_LABEL) or ""), labels.get(PROVEN_LABEL) is True)
 
 
 def started_pages() -> Iterator[list[StartedRun]]:

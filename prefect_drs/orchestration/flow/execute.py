@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +23,7 @@ from prefect.logging import get_run_logger
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock, WallClock
-from prefect_drs.core.errors import PrefectDrsError, RecoveryNotCompletedError, UsageError
+from prefect_drs.core.errors import AwsError, PrefectDrsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.lines import EventLines
 from prefect_drs.execution.replay import state_of
@@ -36,12 +37,14 @@ from prefect_drs.orchestration.approvals.suspended_gate import (
     resume_suspended,
     suspend,
 )
+from prefect_drs.orchestration.approvals.verifier import PolicyVerifier
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.claims import Holders, claim_servers, release_servers
 from prefect_drs.orchestration.executions.control_requests import ControlReader, PrefectRequests
 from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
 from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 from prefect_drs.orchestration.executions.reports import current_request_id, find_report, settle_former_runs
+from prefect_drs.orchestration.flow.deployed import started_by
 from prefect_drs.orchestration.flow.event_emitter import open_gate, open_notifier
 from prefect_drs.orchestration.flow.wave_tasks import WaveTasks
 from prefect_drs.orchestration.settings import PrefectDrsSettings
@@ -49,6 +52,8 @@ from prefect_drs.orchestration.storage.artifacts import ReportPublisher
 from prefect_drs.orchestration.storage.duration_history import expected_durations, recorded_here
 from prefect_drs.orchestration.storage.journal_storage import holder
 from prefect_drs.orchestration.storage.settings_history import SettingsRecorder
+from prefect_drs.plan.advance import Gated, refuse_in_advance
+from prefect_drs.recovery.approvals import GateApprovals
 from prefect_drs.recovery.control_requests import pending_cancel
 from prefect_drs.recovery.drivers import EngineThread
 from prefect_drs.recovery.engine import Engine
@@ -56,7 +61,7 @@ from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.launch.durations import DEFAULT_GATE, Spread
 from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.recovery.ports import Gate
-from prefect_drs.recovery.resume import Start, take_up
+from prefect_drs.recovery.resume import Start, Starter, take_up
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveStatus
 from prefect_drs.runbook import Runbook
 
@@ -107,6 +112,7 @@ class Options:
             what former executions recorded.
         explicit: somebody asks to resume, so that an execution that was cancelled refuses instead of ending quietly.
         despite_cancel: who goes on although the execution was cancelled; None honours a cancel.
+        starter: who starts it, where this process knows; otherwise the flow run may say so.
     """
 
     approved_by: str | None
@@ -118,6 +124,7 @@ class Options:
     expected: Mapping[str, float] | None = None
     explicit: bool = False
     despite_cancel: str | None = None
+    starter: Starter | None = None
 
 
 def current_execution_id() -> str:
@@ -164,11 +171,17 @@ def execute(
         former = journal.read()
         _require_journal(execution_id, former)
         requests = PrefectRequests(execution_id, root_flow_run_id())
-        start = Start(run_request, options.explicit, options.despite_cancel, holder())
+        starter = options.starter or (started_by(here[0]) if not former and here[0] else Starter())
+        start = Start(run_request, options.explicit, options.despite_cancel, holder(), starter)
+        former_state = state_of(former)
+        if former_state is not None:
+            _refuse_in_advance(former_state.runbook, options, former_state.answers)
         suspended: SuspendedExecution | None = None
 
         claim = partial(claim_servers, execution_id)
-        resolved = take_up(state_of(former), requests, start, resolve=runbook, claim=claim)
+        resolved = take_up(
+            former_state, requests, start, resolve=lambda: _refuse_in_advance(runbook(), options), claim=claim
+        )
         settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
         delete_deadline_runs(execution_id)
         if resolved is None:
@@ -181,6 +194,21 @@ def execute(
     release_servers(execution_id)
     forget_lease(execution_id)
     return _completed(report)
+
+
+def _refuse_in_advance(runbook: Runbook, options: Options, answered: Collection[int] = ()) -> Runbook:
+    """This runbook, unless gates that demand proofs are to be approved in advance.
+
+    Raises:
+        UsageError: they are.
+    """
+    if options.approved_by:
+        refuse_in_advance(
+            Gated(wave.wave_number, wave.wave_name, wave.demand)
+            for wave in runbook.waves
+            if wave.gate and wave.wave_number not in answered
+        )
+    return runbook
 
 
 def _require_journal(execution_id: str, former: Sequence[Event]) -> None:
@@ -247,7 +275,8 @@ def _carry_out(
         engine_options = EngineOptions(workers=SETTINGS_WORKERS, expected=expected, recorded=recorded, gates=gates)
         engine = Engine(execution_id, runbook, ports, engine_options, start)
         with notifier.running(engine.record):
-            suspended = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher)
+            approvals = _approvals(engine.runbook, sessions)
+            suspended = _drive(engine, clock, gate, gate_clock, options.gate_timeout, publisher, approvals)
             if suspended is None:
                 engine.finish()
             else:
@@ -276,6 +305,7 @@ def _drive(
     gate_clock: StoppableClock,
     gate_timeout: timedelta,
     publisher: ReportPublisher,
+    approvals: GateApprovals,
 ) -> SuspendedExecution | None:
     """Run all waves; the suspended execution where all that is left waits at gates and needs no process."""
     with (
@@ -285,7 +315,7 @@ def _drive(
         try:
             if isinstance(gate, SuspendingGate):
                 gate.attach(engine)
-            WaveTasks(engine, thread, gate, gate_timeout, gate_clock, publisher).run()
+            WaveTasks(engine, thread, gate, gate_timeout, gate_clock, publisher, approvals).run()
             if isinstance(gate, SuspendingGate) and gate.suspended():
                 control.read()
                 return gate.suspended()
@@ -295,6 +325,16 @@ def _drive(
             thread.abandon(InterruptedExecutionError(told))
             raise
     return None
+
+
+def _approvals(runbook: Runbook, sessions: Sessions) -> GateApprovals:
+    """How the gates verify proofs; nothing is looked up where no gate demands one."""
+    if not any(wave.gate and wave.demand.proven for wave in runbook.waves):
+        return GateApprovals()
+    own: frozenset[str] = frozenset()
+    with suppress(AwsError):  # then only the identities of the plan's own accounts count without a policy
+        own = frozenset({sessions.caller_account_id})
+    return GateApprovals(PolicyVerifier(), own)
 
 
 def _gate(options: Options, clock: Clock) -> Gate:

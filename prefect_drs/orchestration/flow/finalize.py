@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
 from prefect.logging import get_logger
 
 from prefect_drs.aws.sessions import Sessions
@@ -47,12 +48,17 @@ def run_as_placeholder() -> State[Any] | None:
     """Handle a flow run that only represents a gate or a deadline of an execution; return its final state.
 
     Call it first in every flow that can be deployed. None where the run is an execution's own.
+
+    Raises:
+        Pause: Prefect's signal that the run has its state already; do not catch it.
     """
     found = placeholder_run()
     if found is None:
         return None
     if not found.resumed:
         finalize_cancelled(found.execution_id)
+    if not found.over:
+        raise Pause(state=found.state)
     return found.state
 
 

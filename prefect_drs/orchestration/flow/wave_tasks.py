@@ -20,6 +20,7 @@ from prefect_drs.core.clock import Clock
 from prefect_drs.core.escaping import prefect_template
 from prefect_drs.orchestration.approvals.suspended_gate import ExecutionSuspendedError
 from prefect_drs.orchestration.storage.artifacts import ReportPublisher
+from prefect_drs.recovery.approvals import GateApprovals
 from prefect_drs.recovery.drivers import EngineThread, pass_gate
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, JournalUnavailableError
@@ -38,6 +39,7 @@ class WaveTasks:
     gate_timeout: timedelta
     clock: Clock
     publisher: ReportPublisher
+    approvals: GateApprovals
 
     def run(self) -> None:
         """Start a task for every wave, and wait until all waves are over and no job runs any more."""
@@ -69,7 +71,7 @@ class WaveTasks:
             begins = (
                 not engine.status(number).over
                 and not engine.cancelled
-                and pass_gate(engine, self.gate, number, self.gate_timeout, clock=self.clock)
+                and pass_gate(engine, self.gate, number, self.gate_timeout, clock=self.clock, approvals=self.approvals)
             )
         except ExecutionSuspendedError as suspended:
             return Cancelled(name="Suspended", message=suspended.message)

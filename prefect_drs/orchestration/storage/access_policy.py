@@ -228,3 +228,11 @@ def _documents(client: SyncPrefectClient) -> Iterator[tuple[int, dict[str, Any]]
     except PrefectHTTPStatusError as error:
         if error.response.status_code != NOT_FOUND:
             raise
+
+
+def has_access_policy() -> bool:
+    """Whether there is an access policy; where that cannot be read, it is not said that there is none."""
+    try:
+        return POLICIES.current() is not None
+    except PrefectDrsError:
+        return True

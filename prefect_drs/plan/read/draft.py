@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from prefect_drs.plan.approval import ANY
 from prefect_drs.plan.checks import check_name
 from prefect_drs.plan.model import Manifest
 from prefect_drs.plan.read.check_fields import CHECK_LISTS
@@ -228,6 +229,7 @@ class DraftWave:
             "waveName": self.name,
             "groups": list(dict.fromkeys(reference.key for reference in self.references)),
             "pauseBeforeWave": self.entry.get("pauseBeforeWave", bool) or False,
+            "approval": approval_values(self.entry),
             "dependsOnWaves": list(dict.fromkeys(item.value for item in self.depends_on)),
             **self._failure_policy(),
             **{phase: [check.values() for check in self.checks if check.phase == phase] for phase in CHECK_LISTS},
@@ -263,9 +265,18 @@ class DraftPlan:
             "planName": self.name,
             "description": self.entry.text("description"),
             "waves": [wave.values() for wave in self.waves],
+            "approval": approval_values(self.entry) or ANY,
             **{name: self.entry.text(name) for name in ("maxLag", *TARGET_FIELDS)},
             "notify": {name: [item.value for item in notify.items(name)] for name in notify.values} if notify else {},
         }
+
+
+def approval_values(entry: ShapeEntry) -> str | dict[str, Any] | None:
+    """The input of the model for the `approval` of a plan or wave."""
+    if (quorum := entry.entry("approval")) is None:
+        return entry.text("approval")
+    values = {name: value for name, value in quorum.values.items() if value is not None}
+    return values | {"roles": [item.value for item in quorum.items("roles")]}
 
 
 @dataclass(frozen=True)

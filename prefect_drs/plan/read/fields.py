@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from prefect_drs.plan.approval import ANY, APPROVER_ROLES, QUORUM_AT_MOST, SIGNED
 from prefect_drs.plan.model import LaunchDisposition, RightSizingMethod
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.plan.read.check_fields import CHECK_LISTS
@@ -15,6 +16,7 @@ from prefect_drs.plan.read.finding import Place, PlanFinding
 from prefect_drs.plan.read.shape import (
     Field,
     Shape,
+    ShapeEntry,
     a_flag,
     a_text,
     a_version,
@@ -115,6 +117,24 @@ RETRY = Shape(
     elsewhere=_ELSEWHERE,
 )
 
+QUORUM = Shape(
+    "approval",
+    {
+        "quorum": Field(whole_number(1, QUORUM_AT_MOST), required=True),
+        "roles": Field(list_of(one_of(*APPROVER_ROLES))),
+        "notStarter": _FLAG,
+        "expiresAfter": _TEXT,
+    },
+    elsewhere=_ELSEWHERE,
+)
+_KIND_OF_APPROVAL = one_of(ANY, SIGNED)
+
+
+def _approval(value: Any, at: Place, out: list[PlanFinding]) -> ShapeEntry | str:
+    """`any`, `signed`, or an object with a quorum."""
+    return QUORUM(value, at, out) if isinstance(value, dict) else _KIND_OF_APPROVAL(value, at, out)
+
+
 GATE_FIELD, ORDER_FIELD = "pauseBeforeWave", "dependsOnWaves"
 WAVE = Shape(
     "a wave",
@@ -127,6 +147,7 @@ WAVE = Shape(
         "protectionGroupNames": Field(list_of(a_text)),
         "groupId": _TEXT,
         GATE_FIELD: _FLAG,
+        "approval": Field(_approval),
         ORDER_FIELD: Field(list_of(a_wave_number)),
         "onServerFailure": Field(one_of("fail", "continue")),
         "minHealthy": Field(whole_number(0, 4000)),
@@ -138,7 +159,7 @@ WAVE = Shape(
         **CHECK_LISTS,
     },
     synonyms={
-        **dict.fromkeys(("gate", "approval", "approve", "needsApproval", "requiresApproval", "pause"), GATE_FIELD),
+        **dict.fromkeys(("gate", "approve", "needsApproval", "requiresApproval", "pause"), GATE_FIELD),
         **dict.fromkeys(("after", "dependencies", "dependency", "needs", "waitFor", "waitsFor"), ORDER_FIELD),
     },
     elsewhere=_ELSEWHERE,
@@ -162,6 +183,7 @@ PLAN = Shape(
         "planName": _NEEDED_TEXT,
         "description": Field(lines_of_text),
         "waves": Field(list_of(WAVE), required=True),
+        "approval": Field(_approval),
         "maxLag": _TEXT,
         "rtoTarget": _TEXT,
         "rpoTarget": _TEXT,
@@ -198,6 +220,7 @@ for _what, _fields in (
     (SERVER.what, {"useGroupDefaults", "launchTemplate"}),
     (WAVE.what, WAVE.fields.keys() - {"waveName", "waveNumber"}),
     (RETRY.what, RETRY.fields),
+    (QUORUM.what, QUORUM.fields),
     (NOTIFY.what, NOTIFY.fields),
     (PLAN.what, {"waves", "notify"}),
     (MANIFEST.what, {"protectionGroups", "recoveryPlans"}),

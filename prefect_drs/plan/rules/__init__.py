@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from prefect_drs.plan.read.draft import Draft
 from prefect_drs.plan.read.finding import PlanFinding
-from prefect_drs.plan.rules import addresses, checks, groups, launch, names, subscriptions, targets, waves
+from prefect_drs.plan.rules import addresses, approvals, checks, groups, launch, names, subscriptions, targets, waves
 
 Rule = Callable[[Draft], Iterator[PlanFinding]]
 
@@ -66,6 +66,10 @@ RULES: tuple[Rule, ...] = (
     waves.retries_are_well_formed,
     targets.targets_are_durations,
     targets.targets_of_waves_are_within_the_plans,
+    # approvals
+    approvals.approvals_expire_after_a_duration,
+    approvals.roles_of_approvals_are_named_once,
+    approvals.approvals_have_a_gate,
     # subscriptions
     subscriptions.subscriptions_are_of_schema_1_1,
     subscriptions.topics_are_well_formed,
