@@ -168,7 +168,7 @@ class V2FlowRunPage(FlowRunPage):
     def open_artifact(self, key: str) -> Locator:
         self.page.get_by_role("link").filter(has=self.page.locator("h3", has_text=re.compile(f"^{key}$"))).click()
         shown = self.page.get_by_test_id("markdown-display")
-        expect(shown).to_have_text(WRITTEN, timeout=PATIENCE_MILLISECONDS)
+        expect(shown).to_have_text(WRITTEN, use_inner_text=True, timeout=PATIENCE_MILLISECONDS)
         return shown
 
 
@@ -224,7 +224,7 @@ class V1FlowRunPage(FlowRunPage):
         title = self.page.locator(".artifact-card__title", has_text=re.compile(f"^{key}$"))
         self.page.locator(".artifact-card").filter(has=title).click()
         shown = self.page.locator(".artifact-data-markdown").first
-        expect(shown).to_have_text(WRITTEN, timeout=PATIENCE_MILLISECONDS)
+        expect(shown).to_have_text(WRITTEN, use_inner_text=True, timeout=PATIENCE_MILLISECONDS)
         return shown
 
 
