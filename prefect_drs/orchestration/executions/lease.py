@@ -31,7 +31,7 @@ ATTEMPT = timedelta(seconds=45)
 """How long one request for a slot may stay unanswered. Where many processes write at once, Prefect's server on SQLite
 may answer some of them only once they hang up (ten starts at once on two cores: "database is locked", for 120 s)."""
 UNANSWERED = 3
-"""How many times the patience a slot is asked for that nobody holds: only Prefect's silence keeps it from us."""
+"""A slot that nobody holds is asked for up to this many times the patience: only a slow Prefect server delays it."""
 
 
 class ExecutionBusyError(PrefectDrsError):
@@ -136,7 +136,7 @@ def _is_occupied(name: str) -> bool:
 
 
 class _ToldToTheCaller(logging.Filter):
-    """Leaves out what Prefect logs as an error when a request for a slot ends by its timeout: the caller handles it."""
+    """Drops Prefect's log line about a request for a slot that failed: the caller gets the same error raised."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         service = record.args[0] if isinstance(record.args, tuple) and record.args else None
@@ -180,9 +180,4 @@ def held_executions(execution_ids: Iterable[str]) -> set[str]:
 
 def is_held(execution_id: str) -> bool:
     """Whether a process holds the execution's lease (or died less than about 75 s ago)."""
-    with prefect_client() as client:
-        try:
-            limit = client.read_global_concurrency_limit_by_name(limit_name(execution_id))
-        except ObjectNotFound:
-            return False
-    return limit.active_slots > 0
+    return _is_occupied(limit_name(execution_id))
