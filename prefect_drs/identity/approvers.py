@@ -63,14 +63,16 @@ def approver_refusal(policy: PolicyDocument | None, identity: Identity, roles: S
     if not grants:
         return f"{identity.name} has no permission {APPROVE} for this plan in the access policy"
     if roles and not any(grant.role in roles for grant in grants):
-        return f"{identity.name} has not the role {' or '.join(roles)} for this plan in the access policy"
+        return f"{identity.name} does not have the role {' or '.join(roles)} for this plan in the access policy"
     return ""
 
 
 def break_glass_refusal(policy: PolicyDocument, identity: Identity, subject: Subject) -> str:
     """Why an identity may not pass a gate without what it demands; empty where it may: an admin."""
     grants = [grant for grant in policy.grants_of(identity) if grant.role is Role.ADMIN]
-    return "" if allows(grants, _target(subject)) else f"{identity.name} has not the role {Role.ADMIN} for this plan"
+    return (
+        "" if allows(grants, _target(subject)) else f"{identity.name} does not have the role {Role.ADMIN} for this plan"
+    )
 
 
 def _target(subject: Subject) -> Target:

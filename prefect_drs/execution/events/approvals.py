@@ -91,7 +91,8 @@ class GlassBroken(Event):
     def text(self) -> str:
         """Who passes it, and why."""
         how = "proven" if self.proven else "as claimed"
-        return f"BREAK-GLASS: {self.by} ({how}) passes the gate of wave {self.wave_number} without it: {self.reason}"
+        passed = f"passes the gate of wave {self.wave_number} without the proofs that it demands"
+        return f"BREAK-GLASS: {self.by} ({how}) {passed}: {self.reason}"
 
     def apply_to(self, state: ExecutionState) -> None:
         """The gate may be passed."""
