@@ -14,9 +14,7 @@ import httpx
 
 from prefect_drs.client.caller import UNSET
 from prefect_drs.client.event_stream import ExecutionEvent, follow
-from prefect_drs.client.generated.data_operations import DataOperations
-from prefect_drs.client.generated.execution_operations import ExecutionOperations
-from prefect_drs.client.generated.query_operations import QueryOperations
+from prefect_drs.client.generated import Operations
 from prefect_drs.client.requests import request_of
 from prefect_drs.client.transport import Token, Transport
 from prefect_drs.core.clock import Clock
@@ -24,7 +22,7 @@ from prefect_drs.core.clock import Clock
 LOCAL = "http://127.0.0.1:8080"
 
 
-class Client(QueryOperations, DataOperations, ExecutionOperations):
+class Client(Operations):
     """A client of `prefect-drs serve`. Threads may share one; close it, or use it as a context manager.
 
         with Client() as client:

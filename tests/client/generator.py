@@ -1,7 +1,8 @@
 """Writes `prefect_drs/client/generated` from the REST face's OpenAPI document: `python -m tests.client.generator`.
 
-In: the served routes and their document. Out: Python source, formatted by ruff: a class of methods for each kind of
-operation, and the types of all answers.
+In: the served routes and their document. Out: Python source, formatted by ruff: a file for each module of
+`prefect_drs/operations`, of the same name, with the methods of its operations and the types that only these use; the
+types that several files use; and one class with all methods.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect_drs.operations.registry import OperationKind
 from prefect_drs.rest.endpoints import takes_key
 from prefect_drs.rest.openapi import document
 from prefect_drs.rest.parameters import container_of
@@ -23,6 +23,7 @@ from tests.snippets import ROOT
 
 FOLDER = ROOT / "prefect_drs/client/generated"
 NOTE = "Written by `python -m tests.client.generator`; do not edit it."
+SHARED = "shared_types"
 PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 Schema = dict[str, Any]
 
@@ -43,7 +44,7 @@ class Method:
     """An operation with its arguments over all its routes."""
 
     name: str
-    kind: OperationKind
+    module: str
     help: str
     answer: Schema
     takes_key: bool
@@ -58,9 +59,10 @@ def methods(served: Iterable[ServedRoute], described: Schema) -> list[Method]:
         raw = described["paths"][each.route.path][each.route.method.lower()]
         success = raw["responses"][str(each.route.status)]["content"]["application/json"]["schema"]
         operation = each.operation
+        module = operation.module.rpartition(".")[2]
         method = found.setdefault(
             operation.name,
-            Method(operation.name, operation.kind, operation.help, success, takes_key(each), each.route.items),
+            Method(operation.name, module, operation.help, success, takes_key(each), each.route.items),
         )
         mine = {argument.name: argument for argument in arguments(each, raw, described)}
         first = not method.arguments
@@ -132,6 +134,16 @@ class Types:
         if given and schema.get("format") == "date-time":
             return "datetime | str"
         return PLAIN.get(str(kind), "Any")
+
+    def reached_from(self, text: str) -> set[str]:
+        """The names of the types in a text, and in their own fields."""
+        found: set[str] = set()
+        left = [text]
+        while left:
+            fresh = set(_used(left.pop(), self.named)) - found
+            found |= fresh
+            left += [self.named[name] for name in fresh]
+        return found
 
     def _union(self, choices: list[Schema], *, given: bool) -> str:
         found = list(dict.fromkeys(self.of(each, given=given) for each in choices))
@@ -213,37 +225,68 @@ def sources() -> dict[str, str]:
     served = served_routes()
     described = document(served)
     types = Types(described)
-    bodies: dict[OperationKind, list[str]] = {kind: [] for kind in OperationKind}
+    bodies: dict[str, list[str]] = {}
     for method in methods(served, described):
-        bodies[method.kind].append(method_source(method, types))
-    files = {f"{kind}_operations.py": _class_file(kind, parts, types) for kind, parts in bodies.items()}
-    files["json_types.py"] = _types_file(types)
+        bodies.setdefault(method.module, []).append(method_source(method, types))
+    classes = {module: "\n".join(parts) for module, parts in sorted(bodies.items())}
+    homes = homes_of_types(classes, types)
+    files = {f"{module}.py": _class_file(module, text, types, homes) for module, text in classes.items()}
+    files[f"{SHARED}.py"] = _shared_file(types, homes)
+    files["__init__.py"] = _all_file(list(classes))
     return {name: formatted(text) for name, text in files.items()}
 
 
-def _class_file(kind: OperationKind, parts: list[str], types: Types) -> str:
-    text = "\n".join(parts)
+def homes_of_types(classes: dict[str, str], types: Types) -> dict[str, str]:
+    """The file of each type: that of the one class that reaches it, or the shared one."""
+    homes: dict[str, str] = {}
+    for module, text in classes.items():
+        for name in types.reached_from(text):
+            homes[name] = module if homes.get(name, module) == module else SHARED
+    return homes
+
+
+def _class_file(module: str, methods_: str, types: Types, homes: dict[str, str]) -> str:
+    own = _declarations(types, homes, module)
+    text = f'{own}\n\nclass {_title(module)}(Caller):\n    """Calls the operations."""\n\n{methods_}'
     imports = {
         "collections.abc": _used(text, ("Iterator", "Mapping", "Sequence")),
         "datetime": _used(text, ("datetime",)),
-        "typing": _used(text, ("Any", "Literal")),
-        "prefect_drs.client.caller": ["UNSET", "Caller", "Unset"],
-        "prefect_drs.client.generated.json_types": _used(text, types.named),
+        "typing": _used(text, ("Any", "Literal", "NotRequired", "TypedDict")),
+        "prefect_drs.client.caller": _used(text, ("UNSET", "Caller", "Unset")),
+        f"prefect_drs.client.generated.{SHARED}": _used(text, (name for name in homes if homes[name] == SHARED)),
     }
     return (
-        f'"""The methods of {kind} operations. {NOTE}"""\n\n# mypy: disable-error-code="no-any-return"\n\n'
-        f"from __future__ import annotations\n\n{_imports(imports)}\n\n"
-        f'class {kind.title()}Operations(Caller):\n    """Calls {kind} operations."""\n\n{text}'
-    )
-
-
-def _types_file(types: Types) -> str:
-    text = "\n\n".join(sorted(types.named.values(), key=lambda each: (each.startswith("class"), each)))
-    imports = {"typing": _used(text, ("Any", "Literal", "NotRequired", "TypedDict"))}
-    return (
-        f'"""What operations answer: JSON objects by their fields. {NOTE}"""\n\n'
+        f'"""The operations of `prefect_drs.operations.{module}` as methods. {NOTE}"""\n\n'
+        f'# mypy: disable-error-code="no-any-return"\n\n'
         f"from __future__ import annotations\n\n{_imports(imports)}\n\n{text}"
     )
+
+
+def _shared_file(types: Types, homes: dict[str, str]) -> str:
+    text = _declarations(types, homes, SHARED)
+    imports = {"typing": _used(text, ("Any", "Literal", "NotRequired", "TypedDict"))}
+    return (
+        f'"""Types of answers that several files use: JSON objects by their fields. {NOTE}"""\n\n'
+        f"from __future__ import annotations\n\n{_imports(imports)}\n\n{text}"
+    )
+
+
+def _all_file(modules: list[str]) -> str:
+    imports = {f"prefect_drs.client.generated.{module}": [_title(module)] for module in modules}
+    return (
+        f'"""All operations as methods. {NOTE}"""\n\nfrom __future__ import annotations\n\n{_imports(imports)}\n\n'
+        f"class Operations({', '.join(map(_title, modules))}):\n"
+        f'    """A method for each operation: a file for each module of `prefect_drs.operations`."""\n'
+    )
+
+
+def _declarations(types: Types, homes: dict[str, str], home: str) -> str:
+    mine = [text for name, text in types.named.items() if homes[name] == home]
+    return "\n\n".join(sorted(mine, key=lambda each: (each.startswith("class"), each)))
+
+
+def _title(module: str) -> str:
+    return f"{module.title().replace('_', '')}Operations"
 
 
 def _used(text: str, names: Iterable[str]) -> list[str]:
@@ -267,5 +310,8 @@ def formatted(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for name, text in sources().items():
+    written = sources()
+    for stale in FOLDER.glob("*.py"):
+        stale.unlink()
+    for name, text in written.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
