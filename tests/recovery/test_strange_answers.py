@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prefect_drs.aws.errors import UnreadableAnswerError
@@ -107,6 +108,7 @@ def test_a_member_of_a_job_that_is_never_told_breaks_nothing(member: str) -> Non
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32), share=st.sampled_from([0.01, 0.05, 0.2]))
+@example(seed=1145, share=0.2)  # a lost answer, and its job without batch and servers in one reading: launched twice
 def test_whatever_members_are_missing_now_and_then_nothing_is_launched_twice(seed: int, share: float) -> None:
     chance = random.Random(seed)
     with simulated_aws() as rig:
@@ -158,6 +160,40 @@ def test_a_launch_status_that_nobody_knows_is_never_taken_for_launched(status: s
         report = carried_out(rig, rig.runbook(PLAN), with_launch_status(status))
         assert [wave.status.value for wave in report.waves] == ["FAILED", "SKIPPED"]
         assert len(rig.jobs()) == 1
+
+
+@pytest.mark.parametrize("status", ["WARMING_UP", "PENDING"])
+def test_a_server_of_which_a_job_that_is_over_says_nothing_is_not_launched_again(status: str) -> None:
+    plan = {1: WaveSpec(2, policy={"retry": {"attempts": 3}})}
+    with simulated_aws() as rig:
+        report = carried_out(rig, rig.runbook(plan), with_launch_status(status))
+        assert len(rig.jobs()) == 1
+        assert [server.attempts for server in report.waves[0].servers] == [1, 1]
+        assert all("DRS does not say whether" in (server.error or "") for server in report.waves[0].servers)
+
+
+class Nameless:
+    """For some readings, the jobs that DescribeJobs tells name neither their batch nor their servers."""
+
+    def __init__(self, readings: float) -> None:
+        self._left = readings
+
+    def __call__(self, operation: str, answer: dict[str, Any]) -> None:
+        if operation == "DescribeJobs" and answer["items"] and self._left > 0:
+            self._left -= 1
+            for job in answer["items"]:
+                job["participatingServers"] = []
+                job["tags"].pop("prefect-drs:batch")
+
+
+@pytest.mark.parametrize("readings", [1, 20, math.inf])
+def test_a_job_that_does_not_say_whom_it_launches_is_waited_for_and_nothing_is_launched_twice(readings: float) -> None:
+    with simulated_aws() as rig:
+        runbook = rig.runbook(PLAN)
+        rig.sandbox.faults.add({"kind": "operation", "operation": "StartRecovery", "effect": "lose-answer", "times": 1})
+        report = carried_out(rig, runbook, Nameless(readings))
+        assert is_safe(rig, report)
+        assert report.status == ("COMPLETED" if readings < math.inf else "FAILED")
 
 
 def with_job_status(job: dict[str, Any]) -> None:

@@ -37,6 +37,11 @@ BATCH_TAG = "prefect-drs:batch"
 
 LAUNCH_TYPES = frozenset({"LAUNCH"})
 
+OUTCOME_UNKNOWN = (
+    "the job is over and DRS does not say whether this server was launched, so it is not launched again: look for its "
+    "instance in EC2"
+)
+
 
 class JobTracker:
     """What is known of the execution's jobs there.
@@ -59,6 +64,7 @@ class JobTracker:
         }
         self._lost = LostAnswers(location, self._sessions, self._clock, self.requests)
         self._unseen: dict[str, datetime] = {}  # since when an active job of ours is in no reading
+        self._unassigned: set[str] = set()  # jobs of ours in the last reading that do not say whom they launch
         self._noted: list[Event] = []  # what a reading found, recorded together
 
     @property
@@ -70,6 +76,11 @@ class JobTracker:
     def busy(self) -> bool:
         """Whether a job of this execution is not known to be over."""
         return bool(self.requests) or any(job.active for job in tuple(self.jobs.values()))
+
+    def has_launched(self, job_id: str, server_id: str) -> bool:
+        """Whether it is a job of this execution, and known to launch that server."""
+        job = self.jobs.get(job_id)
+        return job is not None and any(server.source_server_id == server_id for server in job.servers)
 
     def record_noted(self) -> None:
         """Record what the reading found so far, in one journal object."""
@@ -84,6 +95,7 @@ class JobTracker:
             AwsError: the log of a job that failed could not be read; what was noted until then is to be recorded.
         """
         followed: set[str] = set()
+        self._unassigned.clear()
         for job in jobs:
             if job.job_id in followed:  # on two pages of one reading: the state must hold what the first one said
                 self.record_noted()
@@ -93,8 +105,13 @@ class JobTracker:
             if not (ours if known is None else known.active):  # one that is known needs no tags, and is followed once
                 continue
             if (wave := self._wave_of(known or job)) is None:
+                if not job.servers:
+                    self._unassigned.add(job.job_id)
                 continue  # of no wave of ours: its servers count as in a job of somebody else
             job = self._completed(wave, job, known)  # noqa: PLW2901 - what DRS left out is what was requested
+            if known is None and not job.servers:
+                self._unassigned.add(job.job_id)  # a later reading may say more; no lost answer is given up until then
+                continue
             if known is None:
                 self.found(job)
                 self.jobs[job.job_id] = replace(job, status="PENDING")  # found once, even if following it fails now
@@ -165,7 +182,10 @@ class JobTracker:
             error = None
             if status in FINAL_LAUNCH_STATUSES and status != "LAUNCHED":
                 reasons = self._reasons(job) if reasons is None else reasons
-                error = f"{reasons.get(server.source_server_id, 'DRS gives no reason')} (job {job.job_id})"
+                if (why := reasons.get(server.source_server_id)) is None and server.launch_status != status:
+                    why = OUTCOME_UNKNOWN
+                    self._waves[wave.number].exhausted.add(server.source_server_id)
+                error = f"{why or 'DRS gives no reason'} (job {job.job_id})"
             self._noted.append(
                 ServerStatus(
                     at=self._clock.now(),
@@ -197,7 +217,8 @@ class JobTracker:
         Raises:
             AwsError: the source servers could not be read.
         """
-        for request, reason in self._lost.without_a_job(self.requests, jobs):
+        assigned = [job for job in jobs if job.job_id not in self._unassigned]
+        for request, reason in self._lost.without_a_job(self.requests, assigned, self._unassigned):
             self.release(request, reason)
 
     def settle_unseen(self, jobs: Sequence[Job]) -> None:

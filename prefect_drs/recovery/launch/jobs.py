@@ -321,7 +321,8 @@ class LocationJobs:
 
         A launch of somebody else (another Prefect API, the console) is known by the server's last launch
         (`lifeCycle.lastLaunch`): a job that neither the preflight saw nor this execution started. It counts where its
-        recovery instance is there; a launch that failed, or was terminated since, does not.
+        recovery instance is there; a launch that failed, or was terminated since, does not. So is a job of this
+        execution in which DRS never named the server to us.
 
         Raises:
             AwsError: DRS could not be reached.
@@ -330,7 +331,7 @@ class LocationJobs:
             source.source_server_id: source
             for source in describe_source_servers(self._sessions, self.location, server_ids)
             if source.last_launch_job_id is not None
-            and source.last_launch_job_id not in self._tracker.jobs
+            and not self._tracker.has_launched(source.last_launch_job_id, source.source_server_id)
             and source.last_launch_job_id != wave.servers[source.source_server_id].server.last_launch_job_id
             and (self._state.runbook.resolved_at is not None or self._is_recent(source.last_launch_at))
         }

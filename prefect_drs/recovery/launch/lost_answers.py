@@ -10,7 +10,7 @@ Must never: give up a request whose job may still appear.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from prefect_drs.aws.drs import Job, SourceServer, describe_source_servers
@@ -49,13 +49,15 @@ class LostAnswers:
         return request.asked_at if now - request.asked_at > SKEW + VISIBILITY else now
 
     def without_a_job(
-        self, requests: Sequence[LaunchRequest], jobs: Sequence[Job]
+        self, requests: Sequence[LaunchRequest], jobs: Sequence[Job], unassigned: Collection[str] = ()
     ) -> Iterator[tuple[LaunchRequest, str]]:
         """The requests that certainly started no job, each with the reason.
 
         Args:
             requests: the requests that are still unanswered after `jobs` was matched with them.
             jobs: a reading of all jobs there.
+            unassigned: the ids of further jobs of this execution, in which DRS names no server: each may be the one
+                of any request.
 
         Raises:
             AwsError: the source servers could not be read.
@@ -69,19 +71,23 @@ class LostAnswers:
         ids = [server_id for request in overdue for server_id in request.server_ids]
         servers = {each.source_server_id: each for each in describe_source_servers(self._sessions, self._location, ids)}
         for request in overdue:
-            hidden = next(
-                (
-                    server.last_launch_job_id
-                    for server_id in request.server_ids
-                    if (server := servers.get(server_id)) is not None and _is_hidden(server, request, visible)
-                ),
-                None,
-            )
-            if hidden is None:
+            of_request = [servers[server_id] for server_id in request.server_ids if server_id in servers]
+            hidden = next((each.last_launch_job_id for each in of_request if _is_hidden(each, request, visible)), None)
+            doubtful = [*unassigned, *(job.job_id for job in jobs if _may_answer(job, request))]
+            # After `UNSEEN`, whoever started a job: each launch compares the server's last launch first.
+            late = now - self._missed_since[request.batch] >= UNSEEN
+            if hidden is None and not doubtful:
                 yield request, f"no answer came, and no job was there {VISIBILITY} later"
-            elif now - self._missed_since[request.batch] >= UNSEEN:
-                # Whoever started it, it was deleted: each launch compares the server's last launch first.
+            elif late and hidden is not None:
                 yield request, f"no answer came, and job {hidden} is not in DRS any more"
+            elif late:
+                yield request, f"no answer came, and job {min(doubtful)} does not say that it is this execution's"
+
+
+def _may_answer(job: Job, request: LaunchRequest) -> bool:
+    """Whether a job that was matched with no request may be this one's all the same: of its servers, or of none."""
+    named = {server.source_server_id for server in job.servers}
+    return job.started_at >= request.asked_at - SKEW and (not named or not named.isdisjoint(request.server_ids))
 
 
 def _is_hidden(server: SourceServer, request: LaunchRequest, visible: set[str]) -> bool:
