@@ -1,7 +1,8 @@
 """The report as one HTML file that people print: no script, and no request to anywhere.
 
 In: a `RecoveryReport`, its runbook and its `Timeline`, what was expected of it where that is known. Out: the text of a
-page: wave graph, Gantt charts, what the time went to, gates, targets, incidents, servers, checks, jobs, findings.
+page: wave graph, Gantt charts, what the time went to, gates, approvals, targets, incidents, servers, checks, jobs,
+findings.
 
 The template is `page.html.jinja`, its style sheet `page.css`. Everything that the template inserts goes through
 `escaping.markup`, except charts, which have escaped their text themselves. A Content-Security-Policy in the page allows
@@ -22,6 +23,7 @@ from markupsafe import Markup
 
 from prefect_drs.core.escaping import markup
 from prefect_drs.report.expectation import Expectation
+from prefect_drs.report.html.approvals import approval_rows
 from prefect_drs.report.html.gantt import cause_class, servers_chart, waves_chart
 from prefect_drs.report.html.targets import target_rows
 from prefect_drs.report.model import RecoveryReport, ServerReport, WaveReport
@@ -77,6 +79,7 @@ def html_report(
         expected=expected,
         cards=_cards(report, timeline, expected),
         targets=target_rows(report),
+        approvals=approval_rows(report),
         graph=Markup(wave_graph_svg(report, runbook)),  # noqa: S704 - escapes its text itself
         gantt=Markup(waves_chart(timeline, expected)),  # noqa: S704 - likewise
         legend=tuple(_legend(timeline)),
