@@ -15,9 +15,10 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.orchestration.accounts import ACCOUNT_ID
 
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
+"""An AWS account id in a request: 12 digits, as text."""
+
 DeploymentName = Annotated[str, Field(pattern="^[^/]+/[^/]+$")]
 """A deployment as Prefect names it: FLOW/NAME."""
-"""An AWS account id in a request: 12 digits, as text."""
 
 GroupId = Annotated[str, Field(validation_alias=AliasChoices("groupId", "protectionGroupId"))]
 PlanId = Annotated[str, Field(validation_alias=AliasChoices("planId", "recoveryPlanId"))]
