@@ -268,6 +268,7 @@ class ExecutionState:
         simulated_time: whether the execution's clock is that of a sandbox.
         started_by: who started it; empty where that is not known.
         starter_proven: whether `started_by` is a proven identity.
+        identities: what differs of the prepared instances that were launched into, by source server id.
         rto_risks: the RTO targets that a forecast expected to be missed, by wave number; None is the plan's.
     """
 
@@ -295,6 +296,7 @@ class ExecutionState:
     simulated_time: bool = False
     started_by: str = ""
     starter_proven: bool = False
+    identities: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rto_risks: dict[int | None, RtoRisk] = field(default_factory=dict)
 
     def apply(self, event: Transition) -> None:

@@ -63,6 +63,17 @@ class PlannedChange(FrozenModel):
     after: JsonValue
 
 
+class PreparedIdentity(FrozenModel):
+    """A prepared instance as the preflight found it: what a launch into it is to keep.
+
+    `private_ip`, `network_interface_id`: of its primary network interface; None where EC2 has none.
+    """
+
+    instance_id: str
+    private_ip: str | None = None
+    network_interface_id: str | None = None
+
+
 class RunbookServer(FrozenModel):
     """A source server of a wave, with the settings that a plan gives it and what they change.
 
@@ -70,6 +81,7 @@ class RunbookServer(FrozenModel):
     `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
     `last_launch_job_id`: the job that launched it last, as the preflight read it (`lifeCycle.lastLaunch`). A later
     launch by a job that is not this execution's is somebody else's.
+    `prepared`: the instance that it is launched into; None where DRS launches a new one.
     """
 
     source_server_id: str
@@ -86,6 +98,7 @@ class RunbookServer(FrozenModel):
     snapshot_id: str | None = None
     snapshot_at: datetime | None = None
     last_launch_job_id: str | None = None
+    prepared: PreparedIdentity | None = None
 
     @property
     def location(self) -> Location:

@@ -39,6 +39,7 @@ from prefect_drs.execution.events.launches import (
     SettingsApplied,
 )
 from prefect_drs.execution.events.objectives import RtoTargetAtRisk
+from prefect_drs.execution.events.prepared import IdentitiesCompared
 from prefect_drs.execution.events.termination import InstancesTerminated, TerminationAsked, TerminationStarted
 from prefect_drs.execution.events.waves import (
     CheckDone,
@@ -65,6 +66,7 @@ __all__ = [
     "GateAnswered",
     "GateAsked",
     "GlassBroken",
+    "IdentitiesCompared",
     "InstancesTerminated",
     "JobEnded",
     "JobRefused",

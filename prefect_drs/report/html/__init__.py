@@ -28,6 +28,7 @@ from prefect_drs.report.html.gantt import cause_class, servers_chart, waves_char
 from prefect_drs.report.html.targets import target_rows
 from prefect_drs.report.model import RecoveryReport, ServerReport, WaveReport
 from prefect_drs.report.picture import wave_graph_svg
+from prefect_drs.report.prepared import prepared_losses
 from prefect_drs.report.text import clock_time, counted, duration, full_time
 from prefect_drs.report.timeline import Cause, Timeline, WaveTimeline
 from prefect_drs.report.why import explain
@@ -86,6 +87,7 @@ def html_report(
         why=explain(timeline),
         shares=_shares(timeline),
         sections=tuple(_section(wave, waves[wave.wave_number], report.started_at) for wave in report.waves),
+        lost=prepared_losses(report),
         findings=tuple(finding for finding in report.findings if not finding.waived_because),
         made_at=full_time(made_at),
         version=version,
@@ -133,6 +135,9 @@ def _cards(report: RecoveryReport, timeline: Timeline, expected: Expectation | N
         Card("RPO", duration(report.achieved_rpo_seconds), "oldest data that was launched"),
         Card("Servers", f"{launched} / {servers}", "launched, of the plan"),
     ]
+    if prepared := [server.prepared for wave in report.waves for server in wave.servers if server.prepared]:
+        kept = sum(each.kept is True for each in prepared)
+        cards.append(Card("Prepared instances", f"{kept} / {len(prepared)}", "kept id, private address and interface"))
     if expected is not None:
         note = f"P90 {duration(expected.rto_p90)}"
         if rto is not None and timeline.over:
