@@ -5,6 +5,10 @@ In: a region, and an account (by default the caller's own). Out: what EC2 and IA
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from prefect_drs.aws.catalogue import (
     OfferedInstanceProfile,
     OfferedInstanceType,
@@ -33,7 +37,7 @@ class LocationRequest(FrozenModel):
 class VpcRequest(LocationRequest):
     """A region of an account, or one VPC of it."""
 
-    vpc_id: str | None = None
+    vpc_id: Annotated[str, Field(pattern="^vpc-[0-9a-f]{8,17}$")] | None = None
 
 
 class TypesRequest(LocationRequest):

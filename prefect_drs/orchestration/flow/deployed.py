@@ -138,28 +138,33 @@ def find_deployment(name: str, parameters: Collection[str]) -> DeploymentRespons
     Raises:
         NoDeploymentError: there is none, and the message lists those of the flow; or it is one of another flow.
     """
+    flow, _, own = name.partition("/")
     with prefect_client() as client:
-        try:
-            found = client.read_deployment_by_name(name)
-        except (ObjectNotFound, ValueError):
-            there = ", ".join(deployment_names(client, name.partition("/")[0])) or "none"
-        else:
-            known = (found.parameter_openapi_schema or {}).get("properties", {})
-            if lacks := sorted(set(parameters) - set(known)):
-                raise NoDeploymentError(
-                    f"the flow of deployment {name!r} has no parameter {', '.join(lacks)}: name one of the right flow",
-                    name=name,
-                )
-            return found
-    raise NoDeploymentError(
-        f"this Prefect API has no deployment {name!r}; of that flow it has: {there}; name it as FLOW/NAME", name=name
-    )
+        found = _deployments(client, flow, deployments={"name": {"any_": [own]}})  # by its path, "?" would end the name
+        if not found:
+            there = ", ".join(deployment_names(client, flow)) or "none"
+            raise NoDeploymentError(
+                f"this Prefect API has no deployment {name!r}; of that flow it has: {there}; name it as FLOW/NAME",
+                name=name,
+            )
+    known = (found[0].parameter_openapi_schema or {}).get("properties", {})
+    if lacks := sorted(set(parameters) - set(known)):
+        raise NoDeploymentError(
+            f"the flow of deployment {name!r} has no parameter {', '.join(lacks)}: name one of the right flow",
+            name=name,
+        )
+    return found[0]
 
 
 def deployment_names(client: SyncPrefectClient, flow: str) -> list[str]:
     """The deployments of a flow, as FLOW/NAME."""
-    body = {"flows": {"name": {"any_": [flow]}}, "limit": PAGE}
-    return sorted(f"{flow}/{each['name']}" for each in client.request("POST", "/deployments/filter", json=body).json())
+    return sorted(f"{flow}/{each.name}" for each in _deployments(client, flow))
+
+
+def _deployments(client: SyncPrefectClient, flow: str, **more: Any) -> list[DeploymentResponse]:
+    body = {"flows": {"name": {"any_": [flow]}}, "limit": PAGE, **more}
+    answer = client.request("POST", "/deployments/filter", json=body)
+    return [DeploymentResponse.model_validate(each) for each in answer.json()]
 
 
 def start_by_deployment(
