@@ -233,6 +233,7 @@ def _server(run: ServerRun) -> ServerReport:
         ended_at=run.ended_at,
         error=run.error or None,
         placement=_placement(run.server),
+        lag_at_stop=run.lag_at_stop,
     )
     return run.shown
 

@@ -43,6 +43,9 @@ class WaveStatus(enum.StrEnum):
         return self in {WaveStatus.COMPLETED, WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
 
 
+STEPS_DONE = frozenset({"PROTECTED", "CAUGHT_UP", "CLEANED_UP"})
+"""The `launch_status` with which a failback's step is done for a server."""
+
 DelayCause = Literal["quota", "job", "settings", "other"]
 """What holds a wave up: a quota of DRS, a job of somebody else, launch settings that cannot be written yet."""
 
@@ -124,7 +127,9 @@ class ServerReport(FrozenModel):
 
     `point_in_time`: whose data it holds, known once the execution has ended. `rpo_seconds`: how old that data was when
     the execution began, or, where replication went on after that, when its launch job began. `terminated_at`: when its
-    recovery instance was found to be gone after `terminate`; its `launch_status` is TERMINATED then.
+    recovery instance was found to be gone after `terminate`; its `launch_status` is TERMINATED then. Of a failback's
+    steps, `launch_status` tells the state of replication, then PROTECTED, CAUGHT_UP or CLEANED_UP; `lag_at_stop` is the
+    replication lag when writes stopped (ISO 8601 duration).
     """
 
     source_server_id: str
@@ -139,6 +144,12 @@ class ServerReport(FrozenModel):
     error: str | None = None
     placement: Placement | None = None
     terminated_at: datetime | None = None
+    lag_at_stop: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether its wave's step is done for it: launched, or the step of a failback."""
+        return self.launched or self.launch_status in STEPS_DONE
 
     @property
     def launched(self) -> bool:
@@ -174,8 +185,8 @@ class WaveReport(FrozenModel):
 
     @property
     def launched(self) -> int:
-        """How many of its servers the execution launched."""
-        return sum(server.launched for server in self.servers)
+        """How many of its servers the execution launched; of a failback's step, for how many it is done."""
+        return sum(server.done for server in self.servers)
 
 
 class UnsentNotification(FrozenModel):

@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator
 
 from prefect_drs.plan.read.draft import Draft
 from prefect_drs.plan.read.finding import PlanFinding
-from prefect_drs.plan.rules import addresses, approvals, checks, groups, launch, names, subscriptions, targets, waves
+from prefect_drs.plan.rules import (
+    addresses,
+    approvals,
+    checks,
+    failback,
+    groups,
+    launch,
+    names,
+    subscriptions,
+    targets,
+    waves,
+)
 
 Rule = Callable[[Draft], Iterator[PlanFinding]]
 
@@ -88,6 +99,10 @@ RULES: tuple[Rule, ...] = (
     checks.urls_are_well_formed,
     checks.variables_are_known,
     checks.checked_servers_are_started,
+    # failback
+    failback.failback_waves_are_sound,
+    failback.failback_hooks_are_sound,
+    failback.failback_waves_have_the_groups_of_the_plan,
 )
 
 UNRESOLVED_CODES = frozenset(
