@@ -124,9 +124,9 @@ class JobLogItem:
 class RecoveryInstance:
     """An instance that a launch made, drill or recovery. `point_in_time`: of the data it was launched from.
 
-    `failback_state`: DRS's `FailbackState`; empty where DRS gives none. `replication_state` and `lag` (ISO 8601 duration):
-    of its replication back, `NOT_STARTED` while it does not replicate. `outside_aws`: the machine that it came from runs
-    outside AWS (`originEnvironment`).
+    `failback_state`: DRS's `FailbackState`; empty where DRS gives none. `replication_state` and `lag` (ISO 8601
+    duration): of its replication back, `NOT_STARTED` while it does not replicate. `outside_aws`: the machine that it
+    came from runs outside AWS (`originEnvironment`).
     """
 
     recovery_instance_id: str

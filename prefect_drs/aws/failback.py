@@ -1,12 +1,12 @@
 """The calls of a failback: replication in the other direction, failback launches, and what ends them.
 
-In: sessions, an account-region, ids. Out: plain values, or an `AwsError`. Each call is sent once, never again by botocore:
-none takes an idempotency token, so the caller reads what became of a call whose answer was lost.
+In: sessions, an account-region, ids. Out: plain values, or an `AwsError`. Each call is sent once, never again by
+botocore: none takes an idempotency token, so the caller reads what became of a call whose answer was lost.
 
 Where a recovery instance originates in EC2, `ReverseReplication` makes a source server in its origin (direction
 `FAILBACK`), and that server is launched by `StartRecovery` there ("Launch for failback" of
-https://docs.aws.amazon.com/drs/latest/userguide/failback-failover-region-region.html). A machine outside AWS is launched
-by `StartFailbackLaunch`, once its Failback Client has replicated
+https://docs.aws.amazon.com/drs/latest/userguide/failback-failover-region-region.html). A machine outside AWS is
+launched by `StartFailbackLaunch`, once its Failback Client has replicated
 (https://docs.aws.amazon.com/drs/latest/userguide/failback-performing-on-prem.html).
 """
 

@@ -78,7 +78,7 @@ class ServerRun:
         attempts: jobs that it has been in.
         started_at: when its first job started.
         ended_at: when its last attempt ended; None while one is under way.
-        asked_at: when the call of a failback's step was sent last; None where its outcome is known.
+        asked: the call of a failback's step that was sent last, and when; None where none was, or the step is over.
         lag_at_stop: its replication lag when writes stopped (ISO 8601 duration); of a failback only.
         shown: its part of the report, made by `view`; None from each change on until it is made again.
     """
@@ -95,7 +95,7 @@ class ServerRun:
     attempts: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    asked_at: datetime | None = None
+    asked: tuple[str, datetime] | None = None
     lag_at_stop: str | None = None
     shown: ServerReport | None = field(default=None, compare=False, repr=False)
 
@@ -115,13 +115,13 @@ class ServerRun:
         """Its `launchStatus` changed."""
         self.launch_status, self.recovery_instance_id, self.error = status, recovery_instance_id, error
         self.state = FINAL.get(status, self.state)
-        self.asked_at = None
+        self.asked = None if status in FINAL else self.asked
         self.ended_at = at if status in FINAL else None
         self.shown = None
 
-    def ask(self, at: datetime) -> None:
+    def ask(self, call: str, at: datetime) -> None:
         """A call of a failback's step is sent for it."""
-        self.asked_at = at
+        self.asked = call, at
         self.started_at = self.started_at or at
         self.attempts += 1
         self.shown = None

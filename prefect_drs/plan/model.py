@@ -166,7 +166,7 @@ class Failback(FrozenModel):
     """How the servers of a plan fail back (see docs/failback.md).
 
     Args:
-        stop_writes: hooks that run once before the first failback launch, to stop what writes on the recovery instances.
+        stop_writes: hooks that run once before the first failback launch, to stop what writes to recovery instances.
         hand_over: hooks that run once after all failback launches and their checks, before the forward protection.
         protect_forward: replicate the failed-back instances in the forward direction again.
         clean_up: what becomes of the recovery instances and of the replication back: `keep` leaves both, `disconnect`

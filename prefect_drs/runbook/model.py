@@ -104,7 +104,7 @@ class RunbookServer(FrozenModel):
     `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
     `last_launch_job_id`: the job that launched it last, as the preflight read it (`lifeCycle.lastLaunch`). A later
     launch by a job that is not this execution's is somebody else's.
-    `way_back`: of a failback only; `account_id` and `region` are then where its machine came from: it is launched there.
+    `way_back`: of a failback only; `account_id` and `region` are then where its machine came from, and is launched.
     """
 
     source_server_id: str

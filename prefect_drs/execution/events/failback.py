@@ -28,7 +28,7 @@ class StepAsked(Event):
     def apply_to(self, state: ExecutionState) -> None:
         """The same is not called again for a while, unless what it does is seen not to have happened."""
         for server_id in self.source_server_ids:
-            state.waves[self.wave_number].servers[server_id].ask(self.at)
+            state.waves[self.wave_number].servers[server_id].ask(self.call, self.at)
 
 
 class ReplicationReversed(Event):

@@ -65,8 +65,8 @@ def failback_waves_have_the_groups_of_the_plan(draft: Draft) -> Iterator[PlanFin
             PlanFinding(
                 at,
                 "FAILBACK_GROUP_MISSING",
-                f"group {quote(name)} of plan {quote(plan.name or '')} is in none of its failbackWaves; add it to one, or "
-                "leave failbackWaves out: then the waves fail back in reversed order",
+                f"group {quote(name)} of plan {quote(plan.name or '')} is in none of its failbackWaves; add it to "
+                "one, or leave failbackWaves out: then the waves fail back in reversed order",
             )
             for name in sorted(of_plan - back)
         )

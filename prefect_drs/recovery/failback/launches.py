@@ -1,9 +1,9 @@
 """The launches of a failback in one account-region.
 
-Where a recovery instance originates in EC2, the source server that replicates back is launched there by `StartRecovery`;
-a machine outside AWS is launched by `StartFailbackLaunch` (see `prefect_drs.aws.failback`). Both make a launch job, whose
-servers are followed by `launchStatus` like those of any other. The engine knows each server by the source server id of
-the plan; only here the other ids are used.
+Where a recovery instance originates in EC2, the source server that replicates back is launched there by
+`StartRecovery`; a machine outside AWS is launched by `StartFailbackLaunch` (see `prefect_drs.aws.failback`). Both make
+a launch job, whose servers are followed by `launchStatus` like those of any other. The engine knows each server by the
+source server id of the plan; only here the other ids are used.
 
 Must never: launch a server whose data has not arrived.
 """

@@ -1,6 +1,6 @@
 """What DRS says of the servers of a failback, read for all servers of one way back together.
 
-In: servers of one pair of account-regions (where they are recovered, where they came from). Out: a `Reading`, plain data.
+In: servers of one pair of account-regions (where they are recovered, where they came from). Out: a `Reading`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Reading:
 
     Args:
         instances: the recovery instances that fail back, by their ids.
-        ways_back: the source servers that replicate back, by the id of the EC2 instance that they replicate. The server's
-            own `reversedDirectionSourceServerArn` is not used: it names the way back of a former failback as well.
+        ways_back: the source servers that replicate back, by the id of the EC2 instance that they replicate. The
+            server's own `reversedDirectionSourceServerArn` is not used: it may name that of a former failback.
         forward: the source servers of the plan, by their ids; read by steps after the launches.
         launched: the instances that the failback launched, by their ids; likewise.
     """

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 
 from prefect_drs.aws.drs import terminate_recovery_instances
 from prefect_drs.aws.errors import ConflictError, NotFoundError, is_ambiguous
@@ -213,8 +214,10 @@ class StepRunner:
     # Calls
 
     def _may_call(self, run: ServerRun, verdict: Verdict, now: datetime) -> bool:
-        """Whether a call is due: not while the effect of the last one may still be unseen."""
-        return isinstance(verdict, Call) and (run.asked_at is None or now - run.asked_at >= VISIBILITY)
+        """Whether a call is due: not while the effect of the same call may still be unseen."""
+        if not isinstance(verdict, Call):
+            return False
+        return run.asked is None or run.asked[0] != verdict.operation or now - run.asked[1] >= VISIBILITY
 
     def _call_together(self, verdicts: Mapping[str, Verdict]) -> None:
         """Send the calls of some servers, each once, under one intent for each operation."""
@@ -234,10 +237,11 @@ class StepRunner:
                     self._terminate(targets)
                 else:
                     workers = self._execution.options.workers
-                    map_parallel(lambda item: self._call(operation, *item), targets.items(), workers)
+                    map_parallel(partial(self._call_one, operation), targets.items(), workers)
 
-    def _call(self, operation: str, server_id: str, target: str) -> None:
-        """One call for one server."""
+    def _call_one(self, operation: str, item: tuple[str, str]) -> None:
+        """One call for one server: its source server id, and the id that DRS is called with."""
+        server_id, target = item
         run = self._wave.servers[server_id]
         try:
             replicating = self._send(operation, run, target)
@@ -247,8 +251,6 @@ class StepRunner:
         self._refused.pop(server_id, None)
         if replicating is not None:
             self._execution.record(self._reversed(run, replicating, self._clock.now()))
-        elif operation == STOP:  # the next call need not wait until the effect of this one is seen
-            self._execution.record(self._status(run, "REPLICATION_STOPPED", self._clock.now()))
 
     def _send(self, operation: str, run: ServerRun, target: str) -> str | None:
         """Call DRS; of ReverseReplication, the id of the source server that replicates from then on.

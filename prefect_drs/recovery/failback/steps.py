@@ -108,8 +108,8 @@ class Reprotect:
     """Replicate the failed-back instances in the forward direction again, until that is continuous.
 
     AWS: "Protect your new failed back instances" of
-    https://docs.aws.amazon.com/drs/latest/userguide/failback-failover-region-region.html: from then on the plan's source
-    server replicates the failed-back instance.
+    https://docs.aws.amazon.com/drs/latest/userguide/failback-failover-region-region.html: from then on the plan's
+    source server replicates the failed-back instance.
     """
 
     def __init__(self, state: ExecutionState) -> None:
@@ -123,7 +123,6 @@ class Reprotect:
 
     def judge(self, run: ServerRun, reading: Reading, now: datetime) -> Verdict:
         """Reverse what was launched and does not replicate; wait for the rest."""
-        del now
         failed_back = launched_back(self._state, run)
         if failed_back is None:
             return Fail("it was not failed back, so nothing is protected in the forward direction")
@@ -139,6 +138,8 @@ class Reprotect:
             return Wait("NOT_STARTED", f"DRS has no source server {run.server.source_server_id} any more", stuck=True)
         if forward.instance_id != instance.ec2_instance_id:
             return Wait(instance.replication_state, "", stuck=True)
+        if run.asked is not None and now - run.asked[1] < SETTLED:
+            return Wait(forward.replication_state)  # may still be the state of what it replicated before
         return replicated(forward, None) or Done("PROTECTED", failed_back)
 
 

@@ -21,7 +21,6 @@ from prefect_drs.aws.drs import (
     SourceServer,
     describe_job_log,
 )
-from prefect_drs.aws.location import Location
 from prefect_drs.execution.events import Event, JobEnded, JobRefused, JobStarted, ServerStatus
 from prefect_drs.execution.state import LaunchJob, LaunchRequest, ServerState, WaveRun
 from prefect_drs.recovery.launch.launches import Launches

@@ -16,7 +16,6 @@ from prefect_drs.aws.drs import (
     SourceServer,
 )
 from prefect_drs.aws.errors import ThrottledError, is_ambiguous
-from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
 from prefect_drs.core.escaping import aws_tag_value
 from prefect_drs.execution.events import JobRequested, ServerStatus, WaveDelayed

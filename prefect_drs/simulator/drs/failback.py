@@ -6,8 +6,9 @@
 
 ReverseReplication creates a source server in the machine's original region, with replicationDirection FAILBACK;
 StartRecovery of that server, or StartFailbackLaunch, creates an EC2 instance there. ReverseReplication of the instance
-that StartRecovery made protects it in the forward direction: the source server that the machine had before replicates it
-(user guide, failback-failover-region-region, "Protect your new failed back instances"). A machine from outside AWS fails back with AWS's failback client;
+that StartRecovery made protects it in the forward direction: the source server that the machine had before replicates
+it (user guide, failback-failover-region-region, "Protect your new failed back instances").
+A machine from outside AWS fails back with AWS's failback client;
 `pair_failback_client` simulates that client.
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 from prefect_drs.plan.model import Manifest
 from prefect_drs.recovery.journal import Journal, MemoryJournal
 from prefect_drs.report.model import RecoveryReport
-from prefect_drs.runbook import Runbook
+from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.runbook.failback import resolve_failback
 from prefect_drs.runbook.failback.candidates import Recovered
 from tests.rig import ACCOUNT, GIB, REGION, Rig, WaveSpec
@@ -87,7 +87,6 @@ class Scene:
         return self.rig.sessions.client("drs", region=ORIGIN)
 
     def recover(self, mode: str = "recovery", execution_id: str = "recovery-1") -> RecoveryReport:
-        from prefect_drs.runbook import resolve  # noqa: PLC0415
 
         runbook = resolve(
             self.manifest, self.manifest.plan(), mode=mode, sessions=self.rig.sessions, clock=self.rig.clock
@@ -102,7 +101,9 @@ class Scene:
             self.manifest, self.manifest.plan(), sessions=self.rig.sessions, clock=self.rig.clock, **options
         )
 
-    def fail_back(self, execution_id: str = "failback-1", runbook: Runbook | None = None, **options: Any) -> RecoveryReport:
+    def fail_back(
+        self, execution_id: str = "failback-1", runbook: Runbook | None = None, **options: Any
+    ) -> RecoveryReport:
         """Carry a failback out; its journal is `journal`."""
         self.journal = MemoryJournal()
         return self.rig.run(
