@@ -177,6 +177,7 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
         ),
         approvals=_proven_approvals(wave),
         attempts=_attempts(wave),
+        action=wave.wave.action,
     )
 
 

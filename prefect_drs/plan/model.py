@@ -22,7 +22,8 @@ SCHEMA_VERSIONS = ("1.0", "1.1")
 
 LaunchDisposition = Literal["STARTED", "STOPPED"]
 RightSizingMethod = Literal["NONE", "BASIC", "IN_AWS"]
-RecoveryMode = Literal["drill", "recovery", "failback"]
+RecoveryMode = Literal["drill", "recovery"]
+ExecutionMode = Literal["drill", "recovery", "failback"]
 CleanUp = Literal["keep", "disconnect", "terminate"]
 
 

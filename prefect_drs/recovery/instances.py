@@ -74,10 +74,16 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
         skip_failback: leave instances that replicate back alone, instead of refusing them all.
 
     Raises:
-        TerminationRefusedError: it is not over, a wave or a job of it is active, an instance replicates back, or it
+        TerminationRefusedError: it is a failback, it is not over, a wave or a job of it is active, an instance replicates back, or it
             never launched an instance.
         AwsError: DRS refused or could not be reached.
     """
+    if report.mode == "failback":
+        raise TerminationRefusedError(
+            f"execution {report.execution_id} is a failback: what it launched is production where it came from, and is "
+            "not terminated; the recovery instances that it left are of the recovery: terminate that execution, or let "
+            "the plan clean up (failback.cleanUp)"
+        )
     require_over(report)
     names = {server.source_server_id: server.name for wave in report.waves for server in wave.servers}
     places = _places(report)

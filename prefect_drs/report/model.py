@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.plan.model import ExecutionMode
 from prefect_drs.plan.targets import TargetKind
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.runbook import ExcludedServer, RunbookFinding
@@ -162,7 +162,7 @@ class WaveReport(FrozenModel):
 
     `excluded`: servers of its groups that a person left out, each with the reason. `gate_opened_at`: since when its
     gate has been open; None while it is not. `waits`: what it waits for now. `approvals`: those with a proof, of a gate
-    that demands them; `attempts`: the answers that did not count there.
+    that demands them; `attempts`: the answers that did not count there. `action`: `launch`, or the step of a failback.
     """
 
     wave_number: int
@@ -182,6 +182,7 @@ class WaveReport(FrozenModel):
     waits: tuple[WaitReport, ...] = ()
     approvals: tuple[ProvenApproval, ...] = ()
     attempts: tuple[ApprovalAttemptReport, ...] = ()
+    action: str = "launch"
 
     @property
     def launched(self) -> int:
@@ -248,7 +249,7 @@ class RecoveryReport(FrozenModel):
 
     execution_id: str
     plan_name: str
-    mode: RecoveryMode
+    mode: ExecutionMode
     status: ExecutionStatus
     started_at: datetime
     ended_at: datetime | None

@@ -21,7 +21,7 @@ from prefect_drs.plan.approval import Approval, Demand, demand_of
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.effective import EffectiveValue
 from prefect_drs.plan.export import export_manifest
-from prefect_drs.plan.model import CleanUp, LaunchSettings, Manifest, RecoveryMode, RecoveryPlan, Retry
+from prefect_drs.plan.model import CleanUp, ExecutionMode, LaunchSettings, Manifest, RecoveryPlan, Retry
 from prefect_drs.plan.notify import Notify
 
 
@@ -217,7 +217,7 @@ class Runbook(FrozenModel):
     """
 
     plan_name: str
-    mode: RecoveryMode
+    mode: ExecutionMode
     waves: tuple[RunbookWave, ...]
     findings: tuple[RunbookFinding, ...]
     notify: Notify = Notify()
