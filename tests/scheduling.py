@@ -25,7 +25,7 @@ FIRST = (
     "tests/e2e/test_survival.py",
 )
 """The files that take longest, longest first: none of them begins when all others have ended."""
-SPLIT = frozenset({"tests/test_docs.py"})
+SPLIT = frozenset({"tests/test_docs.py", "tests/rest/test_openapi_cases.py"})
 """Files whose tests share no more than what a process has once, such as its Prefect server."""
 
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient
@@ -148,8 +149,6 @@ def write_steps(client: SyncPrefectClient, before: EstateSnapshot, steps: Iterab
     Raises:
         EstateBusyError: another process wrote in between, because the lease of this one had expired.
     """
-    for kind in (*BLOCKS.values(), EstateState):
-        kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
     _apply(client, before.state.pending)  # committed by a process that died before it wrote them
     if _state(client) != before.state:
         raise EstateBusyError(
@@ -219,6 +218,7 @@ def _stored(kind: DocumentKind, document: str, data: Mapping[str, Any]) -> Store
 def _state(client: SyncPrefectClient) -> _State:
     found = _find(client, EstateState, STATE)
     if found is None:
+        _registered.cache_clear()  # somebody may have deleted the block type
         return _State()
     return _State(found.data["sequence"], tuple(map(_Write.of, found.data["pending"])))
 
@@ -231,15 +231,30 @@ def _find(client: SyncPrefectClient, kind: type[Block], name: str) -> Any:
 
 
 def _save(client: SyncPrefectClient, kind: type[Block], name: str, data: dict[str, Any]) -> None:
-    schema, block_type = kind._block_schema_id, kind._block_type_id
-    assert schema is not None  # noqa: S101 - the type was registered
-    assert block_type is not None  # noqa: S101
-    create = BlockDocumentCreate(name=name, data=data, block_schema_id=schema, block_type_id=block_type)
+    ids = _registered(str(client.api_url), kind)
+    create = BlockDocumentCreate(name=name, data=data, **ids._asdict())
     try:
         client.create_block_document(create)
     except ObjectAlreadyExists:
-        update = BlockDocumentUpdate(block_schema_id=schema, data=data, merge_existing_data=False)
+        update = BlockDocumentUpdate(block_schema_id=ids.block_schema_id, data=data, merge_existing_data=False)
         client.update_block_document(_find(client, kind, name).id, update)
+
+
+class _TypeIds(NamedTuple):
+    """What a Prefect server knows a block type by."""
+
+    block_schema_id: UUID
+    block_type_id: UUID
+
+
+@cache
+def _registered(api_url: str, kind: type[Block]) -> _TypeIds:
+    """Register a block type once for each server: Prefect asks three times for each, a fifth of a change's requests."""
+    kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
+    schema, block_type = kind._block_schema_id, kind._block_type_id
+    assert schema is not None  # noqa: S101 - it was registered
+    assert block_type is not None  # noqa: S101
+    return _TypeIds(schema, block_type)
 
 
 def _documents(client: SyncPrefectClient, kind: type[Block]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -252,3 +267,4 @@ def _documents(client: SyncPrefectClient, kind: type[Block]) -> Iterator[tuple[s
     except PrefectHTTPStatusError as error:
         if error.response.status_code != NOT_FOUND:
             raise
+        _registered.cache_clear()

@@ -15,7 +15,7 @@ from prefect_drs.execution.lines import EventLines
 from prefect_drs.operations.execution_report import no_journal
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.names import named_execution
-from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_report
+from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_published, find_report
 from prefect_drs.orchestration.storage.journal_storage import journal_storage
 from prefect_drs.recovery.journal_tail import JournalTail
 
@@ -60,6 +60,17 @@ class EventTail:
         """
         events, self._unread = self._unread, []
         return events or self._numbered(self._journal.read_more())
+
+    def is_reported(self) -> bool:
+        """Whether whoever asks for the execution's report learns of its end; so where it has no report at all.
+
+        Raises:
+            PrefectUnreachableError: the Prefect API cannot be reached.
+        """
+        if not get_current_settings().api.url:
+            return True
+        report, _ = find_published(self.execution_id)
+        return report is None or report.ended_at is not None
 
     def _numbered(self, events: tuple[Event, ...]) -> list[NumberedEvent]:
         numbered = []

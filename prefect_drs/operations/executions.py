@@ -17,6 +17,7 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.operations import control, status
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.execution_order import NEWEST_FIRST, ExecutionOrder, after_page, next_token, ordered
+from prefect_drs.operations.models import DeploymentName
 from prefect_drs.operations.page_tokens import position_of
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.run_options import OptionalMode
@@ -156,7 +157,7 @@ class ResumeExecution(PauseExecution):
         despite_cancel: resume although the execution was cancelled.
     """
 
-    deployment: Annotated[str | None, Field(min_length=3, pattern="/")] = None
+    deployment: DeploymentName | None = None
     foreground: bool = False
     take_over: bool = False
     despite_cancel: bool = False

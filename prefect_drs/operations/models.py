@@ -17,6 +17,9 @@ from prefect_drs.orchestration.accounts import ACCOUNT_ID
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
 """An AWS account id in a request: 12 digits, as text."""
 
+DeploymentName = Annotated[str, Field(pattern="^[^/]+/[^/]+$")]
+"""A deployment as Prefect names it: FLOW/NAME."""
+
 GroupId = Annotated[str, Field(validation_alias=AliasChoices("groupId", "protectionGroupId"))]
 PlanId = Annotated[str, Field(validation_alias=AliasChoices("planId", "recoveryPlanId"))]
 ServerId = Annotated[str, Field(validation_alias=AliasChoices("serverId", "sourceServerId"))]

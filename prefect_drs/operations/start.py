@@ -19,7 +19,7 @@ from prefect_drs.estate.source import STORED
 from prefect_drs.operations.approvals import starter_of
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invocation import MissingParameterError
-from prefect_drs.operations.models import OptionalAccountId
+from prefect_drs.operations.models import DeploymentName, OptionalAccountId
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.run_options import ModeField, RunOptions
 from prefect_drs.operations.sources import NamedPlan, PlanSource, is_text
@@ -85,7 +85,7 @@ class StartExecution(PlanSource, RunOptions):
     mode: ModeField
     initiated_by: Annotated[str | None, Field(min_length=1)] = None
     account_context: AccountContext | None = None
-    deployment: Annotated[str | None, Field(min_length=3, pattern="/")] = None
+    deployment: DeploymentName | None = None
     foreground: bool = False
     approve_gates: bool = False
     confirm_recovery: bool = False

@@ -30,6 +30,8 @@ from prefect_drs.rest.service import Sender, Service, sender_of
 CONTENT_TYPE = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
 RETRY_SECONDS = 5.0
+REPORT_PATIENCE = 30.0
+"""Seconds that a stream stays open after the last event, for the report to be published."""
 NO_CONTENT = 204
 LONG = {"runbook", "proof"}
 """Fields of events that are not sent: a runbook of thousands of servers is a document of its own, and the proofs of
@@ -89,7 +91,7 @@ async def _chunks(service: Service, tail: EventTail, events: list[NumberedEvent]
             if each.sequence > after:
                 yield event_text(each)
                 said_at = options.now()
-        if tail.has_ended or service.stopping.is_set():
+        if service.stopping.is_set() or (tail.has_ended and await _is_over(service, tail, said_at)):
             return
         if options.now() - said_at >= options.heartbeat_seconds:
             yield ": still running\n\n"
@@ -101,6 +103,20 @@ async def _chunks(service: Service, tail: EventTail, events: list[NumberedEvent]
         except PrefectDrsError:
             LOGGER.exception("request %s: the stream ends, since the journal cannot be read", request_id.get())
             return
+
+
+async def _is_over(service: Service, tail: EventTail, told_at: float) -> bool:
+    """Whether the report has the end that the journal has: then `get_execution` agrees with what the stream told.
+
+    The report is published a moment after the last event, or never where the process died in between.
+    """
+    if service.options.now() - told_at >= REPORT_PATIENCE:
+        return True
+    try:
+        return await service.read(tail.is_reported)
+    except PrefectDrsError:
+        LOGGER.exception("request %s: the stream ends, since the report cannot be read", request_id.get())
+        return True
 
 
 def event_text(numbered: NumberedEvent) -> str:

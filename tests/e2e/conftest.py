@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-gpu-compositing",
+    "--disable-software-rasterizer",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -40,7 +42,7 @@ def browser_page() -> Iterator[Page]:
         pytest.fail(BROWSER_MISSING, pytrace=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
-        page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light", reduced_motion="reduce")
         page.set_default_timeout(30_000)
         yield page
         browser.close()

@@ -1,4 +1,4 @@
-"""The engine is stopped at 500 points of random plans, resumed, and keeps its promises; and the checks can fail.
+"""The engine is stopped at 250 points of random plans, resumed, and keeps its promises; and the checks can fail.
 
 The whole, 10,000 stops, is `python -m benchmarks.kill_points`, which also says exactly what is compared.
 """
@@ -16,7 +16,7 @@ from prefect_drs.simulator import Sandbox
 
 pytestmark = pytest.mark.integration
 
-STOPS = 500
+STOPS = 250
 STOPS_A_WORLD = 25
 FIRST_WORLD = 5_101
 
@@ -30,7 +30,7 @@ def tally() -> Tally:
     return tally
 
 
-def test_500_stops_break_no_promise(tally: Tally) -> None:
+def test_250_stops_break_no_promise(tally: Tally) -> None:
     assert [(run.world, run.stop_at, run.broken) for run in tally.broken] == []
 
 

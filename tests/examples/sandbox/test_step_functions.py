@@ -51,6 +51,7 @@ class StateMachine:
         question: dict[str, Any] = json.loads(asked[0]["Body"])
         answer = {"decision": decision, "by": "ada", "comment": "by the queue"}
         self.states.send_task_success(taskToken=question["taskToken"], output=json.dumps(answer))
+        self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=asked[0]["ReceiptHandle"])  # else it comes again
         gate: dict[str, Any] = question["gate"]
         return gate
 

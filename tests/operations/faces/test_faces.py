@@ -40,6 +40,12 @@ def world(prefect_server: PrefectServer) -> Iterator[World]:
         yield opened
 
 
+@pytest.fixture(autouse=True)
+def tidy(world: World) -> Iterator[None]:
+    yield
+    world.forget_own()
+
+
 def comparable(name: str, answer: Any) -> Any:
     """An answer without what differs between two calls; a list without its order, which REST chooses."""
     if name in LISTS:
