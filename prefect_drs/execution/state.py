@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from prefect_drs.aws.location import Location
 from prefect_drs.execution.approval import ApprovalAttempt, BrokenGlass, CountedApproval, Decision, GateAnswer
-from prefect_drs.execution.records import Cancellation, Pause, RtoRisk, Termination
+from prefect_drs.execution.records import Cancellation, LaunchJob, LaunchRequest, Pause, RtoRisk, Termination
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.report.model import (
@@ -140,30 +139,6 @@ class ServerRun:
         self.reopen()
         self.settings, self.snapshot_id = settings, snapshot_id
         self.tried |= {known for known in (settings.instance_type, settings.subnet_id) if known}
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchRequest:
-    """A launch whose intent the journal holds, and whose answer it does not."""
-
-    wave_number: int
-    batch: str
-    location: Location
-    server_ids: tuple[str, ...]
-    asked_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchJob:
-    """A launch job of this execution in DRS. `ended_at` is None until it is known to be over."""
-
-    wave_number: int
-    batch: str
-    job_id: str
-    location: Location
-    server_ids: tuple[str, ...]
-    started_at: datetime
-    ended_at: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -74,8 +74,8 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
         skip_failback: leave instances that replicate back alone, instead of refusing them all.
 
     Raises:
-        TerminationRefusedError: it is a failback, it is not over, a wave or a job of it is active, an instance replicates back, or it
-            never launched an instance.
+        TerminationRefusedError: it is a failback, it is not over, a wave or a job of it is active, an instance
+            replicates back, or it never launched an instance.
         AwsError: DRS refused or could not be reached.
     """
     if report.mode == "failback":

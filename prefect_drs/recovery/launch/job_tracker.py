@@ -22,7 +22,8 @@ from prefect_drs.aws.drs import (
     describe_job_log,
 )
 from prefect_drs.execution.events import Event, JobEnded, JobRefused, JobStarted, ServerStatus
-from prefect_drs.execution.state import LaunchJob, LaunchRequest, ServerState, WaveRun
+from prefect_drs.execution.records import LaunchJob, LaunchRequest
+from prefect_drs.execution.state import ServerState, WaveRun
 from prefect_drs.recovery.launch.launches import Launches
 from prefect_drs.recovery.launch.lost_answers import UNSEEN, LostAnswers
 from prefect_drs.recovery.options import ExecutionContext

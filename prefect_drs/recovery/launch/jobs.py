@@ -19,7 +19,8 @@ from prefect_drs.aws.errors import ThrottledError, is_ambiguous
 from prefect_drs.core.errors import AwsError
 from prefect_drs.core.escaping import aws_tag_value
 from prefect_drs.execution.events import JobRequested, ServerStatus, WaveDelayed
-from prefect_drs.execution.state import LaunchRequest, ServerState
+from prefect_drs.execution.records import LaunchRequest
+from prefect_drs.execution.state import ServerState
 from prefect_drs.recovery.launch.job_tracker import (
     BATCH_TAG,
     EXECUTION_TAG,

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from prefect_drs.aws.drs import Job, SourceServer
 from prefect_drs.core.clock import Clock
-from prefect_drs.execution.state import LaunchRequest
+from prefect_drs.execution.records import LaunchRequest
 from prefect_drs.recovery.launch.launches import Launches
 
 VISIBILITY = timedelta(minutes=2)  # how long a job may be missing from DescribeJobs after a lost answer

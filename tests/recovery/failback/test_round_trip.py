@@ -1,4 +1,4 @@
-"""Failbacks on the simulator, in virtual time: the way home, and back into protection, as the same engine carries it out."""
+"""Failbacks on the simulator, in virtual time: the way home and back into protection."""
 
 from __future__ import annotations
 
