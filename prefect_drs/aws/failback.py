@@ -56,18 +56,6 @@ def start_failback_launch(
     return replace(job, tags={**job.tags, **tags}, servers=servers)
 
 
-def stop_failback(sessions: Sessions, location: Location, recovery_instance_id: str) -> None:
-    """End the failback of a recovery instance: its state is FAILBACK_NOT_STARTED again.
-
-    Raises:
-        AwsError: refused, or no answer came.
-    """
-    with aws_call("StopFailback", location.account_id, location.region):
-        sessions.client("drs", **location._asdict(), retrying=False).stop_failback(
-            recoveryInstanceID=recovery_instance_id
-        )
-
-
 def stop_replication(sessions: Sessions, location: Location, source_server_id: str) -> None:
     """Stop the replication of a source server; DRS deletes its points in time.
 
