@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck
@@ -27,6 +27,10 @@ from tests import warm_client
 from tests.migrated_database import give_migrated_database
 from tests.scheduling import Scheduling, rank, unit_of
 from tests.shared_folder import exclusive, run_id, shared_folder
+
+if TYPE_CHECKING:
+    from prefect_drs.simulator.server import SandboxServer
+    from tests.identity.issuer import Issuer
 
 # A slow machine fails no test: by default, Hypothesis measures wall time.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -179,6 +183,24 @@ def beside(prefect_server: PrefectServer) -> Iterator[Callable[..., Future[Any]]
         yield start
         while wait(started, timeout=1).not_done:
             pool.submit(release).result()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    """A sandbox with its STS, that this process's AWS configuration leads to."""
+    from tests.identity.aws import configured_sandbox
+
+    with configured_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    """An OIDC issuer with keys of its own."""
+    from tests.identity.issuer import running_issuer
+
+    with running_issuer() as running:
+        yield running
 
 
 def free_port() -> int:

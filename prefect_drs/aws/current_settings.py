@@ -12,17 +12,20 @@ from prefect_drs.aws.launch_configuration import LaunchState
 from prefect_drs.aws.launch_template import template_values, with_settings
 from prefect_drs.core.errors import UsageError
 from prefect_drs.plan.model import LaunchSettings, Licensing
+from prefect_drs.plan.prepared import PreparedInstance
 
 
 def current_settings(state: LaunchState) -> LaunchSettings:
     """The launch settings that a server has while no plan changes them."""
     now = state.configuration
+    into = now.launch_into_instance_id or None
     values: dict[str, Any] = {
         "launch_disposition": now.launch_disposition,
         "target_instance_type_right_sizing_method": now.target_instance_type_right_sizing_method,
         "copy_private_ip": now.copy_private_ip,
         "copy_tags": now.copy_tags,
         "licensing": None if now.os_byol is None else Licensing(os_byol=now.os_byol),
+        "launch_into_instance": into and PreparedInstance.model_construct(instance_id=into),
         **template_values(state.template_data),
     }
     return LaunchSettings.model_construct(**values)

@@ -52,7 +52,7 @@ def iterate_instances(
         AwsError: EC2 refused or could not be reached.
     """
     for batch in batches(instance_ids, VALUES_A_FILTER):
-        yield from _filtered(sessions, location, "instance-id", batch)
+        yield from iterate_filtered(sessions, location, "instance-id", batch)
 
 
 def describe_present_instances(sessions: Sessions, location: Location) -> tuple[PresentInstance, ...]:
@@ -61,10 +61,17 @@ def describe_present_instances(sessions: Sessions, location: Location) -> tuple[
     Raises:
         AwsError: EC2 refused or could not be reached.
     """
-    return tuple(map(_present, _filtered(sessions, location, "instance-state-name", HOLDING_ADDRESSES)))
+    return tuple(map(_present, iterate_filtered(sessions, location, "instance-state-name", HOLDING_ADDRESSES)))
 
 
-def _filtered(sessions: Sessions, location: Location, name: str, values: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+def iterate_filtered(
+    sessions: Sessions, location: Location, name: str, values: Iterable[str]
+) -> Iterator[Mapping[str, Any]]:
+    """The instances that a filter of DescribeInstances finds, page by page.
+
+    Raises:
+        AwsError: EC2 refused or could not be reached.
+    """
     with aws_call("DescribeInstances", location.account_id, location.region):
         paginator = sessions.client("ec2", **location._asdict()).get_paginator("describe_instances")
         pages = paginator.paginate(

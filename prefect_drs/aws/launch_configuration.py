@@ -5,7 +5,9 @@ In: source server ids and a plan's `LaunchSettings`. Out: `LaunchState`s as the 
 other; DRS launches from the template's default version. Nothing is written here (see `launch_writing`).
 
 An instance type has no effect while DRS sizes the instance itself, so it sets right-sizing to NONE, whatever method the
-settings name (the plan's rules report the contradiction). A static address likewise sets copyPrivateIp to false.
+settings name (the plan's rules report the contradiction). A static address likewise sets copyPrivateIp to false. A
+prepared instance keeps its type, address and tags: it sets right-sizing to NONE, copyPrivateIp and copyTags to false.
+One that is not found yet (a tag, a table: see `runbook.prepared`) is no difference: nothing is written for it.
 """
 
 from __future__ import annotations
@@ -98,6 +100,7 @@ DRS_WORDS = {
     "copy_private_ip": "copyPrivateIp",
     "copy_tags": "copyTags",
     "os_byol": "licensing.osByol",
+    "launch_into_instance_id": "launchIntoInstance",
 }
 
 
@@ -114,6 +117,13 @@ def drs_settings(settings: LaunchSettings) -> dict[str, str | bool]:
         given["target_instance_type_right_sizing_method"] = "NONE"
     if settings.static_private_ip is not None:
         given["copy_private_ip"] = False
+    if settings.launch_into_instance is not None:
+        given |= {
+            "launch_into_instance_id": settings.launch_into_instance.instance_id,
+            "target_instance_type_right_sizing_method": "NONE",
+            "copy_private_ip": False,
+            "copy_tags": False,
+        }
     return {name: value for name, value in given.items() if value is not None}
 
 

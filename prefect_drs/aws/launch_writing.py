@@ -97,6 +97,8 @@ def _update_configuration(
     }
     if (byol := arguments.pop("licensing.osByol", None)) is not None:
         arguments["licensing"] = {"osByol": byol}
+    if (instance_id := arguments.pop("launchIntoInstance", None)) is not None:
+        arguments["launchIntoInstanceProperties"] = {"launchIntoEC2InstanceID": instance_id}
     drs = sessions.client("drs", account_id=account_id, region=region)
     with aws_call("UpdateLaunchConfiguration", account_id, region, source_server_id=state.source_server_id):
         return configuration_of(drs.update_launch_configuration(sourceServerID=state.source_server_id, **arguments))

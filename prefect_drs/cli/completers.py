@@ -3,7 +3,7 @@
 In: what has been typed so far. Out: values with a description. The script that `prefect-drs completion` prints calls
 this program at each TAB, and cyclopts calls these functions; what they raise, it swallows.
 
-Must never: change anything; start a Prefect server.
+Must never: change anything; start a Prefect server; offer what the access policy does not let the caller read.
 """
 
 from __future__ import annotations
@@ -57,9 +57,11 @@ def waves_at_their_gates(typed: CompletionContext) -> Values:
     execution = _raw(typed, "execution")
     if not execution or not _has_prefect_api():
         return {}
+    from prefect_drs.cli.prefect_api import require_permission
     from prefect_drs.orchestration.approvals.answers import pending_gates
 
     with _without_retries():
+        require_permission("list_gates", execution_id=execution)
         return {str(gate.wave_number): gate.wave_name for gate in pending_gates(execution)}
 
 
@@ -89,9 +91,11 @@ def _runbook(typed: CompletionContext) -> Runbook | None:
     execution = _raw(typed, "execution")
     if not execution or not (_is_whole_id(execution) or _has_prefect_api()):
         return None
+    from prefect_drs.cli.prefect_api import require_permission
     from prefect_drs.operations.execution_report import execution_runbook
 
     with _without_retries():
+        require_permission("get_execution", execution_id=execution)
         return execution_runbook(execution)
 
 

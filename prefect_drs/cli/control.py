@@ -44,7 +44,7 @@ def approve(
     /,
     *,
     answer: Answer,
-    token: str | None = None,
+    token: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,  # `-`, standard input
     break_glass: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
 ) -> int:
     """Approve a wave that waits at its gate.
@@ -118,11 +118,15 @@ def status(
         Print the RecoveryReport (or a list of them) as JSON; of one execution, with `process` and `waitingFor`.
     """
     from prefect_drs.cli.console import console
-    from prefect_drs.cli.prefect_api import require_prefect
+    from prefect_drs.cli.prefect_api import require_permission, require_prefect
     from prefect_drs.operations.status import latest_executions, latest_reports
     from prefect_drs.report.terminal import executions_view
 
     require_prefect()
+    if execution is not None or watch:
+        require_permission("get_execution", execution_id=execution or "latest")
+    else:
+        require_permission("list_executions")
     if execution is not None:
         _show_one(execution, watch=watch, json=json)
     elif watch:

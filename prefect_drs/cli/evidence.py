@@ -29,13 +29,14 @@ def evidence(
     Plan, runbook, journal with its anchors, decisions of people, DRS jobs with their logs, report, versions; a manifest
     with the SHA-256 of each, signed where a key is configured (PREFECT_DRS_ANCHOR_KEY).
     """
-    from prefect_drs.cli.prefect_api import require_prefect_to_find
+    from prefect_drs.cli.prefect_api import require_permission, require_prefect_to_find
     from prefect_drs.core.errors import UsageError
     from prefect_drs.core.private_files import write_file
 
     if out.exists() and not force:
         raise UsageError(f"{out} exists; name another file, or give --force to overwrite it")
     require_prefect_to_find(execution)
+    require_permission("get_evidence", execution_id=execution)
     from prefect_drs.operations.context import Context
     from prefect_drs.operations.evidence import execution_evidence
 
@@ -82,10 +83,11 @@ def verify(
     if path.is_file() or path.suffix.lower() == ".zip" or len(path.parts) > 1:
         result = _verified_file(path, ring, allow_open=allow_open)
     else:
-        from prefect_drs.cli.prefect_api import require_prefect_to_find
+        from prefect_drs.cli.prefect_api import require_permission, require_prefect_to_find
         from prefect_drs.operations.evidence import verified_execution
 
         require_prefect_to_find(subject)
+        require_permission("verify_execution", execution_id=subject)
         result = verified_execution(subject, ring, allow_open=allow_open)
     if json:
         print_json(result.model_dump_json(by_alias=True, indent=2))

@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from prefect_drs.cli.completers import servers
-from prefect_drs.cli.manifests import Bindings, File, Strict, read_manifest
+from prefect_drs.cli.manifests import Bindings, File, Strict, named_plan, read_manifest
 from prefect_drs.cli.output import print_json, print_stderr
 
 
@@ -51,12 +51,15 @@ def forecast(
     """
     from prefect_drs.cli.console import console
     from prefect_drs.cli.forecast_view import forecast_view
+    from prefect_drs.cli.prefect_api import require_permission
     from prefect_drs.operations.forecast import forecast_plan
     from prefect_drs.runbook.exclusions import parse_exclusions
 
     excluded = parse_exclusions(exclude)
     manifest = read_manifest(file, bindings, plan=plan, strict=strict, rehearsal=offline)
     chosen = manifest.plan(plan)
+    if not offline:
+        require_permission("forecast_plan", **named_plan(file, plan))
     result = forecast_plan(manifest, chosen, exclude=excluded, offline=offline, samples=samples, seed=seed)
     if json:
         print_json(jsonlib.dumps(result.to_json(), indent=2, ensure_ascii=False))

@@ -23,6 +23,13 @@ Bindings = Annotated[
 Strict = Annotated[bool, Parameter(name="--strict", negative="", help="Warnings about the plan are faults.")]
 
 
+def named_plan(source: str | os.PathLike[str], plan: str | None) -> dict[str, str | None]:
+    """What a command is about, for the access policy: a stored plan, or a file of the caller's own."""
+    from prefect_drs.estate.source import STORED
+
+    return {"plan_name": plan} if str(source) == STORED else {"manifest": str(source)}
+
+
 def read_manifest(
     source: str | os.PathLike[str],
     bindings: str | os.PathLike[str] | None = None,
@@ -36,8 +43,14 @@ def read_manifest(
     Raises:
         FaultyInputError: with every fault.
         NotStoredError: the stored estate has no such plan.
+        AuthorizationError: the access policy does not let the caller read the stored estate.
     """
-    from prefect_drs.estate.source import open_manifest
+    from prefect_drs.estate.source import STORED, open_manifest
+
+    if str(source) == STORED:
+        from prefect_drs.cli.prefect_api import require_permission
+
+        require_permission("show_plan", plan_name=plan)
 
     def tell(warning: Fault) -> None:
         print_faults([warning], stderr=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.output import print_json
+from prefect_drs.cli.output import print_json, print_stderr
 from prefect_drs.core.errors import PrefectDrsError, UsageError
 
 
@@ -21,6 +21,7 @@ def op(
     /,
     *,
     body: Annotated[str, Parameter(allow_leading_hyphen=True)] = "{}",
+    lines: Annotated[bool, Parameter(name="--lines", negative="")] = False,
     list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
 ) -> int:
     """Run one operation and print its answer as JSON.
@@ -31,6 +32,8 @@ def op(
         The operation's name; `prefect-drs op --list` shows all.
     body
         Its parameters: JSON, `@FILE`, or `-` for standard input.
+    lines
+        Print the items of the answer's list instead, one JSON line each.
     list_
         List the operations with their kind and help.
     """
@@ -44,7 +47,20 @@ def op(
     except PrefectDrsError as error:
         print_json(jsonlib.dumps(error_body(error), indent=2, ensure_ascii=False, default=str))
         raise
+    if lines:
+        return _print_lines(name, answer)
     print_json(jsonlib.dumps(answer, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _print_lines(name: str, answer: Any) -> int:
+    lists = [value for value in answer.values() if isinstance(value, list)] if isinstance(answer, dict) else []
+    if len(lists) != 1:
+        raise UsageError(f"--lines: the answer of {name} has {len(lists)} lists, not one; leave it out")
+    for item in lists[0]:
+        print_json(jsonlib.dumps(item, ensure_ascii=False))
+    if answer.get("more"):
+        print_stderr(f"there are more than these {len(lists[0])}; ask for another part, or with a higher limit")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The check before a command's first Prefect request: an API answers."""
+"""The checks before a command reads anything: a Prefect API answers, and the access policy lets the caller."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ def require_prefect(*, or_start: bool = False) -> None:
     if not get_current_settings().api.url:
         quiet_prefect()
     client.require_prefect(lambda line: print(f"prefect-drs: {line}", file=sys.stderr, flush=True))
+
+
+def require_permission(operation: str, **named: str | None) -> None:
+    """Refuse a caller whose roles do not let them call the operation that reads what the command reads.
+
+    Without an access policy, nothing is refused.
+
+    Args:
+        operation: its name.
+        named: what the command is about, as fields of the operation's request.
+
+    Raises:
+        AuthorizationError, NotProvenError: see `prefect_drs.operations.access.acting_as`.
+    """
+    from prefect_drs.operations.access import acting_as
+
+    acting_as(operation, None, **named)
 
 
 def require_prefect_to_find(execution: str) -> None:

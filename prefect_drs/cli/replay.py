@@ -89,7 +89,7 @@ def replay(
 
     A pause between two events takes ten seconds at most. Nothing is changed, and AWS is not asked.
     """
-    from prefect_drs.cli.prefect_api import require_prefect_to_find
+    from prefect_drs.cli.prefect_api import require_permission, require_prefect_to_find
     from prefect_drs.core.clock import WallClock
     from prefect_drs.core.errors import UsageError
     from prefect_drs.execution.playback import play
@@ -98,6 +98,7 @@ def replay(
     if speed < 0:
         raise UsageError(f"Invalid --speed {speed:g}: use 0 or more")
     require_prefect_to_find(execution)
+    require_permission("explain_execution", execution_id=execution)
     events, terminal = execution_events(execution), console()
     live = terminal.is_terminal and speed > 0
     screen = ReplayScreen(terminal, speed=speed, live=live)

@@ -39,13 +39,14 @@ def report(
     HTML is one file without scripts and without requests to anywhere: wave graph, timeline against the forecast,
     gates, faults and what was done about them, servers. It needs the execution's journal.
     """
-    from prefect_drs.cli.prefect_api import require_prefect_to_find
+    from prefect_drs.cli.prefect_api import require_permission, require_prefect_to_find
     from prefect_drs.core.errors import UsageError
     from prefect_drs.core.private_files import write_file
     from prefect_drs.operations.execution_report import execution_document
 
     chosen = format or (SUFFIXES.get(out.suffix.lower(), "markdown") if out is not None else "markdown")
     require_prefect_to_find(execution)
+    require_permission("get_execution_report", execution_id=execution)
     document = execution_document(execution, chosen)
     if out is not None:
         try:

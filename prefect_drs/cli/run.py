@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from prefect_drs.cli.completers import servers, waivable_findings
-from prefect_drs.cli.manifests import Bindings, File, Strict, read_manifest
+from prefect_drs.cli.manifests import Bindings, File, Strict, named_plan, read_manifest
 from prefect_drs.cli.output import print_json
 from prefect_drs.core.errors import RecoveryNotCompletedError, UsageError
 
@@ -93,6 +93,7 @@ def runbook(
     Exit code 5 if the preflight refuses a run; every reason is printed.
     """
     from prefect_drs.cli.console import console
+    from prefect_drs.cli.prefect_api import require_permission
     from prefect_drs.core.errors import PreflightRefusedError
     from prefect_drs.operations.dry_run import dry_run
     from prefect_drs.report.dry_run import dry_run_view
@@ -104,6 +105,7 @@ def runbook(
     manifest = read_manifest(file, bindings, plan=plan, strict=strict)
     chosen, points, excluded = manifest.plan(plan), Points.parse(at, snapshots), parse_exclusions(exclude)
     accepted = parse_waivers(waivers)
+    require_permission("get_runbook", **named_plan(file, plan))
     if mode == "failback":
         from prefect_drs.operations.dry_run import dry_run_failback
 
@@ -256,15 +258,12 @@ def _starter(file: str | Path, plan: str | None, operation: str = "start_executi
     from prefect.settings import get_current_settings
 
     from prefect_drs.cli.prefect_api import require_prefect
-    from prefect_drs.estate.source import STORED
     from prefect_drs.operations.access import acting_as
 
     if not get_current_settings().api.url:
         return getpass.getuser()  # a server of its own has no policy
     require_prefect()
-    stored = str(file) == STORED
-    named = {"plan_name": plan} if stored else {"manifest": str(file)}
-    return acting_as(operation, None, **named)
+    return acting_as(operation, None, **named_plan(file, plan))
 
 
 def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: bool, **parameters: object) -> int:

@@ -43,12 +43,13 @@ def serve(
     audience
         Whom tokens must be made for: `prefect-drs token --audience`.
     single_use_tokens
-        Each token counts for one request.
+        Each token counts for one request, at all servers of the same Prefect API.
     """
     from prefect.settings import get_current_settings
 
     from prefect_drs.core.errors import UsageError
     from prefect_drs.orchestration.client import NOT_CONFIGURED, PrefectUnreachableError
+    from prefect_drs.orchestration.storage.used_tokens import SharedReplays
     from prefect_drs.rest.options import RestOptions
     from prefect_drs.rest.server import Exposure, bind, is_local
     from prefect_drs.rest.server import serve as serve_rest
@@ -65,6 +66,7 @@ def serve(
         burst=int(2 * requests_per_second),
         audience=audience,
         single_use=single_use_tokens,
+        replays=SharedReplays() if single_use_tokens else None,
     )
     serve_rest(host, port, print_stderr, options, exposure)
     return 0

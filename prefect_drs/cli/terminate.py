@@ -30,6 +30,7 @@ def terminate(
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     yes_really: Annotated[bool, Parameter(name="--yes-really", negative="")] = False,
     skip_failback: Annotated[bool, Parameter(name="--skip-failback", negative="")] = False,
+    include_prepared: Annotated[bool, Parameter(name="--include-prepared", negative="")] = False,
     by: str | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
@@ -47,6 +48,8 @@ def terminate(
         Do not ask, even for a recovery: production may run on these instances.
     skip_failback
         Skip instances that fail back; without it, one such instance refuses the whole command.
+    include_prepared
+        Terminate prepared instances too; without it, they stay.
     by
         Who terminates; by default the user of this machine. The journal records it.
     json
@@ -65,6 +68,7 @@ def terminate(
         by=acting_as("terminate_instances", by, execution_id=known),
         confirm=lambda found: confirmed(found, yes=yes, yes_really=yes_really),
         skip_failback=skip_failback,
+        include_prepared=include_prepared,
         observe=event_printer(),
     )
     if result is None:
@@ -140,5 +144,10 @@ def _print(result: TerminationResult) -> None:
         print_stdout(f"left alone: {left.recovery_instance_id} of {left.source_server_id}, launched by {launched}")
     for target in result.found.failing_back:
         print_stdout(f"left alone: {target.recovery_instance_id} of {target.name}, which fails back")
+    for target in result.found.prepared:
+        print_stdout(
+            f"left alone: {target.recovery_instance_id} of {target.name}, a prepared instance (--include-prepared "
+            "terminates it too)"
+        )
     gone = len(result.instances) - len(result.left)
     print_stdout(f"{gone} of {len(result.instances)} recovery instance(s) are gone")

@@ -36,11 +36,12 @@ def why(
     Reads the execution's journal alone. Waits shorter than ten seconds are only in the JSON.
     """
     from prefect_drs.cli.console import console
-    from prefect_drs.cli.prefect_api import require_prefect_to_find
+    from prefect_drs.cli.prefect_api import require_permission, require_prefect_to_find
     from prefect_drs.operations.execution_report import execution_timeline
     from prefect_drs.report.why import explain, why_view
 
     require_prefect_to_find(execution)
+    require_permission("explain_execution", execution_id=execution)
     timeline = execution_timeline(execution)
     explanation = explain(timeline, wave=wave, server=server)
     if not json:

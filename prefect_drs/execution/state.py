@@ -275,6 +275,7 @@ class ExecutionState:
         started_by: who started it; empty where that is not known.
         starter_proven: whether `started_by` is a proven identity.
         ways_back: the source servers that replicate back, by the source server id of the plan's server; of a failback.
+        identities: what differs of the prepared instances that were launched into, by source server id.
         rto_risks: the RTO targets that a forecast expected to be missed, by wave number; None is the plan's.
     """
 
@@ -302,6 +303,7 @@ class ExecutionState:
     simulated_time: bool = False
     started_by: str = ""
     starter_proven: bool = False
+    identities: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rto_risks: dict[int | None, RtoRisk] = field(default_factory=dict)
     ways_back: dict[str, str] = field(default_factory=dict)
 

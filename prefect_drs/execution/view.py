@@ -23,6 +23,7 @@ from prefect_drs.report.model import (
     JobReport,
     NotificationsReport,
     Placement,
+    PreparedReport,
     ProvenApproval,
     RecoveryReport,
     ServerReport,
@@ -155,6 +156,8 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
     servers = [run.shown or _server(run) for run in wave.servers.values()]
     if state.points:
         servers = [_with_point(server, wave, state) for server in servers]
+    if state.identities:
+        servers = [_with_identity(server, state) for server in servers]
     if state.terminated:
         servers = [_after_termination(server, state) for server in servers]
     return WaveReport(
@@ -235,8 +238,22 @@ def _server(run: ServerRun) -> ServerReport:
         error=run.error or None,
         placement=_placement(run.server),
         lag_at_stop=run.lag_at_stop,
+        prepared=_prepared(run.server),
     )
     return run.shown
+
+
+def _prepared(server: RunbookServer) -> PreparedReport | None:
+    return None if server.prepared is None else PreparedReport(**server.prepared.model_dump())
+
+
+def _with_identity(server: ServerReport, state: ExecutionState) -> ServerReport:
+    """The server with what became of its prepared instance's identity; only of a server that is launched."""
+    differences = state.identities.get(server.source_server_id) if server.launch_status == "LAUNCHED" else None
+    if differences is None or server.prepared is None:
+        return server
+    compared = server.prepared.model_copy(update={"kept": not differences, "differences": differences})
+    return server.model_copy(update={"prepared": compared})
 
 
 def _with_point(server: ServerReport, wave: WaveRun, state: ExecutionState) -> ServerReport:

@@ -1,7 +1,8 @@
 """Proofs that were used already, remembered until they expire.
 
 In: the mark of a proof and its expiry. Out: nothing, or a refusal. The memory is that of one process, and bounded:
-where it is full of proofs that have not expired, further ones are refused, since none may be forgotten.
+where it is full of proofs that have not expired, further ones are refused, since none may be forgotten. A subclass
+remembers for several processes (`prefect_drs.orchestration.storage.used_tokens`).
 """
 
 from __future__ import annotations
@@ -45,3 +46,13 @@ class Replays:
             if len(self._used) >= self._most:
                 raise ProofUnavailableError(Reason.UNAVAILABLE, "too many tokens are in use; try again in some minutes")
             self._used[mark] = until
+
+    def share(self, mark: str, until: datetime, now: datetime) -> None:
+        """Record the use of a proof that was verified, for other processes; here there are none.
+
+        Args:
+            mark, until, now: see `use`.
+
+        Raises:
+            NotProvenError: another process recorded it before, or that cannot be known.
+        """

@@ -47,8 +47,12 @@ def verify(
         proof = sts_proof.read_token(token, audience=audience, endpoints=trust.sts_endpoints, now=now, bound=bound)
         if replays is not None:
             replays.use(proof.mark, proof.expires_at, now)
-        return sts_proof.prove(proof, trust, now)
+        identity = sts_proof.prove(proof, trust, now)
+        if replays is not None:
+            replays.share(proof.mark, proof.expires_at, now)
+        return identity
     identity, mark = verify_oidc(token, audience=audience, trust=trust, keys=keys or IssuerKeys(), now=now, bound=bound)
     if replays is not None:
         replays.use(mark, identity.expires_at, now)
+        replays.share(mark, identity.expires_at, now)
     return identity

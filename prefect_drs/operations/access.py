@@ -17,9 +17,9 @@ from prefect_drs.identity import Identity, NotProvenError, Reason, trust_of_this
 from prefect_drs.identity.policy import PERMISSIONS, AuthorizationError, Grant, allows, denial
 from prefect_drs.identity.sts_proof import make_token
 from prefect_drs.identity.verify import DEFAULT_AUDIENCE
-from prefect_drs.operations.audit import DENIED, Recording
+from prefect_drs.operations.audit import DENIED, Recording, is_read
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.registry import Operation, OperationKind, find_operation
+from prefect_drs.operations.registry import Operation, find_operation
 from prefect_drs.orchestration.client import PrefectUnreachableError
 from prefect_drs.orchestration.storage.access_policy import PolicyVersion
 from prefect_drs.orchestration.storage.audit_log import AuditOutcome
@@ -150,8 +150,8 @@ def _policy(context: Context, operation: Operation) -> PolicyVersion | None:
     try:
         return context.policies.current()
     except PrefectUnreachableError:
-        if context.files and operation.kind is OperationKind.QUERY and context.identity is None:
-            return None  # on this machine, a plan can be looked at without Prefect
+        if context.files and is_read(operation) and context.identity is None:
+            return None  # on this machine, plans and journals can be read without Prefect
         raise
 
 

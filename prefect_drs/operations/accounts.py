@@ -20,6 +20,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import AwsError, PrefectDrsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.estate.store import read_estate
+from prefect_drs.operations.account_view import AccountView, account_change, account_view
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.models import EmptyRequest, NamedAccountId
 from prefect_drs.operations.registry import OperationKind, operation
@@ -29,6 +30,7 @@ from prefect_drs.operations.saved_accounts import (
     changed,
     find_account,
     one_writer,
+    save_changed,
     saved_account,
 )
 from prefect_drs.operations.scope import RegionState, region_state
@@ -84,30 +86,6 @@ class NamedAccount(FrozenModel):
     """One account."""
 
     account_id: NamedAccountId
-
-
-class StagingView(FrozenModel):
-    """A staging account as it is saved."""
-
-    account_id: str
-    account_name: str | None
-    role_arn: str | None
-    role_name: str | None
-    own_external_id: bool
-
-
-class AccountView(FrozenModel):
-    """A target account as it is saved. `block`: the name of its block; no regions: every region of DRS."""
-
-    account_id: str
-    account_name: str | None
-    block: str
-    regions: tuple[str, ...]
-    role_arn: str | None
-    role_name: str | None
-    has_external_id: bool
-    endpoint_url: str | None
-    staging_accounts: tuple[StagingView, ...]
 
 
 class Accounts(FrozenModel):
@@ -184,6 +162,7 @@ def add_target_account(context: Context, request: AddAccount) -> CheckedAccount:
         _refuse_saved(request.account_id)
         name = f"account-{request.account_id}"
         save_target_account(account, name, overwrite=False)
+        context.changes.append(account_change(name, None, account))
     return _checked(name, account, answers)
 
 
@@ -202,7 +181,7 @@ def update_target_account(context: Context, request: UpdateAccount) -> CheckedAc
     with one_writer():  # changes that others made meanwhile stay
         name, former = saved_account(request.account_id)
         account = changed(former, "update_target_account", given)
-        save_target_account(account, name, overwrite=True)
+        save_changed(context, name, former, account)
     return _checked(name, account, answers)
 
 
@@ -227,7 +206,7 @@ def delete_target_account(context: Context, request: NamedAccount) -> DeletedAcc
         AccountNotSavedError: it is not saved.
         AccountInUseError: stored protection groups name it.
     """
-    name, _ = saved_account(request.account_id)
+    name, account = saved_account(request.account_id)
     groups = [group.name for group in read_estate().groups if group.definition.get("accountId") == request.account_id]
     if groups:
         raise AccountInUseError(
@@ -237,6 +216,7 @@ def delete_target_account(context: Context, request: NamedAccount) -> DeletedAcc
             groups=groups,
         )
     delete_target_account_block(name)
+    context.changes.append(account_change(name, account, None))
     return DeletedAccount(account_id=request.account_id, block=name)
 
 
@@ -250,31 +230,6 @@ def _refuse_saved(account_id: str) -> None:
             account_id=account_id,
             block=found[0],
         )
-
-
-def account_view(name: str, account: TargetAccount) -> AccountView:
-    """A saved account without its secrets."""
-    own = account.staging_external_ids.get_secret_value() if account.staging_external_ids else {}
-    return AccountView(
-        account_id=account.account_id,
-        account_name=account.account_name,
-        block=name,
-        regions=tuple(account.regions),
-        role_arn=account.role_arn,
-        role_name=account.role_name,
-        has_external_id=account.external_id is not None,
-        endpoint_url=account.endpoint_url,
-        staging_accounts=tuple(
-            StagingView(
-                account_id=staging.account_id,
-                account_name=staging.account_name,
-                role_arn=staging.role_arn,
-                role_name=staging.role_name,
-                own_external_id=staging.account_id in own,
-            )
-            for staging in account.staging_accounts
-        ),
-    )
 
 
 def _given(request: AccountFields) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import AwsError, UsageError
+from prefect_drs.core.polling import polled
 from prefect_drs.identity import NotProvenError
 from prefect_drs.identity.approvers import approval_binding
 from prefect_drs.identity.sts_proof import MOST_SECONDS, digest_of, make_token
@@ -109,25 +110,23 @@ def ruling_on(gate: PendingGate, *, seconds: float = RULING_SECONDS, clock: Cloc
         PrefectDrsError: the Prefect API cannot be reached.
     """
     assert gate.standing is not None  # noqa: S101 - the caller looked
-    clock = clock or WallClock()
-    until = clock.now().timestamp() + seconds
+    before = gate.standing
     with prefect_client() as client:
-        while True:
+
+        def look() -> RulingAnswer | None:
             passed, now = gate_outcome(client, gate.flow_run_id)
             if passed is not None:
                 return RulingAnswer(passed, "the gate is passed" if passed else "the gate is closed")
-            if now is not None and now.attempts > gate.standing.attempts:
+            if now is not None and now.attempts > before.attempts:
                 return RulingAnswer(False, f"it does not count: {now.last_attempt}; the gate keeps waiting")
-            if now is not None and len(now.approvals) > len(gate.standing.approvals):
+            if now is not None and len(now.approvals) > len(before.approvals):
                 left = f"still lacks {now.lacks}" if now.lacks else "is passed"
                 return RulingAnswer(True, f"it counts; the gate {left}")
-            if clock.now().timestamp() >= until:
-                return RulingAnswer(
-                    None,
-                    "it is stored; the process that carries the execution checks it: "
-                    f"prefect-drs status {gate.execution_id}",
-                )
-            clock.wait(0.5)
+            return None
+
+        ruling = polled(look, seconds=seconds, clock=clock)
+    stored = "it is stored; the process that carries the execution checks it: prefect-drs status"
+    return ruling or RulingAnswer(None, f"{stored} {gate.execution_id}")
 
 
 def starter_of(context: Context, by: str, gates: Iterable[Gated]) -> Starter:

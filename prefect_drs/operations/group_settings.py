@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prefect_drs.aws.current_settings import current_settings, why_unwritable
-from prefect_drs.aws.drs import SourceServer
+from prefect_drs.aws.drs import SourceServer, describe_source_servers
 from prefect_drs.aws.launch_configuration import LaunchState
 from prefect_drs.aws.launch_sync import Compared, compare_settings
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.networks import read_facts
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.core.errors import Fault, PrefectDrsError
+from prefect_drs.core.errors import AwsError, Fault, PrefectDrsError
 from prefect_drs.estate.change import EstateChange
 from prefect_drs.estate.errors import NotStoredError
 from prefect_drs.estate.model import DocumentKind, Estate, Stored
@@ -29,8 +29,13 @@ from prefect_drs.plan.model import LaunchSettings, ProtectionGroup
 from prefect_drs.plan.read.finding import choices
 from prefect_drs.runbook.launch_settings import Problem, problems, wanted_by
 from prefect_drs.runbook.machines import machine_of
+from prefect_drs.runbook.prepared import WantedTarget, aimed, find_targets, read_claims
+from prefect_drs.runbook.prepared_checks import PreparedLaunch, problems_of, users_of
+from prefect_drs.runbook.prepared_target import WORD, FoundTarget
 
 NOTHING = LaunchSettings()
+AT_LAUNCH = frozenset({"PREPARED_INSTANCE_NOT_STOPPED", "PREPARED_INSTANCE_NOT_RELEASED"})
+"""What must be true of a prepared instance when it is launched into, not when settings are written."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +123,86 @@ def compare(sessions: Sessions, group: GroupServers, wanted: Mapping[str, Launch
     )
 
 
+def targets_resolved(
+    sessions: Sessions, group: GroupServers, wanted: Mapping[str, LaunchSettings]
+) -> dict[str, LaunchSettings]:
+    """The settings with the instances that their prepared instances mean now; one that means none stays as it is.
+
+    Nothing is written for such a one, and `account_problems` says why.
+
+    Raises:
+        AwsError: EC2 could not be read.
+    """
+    found = _targets(sessions, group, wanted)
+    return {
+        each: aimed(settings, found[each].instance_id or "") if each in found and found[each].instance_id else settings
+        for each, settings in wanted.items()
+    }
+
+
+def _targets(sessions: Sessions, group: GroupServers, wanted: Mapping[str, LaunchSettings]) -> dict[str, FoundTarget]:
+    choices = {
+        each: WantedTarget(group.location, group.servers[each], settings.launch_into_instance)
+        for each, settings in wanted.items()
+        if settings.launch_into_instance is not None
+    }
+    found, unread = find_targets(sessions, choices)
+    for failure in unread:
+        raise AwsError(failure.message, account_id=group.location.account_id, region=group.location.region)
+    return found
+
+
+def prepared_problems(
+    sessions: Sessions, group: GroupServers, states: Mapping[str, LaunchState]
+) -> dict[str, tuple[Problem, ...]]:
+    """What is wrong with the prepared instances that the group names; nothing is read where it names none.
+
+    Raises:
+        AwsError: something could not be read.
+    """
+    found = _targets(sessions, group, group.wanted(states))
+    if not found:
+        return {}
+    there = describe_source_servers(sessions, group.location)
+    claims, unread = read_claims(
+        sessions, {group.location: [each.source_server_id for each in there if each.source_server_id not in found]}
+    )
+    for failure in unread:
+        raise AwsError(failure.message, account_id=group.location.account_id, region=group.location.region)
+    targets = {each: target.instance_id for each, target in found.items()}
+    effective_of = {each: settings_of(group.effective(group.servers[each], states[each])) for each in found}
+    facts = read_facts(sessions, group.location, wanted_by(effective_of.values()))
+    problems_by_server: dict[str, tuple[Problem, ...]] = {}
+    for each, target in found.items():
+        claimed = {other for other, instance in targets.items() if instance and instance == target.instance_id}
+        claimed |= claims.get((group.location, target.instance_id or ""), frozenset())
+        launch = PreparedLaunch(
+            location=group.location,
+            found=target,
+            server=group.servers[each],
+            machine=machine_of(group.servers[each], facts.types),
+            settings=effective_of[each],
+            subnet=facts.subnets.get(effective_of[each].subnet_id or ""),
+            claimed_by=tuple(sorted(claimed - {each})),
+            used_by=users_of(target.instance, group.servers[each], there),
+        )
+        unfit = tuple(
+            Problem(check.code, WORD, launch.label, message)
+            for check, message in problems_of(launch)
+            if check.code not in AT_LAUNCH and not check.waivable
+        )
+        if unfit:
+            problems_by_server[each] = unfit
+    return problems_by_server
+
+
 def account_problems(
     sessions: Sessions, group: GroupServers, compared: Mapping[str, Compared]
 ) -> dict[str, tuple[Problem, ...]]:
     """What the account does not allow in the settings of those servers, by the checks of the preflight.
 
-    An address that a server's own recovery instance holds is no problem of its settings.
+    An address that a server's own recovery instance holds is no problem of its settings. A prepared instance must be
+    stopped and released when it is launched into, not when settings are written: that is the preflight's.
 
     Raises:
         AwsError: something could not be read.
@@ -132,7 +211,8 @@ def account_problems(
     landed = {
         each: settings_of(group.effective(group.servers[each], state))
         for each, state in states.items()
-        if state.configuration.launch_into_instance_id is None  # which brings its own network
+        if not state.configuration.launch_into_instance_id  # which brings its own network
+        and group.group.settings_for(*group.servers[each].references).launch_into_instance is None
     }
     facts = read_facts(sessions, group.location, wanted_by(landed.values()))
     for failure in (*facts.failures, *([facts.iam_failure] if facts.iam_failure else [])):
@@ -146,6 +226,8 @@ def account_problems(
         )
         for each, settings in landed.items()
     }
+    for each, unfit in prepared_problems(sessions, group, states).items():
+        found[each] = (*found.get(each, ()), *unfit)
     for each, state in states.items():
         settings = group.group.settings_for(*group.servers[each].references)
         if any(change.part == "ec2" for change in compared[each].changes) and (why := why_unwritable(state, settings)):

@@ -30,6 +30,7 @@ from prefect_drs.operations.group_settings import (
     plan_changes,
     read_group,
     recorded,
+    targets_resolved,
 )
 from prefect_drs.operations.groups import Version, reading
 from prefect_drs.operations.launch_config_answers import (
@@ -258,7 +259,8 @@ def _examined(
     faults += rehearsed.refusals
     if checked(rehearsed.after).manifest is not None:
         after = read_group(rehearsed.after, group.stored.id, readings)
-        compared = compare(context.sessions, after, after.wanted(dict.fromkeys(map(_server_id, known))))
+        wanted = after.wanted(dict.fromkeys(map(_server_id, known)))
+        compared = compare(context.sessions, after, wanted)
         faults += as_faults(after, account_problems(context.sessions, after, compared))
         faults += _unread(after, compared)
     return rehearsed, faults
@@ -327,7 +329,7 @@ def _server_id(edit: Editing) -> str:
 
 
 def _configs(context: Context, group: GroupServers, server_ids: Iterable[str]) -> tuple[ServerConfig, ...]:
-    wanted = group.wanted(dict.fromkeys(server_ids))
+    wanted = targets_resolved(context.sessions, group, group.wanted(dict.fromkeys(server_ids)))
     compared = compare_settings(context.sessions, group.location, wanted)
     for failure in (one.error for one in compared.values() if one.error is not None):
         raise failure

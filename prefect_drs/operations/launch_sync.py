@@ -33,6 +33,7 @@ from prefect_drs.operations.group_settings import (
     problem_text,
     read_group,
     recorded,
+    targets_resolved,
 )
 from prefect_drs.operations.groups import GroupReference, reading
 from prefect_drs.operations.launch_config_answers import SettingDifference, TemplateVersion
@@ -179,7 +180,7 @@ def get_launch_config_status(context: Context, request: GroupReference) -> Group
         AwsError: the account could not be read.
     """
     group = read_group(read_estate(), request.group_id, reading(context))
-    wanted = group.wanted()
+    wanted = targets_resolved(context.sessions, group, group.wanted())
     return _group_sync(group, _with_missing(group, compare(context.sessions, group, wanted)))
 
 
@@ -235,7 +236,7 @@ def _sync(context: Context, estate: Estate, readings: ServerReader, group_id: st
 def _synced(
     context: Context, group: GroupServers, server_ids: Sequence[str] | None, *, dry_run: bool, action: str
 ) -> GroupSync:
-    wanted = group.wanted(server_ids)
+    wanted = targets_resolved(context.sessions, group, group.wanted(server_ids))
     compared = compare(context.sessions, group, wanted)
     found = account_problems(context.sessions, group, compared)
     judged = {

@@ -50,11 +50,13 @@ class TerminateInstances(ExecutionReference):
         confirm_recovery: yes, terminate the instances of a recovery: production may run on them. A drill needs none.
             Also accepted as `confirm`.
         skip_failback: leave instances that replicate back alone, instead of refusing them all.
+        include_prepared: terminate prepared instances too, which were there before the execution.
         by: who terminates; by default the caller.
     """
 
     confirm_recovery: Annotated[bool, Field(validation_alias=AliasChoices("confirmRecovery", "confirm"))] = False
     skip_failback: bool = False
+    include_prepared: bool = False
     by: Annotated[str | None, Field(min_length=1)] = None
 
 
@@ -144,6 +146,7 @@ def terminate_instances(context: Context, request: TerminateInstances) -> dict[s
         by=request.by or context.caller,
         confirm=confirm,
         skip_failback=request.skip_failback,
+        include_prepared=request.include_prepared,
     )
     return result.to_json() if result is not None else {}
 

@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.core.errors import PrefectDrsError
+from prefect_drs.operations.account_view import account_change
+from prefect_drs.operations.context import Context
 from prefect_drs.operations.invocation import invalid_request
-from prefect_drs.orchestration.blocks import TargetAccount, saved_target_accounts
+from prefect_drs.orchestration.blocks import TargetAccount, save_target_account, saved_target_accounts
 from prefect_drs.orchestration.executions.lease import hold
 
 PATIENCE = timedelta(seconds=120)  # a dead writer's lease lives up to 75 s
@@ -73,6 +75,12 @@ def saved_account(account_id: str) -> tuple[str, TargetAccount]:
             account_id=account_id,
         )
     return found
+
+
+def save_changed(context: Context, name: str, former: TargetAccount, account: TargetAccount) -> None:
+    """Save a changed account, and note for the audit log what it was and is."""
+    save_target_account(account, name, overwrite=True)
+    context.changes.append(account_change(name, former, account))
 
 
 def changed(account: TargetAccount, operation: str, values: Mapping[str, Any]) -> TargetAccount:

@@ -18,7 +18,8 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.aws.staging import list_extensible_source_servers, list_staging_accounts
 from prefect_drs.core.errors import AwsError, UsageError
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.operations.accounts import SESSION_NAME, StagingView, account_view
+from prefect_drs.operations.account_view import StagingView, account_view
+from prefect_drs.operations.accounts import SESSION_NAME
 from prefect_drs.operations.capacity import RegionCapacityAnswer, region_capacity
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.models import AccountId, OptionalTargetAccountId, StagingAccountId, TargetAccountId
@@ -30,10 +31,11 @@ from prefect_drs.operations.saved_accounts import (
     changed,
     find_account,
     one_writer,
+    save_changed,
     saved_account,
 )
 from prefect_drs.operations.scope import RegionState, check_region, has_no_servers, region_state
-from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, save_target_account, saved_target_accounts
+from prefect_drs.orchestration.blocks import StagingAccount, TargetAccount, saved_target_accounts
 
 
 class TargetRequest(FrozenModel):
@@ -177,7 +179,7 @@ def add_staging_account(context: Context, request: AddStaging) -> ValidatedStagi
         )
     with one_writer():
         name, account = _without(request)
-        save_target_account(_with_staging(account, "add_staging_account", request), name, overwrite=True)
+        save_changed(context, name, account, _with_staging(account, "add_staging_account", request))
     return found
 
 
@@ -189,9 +191,9 @@ def remove_staging_account(context: Context, request: StagingRequest) -> SavedSt
         AccountNotSavedError: the target account is not saved, or that staging account not with it.
     """
     with one_writer():
-        name, account = saved_account(request.target_account_id)
-        remaining = [one for one in account.staging_accounts if one.account_id != request.staging_account_id]
-        if len(remaining) == len(account.staging_accounts):
+        name, former = saved_account(request.target_account_id)
+        remaining = [one for one in former.staging_accounts if one.account_id != request.staging_account_id]
+        if len(remaining) == len(former.staging_accounts):
             saved = ", ".join(one.account_id for one in remaining) or "none"
             raise AccountNotSavedError(
                 f"{request.staging_account_id} is no saved staging account of {request.target_account_id}; "
@@ -199,11 +201,10 @@ def remove_staging_account(context: Context, request: StagingRequest) -> SavedSt
                 target_account_id=request.target_account_id,
                 staging_account_id=request.staging_account_id,
             )
-        external_ids = _external_ids(account)
-        external_ids.pop(request.staging_account_id, None)
+        external_ids = {id_: one for id_, one in _external_ids(former).items() if id_ != request.staging_account_id}
         values = {"staging_accounts": remaining, "staging_external_ids": external_ids or None}
-        account = changed(account, "remove_staging_account", values)
-        save_target_account(account, name, overwrite=True)
+        account = changed(former, "remove_staging_account", values)
+        save_changed(context, name, former, account)
     return _saved(name, account)
 
 
@@ -382,12 +383,12 @@ def _synced(context: Context, account: TargetAccount) -> SyncedAccount:
     added: tuple[str, ...] = ()
     if not all(one.saved for one in discovered.staging_accounts):
         with one_writer():
-            name, account = saved_account(account.account_id)
-            saved = {one.account_id for one in account.staging_accounts}
+            name, former = saved_account(account.account_id)
+            saved = {one.account_id for one in former.staging_accounts}
             added = tuple(one.account_id for one in discovered.staging_accounts if one.account_id not in saved)
-            staging = [*account.staging_accounts, *(StagingAccount(account_id=one) for one in added)]
-            account = changed(account, "sync_staging_accounts", {"staging_accounts": staging})
-            save_target_account(account, name, overwrite=True)
+            staging = [*former.staging_accounts, *(StagingAccount(account_id=one) for one in added)]
+            account = changed(former, "sync_staging_accounts", {"staging_accounts": staging})
+            save_changed(context, name, former, account)
     there = {one.account_id for one in discovered.staging_accounts}
     return SyncedAccount(
         target_account_id=account.account_id,

@@ -53,14 +53,17 @@ class TerminationState(enum.StrEnum):
 
 
 class TerminatedInstance(FrozenModel):
-    """An instance of the execution. `job_id`: the TERMINATE job that it was in, where the journal is here."""
+    """An instance of the execution. PREPARED: it was there before, and is terminated only where that is asked for.
+
+    `job_id`: the TERMINATE job that it was in, where the journal is here.
+    """
 
     recovery_instance_id: str
     source_server_id: str
     name: str
     account_id: str
     region: str
-    state: Literal["STANDING", "FAILING_BACK", "GONE"]
+    state: Literal["STANDING", "FAILING_BACK", "PREPARED", "GONE"]
     job_id: str | None = None
 
 
@@ -84,6 +87,7 @@ def terminate_execution(
     by: str,
     confirm: Callable[[Found], bool],
     skip_failback: bool = False,
+    include_prepared: bool = False,
     observe: Callable[[Event], None] = lambda event: None,
 ) -> TerminationResult | None:
     """Terminate the recovery instances of an execution that has ended; what others launched is left alone.
@@ -94,6 +98,7 @@ def terminate_execution(
         confirm: called with what was found, unless none of the instances is there any more; nothing is terminated
             unless it returns True.
         skip_failback: leave instances that replicate back alone, instead of refusing them all.
+        include_prepared: terminate prepared instances too, which were there before the execution.
         observe: called with each event after it is in the journal.
 
     Returns:
@@ -114,7 +119,7 @@ def terminate_execution(
         events = journal.read()
         report = _report(execution_id, events)
         sessions = configured_sessions()
-        found = find_instances(report, sessions, skip_failback=skip_failback)
+        found = find_instances(report, sessions, skip_failback=skip_failback, include_prepared=include_prepared)
         if found.standing and not confirm(found):
             return None
 
@@ -168,7 +173,12 @@ def termination_status(execution_id: str, sessions: Sessions) -> TerminationStat
         if isinstance(event, TerminationStarted)
         for instance_id in event.recovery_instance_ids
     }
-    states = ((found.standing, "STANDING"), (found.failing_back, "FAILING_BACK"), (found.gone, "GONE"))
+    states = (
+        (found.standing, "STANDING"),
+        (found.failing_back, "FAILING_BACK"),
+        (found.prepared, "PREPARED"),
+        (found.gone, "GONE"),
+    )
     instances = tuple(
         TerminatedInstance(
             recovery_instance_id=target.recovery_instance_id,
@@ -187,8 +197,10 @@ def termination_status(execution_id: str, sessions: Sessions) -> TerminationStat
 
 
 def _state(found: Found, *, requested: bool, carried: bool) -> tuple[TerminationState, str]:
+    stays = f"{len(found.prepared)} prepared instance(s) stay" if found.prepared else ""
     if not found.standing and not found.failing_back:
-        return TerminationState.TERMINATED, ""
+        untouched = found.prepared and not requested and not found.gone
+        return (TerminationState.NOT_REQUESTED if untouched else TerminationState.TERMINATED), stays
     if carried:
         return TerminationState.IN_PROGRESS, ""
     if not requested and not found.gone:

@@ -2,7 +2,8 @@
 
 In: a group, the names of a server, and its current settings in the account. Out: values by the manifest's words, each
 with its origin. A value that follows from another setting has the origin `rule`: a static address sets `copyPrivateIp`
-to false, an instance type turns right-sizing off, a new subnet removes the address of the old one. Pure.
+to false, an instance type turns right-sizing off, a prepared instance does both and copies no tags, a new subnet
+removes the address of the old one. Pure.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pydantic import JsonValue
 
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.model import LaunchSettings, Licensing, ProtectionGroup
+from prefect_drs.plan.prepared import PreparedInstance
 
 _NOTHING = LaunchSettings()
 _NAMES = {field.alias or name: name for name, field in LaunchSettings.model_fields.items()}
@@ -69,6 +71,8 @@ def _implied(planned: LaunchSettings, account: LaunchSettings) -> Iterator[tuple
         yield "copyPrivateIp", False
     if planned.instance_type is not None:
         yield "targetInstanceTypeRightSizingMethod", "NONE"
+    if planned.launch_into_instance is not None:  # DRS writes nothing of the source server to a prepared instance
+        yield from (("copyPrivateIp", False), ("copyTags", False), ("targetInstanceTypeRightSizingMethod", "NONE"))
     moves = planned.subnet_id is not None and planned.subnet_id != account.subnet_id
     if moves and planned.static_private_ip is None and account.static_private_ip is not None:
         yield "staticPrivateIp", None
@@ -82,6 +86,8 @@ def _words(settings: LaunchSettings) -> Iterator[tuple[str, JsonValue]]:
             continue
         if name == "tags":
             yield from ((f"{word}.{key}", text) for key, text in value.items())
+        elif name == "launch_into_instance":
+            yield word, value.text
         elif name == "licensing":
             if value.os_byol is not None:
                 yield f"{word}.osByol", value.os_byol
@@ -97,6 +103,8 @@ def settings_of(values: Mapping[str, EffectiveValue]) -> LaunchSettings:
         head, _, rest = word.partition(".")
         if head == "tags":
             tags[rest] = found.value
+        elif head == "launchIntoInstance":
+            plain["launch_into_instance"] = PreparedInstance.model_construct(instance_id=str(found.value))
         elif head == "licensing":
             plain["licensing"] = Licensing.model_validate({rest: found.value})
         else:

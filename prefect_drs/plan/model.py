@@ -17,6 +17,7 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.approval import Approval
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.notify import Notify
+from prefect_drs.plan.prepared import PreparedInstance
 
 SCHEMA_VERSIONS = ("1.0", "1.1")
 
@@ -36,8 +37,10 @@ class Licensing(FrozenModel):
 class LaunchSettings(FrozenModel):
     """Launch settings of a group or a server; None everywhere means "leave what the account has".
 
-    The first five fields are DRS's own (`UpdateLaunchConfiguration`); the others become a new default version of the
-    server's EC2 launch template (`CreateLaunchTemplateVersion`, `ModifyLaunchTemplate`).
+    The first six fields are DRS's own (`UpdateLaunchConfiguration`); the others become a new default version of the
+    server's EC2 launch template (`CreateLaunchTemplateVersion`, `ModifyLaunchTemplate`). A server that is launched
+    into a prepared instance (`launch_into_instance`) keeps that instance's network and type; the launch template has
+    no effect on it.
     """
 
     launch_disposition: LaunchDisposition | None = None
@@ -45,6 +48,7 @@ class LaunchSettings(FrozenModel):
     copy_private_ip: bool | None = None
     copy_tags: bool | None = None
     licensing: Licensing | None = None
+    launch_into_instance: PreparedInstance | None = None
 
     subnet_id: str | None = None
     security_group_ids: tuple[str, ...] | None = None
@@ -184,7 +188,8 @@ class RecoveryPlan(FrozenModel):
     """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.plan.graph`).
 
     `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
-    `PT15M`; None sets no limit. `rto_target`, `rpo_target`: the objectives of the whole plan; see
+    `PT15M`; None sets no limit. `drill_into_prepared_instances`: whether a drill may launch into prepared instances,
+    which replaces what is on them. `rto_target`, `rpo_target`: the objectives of the whole plan; see
     `prefect_drs.plan.targets`. `approval`: what the gates of its waves demand. `failback_waves`: the waves in which its
     servers fail back; without, its waves in reversed order. `failback`: how they do.
     """
@@ -193,6 +198,7 @@ class RecoveryPlan(FrozenModel):
     description: str | None = None
     waves: tuple[Wave, ...]
     approval: Approval = "any"
+    drill_into_prepared_instances: bool = False
     max_lag: str | None = None
     rto_target: str | None = None
     rpo_target: str | None = None

@@ -27,6 +27,7 @@ from prefect_drs.execution.events import (
     ExecutionStarted,
     GateAnswered,
     GateAsked,
+    IdentitiesCompared,
     PointsReached,
 )
 from prefect_drs.execution.replay import state_of
@@ -35,6 +36,7 @@ from prefect_drs.execution.view import final_status
 from prefect_drs.execution.view import report as report_view
 from prefect_drs.recovery.control_requests import Control, RequestsUnreachableError, override_event
 from prefect_drs.recovery.failback.launches import FailbackLaunches
+from prefect_drs.recovery.identities import compare_identities
 from prefect_drs.recovery.launch.chooser import LaunchChooser
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.launches import Launches
@@ -301,6 +303,8 @@ class Engine:
         launched = [run for run in launched if run.server.way_back is None]  # of a failback, the lag at its stop counts
         if points := points_reached(self._ports.sessions, launched):
             self.record(PointsReached(at=self._clock.now(), points=points))
+        if differences := compare_identities(self._ports.sessions, launched):
+            self.record(IdentitiesCompared(at=self._clock.now(), differences=differences))
         with suppress(RequestsUnreachableError):
             self._control.handle_pending()  # what was stored in the last seconds is recorded too
         status = final_status(self.report().waves)

@@ -2,8 +2,8 @@
 
 In: the execution's report and sessions. Out: its instances in DRS. AWS is the truth: an instance belongs to the
 execution where DRS says that one of its jobs launched it; an instance that a later launch made of the same source
-server is left alone. An instance that replicates back may hold data that is nowhere else: it is never terminated.
-Changes nothing.
+server is left alone. An instance that replicates back may hold data that is nowhere else: it is never terminated. A
+prepared instance was there before the launch, so that it is terminated only where that is asked for. Changes nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from prefect_drs.aws.drs import RecoveryInstance, describe_jobs, describe_recovery_instances
 from prefect_drs.aws.location import Location
+from prefect_drs.aws.prepared_instances import read_targets
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import ExecutionStateError
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG
@@ -56,6 +57,7 @@ class Found:
         gone: its instances that DRS no longer has.
         left_alone: instances of the same source servers that something else launched.
         failing_back: its instances that replicate back; they stand too, and are not terminated.
+        prepared: its prepared instances, which it was launched into; they stand too, and are not terminated.
     """
 
     report: RecoveryReport
@@ -63,15 +65,19 @@ class Found:
     gone: tuple[TerminationTarget, ...]
     left_alone: tuple[RecoveryInstance, ...]
     failing_back: tuple[TerminationTarget, ...] = ()
+    prepared: tuple[TerminationTarget, ...] = ()
 
 
-def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback: bool = False) -> Found:
+def find_instances(
+    report: RecoveryReport, sessions: Sessions, *, skip_failback: bool = False, include_prepared: bool = False
+) -> Found:
     """The instances of an execution that may be terminated now. Changes nothing.
 
     Args:
         report: the execution, as its journal (or the artifact) tells it.
         sessions: the way into the accounts.
         skip_failback: leave instances that replicate back alone, instead of refusing them all.
+        include_prepared: terminate prepared instances too; without it, they are left alone.
 
     Raises:
         TerminationRefusedError: it is a failback, it is not over, a wave or a job of it is active, an instance
@@ -107,9 +113,39 @@ def find_instances(report: RecoveryReport, sessions: Sessions, *, skip_failback:
     if failing_back and not skip_failback:
         raise TerminationRefusedError(_in_failback(report.execution_id, failing_back))
     gone = _gone(report, places, {target.recovery_instance_id for target in (*standing, *failing_back)})
-    if not standing and not gone and not failing_back:
+    prepared = () if include_prepared else _prepared(report, sessions, standing)
+    standing = [target for target in standing if target not in prepared]
+    if not standing and not gone and not failing_back and not prepared:
         raise TerminationRefusedError(f"execution {report.execution_id} launched no recovery instance: nothing to do")
-    return Found(report, tuple(standing), gone, tuple(left_alone), tuple(failing_back))
+    return Found(report, tuple(standing), gone, tuple(left_alone), tuple(failing_back), prepared)
+
+
+def _prepared(
+    report: RecoveryReport, sessions: Sessions, standing: Collection[TerminationTarget]
+) -> tuple[TerminationTarget, ...]:
+    """The instances that were there before the launch: those of the report, and all that carry DRS's tag for that.
+
+    The tag counts as well, since somebody may have changed the launch configuration after the preflight. A launch that
+    copied it from its source server leaves an instance that is not terminated either: the safe mistake.
+
+    Raises:
+        AwsError: EC2 refused or could not be reached.
+    """
+    reported = {
+        server.prepared.instance_id for wave in report.waves for server in wave.servers if server.prepared is not None
+    }
+    by_location: dict[Location, list[TerminationTarget]] = {}
+    for target in standing:
+        by_location.setdefault(target.location, []).append(target)
+    allowed = {
+        instance_id
+        for location, targets in sorted(by_location.items())
+        for instance_id, instance in read_targets(
+            sessions, location, [target.recovery_instance_id for target in targets]
+        ).items()
+        if instance.allowed
+    }
+    return tuple(target for target in standing if target.recovery_instance_id in reported | allowed)
 
 
 @dataclass(slots=True)

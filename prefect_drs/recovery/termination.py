@@ -105,17 +105,19 @@ class TerminationResult:
                 }
                 for instance in self.found.left_alone
             ],
-            "failingBack": [
-                {
-                    "recoveryInstanceId": target.recovery_instance_id,
-                    "sourceServerId": target.source_server_id,
-                    "name": target.name,
-                    "accountId": target.location.account_id,
-                    "region": target.location.region,
-                }
-                for target in self.found.failing_back
-            ],
+            "preparedKept": [_target_json(target) for target in self.found.prepared],
+            "failingBack": [_target_json(target) for target in self.found.failing_back],
         }
+
+
+def _target_json(target: TerminationTarget) -> dict[str, str]:
+    return {
+        "recoveryInstanceId": target.recovery_instance_id,
+        "sourceServerId": target.source_server_id,
+        "name": target.name,
+        "accountId": target.location.account_id,
+        "region": target.location.region,
+    }
 
 
 def unanswered_in(events: Iterable[Event]) -> dict[str, datetime]:

@@ -15,8 +15,9 @@ from rich.text import Text
 from prefect_drs.plan.effective import Origin
 from prefect_drs.report.markdown import change_text, exclusion_text, wave_promises
 from prefect_drs.report.targets import planned_targets
-from prefect_drs.runbook import FindingSeverity, Runbook, RunbookFinding, RunbookServer, RunbookWave
+from prefect_drs.runbook import FindingSeverity, PreparedIdentity, Runbook, RunbookFinding, RunbookServer, RunbookWave
 
+INTO = "launchIntoInstance"
 _STYLES = {
     FindingSeverity.ERROR: "bold red",
     FindingSeverity.WAIVED: "yellow",
@@ -112,17 +113,26 @@ def _block(servers: Sequence[RunbookServer]) -> Iterator[RenderableType]:
     for server in servers:
         lag = f", lag {server.lag}" if server.lag else ""
         at = f"  from {server.snapshot_at:%Y-%m-%d %H:%M:%S} UTC" if server.snapshot_at else ""
-        told = f"  {server.source_server_id}  {server.group}  {server.replication_state}{lag}{at}"
+        into = _prepared(server, server.prepared) if server.prepared else ""
+        told = f"  {server.source_server_id}  {server.group}  {server.replication_state}{lag}{at}{into}"
         yield Indented(Text.assemble((server.name, "cyan"), told), indent=2)
     if len(servers) > 1:
         yield Indented(f"these {len(servers)} servers, each:", "dim", indent=6)
     changes, settings = _changes(servers[0]), _settings(servers[0])
     for line in changes:
         yield Indented(line, indent=6)
-    if not changes:
+    if not servers[0].changes:
         yield Indented("no launch setting changes", "dim", indent=6)
     for line in settings:
         yield Indented(line, "dim", indent=6)
+
+
+def _prepared(server: RunbookServer, prepared: PreparedIdentity) -> str:
+    """The prepared instance, on the server's own line: it differs from server to server."""
+    notes = [f"{change.before or 'a new one'} before" for change in server.changes if change.field == INTO]
+    if kept := ", ".join(filter(None, (prepared.private_ip, prepared.network_interface_id))):
+        notes.append(f"keeps {kept}")
+    return f"  into {prepared.instance_id}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _details(server: RunbookServer) -> list[str]:
@@ -130,14 +140,14 @@ def _details(server: RunbookServer) -> list[str]:
 
 
 def _changes(server: RunbookServer) -> list[str]:
-    return [change_text(change) for change in server.changes]
+    return [change_text(change) for change in server.changes if not (server.prepared and change.field == INTO)]
 
 
 def _settings(server: RunbookServer) -> list[str]:
     """A server's effective settings, a line for each origin; tags are left to the JSON."""
     said: dict[Origin, list[str]] = {origin: [] for origin in reversed(Origin)}
     for word, found in server.effective.items():
-        if not word.startswith("tags."):
+        if not word.startswith("tags.") and not (server.prepared and word == INTO):
             value = ",".join(map(str, found.value)) if isinstance(found.value, list) else str(found.value)
             said[found.origin].append(f"{word}={value}")
     return [f"{origin}: {' '.join(words)}" for origin, words in said.items() if words]

@@ -12,6 +12,7 @@ from typing import Any
 
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
+from prefect_drs.report.prepared import prepared_losses, prepared_summary
 from prefect_drs.report.targets import by_how_much, planned_targets, risk_note, whose
 from prefect_drs.report.text import clock_time, duration, table
 from prefect_drs.runbook import ExcludedServer, PlannedChange, Runbook, RunbookServer, RunbookWave
@@ -239,6 +240,13 @@ def unsent_lines(report: RecoveryReport) -> list[str]:
     ]
 
 
+def _prepared(report: RecoveryReport) -> str:
+    """Whether prepared instances kept their identity; nothing where there are none."""
+    summary = prepared_summary(report)
+    lines = [summary, *(f"**{line}**" for line in map(markdown_text, prepared_losses(report)))] if summary else []
+    return "\n".join(f"- {line}" for line in lines)
+
+
 def _paragraphs(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
@@ -272,6 +280,7 @@ def report_summary(report: RecoveryReport, *lead: str) -> str:
             for wave in report.waves
             for excluded in wave.excluded
         ),
+        _prepared(report),
         "## Targets" if targets else "",
         targets,
         "## Waves",

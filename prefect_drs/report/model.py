@@ -122,14 +122,29 @@ class Placement(FrozenModel):
     instance_type: str | None = None
 
 
+class PreparedReport(FrozenModel):
+    """The prepared instance that a server is launched into, as the preflight found it.
+
+    `kept`: whether the launch kept its id, private address and network interface; None until that was compared, which
+    is done at the end of the execution. `differences`: what it did not keep.
+    """
+
+    instance_id: str
+    private_ip: str | None = None
+    network_interface_id: str | None = None
+    kept: bool | None = None
+    differences: tuple[str, ...] = ()
+
+
 class ServerReport(FrozenModel):
     """A server of a wave. `attempts`: jobs it took part in. `placement`: None in reports of former versions.
 
     `point_in_time`: whose data it holds, known once the execution has ended. `rpo_seconds`: how old that data was when
     the execution began, or, where replication went on after that, when its launch job began. `terminated_at`: when its
-    recovery instance was found to be gone after `terminate`; its `launch_status` is TERMINATED then. Of a failback's
-    steps, `launch_status` tells the state of replication, then PROTECTED, CAUGHT_UP or CLEANED_UP; `lag_at_stop` is the
-    replication lag when writes stopped (ISO 8601 duration).
+    recovery instance was found to be gone after `terminate`; its `launch_status` is TERMINATED then. `prepared`: the
+    instance that it is launched into; None where DRS launches a new one. Of a failback's steps, `launch_status` tells
+    the state of replication, then PROTECTED, CAUGHT_UP or CLEANED_UP; `lag_at_stop` is the replication lag when writes
+    stopped (ISO 8601 duration).
     """
 
     source_server_id: str
@@ -144,6 +159,7 @@ class ServerReport(FrozenModel):
     error: str | None = None
     placement: Placement | None = None
     terminated_at: datetime | None = None
+    prepared: PreparedReport | None = None
     lag_at_stop: str | None = None
 
     @property

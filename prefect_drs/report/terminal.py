@@ -12,6 +12,7 @@ from rich.text import Text
 
 from prefect_drs.report.markdown import exclusion_text, unsent_lines
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveReport, WaveStatus
+from prefect_drs.report.prepared import prepared_losses, prepared_summary
 from prefect_drs.report.summary import ExecutionSummary
 from prefect_drs.report.targets import STYLES as TARGET_STYLES
 from prefect_drs.report.targets import target_line
@@ -149,8 +150,12 @@ def report_body(report: RecoveryReport) -> list[RenderableType]:
         for wave in report.waves
         for excluded in wave.excluded
     ]
+    prepared = prepared_summary(report)
+    lost = [Text(line, style="bold red") for line in prepared_losses(report)]
     notes = [
         *targets,
+        *([Text(prepared)] if prepared else []),
+        *lost,
         *left_out,
         *checks,
         *delays,

@@ -42,7 +42,7 @@ class Authentication:
 
     def __init__(self, options: RestOptions) -> None:
         self._options = options
-        self._replays = Replays()
+        self._replays = options.replays or Replays()
         self._keys = IssuerKeys()
         self._lock = threading.Lock()
         self._version: int | None = None

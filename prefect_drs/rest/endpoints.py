@@ -21,6 +21,7 @@ from prefect_drs.operations.invocation import invalid_request
 from prefect_drs.rest import paging
 from prefect_drs.rest.fresh import conditional
 from prefect_drs.rest.idempotency import HEADER, Call, fingerprint
+from prefect_drs.rest.lines import lines_response
 from prefect_drs.rest.parameters import JSON_TYPE, from_query, merged, read_json
 from prefect_drs.rest.routes import Route
 from prefect_drs.rest.service import ServedRoute, Service, sender_of
@@ -92,6 +93,8 @@ async def _invoke(served: ServedRoute, service: Service, request: Request, value
         )
     run = service.threads.write if route.writes else service.in_thread
     answer = await run(invoke, route.operation, values, context=service.context(sender_of(request)))
+    if route.lines and (lines := lines_response(request, route.lines, answer)) is not None:
+        return lines
     return _response(route, values, answer)
 
 

@@ -22,10 +22,18 @@ from prefect_drs.rest.endpoints import takes_key, takes_version
 from prefect_drs.rest.errors import ErrorBody
 from prefect_drs.rest.examples import BODIES, PARAMETERS
 from prefect_drs.rest.idempotency import HEADER as KEY_HEADER
+from prefect_drs.rest.lines import LINES_TYPE, MORE_HEADER
 from prefect_drs.rest.parameters import JSON_TYPE, container_of
 from prefect_drs.rest.requests import RequestStatus, RunningRequest
 from prefect_drs.rest.service import ServedRoute
 
+TOKEN = "bearer"  # noqa: S105 - the name of the scheme
+_TOKEN_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Needed where there is an access policy: what `prefect-drs token` prints (a presigned request of "
+    "AWS STS), or a JWT of an OIDC issuer that the policy lists. Without a policy, no token is asked for.",
+}
 EVENTS_PATH = "/executions/{executionId}/events"
 REQUEST_PATH = "/requests/{requestId}"
 _REF = "#/components/schemas/{model}"
@@ -59,8 +67,9 @@ def document(routes: Iterable[ServedRoute]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "prefect-drs", "version": version("prefect-drs"), "description": DESCRIPTION},
+        "security": [{TOKEN: []}, {}],
         "paths": paths,
-        "components": {"schemas": schemas.components},
+        "components": {"schemas": schemas.components, "securitySchemes": {TOKEN: _TOKEN_SCHEME}},
     }
 
 
@@ -233,7 +242,11 @@ def _responses(served: ServedRoute, schemas: _Schemas) -> dict[str, Any]:
     if route.versioned:
         headers["ETag"] = {"schema": {"type": "string"}, "description": "The stored version."}
     text = "Accepted; `Location` is where to look." if route.status == 202 else "Done."
-    success: dict[str, Any] = {"description": text, "content": {JSON_TYPE: {"schema": schema}}}
+    content: dict[str, Any] = {JSON_TYPE: {"schema": schema}}
+    if route.lines:
+        content[LINES_TYPE] = {"schema": {"type": "string", "description": f"An item of `{route.lines}` in each line."}}
+        headers[MORE_HEADER] = {"schema": {"type": "string", "const": "true"}, "description": "There are others."}
+    success: dict[str, Any] = {"description": text, "content": content}
     if headers:
         success["headers"] = headers
     answers = {str(route.status): success}
@@ -305,7 +318,7 @@ def _own_paths() -> dict[str, Any]:
         "What became of a request that takes long.",
         "requests",
         {JSON_TYPE: {"schema": {"$ref": _REF.format(model="RequestStatus")}}},
-        "403", "404", "429", "500", "503",
+        "401", "403", "404", "429", "500", "503",
         operationId="get_request",
         parameters=[
             {"name": "requestId", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -315,9 +328,9 @@ def _own_paths() -> dict[str, Any]:
         EVENTS_PATH: stream,
         REQUEST_PATH: request,
         "/health": path("Whether the process answers.", "service", {JSON_TYPE: {"schema": state}}, "403",
-                        operationId="health"),
+                        operationId="health", security=[]),
         "/ready": path("Whether it can work.", "service", {JSON_TYPE: {"schema": state}}, "403", "503",
-                       operationId="ready"),
+                       operationId="ready", security=[]),
         "/metrics": path("Metrics for Prometheus.", "service", {"text/plain": {"schema": {"type": "string"}}}, "401",
                          "403", operationId="metrics"),
     }  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prefect_drs.core.clock import Clock, WallClock, configured_clock
+from prefect_drs.identity import Replays
 from prefect_drs.identity.trust import Trust
 from prefect_drs.identity.verify import DEFAULT_AUDIENCE
 from prefect_drs.orchestration.storage.access_policy import POLICIES, PolicyReader
@@ -33,6 +34,7 @@ class RestOptions:
         audience: whom tokens must be for.
         trust: whom tokens are believed from; None: the STS of this process, and the issuers of the policy.
         single_use: each token counts for one request.
+        replays: where used tokens are remembered, with `single_use`; None: in this process.
         any_host: accept requests under any host name; for an address that others reach.
         now: monotonic time in seconds, for limits and durations.
         requests_per_second: requests of one caller in the long run.
@@ -59,6 +61,7 @@ class RestOptions:
     audience: str = DEFAULT_AUDIENCE
     trust: Trust | None = None
     single_use: bool = False
+    replays: Replays | None = None
     any_host: bool = False
     now: Callable[[], float] = time.monotonic
     requests_per_second: float = 500.0

@@ -37,6 +37,7 @@ class Route(NamedTuple):
             unique and settles ties.
         filters: the fields of an item that the list can be filtered by.
         without: parameters of the operation that are not accepted on this route.
+        lines: the field of the answer whose items are sent as lines to whoever accepts `application/x-ndjson`.
         fresh: many may read it at once: an answer is used for all who read within a second (`rest.fresh`).
     """
 
@@ -52,6 +53,7 @@ class Route(NamedTuple):
     filters: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     fresh: bool = False
+    lines: str = ""
 
     @property
     def path_names(self) -> tuple[str, ...]:
@@ -241,7 +243,7 @@ def _others() -> tuple[Route, ...]:
         Route("POST", "/plans/runbook", "get_runbook"),
         Route("POST", "/plans/forecast", "forecast_plan"),
         Route("POST", "/plans/diff", "diff_plan"),
-        Route("GET", "/audit-log", "get_audit_log"),
+        Route("GET", "/audit-log", "get_audit_log", lines="records"),
         Route("GET", "/access-policy", "get_access_policy"),
         Route("PUT", "/access-policy", "set_access_policy"),
         Route("GET", "/access-policy/versions", "list_access_policy_versions"),

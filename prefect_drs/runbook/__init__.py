@@ -4,16 +4,19 @@
 
 - `scope`, `fetch.inventories` and `members`: which servers the plan's groups have now;
 - `fetch.launch_states` and `server_settings`: their current settings, effective settings, and changes;
+- `prepared`: the prepared instances that servers are launched into;
 - `points` (snapshots), `exclusions` and `checks` (health checks and hooks), which `waves` puts together;
 - `previews`, `fetch` and `preflight`: what the preflight's `rules` look at; `waivers` let findings pass.
 
-`launch_settings` and `machines` check settings against an account, for the rules and for operations alike.
+`launch_settings`, `machines` and `prepared_checks` check settings against an account, for the rules and for operations
+alike.
 """
 
 from prefect_drs.runbook.model import (
     ExcludedServer,
     FindingSeverity,
     PlannedChange,
+    PreparedIdentity,
     Runbook,
     RunbookFinding,
     RunbookServer,
@@ -29,6 +32,7 @@ __all__ = [
     "OtherExecution",
     "PendingLaunch",
     "PlannedChange",
+    "PreparedIdentity",
     "Runbook",
     "RunbookFinding",
     "RunbookServer",

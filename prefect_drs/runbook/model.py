@@ -97,6 +97,17 @@ class WayBack(FrozenModel):
         return Location(self.account_id, self.region)
 
 
+class PreparedIdentity(FrozenModel):
+    """A prepared instance as the preflight found it: what a launch into it is to keep.
+
+    `private_ip`, `network_interface_id`: of its primary network interface; None where EC2 has none.
+    """
+
+    instance_id: str
+    private_ip: str | None = None
+    network_interface_id: str | None = None
+
+
 class RunbookServer(FrozenModel):
     """A source server of a wave, with the settings that a plan gives it and what they change.
 
@@ -105,6 +116,7 @@ class RunbookServer(FrozenModel):
     `last_launch_job_id`: the job that launched it last, as the preflight read it (`lifeCycle.lastLaunch`). A later
     launch by a job that is not this execution's is somebody else's.
     `way_back`: of a failback only; `account_id` and `region` are then where its machine came from, and is launched.
+    `prepared`: the instance that it is launched into; None where DRS launches a new one.
     """
 
     source_server_id: str
@@ -122,6 +134,7 @@ class RunbookServer(FrozenModel):
     snapshot_at: datetime | None = None
     last_launch_job_id: str | None = None
     way_back: WayBack | None = None
+    prepared: PreparedIdentity | None = None
 
     @property
     def location(self) -> Location:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.plan.model import RecoveryMode
-from prefect_drs.plan.targets import Target
+from prefect_drs.plan.model import RecoveryMode, RecoveryPlan
+from prefect_drs.plan.targets import TargetKind, targets_of
 from prefect_drs.runbook.fetch.encryption import read_encryptions
 from prefect_drs.runbook.fetch.inventories import LocationInventories
 from prefect_drs.runbook.fetch.launch_states import LaunchStates
@@ -22,6 +22,8 @@ from prefect_drs.runbook.fetch.snapshots import read_snapshots
 from prefect_drs.runbook.members import Members
 from prefect_drs.runbook.points import SnapshotChoices
 from prefect_drs.runbook.preflight_input import OtherExecution, PreflightInput
+from prefect_drs.runbook.prepared import FoundTargets
+from prefect_drs.runbook.prepared_launches import prepared_launches
 from prefect_drs.runbook.previews import launch_previews
 from prefect_drs.runbook.waves import ResolvedWaves
 
@@ -37,7 +39,8 @@ class Resolution:
     states: LaunchStates
     snapshots: SnapshotChoices
     resolved: ResolvedWaves
-    rpo_targets: tuple[Target, ...] = ()
+    prepared: FoundTargets
+    plan: RecoveryPlan
 
 
 def read_preflight(sessions: Sessions, resolution: Resolution, others: Collection[OtherExecution]) -> PreflightInput:
@@ -73,7 +76,15 @@ def read_preflight(sessions: Sessions, resolution: Resolution, others: Collectio
         snapshots_unread=snapshots.not_read,
         permissions=read_permissions(sessions, waves, inventories.by_location),
         others=tuple(others),
-        unread=(*inventories.unread, *resolution.states.unread, *resolution.snapshots.unread, *snapshots.unread),
-        rpo_targets=resolution.rpo_targets,
+        unread=(
+            *inventories.unread,
+            *resolution.states.unread,
+            *resolution.prepared.unread,
+            *resolution.snapshots.unread,
+            *snapshots.unread,
+        ),
+        rpo_targets=targets_of(resolution.plan, TargetKind.RPO),
         resolution_errors=(*resolution.snapshots.errors, *resolution.resolved.errors),
+        prepared=tuple(prepared_launches(previews, resolution.prepared, facts, inventories)),
+        drills_into_prepared=resolution.plan.drill_into_prepared_instances,
     )

@@ -22,6 +22,7 @@ from prefect_drs.plan.model import LaunchSettings, ProtectionGroup, RecoveryMode
 from prefect_drs.plan.targets import Target
 from prefect_drs.runbook.launch_settings import sized_by_drs
 from prefect_drs.runbook.model import ExcludedServer, RunbookServer, RunbookWave
+from prefect_drs.runbook.prepared_checks import PreparedLaunch
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,8 @@ class PreflightInput:
         unread: what could not be read.
         rpo_targets: of the plan and of its waves.
         resolution_errors: what was found while the plan was resolved.
+        prepared: the launches into prepared instances, each with its preview.
+        drills_into_prepared: whether the plan lets a drill launch into prepared instances.
     """
 
     mode: RecoveryMode
@@ -214,6 +217,8 @@ class PreflightInput:
     unread: Sequence[Unread] = ()
     rpo_targets: Sequence[Target] = ()
     resolution_errors: Sequence[ResolutionError] = ()
+    prepared: Sequence[tuple[LaunchPreview, PreparedLaunch]] = ()
+    drills_into_prepared: bool = False
 
     def launched(self) -> Iterator[tuple[RunbookWave, RunbookServer]]:
         """Every server of every wave, with its wave."""

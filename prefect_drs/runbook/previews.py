@@ -54,7 +54,7 @@ def launch_previews(
                 state.template_id,
                 state.template_exists,
                 unwritable,
-                state.configuration.launch_into_instance_id is not None,
+                settings.launch_into_instance is not None,
                 source=source,
                 boot_mode=former.boot_mode if former is not None else None,
                 replaces=server.recovery_instance_id if terminates else None,

@@ -10,9 +10,10 @@ The steps, each one function over all servers:
 2. `find_members`: the servers that belong to the groups.
 3. `read_states` and `current_settings_of`: the launch settings that the account has for them.
 4. `effective_settings`: the plan's settings laid over those.
-5. `planned_changes`: the launch settings that the plan changes.
-6. `choose_snapshots` and `resolve_waves`: the waves with their servers, checks and hooks.
-7. `read_preflight` and `findings_of`: what the rules look at, and what they find.
+5. `find_prepared` and `with_targets`: the prepared instances that servers are launched into.
+6. `planned_changes`: the launch settings that the plan changes.
+7. `choose_snapshots` and `resolve_waves`: the waves with their servers, checks and hooks.
+8. `read_preflight` and `findings_of`: what the rules look at, and what they find.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from collections.abc import Collection, Mapping
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.plan.model import Manifest, RecoveryMode, RecoveryPlan
-from prefect_drs.plan.targets import TargetKind, targets_of
 from prefect_drs.runbook.fetch.inventories import read_inventories
 from prefect_drs.runbook.fetch.launch_states import read_states
 from prefect_drs.runbook.members import find_members
@@ -30,6 +30,7 @@ from prefect_drs.runbook.model import PlanSource, Runbook
 from prefect_drs.runbook.points import LATEST, Points, choose_snapshots
 from prefect_drs.runbook.preflight import Resolution, read_preflight
 from prefect_drs.runbook.preflight_input import OtherExecution
+from prefect_drs.runbook.prepared import find_prepared, with_targets
 from prefect_drs.runbook.rules import findings_of
 from prefect_drs.runbook.scope import scope_of
 from prefect_drs.runbook.server_settings import current_settings_of, effective_settings, planned_changes
@@ -74,11 +75,13 @@ def resolve(
     states = read_states(sessions, members.ids_by_location)
     snapshots = choose_snapshots(sessions, members.of_plan, points, manifest)
     settings = effective_settings(members, current_settings_of(states.by_server))
+    prepared = find_prepared(sessions, members, settings, states.by_server, inventories)
+    settings = with_targets(settings, prepared.by_server)
     changes = planned_changes(settings, states.by_server)
-    resolved = resolve_waves(plan, members, settings, changes, snapshots.by_server)
+    resolved = resolve_waves(plan, members, settings, changes, snapshots.by_server, prepared.by_server)
     preflight = read_preflight(
         sessions,
-        Resolution(mode, now, inventories, members, states, snapshots, resolved, targets_of(plan, TargetKind.RPO)),
+        Resolution(mode, now, inventories, members, states, snapshots, resolved, prepared, plan),
         others,
     )
     return Runbook(

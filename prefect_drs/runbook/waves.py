@@ -18,9 +18,10 @@ from prefect_drs.plan.graph import WaveGraph
 from prefect_drs.plan.model import RecoveryPlan, Wave
 from prefect_drs.runbook.checks import resolve_checks
 from prefect_drs.runbook.members import MemberKey, Members
-from prefect_drs.runbook.model import PlannedChange, RunbookServer, RunbookWave
+from prefect_drs.runbook.model import PlannedChange, PreparedIdentity, RunbookServer, RunbookWave
 from prefect_drs.runbook.points import SnapshotChoice
 from prefect_drs.runbook.preflight_input import Exclusion, Membership, ResolutionError
+from prefect_drs.runbook.prepared_target import FoundTarget
 from prefect_drs.runbook.server_settings import ServerSettings
 
 
@@ -38,6 +39,7 @@ def resolve_waves(
     settings: Mapping[MemberKey, ServerSettings],
     changes: Mapping[MemberKey, tuple[PlannedChange, ...]],
     snapshots: Mapping[str, SnapshotChoice],
+    prepared: Mapping[MemberKey, FoundTarget],
 ) -> ResolvedWaves:
     """The waves of a plan.
 
@@ -47,9 +49,10 @@ def resolve_waves(
         settings: of every server of the plan.
         changes: of those servers whose launch configuration could be read.
         snapshots: by source server id, for servers that are not launched from their latest state.
+        prepared: the instances that servers are launched into.
     """
     graph = WaveGraph.of(plan)
-    servers = _servers(members, settings, changes, snapshots)
+    servers = _servers(members, settings, changes, snapshots, prepared)
     resolved = [_wave(graph, number, plan, members, servers) for number in graph.order]
     return ResolvedWaves(
         tuple(wave for wave, _ in resolved), tuple(error for _, errors in resolved for error in errors)
@@ -61,6 +64,7 @@ def _servers(
     settings: Mapping[MemberKey, ServerSettings],
     changes: Mapping[MemberKey, tuple[PlannedChange, ...]],
     snapshots: Mapping[str, SnapshotChoice],
+    prepared: Mapping[MemberKey, FoundTarget],
 ) -> dict[MemberKey, RunbookServer]:
     return {
         key: RunbookServer(
@@ -76,10 +80,22 @@ def _servers(
             changes=changes.get(key, ()),
             effective=settings[key].effective,
             last_launch_job_id=server.last_launch_job_id,
+            prepared=_identity(prepared.get(key)),
             **_snapshot(snapshots.get(server.source_server_id)),
         )
         for key, group, server in members
     }
+
+
+def _identity(found: FoundTarget | None) -> PreparedIdentity | None:
+    if found is None or found.instance_id is None:
+        return None
+    if found.instance is None:
+        return PreparedIdentity(instance_id=found.instance_id)
+    known = found.instance.identity
+    return PreparedIdentity(
+        instance_id=known.instance_id, private_ip=known.private_ip, network_interface_id=known.network_interface_id
+    )
 
 
 def _snapshot(choice: SnapshotChoice | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, ServerEntry
@@ -32,6 +33,7 @@ from prefect_drs.simulator.estate_model import (
 from prefect_drs.simulator.hardware import ORDINARY_TYPE, machine_for
 from prefect_drs.simulator.matching import match_groups
 from prefect_drs.simulator.networks import NetworkPlan, SubnetNeed, plan_networks
+from prefect_drs.simulator.prepared import with_prepared
 
 CALLER_ACCOUNT = "123456789012"
 """The account that the sandbox's keys belong to: moto's own."""
@@ -194,6 +196,12 @@ class _Draft:
             staging_account=self._circumstances_of(account).staging_account,
         )
         place.landing[server_id] = (settings.subnet_id, settings.static_private_ip)
+        bind = partial(self._bind, "prepared_instances")
+        prepared = with_prepared(place.servers[server_id], settings, account, group.region, bind)
+        if isinstance(prepared, str):
+            self.remarks.append(prepared)
+        else:
+            place.servers[server_id] = prepared
 
     def _bind(self, kind: str, account: str, region: str, name: str, real: str) -> None:
         self.bound[kind].setdefault(name, {})[account, region] = real

@@ -47,12 +47,22 @@ class VpcSpec(EstateModel):
     security_groups: tuple[SecurityGroupSpec, ...]
 
 
+class PreparedSpec(EstateModel):
+    """A prepared instance that a source server is launched into. `subnet` is the manifest's name of its subnet."""
+
+    instance_id: str
+    tags: dict[str, str]
+    subnet: str | None = None
+    private_ip: str = ""
+
+
 class SourceServerSpec(EstateModel):
     """A source server that replicates into the region.
 
     `private_ip` is in the subnet it launches into, so that it can be copied. `instance_id`, `source_account` and
     `source_region` are set if its source is an EC2 instance; `instance_tags` are that instance's tags, by default
-    `tags`. With a `staging_account` it is an extended source server that this account replicates.
+    `tags`. With a `staging_account` it is an extended source server that this account replicates. `prepared` is the
+    instance that it is launched into.
     """
 
     source_server_id: str
@@ -66,6 +76,7 @@ class SourceServerSpec(EstateModel):
     source_region: str | None = None
     instance_tags: dict[str, str] | None = None
     staging_account: str | None = None
+    prepared: PreparedSpec | None = None
 
 
 class RegionSpec(EstateModel):

@@ -40,6 +40,7 @@ from prefect_drs.simulator.estate_model import (
 from prefect_drs.simulator.faults import OptInFault
 from prefect_drs.simulator.matching import GroupGuess
 from prefect_drs.simulator.networks import VPC_BLOCKS, may_hold
+from prefect_drs.simulator.prepared import ensure_prepared
 from prefect_drs.simulator.roles import plant_role, remove_role
 from prefect_drs.simulator.runtime import LOCK, current
 
@@ -179,6 +180,10 @@ def _build_region(account: str, spec: RegionSpec, remarks: list[str], instances:
     if spec.initialized:
         drs.initialize_service()
     new += sum(_ensure_source_server(drs, account, server, instances) for server in spec.source_servers)
+    subnets = {subnet.name: subnet.subnet_id for vpc in spec.vpcs for subnet in vpc.subnets}
+    for server in spec.source_servers:
+        if server.prepared is not None:
+            new += ensure_prepared(ec2, spec.region, server, subnets.get(server.prepared.subnet or ""))
     return SeededRegion(
         account_id=account,
         region=spec.region,

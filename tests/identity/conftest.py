@@ -6,22 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefect_drs.simulator.server import SandboxServer
-from tests.identity.aws import configured_sandbox
-from tests.identity.issuer import Issuer, Web, running_issuer
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxServer]:
-    """A sandbox that this process's AWS configuration leads to."""
-    with configured_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with running_issuer() as running:
-        yield running
+from tests.identity.issuer import Web
 
 
 @pytest.fixture

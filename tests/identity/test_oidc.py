@@ -37,6 +37,13 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: str = ""
     return ".".join([*parts, signature])
 
 
+def signed_by_public_key(issuer: Issuer, claims: dict[str, Any]) -> str:
+    """Key confusion: an HMAC whose secret is the issuer's public key."""
+    text = unsigned({"alg": "HS256", "kid": "rsa-1"}, claims).rstrip(".")
+    made = hmac.digest(issuer.rsa.as_pem(private=False), text.encode(), "sha256")
+    return f"{text}.{base64.urlsafe_b64encode(made).decode().rstrip('=')}"
+
+
 def test_a_token_proves_subject_and_groups(issuer: Issuer):
     identity = check(issuer.token(groups=["dr-admins", "ops"]), issuer)
     assert (identity.kind, identity.subject, identity.issuer) == ("oidc", "ada", issuer.url)

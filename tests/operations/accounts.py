@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from prefect.exceptions import ObjectNotFound
 
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.operations import Context, invoke
+from prefect_drs.orchestration.storage.audit_log import AuditChange, AuditLog
 from prefect_drs.simulator.roles import plant_role
 from tests.rig import GIB, Rig, simulated_aws
 
@@ -31,6 +33,15 @@ class World:
 
     def op(self, name: str, /, **body: Any) -> Any:
         return invoke(name, body, context=Context(caller="ada"))
+
+    def changed(self, audit: AuditLog, name: str, /, **body: Any) -> AuditChange:
+        """What the audit log holds of the change that an operation made."""
+        invoke(name, body, context=Context(caller="ada", audit=audit))
+        now = datetime.now(UTC)
+        newest = next(audit.read(now - timedelta(hours=1), now + timedelta(minutes=1)))
+        assert SECRET not in newest.model_dump_json()
+        (change,) = newest.changes
+        return change
 
     def refusal(self, name: str, /, **body: Any) -> PrefectDrsError:
         with pytest.raises(PrefectDrsError) as refused:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from prefect.exceptions import ObjectNotFound
 
 from prefect_drs.cli import main
 from prefect_drs.core.errors import PrefectDrsError, UsageError
@@ -21,7 +20,6 @@ from prefect_drs.identity.sts_proof import make_token
 from prefect_drs.lambda_handler import handler
 from prefect_drs.operations import Context, invoke
 from prefect_drs.operations.access import acting_as
-from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.storage.access_policy import (
     POLICIES,
     AccessPolicy,
@@ -30,36 +28,25 @@ from prefect_drs.orchestration.storage.access_policy import (
     PolicyVersionError,
     read_access_policy,
 )
-from prefect_drs.orchestration.storage.audit_log import AuditLog, AuditRecord
+from prefect_drs.orchestration.storage.audit_log import AUDIT, AuditLog, AuditRecord
 from prefect_drs.recovery.journal import FolderStorage
 from prefect_drs.simulator import plant_role
-from prefect_drs.simulator.server import SandboxServer
 from tests.conftest import PrefectServer
-from tests.identity.aws import configured_sandbox
+from tests.e2e.rehearsal import plan
+from tests.operations.estate import forget_policies
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 MOTO = f"arn:aws:sts::{ACCOUNT}:user/moto"
 ADMIN = {"role": "DRSOrchestrationAdmin", "arns": [MOTO]}
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[SandboxServer]:
-    with configured_sandbox() as running:
-        yield running
-
-
 @pytest.fixture
 def nothing_stored(prefect_server: PrefectServer) -> Iterator[None]:
     """No policy before and after the test: other tests share the server."""
 
-    def forget() -> None:
-        with prefect_client() as client, suppress(ObjectNotFound):
-            client.delete_block_type(client.read_block_type_by_slug("drs-access-policy").id)
-        POLICIES.forget()
-
-    forget()
+    forget_policies()
     yield
-    forget()
+    forget_policies()
 
 
 @pytest.fixture
@@ -94,7 +81,7 @@ def become(role: str, patch: pytest.MonkeyPatch) -> None:
         patch.setenv(name, value)
 
 
-pytestmark = pytest.mark.usefixtures("aws", "nothing_stored")
+pytestmark = pytest.mark.usefixtures("sandbox", "nothing_stored")
 
 
 def test_each_change_is_a_version_with_who_made_it_and_what_was_before(audit: AuditLog):
@@ -180,6 +167,70 @@ def test_a_command_of_this_machine_acts_as_its_own_credentials(
     become("Nobody", monkeypatch)
     assert main(["cancel", "0d8f7a52-3c0e-4a1b-9f65-2b7c1d8e4f90"]) == 2
     assert "has no permission stop_recovery" in capsys.readouterr().err
+
+
+UNKNOWN = "0d8f7a52-3c0e-4a1b-9f65-2b7c1d8e4f90"
+READS = {
+    ("status",): "view_executions",
+    ("status", UNKNOWN): "view_executions",
+    ("why", UNKNOWN): "view_executions",
+    ("report", UNKNOWN): "view_executions",
+    ("replay", UNKNOWN): "view_executions",
+    ("evidence", UNKNOWN, "--out", "none.zip"): "view_executions",
+    ("verify", UNKNOWN): "view_executions",
+    ("runbook", "FILE"): "view_recovery_plans",
+    ("forecast", "FILE"): "view_recovery_plans",
+    ("show", "estate:", "--plan", "Shop"): "view_recovery_plans",
+    ("diff", "/dev/null", "estate:"): "view_recovery_plans",
+}
+
+
+@pytest.mark.parametrize("command", READS, ids=lambda command: " ".join(command[:2]))
+def test_a_command_that_reads_what_is_stored_asks_the_policy(
+    command: tuple[str, ...],
+    manifest: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    words = [str(manifest) if word == "FILE" else word for word in command]
+    reader = {"role": "DRSReadOnly", "arns": [f"arn:aws:iam::{ACCOUNT}:role/Readers"]}
+    set_policy(ADMIN, reader)
+    monkeypatch.setenv("PREFECT_DRS_HOME", str(manifest.parent))
+    POLICIES.forget()
+    become("Readers", monkeypatch)
+    main(words)
+    assert "has no permission" not in capsys.readouterr().err
+    become("Nobody", monkeypatch)
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert f"has no permission {READS[command]}" in printed.err
+    assert printed.out == ""
+    (denied,) = records(AUDIT)
+    assert (denied.outcome, denied.permission, denied.origin) == ("denied", READS[command], "command line")
+
+
+def test_the_command_line_exports_the_audit_log_as_json_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("PREFECT_DRS_HOME", str(tmp_path))
+    set_policy(ADMIN, caller="ada")
+    set_policy(ADMIN, version=1)
+    POLICIES.forget()
+    assert main(["op", "get_audit_log", "--lines"]) == 0
+    assert [json.loads(line)["who"] for line in capsys.readouterr().out.splitlines()] == [MOTO, "ada"]
+    assert main(["op", "get_audit_log", "--lines", "--body", '{"limit": 1}']) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 1
+    assert "there are more than these 1" in printed.err
+    assert main(["op", "get_access_policy", "--lines"]) == 2
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """A plan of one server, which nobody has."""
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan(REGION, {"Database": ["s-00000000000000001"]})))
+    return file
 
 
 def test_a_lambda_event_needs_a_proof_where_there_is_a_policy():

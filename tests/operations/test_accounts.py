@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect_aws import AwsCredentials
@@ -11,8 +13,10 @@ from prefect_drs import TargetAccount
 from prefect_drs.cli import main
 from prefect_drs.orchestration.accounts import load_target_accounts
 from prefect_drs.orchestration.blocks import saved_target_accounts
+from prefect_drs.orchestration.storage.audit_log import AuditLog
+from prefect_drs.recovery.journal import FolderStorage
 from prefect_drs.simulator.roles import plant_role
-from tests.operations.accounts import EU, HUB, SECRET, STAGING, TARGET, TWO_REGIONS, US, World
+from tests.operations.accounts import EU, HUB, PAIR, SECRET, STAGING, TARGET, TWO_REGIONS, US, World
 from tests.operations.estate import forget_estate
 
 
@@ -123,6 +127,29 @@ def test_a_deleted_account_is_gone_and_one_that_is_not_saved_lists_those_that_ar
     assert TARGET in error.message
     assert world.op("delete_target_account", accountId=TARGET)["accountId"] == TARGET
     assert world.op("get_target_accounts") == {"accounts": []}
+
+
+def test_the_audit_log_has_an_account_before_and_after_each_change_without_its_secrets(
+    world: World, tmp_path: Path
+) -> None:
+    audit = AuditLog(lambda: FolderStorage(tmp_path))
+    world.initialise(TARGET, EU)
+    added: Any = world.changed(audit, "add_target_account", **TWO_REGIONS)
+    assert (added.what, added.before) == (f"account {TARGET}", None)
+    assert (added.after["regions"], added.after["hasExternalId"]) == ([EU, US], True)
+    renamed: Any = world.changed(audit, "update_target_account", accountId=TARGET, accountName="Workloads")
+    assert (renamed.before["accountName"], renamed.after["accountName"]) == (None, "Workloads")
+    assert renamed.after["externalIdsChanged"] is False
+    other = {"externalId": "wrong-horse", "force": True}
+    replaced: Any = world.changed(audit, "update_target_account", accountId=TARGET, **other)
+    assert replaced.after["externalIdsChanged"] is True
+    assert "wrong-horse" not in replaced.model_dump_json()
+    staging: Any = world.changed(audit, "add_staging_account", **PAIR, force=True)
+    assert [len(side["stagingAccounts"]) for side in (staging.before, staging.after)] == [0, 1]
+    removed: Any = world.changed(audit, "remove_staging_account", **PAIR)
+    assert [len(side["stagingAccounts"]) for side in (removed.before, removed.after)] == [1, 0]
+    deleted: Any = world.changed(audit, "delete_target_account", accountId=TARGET)
+    assert (deleted.before["accountName"], deleted.after) == ("Workloads", None)
 
 
 def test_an_account_that_a_stored_group_names_is_not_deleted(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Queue
 from typing import TYPE_CHECKING, Any
@@ -13,22 +13,20 @@ import pytest
 from prefect_drs.core.errors import UsageError
 from prefect_drs.operations import Context, invoke
 from prefect_drs.orchestration.storage.access_policy import PolicyReader
-from tests.identity.aws import configured_sandbox
 from tests.orchestration.test_gates import next_of, result_of
 from tests.orchestration.test_signed_gates import passing
 from tests.recovery.signed_gates import Gates, People
 
 if TYPE_CHECKING:
-    pass
+    from prefect_drs.simulator.server import SandboxServer
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 NO_POLICY = PolicyReader(lambda: None)
 
 
 @pytest.fixture(scope="module")
-def people() -> Iterator[People]:
-    with configured_sandbox():
-        yield People()
+def people(sandbox: SandboxServer) -> People:
+    return People()
 
 
 def test_a_caller_of_another_machine_sends_a_proof_and_is_told_what_becomes_of_it(

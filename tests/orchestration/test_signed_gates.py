@@ -16,7 +16,6 @@ from prefect_drs.core.errors import UsageError
 from prefect_drs.recovery.drivers import pass_gate
 from prefect_drs.recovery.ports import Decision, GateRequest
 from prefect_drs.simulator.server import SandboxServer
-from tests.identity.aws import configured_sandbox
 from tests.orchestration.test_gates import next_of, result_of, wait_for
 from tests.recovery.signed_gates import Gates, People, policy
 
@@ -26,14 +25,8 @@ if TYPE_CHECKING:
     from prefect_drs.orchestration.approvals.gate import PendingGate
     from tests.conftest import PrefectServer
 
-pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server", "sandbox")]
 Beside = Callable[..., Future[Any]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def sandbox() -> Iterator[SandboxServer]:
-    with configured_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

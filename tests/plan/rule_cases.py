@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from tests.plan.pair import Change, Pair, both
+from tests.plan.prepared_rule_cases import PREPARED
 from tests.plan.test_broken_manifests import DB, FIRST, OTHER_GROUP, TEMPLATE, WAVES, add, drop, set_
 
-Change = Callable[[dict[str, Any]], None]
 FIRST_WAVE = (*WAVES, 0)
 SECOND_WAVE = (*WAVES, 1)
 GATED = set_(*FIRST_WAVE, "pauseBeforeWave", to=True)
@@ -23,25 +22,8 @@ TOPIC = "arn:aws:sns:eu-west-1:123456789012:recoveries"
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 
 
-@dataclass(frozen=True)
-class Pair:
-    """What breaks a rule, with which code, and what keeps it."""
-
-    code: str
-    breaks: Change
-    keeps: Change
-
-
 def nothing(manifest: dict[str, Any]) -> None:
     """Leave it sound."""
-
-
-def both(*changes: Change) -> Change:
-    def change(manifest: dict[str, Any]) -> None:
-        for each in changes:
-            each(manifest)
-
-    return change
 
 
 def checks(*items: dict[str, Any], phase: str = "healthChecks") -> Change:
@@ -202,6 +184,7 @@ CASES: dict[str, Pair] = {
     "addresses_exclude_copy_private_ip": Pair(
         "ADDRESS_AND_COPY", set_(*TEMPLATE, "copyPrivateIp", to=True), set_(*TEMPLATE, "copyPrivateIp", to=False)
     ),
+    **PREPARED,
     # recovery plans and waves
     "plan_names_are_unique": Pair(
         "DUPLICATE_PLAN_NAME",

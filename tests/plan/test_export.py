@@ -72,17 +72,33 @@ FULL: dict[str, Any] = {
             "launchConfig": LAUNCH,
             "servers": [
                 {"sourceServerId": "s-00000000000000001", "launchTemplate": LAUNCH | {"staticPrivateIp": "10.0.0.10"}},
-                {"instanceId": "i-0a1b2c3d", "launchTemplate": {"licensing": {}, "tags": {}}},
+                {
+                    "instanceId": "i-0a1b2c3d",
+                    "launchTemplate": {
+                        "licensing": {},
+                        "tags": {},
+                        "launchIntoInstance": {"table": {"i-0a1b2c3d": "i-00000001"}},
+                    },
+                },
                 {"name": "db-2", "useGroupDefaults": True},
             ],
         },
-        {"groupName": "1.0", "region": "us-west-2", "serverSelectionTags": {"tier": "web", "null": "~"}},
+        {
+            "groupName": "1.0",
+            "region": "us-west-2",
+            "serverSelectionTags": {"tier": "web", "null": "~"},
+            "servers": [
+                {"name": "web-1", "launchTemplate": {"launchIntoInstance": {"instanceId": "i-00000002"}}},
+                {"name": "web-2", "launchTemplate": {"launchIntoInstance": {"tag": "role", "value": "web"}}},
+            ],
+        },
     ],
     "recoveryPlans": [
         {
             "planName": "Plan → all",
             "description": "",
             "approval": "signed",
+            "drillIntoPreparedInstances": True,
             "maxLag": "PT1H",
             "rtoTarget": "PT4H",
             "rpoTarget": "PT1H",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from prefect_drs.execution.events import GateAnswered, GlassBroken
 from prefect_drs.execution.view import report_of
 from prefect_drs.identity import Trust
 from prefect_drs.identity.sts_proof import make_token
+from prefect_drs.operations.execution_report import html_document
 from prefect_drs.plan.advance import Gated, refuse_in_advance
 from prefect_drs.plan.approval import APPROVER_ROLES, demand_of
 from prefect_drs.recovery.approvals import GateApprovals
@@ -23,23 +23,12 @@ from prefect_drs.recovery.ports import GateRequest
 from prefect_drs.recovery.resume import Starter
 from prefect_drs.runbook.approved import approved_digest, with_approval_findings
 from prefect_drs.simulator.server import SandboxServer
-from tests.identity.aws import configured_sandbox
-from tests.identity.issuer import Issuer, running_issuer
+from tests.identity.issuer import Issuer
 from tests.recovery.signed_gates import Gates, People, holds_no_token, oidc_token, policy, runbook, stored_json
+from tests.report.test_html import Page
 
+pytestmark = pytest.mark.usefixtures("sandbox")
 TWO = {"quorum": 2, "roles": ["DRSOperator"], "notStarter": True, "expiresAfter": "PT4H"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def sandbox() -> Iterator[SandboxServer]:
-    with configured_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with running_issuer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +206,8 @@ class Sequence:
         return self.answers.pop(0)
 
 
-def answer(token: str = "", decision: Decision = Decision.APPROVED) -> GateAnswer:
-    return GateAnswer(decision, "somebody", datetime.now(UTC), token=token)
+def answer(token: str = "", decision: Decision = Decision.APPROVED, by: str = "somebody", **fields: str) -> GateAnswer:
+    return GateAnswer(decision, by, datetime.now(UTC), token=token, **fields)
 
 
 def passes(gates: Gates, *answers: GateAnswer, wave: int = 1) -> bool:
@@ -235,6 +224,22 @@ def test_the_engine_asks_again_until_an_answer_counts_and_names_who_was_proven(p
     report = report_of(gates.journal.read())
     assert report.waves[0].approval is not None
     assert report.waves[0].approval.by == People.arn("ada")
+
+
+def test_the_html_report_says_who_approved_how_that_was_proven_and_what_was_refused(people: People):
+    gates = Gates("signed")
+    token = people.token("ada", gates.bound())
+    assert passes(gates, answer("nonsense", by="<b>mallory</b>"), answer(token, comment="data checked"))
+    assert passes(gates, answer(by="bob", break_glass="STS is gone"), wave=2)
+    events = gates.journal.read()
+    page = Page(html_document(events, datetime.now(UTC)))
+    assert "Answers at gates that demand proofs" in page.text
+    assert f"{People.arn('ada')} http://" in page.text  # who proved it: the sandbox's STS
+    assert f"counted approved SHA-256 {gates.check().digest[:12]}…: data checked" in page.text
+    assert "<b>mallory</b> — refused malformed:" in page.text
+    assert "bob — BREAK-GLASS passed without what it demands: STS is gone" in page.text
+    assert "b" not in page.tags[page.tags.index("body") :]
+    assert token not in page.text
 
 
 def test_anybody_may_reject_and_a_time_out_ends_the_wave():

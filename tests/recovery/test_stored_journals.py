@@ -26,7 +26,10 @@ from tests.recovery.test_control_requests import MemoryRequests
 from tests.rig import REGION, Rig, WaveSpec
 
 STORED = Path(__file__).parent / "data" / "journal-0.1.0"
-GAINED = {"GateAsked": {"digest", "demands"}}
+GAINED: dict[str, Any] = {
+    "GateAsked": {"digest", "demands"},
+    "ServerRetried": {"settings": {"launch_into_instance"}},
+}
 """Fields that kinds of events have gained since, empty in what 0.1.0 wrote."""
 WAVES = {
     1: WaveSpec(

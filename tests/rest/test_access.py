@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from prefect_drs.core.errors import UsageError
-from prefect_drs.identity import Reason
 from prefect_drs.identity.policy import PolicyDocument, Role
 from prefect_drs.identity.sts_proof import make_token
 from prefect_drs.operations import OPERATIONS, Context, find_operation
@@ -22,11 +20,10 @@ from prefect_drs.rest.app import build_app
 from prefect_drs.rest.routes import ROUTES
 from prefect_drs.rest.server import Exposure, bind, protected
 from prefect_drs.simulator.server import SandboxServer
-from tests.identity.aws import configured_sandbox
-from tests.identity.issuer import Issuer, Web, running_issuer
-from tests.identity.test_oidc import unsigned
-from tests.identity.test_sts_proof import MISDIRECTED, changed
+from tests.identity.issuer import Issuer, Web
 from tests.rest.callers import ACCOUNT, LOCAL, OTHER_ACCOUNT, World
+from tests.rest.connections import connections
+from tests.rest.forged_tokens import FORGED, forged
 
 pytestmark = pytest.mark.integration  # hundreds of requests
 ALL = tuple(Role)
@@ -49,21 +46,9 @@ TABLE = {
 """The table of roles, written a second time."""
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[SandboxServer]:
-    with configured_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with running_issuer() as running:
-        yield running
-
-
 @pytest.fixture
-def world(aws: SandboxServer, issuer: Issuer, tmp_path: Path) -> World:
-    return World(aws, issuer, tmp_path)
+def world(sandbox: SandboxServer, issuer: Issuer, tmp_path: Path) -> World:
+    return World(sandbox, issuer, tmp_path)
 
 
 def headers(token: str) -> dict[str, str]:
@@ -171,66 +156,16 @@ def test_nothing_but_health_is_answered_without_a_token(world: World):
     assert {record.reason for record in world.records()} == {"missing"}
 
 
-def forged(world: World, elsewhere: Web, way: str) -> str:
-    """A token that must not count."""
-    token = make_token("prefect-drs", at=datetime.now(UTC), session=world.session(Role.ADMIN))
-    admins = [f"dr-{Role.ADMIN}"]
-    now = int(datetime.now(UTC).timestamp())
-    match way:
-        case "expired":
-            return make_token(
-                "prefect-drs", at=datetime.now(UTC) - timedelta(minutes=6), session=world.session(Role.ADMIN)
-            )
-        case "other audience":
-            return make_token("another", at=datetime.now(UTC), session=world.session(Role.ADMIN))
-        case "an approval":
-            return make_token(
-                "prefect-drs", at=datetime.now(UTC), session=world.session(Role.ADMIN), bound={"wave": "1"}
-            )
-        case "tampered":
-            return changed(token, lambda parts: parts.update(url=parts["url"][:-4] + "0000"))
-        case "elsewhere":
-            port = str(world.sandbox.port)
-            return changed(
-                token,
-                lambda parts: parts.update(
-                    url=MISDIRECTED["another host"](parts["url"].replace(port, "PORT", 1), elsewhere.url)
-                ),
-            )
-        case "alg none":
-            return unsigned({"alg": "none", "kid": "rsa-1"}, world.issuer.claims(groups=admins))
-        case "wrong issuer":
-            return world.issuer.token(iss=elsewhere.url, groups=admins)
-        case "key confusion":
-            return unsigned({"alg": "HS256", "kid": "rsa-1"}, world.issuer.claims(groups=admins), "AAAA")
-        case "oidc expired":
-            return world.issuer.token(iat=now - 900, exp=now - 300, groups=admins)
-        case "oidc audience":
-            return world.issuer.token(aud="another", groups=admins)
-    raise AssertionError(way)
-
-
-FORGED = {
-    "expired": Reason.EXPIRED,
-    "other audience": Reason.OTHER_AUDIENCE,
-    "an approval": Reason.OTHER_BINDING,
-    "tampered": Reason.REFUSED_BY_STS,
-    "elsewhere": Reason.MISDIRECTED,
-    "alg none": Reason.ALGORITHM,
-    "wrong issuer": Reason.UNKNOWN_ISSUER,
-    "key confusion": Reason.ALGORITHM,
-    "oidc expired": Reason.EXPIRED,
-    "oidc audience": Reason.OTHER_AUDIENCE,
-}
-
-
 @pytest.mark.parametrize("way", FORGED)
 def test_a_token_that_does_not_count_is_refused_audited_and_leads_nowhere(world: World, way: str):
     elsewhere = Web()
     try:
         token = forged(world, elsewhere, way)
-        with world.client() as client:
+        with world.client() as client, connections() as asked:
             answer = client.get("/user/profile", headers=headers(token))
+        assert asked <= {("127.0.0.1", world.sandbox.port), ("127.0.0.1", world.issuer.port)}, (
+            "STS and the issuer alone"
+        )
         assert (answer.status_code, answer.json()["error"]) == (401, "UNAUTHENTICATED")
         assert answer.json()["details"]["reason"] == FORGED[way]
         assert f'error_description="{FORGED[way]}"' in answer.headers["WWW-Authenticate"]

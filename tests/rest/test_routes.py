@@ -57,6 +57,19 @@ def test_every_code_of_the_package_has_a_status():
     assert codes <= set(errors.STATUS)
 
 
+def test_the_document_says_that_a_token_is_needed_where_there_is_a_policy_and_never_for_health(document: dict):
+    (name,) = document["components"]["securitySchemes"]
+    assert document["components"]["securitySchemes"][name]["scheme"] == "bearer"
+    assert document["security"] == [{name: []}, {}]
+    without = {
+        path
+        for path, methods in document["paths"].items()
+        for each in methods.values()
+        if each.get("security") == [] or "401" not in each["responses"]
+    }
+    assert without == {"/health", "/ready"}
+
+
 def test_every_status_is_that_of_an_error():
     assert all(400 <= status < 600 for status in errors.STATUS.values())
 

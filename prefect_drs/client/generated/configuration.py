@@ -21,6 +21,7 @@ class Bindings(TypedDict):
     securityGroups: NotRequired[dict[str, str]]
     instanceProfiles: NotRequired[dict[str, str]]
     instanceTypes: NotRequired[dict[str, str]]
+    preparedInstances: NotRequired[dict[str, str]]
 
 
 class ImportAnswer(TypedDict):

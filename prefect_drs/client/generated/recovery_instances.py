@@ -60,14 +60,14 @@ class JobLogsAnswer(TypedDict):
 
 
 class TerminatedInstance(TypedDict):
-    """An instance of the execution. `job_id`: the TERMINATE job that it was in, where the journal is here."""
+    """An instance of the execution. PREPARED: it was there before, and is terminated only where that is asked for."""
 
     recoveryInstanceId: str
     sourceServerId: str
     name: str
     accountId: str
     region: str
-    state: Literal["STANDING", "FAILING_BACK", "GONE"]
+    state: Literal["STANDING", "FAILING_BACK", "PREPARED", "GONE"]
     jobId: str | None
 
 
@@ -135,12 +135,19 @@ class RecoveryInstancesOperations(Caller):
         *,
         confirm_recovery: bool | Unset = UNSET,
         skip_failback: bool | Unset = UNSET,
+        include_prepared: bool | Unset = UNSET,
         by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> dict[str, Any] | RunningRequest:
         """Terminate the recovery instances that an execution launched, and no others."""
         return self.call(
             "terminate_instances",
-            {"executionId": execution_id, "confirmRecovery": confirm_recovery, "skipFailback": skip_failback, "by": by},
+            {
+                "executionId": execution_id,
+                "confirmRecovery": confirm_recovery,
+                "skipFailback": skip_failback,
+                "includePrepared": include_prepared,
+                "by": by,
+            },
             idempotency_key=idempotency_key,
         )

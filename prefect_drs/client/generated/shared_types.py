@@ -168,6 +168,16 @@ class Placement(TypedDict):
     instanceType: str | None
 
 
+class PreparedReport(TypedDict):
+    """The prepared instance that a server is launched into, as the preflight found it."""
+
+    instanceId: str
+    privateIp: str | None
+    networkInterfaceId: str | None
+    kept: bool | None
+    differences: list[str]
+
+
 class ProvenApproval(TypedDict):
     """An approval whose proof was verified. `by`: as AWS or the issuer names him; `digest`: of what he approved."""
 
@@ -274,6 +284,7 @@ class ServerReport(TypedDict):
     error: str | None
     placement: Placement | None
     terminatedAt: str | None
+    prepared: PreparedReport | None
     lagAtStop: str | None
 
 

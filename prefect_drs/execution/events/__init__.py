@@ -40,6 +40,7 @@ from prefect_drs.execution.events.launches import (
     SettingsApplied,
 )
 from prefect_drs.execution.events.objectives import RtoTargetAtRisk
+from prefect_drs.execution.events.prepared import IdentitiesCompared
 from prefect_drs.execution.events.termination import InstancesTerminated, TerminationAsked, TerminationStarted
 from prefect_drs.execution.events.waves import (
     CheckDone,
@@ -66,6 +67,7 @@ __all__ = [
     "GateAnswered",
     "GateAsked",
     "GlassBroken",
+    "IdentitiesCompared",
     "InstancesTerminated",
     "JobEnded",
     "JobRefused",

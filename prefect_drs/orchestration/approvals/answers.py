@@ -30,8 +30,9 @@ from prefect.logging import get_logger, get_run_logger
 from prefect.logging.loggers import LoggingAdapter
 from prefect.states import Cancelled, Completed
 
-from prefect_drs.core.clock import Clock, WallClock
+from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import ExecutionStateError, UsageError
+from prefect_drs.core.polling import polled
 from prefect_drs.orchestration.approvals.form import (
     RESPONSE_KEY,
     SignedApproval,
@@ -61,8 +62,8 @@ CONTROL_REQUEST_KEY = "prefect-drs-wish-"
 # The server's deadline is this much later than ours, so that the waiting process ends the run and not the server, and
 # clock differences of some seconds do not matter.
 GRACE = timedelta(seconds=30)
-_FORM_DELAY = timedelta(seconds=10)  # the form is stored by the two requests after the one that pauses the run
-_JUDGING = timedelta(seconds=15)  # a process looks for answers every 10 s at most, and asks STS
+_FORM_SECONDS = 10.0  # the form is stored by the two requests after the one that pauses the run
+_JUDGING_SECONDS = 15.0  # a process looks for answers every 10 s at most, and asks STS
 _LABELS = {
     "execution_id": EXECUTION_LABEL,
     "plan_name": "prefect-drs.plan",
@@ -132,16 +133,18 @@ def find_gate(execution_id: str, wave_number: int, clock: Clock | None = None) -
         ExecutionStateError: no such gate is pending; the message lists those that are.
         PrefectDrsError: the Prefect API cannot be reached.
     """
-    clock = clock or WallClock()
-    until = clock.now() + _JUDGING
-    while True:
+
+    def look() -> PendingGate | None:
         pending = pending_gates(execution_id)
         gate = next((g for g in pending if g.wave_number == wave_number), None)
-        if gate is not None:
-            return gate
-        if clock.now() >= until or not _is_judging(execution_id, wave_number):
+        if gate is None and not _is_judging(execution_id, wave_number):
             raise ExecutionStateError(_not_pending(execution_id, wave_number, pending))
-        clock.wait(0.5)
+        return gate
+
+    gate = polled(look, seconds=_JUDGING_SECONDS, clock=clock)
+    if gate is None:
+        raise ExecutionStateError(_not_pending(execution_id, wave_number, pending_gates(execution_id)))
+    return gate
 
 
 def _is_judging(execution_id: str, wave_number: int) -> bool:
@@ -195,7 +198,7 @@ def answer_gate(
     elif token or break_glass:
         raise UsageError(f"{gate} demands no proof: answer it without one")
     with prefect_client() as client:
-        _await_form(client, gate, clock or WallClock())
+        _await_form(client, gate, clock)
         _remove_unreadable_answer(client, gate)
         result = client.resume_flow_run(gate.flow_run_id, run_input=approval.model_dump())
         if result.status is not SetStateStatus.ACCEPT:
@@ -211,18 +214,15 @@ def answer_gate(
     return gate
 
 
-def _await_form(client: SyncPrefectClient, gate: PendingGate, clock: Clock) -> None:
+def _await_form(client: SyncPrefectClient, gate: PendingGate, clock: Clock | None) -> None:
     """Wait for the form of a gate that was just Paused; UsageError if it is not stored in time."""
-    until = clock.now() + _FORM_DELAY
-    while not has_form(client, gate.flow_run_id):
-        if clock.now() >= until:
-            raise ExecutionStateError(
-                f"{gate} has no form yet, so Prefect accepts no answer: the process that opened it has ended; "
-                f"`prefect-drs resume {gate.execution_id}` opens it again",
-                execution_id=gate.execution_id,
-                wave_number=gate.wave_number,
-            )
-        clock.wait(0.2)
+    if not polled(lambda: has_form(client, gate.flow_run_id) or None, seconds=_FORM_SECONDS, clock=clock, every=0.2):
+        raise ExecutionStateError(
+            f"{gate} has no form yet, so Prefect accepts no answer: the process that opened it has ended; "
+            f"`prefect-drs resume {gate.execution_id}` opens it again",
+            execution_id=gate.execution_id,
+            wave_number=gate.wave_number,
+        )
 
 
 def _remove_unreadable_answer(client: SyncPrefectClient, gate: PendingGate) -> None:

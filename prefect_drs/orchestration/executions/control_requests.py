@@ -28,6 +28,7 @@ from prefect.states import Cancelled
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from prefect_drs.core.errors import PrefectDrsError, UnknownExecutionError
+from prefect_drs.core.polling import polled
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY as KEY
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
@@ -88,20 +89,15 @@ def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "
     return key
 
 
-def wait_until_handled(execution_id: str, request_id: str, *, seconds: float, every: float = 0.5) -> bool:
+def wait_until_handled(execution_id: str, request_id: str, *, seconds: float) -> bool:
     """Wait until a process has recorded a request in the journal; False if none did within `seconds`.
 
     Raises:
         PrefectDrsError: the Prefect API cannot be reached.
     """
-    deadline = time.monotonic() + seconds
     with prefect_client() as client:
-        while True:
-            if input_of(client, UUID(execution_id), HANDLED_KEY + request_id) is not None:
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(every)
+        key = HANDLED_KEY + request_id
+        return polled(lambda: input_of(client, UUID(execution_id), key), seconds=seconds) is not None
 
 
 def require_execution(client: SyncPrefectClient, execution_id: str) -> UUID:

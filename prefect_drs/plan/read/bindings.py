@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,9 +33,11 @@ Kind = Literal[
     "securityGroups",
     "instanceProfiles",
     "instanceTypes",
+    "preparedInstances",
     "accounts",
 ]
 
+_OF_ANOTHER_PLACE = re.compile(r"(\d{12}/)?[a-z]{2}(-[a-z]+)+-\d+/", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*", re.ASCII)
 
 _WHAT = {
@@ -46,6 +48,7 @@ _WHAT = {
     "securityGroups": "EC2 security group ids",
     "instanceProfiles": "IAM instance profile names",
     "instanceTypes": "EC2 instance types",
+    "preparedInstances": "EC2 instance ids, by the name of the server that is launched into it",
 }
 
 
@@ -63,6 +66,7 @@ class Bindings(FrozenModel):
     security_groups: Mapping[str, str] = Field(default_factory=dict)
     instance_profiles: Mapping[str, str] = Field(default_factory=dict)
     instance_types: Mapping[str, str] = Field(default_factory=dict)
+    prepared_instances: Mapping[str, str] = Field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -84,6 +88,28 @@ class Bindings(FrozenModel):
             if key in bound:
                 return Bound(bound[key], kind, key)
         return None
+
+    def table(self, kind: Kind, *, accounts: Iterable[str], region: str | None) -> dict[str, Bound]:
+        """Every binding of a kind for an account and region, by name; the most specific binding of a name wins.
+
+        A name may itself hold slashes, so that a key is taken for one of another account or region only where it
+        begins as such a key does.
+
+        Args:
+            kind: of the names.
+            accounts: the account, as bound and as written; none where it is the caller's own.
+            region: the region.
+        """
+        own = [*(f"{account}/{region}/" for account in accounts), f"{region}/"]
+        found: dict[str, Bound] = {}
+        for key, value in self.of(kind).items():
+            prefix = next((each for each in own if key.startswith(each)), "")
+            if not prefix and _OF_ANOTHER_PLACE.match(key):
+                continue
+            name = key.removeprefix(prefix)
+            if name not in found or len(key) > len(found[name].key):
+                found[name] = Bound(value, kind, key)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,40 @@ class Name:
 
 
 @dataclass(frozen=True)
+class DraftPrepared:
+    """`launchIntoInstance`. `instance`: its id; `table`: servers with their instances, of the file or the bindings."""
+
+    entry: ShapeEntry
+    instance: Name | None
+    table: tuple[tuple[Name, Name], ...] = ()
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The ways in which it names the instance; a sound one has one."""
+        ways = (name for name in ("instanceId", "tag", "table") if self.entry.values.get(name) is not None)
+        return (*ways, *(("fromBindings",) if self.entry.get("fromBindings", bool) else ()))
+
+    @property
+    def of_one_server(self) -> bool:
+        """Whether it means one instance, whatever the server."""
+        return self.instance is not None or self.entry.text("value") is not None
+
+    def instances(self) -> Iterator[Name]:
+        """Every instance that it names by id."""
+        if self.instance is not None:
+            yield self.instance
+        yield from (instance for _, instance in self.table)
+
+    def values(self) -> dict[str, Any]:
+        """The input of the model."""
+        if self.instance is not None:
+            return {"instanceId": self.instance.real}
+        if self.entry.text("tag") is not None:
+            return {"tag": self.entry.text("tag"), "value": self.entry.text("value")}
+        return {"table": {server.real: instance.real for server, instance in self.table}}
+
+
+@dataclass(frozen=True)
 class DraftSettings:
     """Launch settings of a group or server, with their names resolved."""
 
@@ -51,6 +85,7 @@ class DraftSettings:
     security_groups: tuple[Name, ...]
     instance_type: Name | None
     instance_profile: Name | None
+    prepared: DraftPrepared | None = None
 
     @property
     def static_address(self) -> str | None:
@@ -62,6 +97,8 @@ class DraftSettings:
         values = {name: value for name, value in self.entry.values.items() if value is not None}
         if "licensing" in values:
             values["licensing"] = dict(values["licensing"].values)
+        if self.prepared is not None:
+            values["launchIntoInstance"] = self.prepared.values()
         if "securityGroupIds" in values:
             values["securityGroupIds"] = [name.real for name in self.security_groups]
         for field, name in (
@@ -268,6 +305,7 @@ class DraftPlan:
             "description": self.entry.text("description"),
             "waves": [wave.values() for wave in self.waves],
             "approval": approval_values(self.entry) or ANY,
+            "drillIntoPreparedInstances": self.entry.get("drillIntoPreparedInstances", bool) or False,
             **{name: self.entry.text(name) for name in ("maxLag", *TARGET_FIELDS)},
             "notify": {name: [item.value for item in notify.items(name)] for name in notify.values} if notify else {},
             "failbackWaves": [wave.values() for wave in self.failback_waves],

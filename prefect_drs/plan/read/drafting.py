@@ -18,6 +18,7 @@ from prefect_drs.plan.read.draft import (
     DraftGroup,
     DraftGroupReference,
     DraftPlan,
+    DraftPrepared,
     DraftServer,
     DraftSettings,
     DraftWave,
@@ -117,6 +118,32 @@ class Drafting:
             ),
             named("instanceTypes", "instanceType"),
             named("instanceProfiles", "instanceProfileName"),
+            self._prepared(prepared, account, region) if (prepared := entry.entry("launchIntoInstance")) else None,
+        )
+
+    def _prepared(self, entry: ShapeEntry, account: Name | None, region: str | None) -> DraftPrepared:
+        """A prepared instance. The keys of a table are servers, and its values instances; bindings resolve both."""
+
+        def resolved(kind: Kind, written: str, at: Place) -> Name:
+            return self._resolved(kind, written, at, account=account, region=region)
+
+        written = entry.text("instanceId")
+        at = entry.place("table")
+        table = [
+            (resolved("sourceServers", server, (*at, server)), resolved("preparedInstances", instance, (*at, server)))
+            for server, instance in (entry.values.get("table") or {}).items()
+        ]
+        if entry.get("fromBindings", bool):
+            accounts = (account.real, account.written) if account else ()
+            at = entry.place("fromBindings")
+            table += [
+                (resolved("sourceServers", server, at), Name(server, bound.value, at, bound.at))
+                for server, bound in self._bindings.table("preparedInstances", accounts=accounts, region=region).items()
+            ]
+        return DraftPrepared(
+            entry,
+            None if written is None else resolved("preparedInstances", written, entry.place("instanceId")),
+            tuple(table),
         )
 
     def _plan(self, entry: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftPlan:

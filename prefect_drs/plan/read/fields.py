@@ -53,12 +53,32 @@ def _credit_specification(value: Any, at: Place, out: list[PlanFinding]) -> str:
     return _CREDITS(value, at, out)
 
 
+PREPARED_INSTANCE = Shape(
+    "launchIntoInstance",
+    {
+        "instanceId": _TEXT,
+        "tag": _TEXT,
+        "value": _TEXT,
+        "table": Field(text_map),
+        "fromBindings": _FLAG,
+    },
+)
+
+
+def _launch_into_instance(value: Any, at: Place, out: list[PlanFinding]) -> ShapeEntry:
+    """An instance id or a name for it, bare; or an object that says how the instance is found."""
+    if isinstance(value, dict):
+        return PREPARED_INSTANCE(value, at, out)
+    return ShapeEntry(at, {"instanceId": a_text(value, at, out)})
+
+
 _LAUNCH = {
     "launchDisposition": Field(one_of(*get_args(LaunchDisposition))),
     "targetInstanceTypeRightSizingMethod": Field(one_of(*get_args(RightSizingMethod))),
     "copyPrivateIp": _FLAG,
     "copyTags": _FLAG,
     "licensing": Field(Shape("licensing", {"osByol": _FLAG})),
+    "launchIntoInstance": Field(_launch_into_instance),
     "subnetId": _TEXT,
     "securityGroupIds": Field(list_of(a_text)),
     "staticPrivateIp": _TEXT,
@@ -194,6 +214,7 @@ PLAN = Shape(
         "description": Field(lines_of_text),
         "waves": Field(list_of(WAVE), required=True),
         "approval": Field(_approval),
+        "drillIntoPreparedInstances": _FLAG,
         "maxLag": _TEXT,
         "rtoTarget": _TEXT,
         "rpoTarget": _TEXT,
@@ -235,7 +256,7 @@ for _what, _fields in (
     (QUORUM.what, QUORUM.fields),
     (NOTIFY.what, NOTIFY.fields),
     (FAILBACK.what, FAILBACK.fields),
-    (PLAN.what, {"waves", "notify", "failbackWaves", "failback"}),
+    (PLAN.what, {"waves", "notify", "drillIntoPreparedInstances", "failbackWaves", "failback"}),
     (MANIFEST.what, {"protectionGroups", "recoveryPlans"}),
 ):
     _ELSEWHERE.update((_field, _what) for _field in sorted(_fields) if _field not in _GENERIC | _ELSEWHERE.keys())
@@ -247,6 +268,7 @@ BINDING_KINDS = {
     "securityGroups": "security_groups",
     "instanceProfiles": "instance_profiles",
     "instanceTypes": "instance_types",
+    "preparedInstances": "prepared_instances",
     "accounts": "accounts",
 }
 """The kinds of names that bindings resolve: as in the file, and as `Bindings` calls them."""

@@ -18,6 +18,7 @@ from prefect_drs.plan.rules import (
     groups,
     launch,
     names,
+    prepared,
     subscriptions,
     targets,
     waves,
@@ -58,6 +59,12 @@ RULES: tuple[Rule, ...] = (
     addresses.addresses_are_given_once,
     addresses.addresses_have_a_subnet,
     addresses.addresses_exclude_copy_private_ip,
+    # prepared instances
+    prepared.prepared_instances_are_named_in_one_way,
+    prepared.prepared_instances_are_well_formed,
+    prepared.prepared_instances_are_of_servers,
+    prepared.prepared_instances_are_given_once,
+    prepared.prepared_instances_exclude_copies,
     # recovery plans and waves
     waves.plan_names_are_unique,
     waves.plan_and_wave_names_are_short,
@@ -113,6 +120,8 @@ UNRESOLVED_CODES = frozenset(
         "INVALID_SUBNET_ID",
         "INVALID_SECURITY_GROUP_ID",
         "INVALID_ACCOUNT_ID",
+        "INVALID_PREPARED_INSTANCE",
+        "PREPARED_INSTANCES_UNBOUND",
     }
 )
 """Names that no binding resolves yet: a rehearsal (`sandbox seed`, `show`) leaves them as written."""

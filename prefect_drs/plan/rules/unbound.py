@@ -16,6 +16,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "sourceServers": ("server", "servers"),
     "subnets": ("subnet", "subnets"),
     "securityGroups": ("security group", "security groups"),
+    "preparedInstances": ("prepared instance", "prepared instances"),
     "accounts": ("account", "accounts"),
     "protectionGroups": ("group", "groups"),
 }

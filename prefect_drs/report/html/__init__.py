@@ -1,7 +1,8 @@
 """The report as one HTML file that people print: no script, and no request to anywhere.
 
 In: a `RecoveryReport`, its runbook and its `Timeline`, what was expected of it where that is known. Out: the text of a
-page: wave graph, Gantt charts, what the time went to, gates, targets, incidents, servers, checks, jobs, findings.
+page: wave graph, Gantt charts, what the time went to, gates, approvals, targets, incidents, servers, checks, jobs,
+findings.
 
 The template is `page.html.jinja`, its style sheet `page.css`. Everything that the template inserts goes through
 `escaping.markup`, except charts, which have escaped their text themselves. A Content-Security-Policy in the page allows
@@ -22,10 +23,12 @@ from markupsafe import Markup
 
 from prefect_drs.core.escaping import markup
 from prefect_drs.report.expectation import Expectation
+from prefect_drs.report.html.approvals import approval_rows
 from prefect_drs.report.html.gantt import cause_class, servers_chart, waves_chart
 from prefect_drs.report.html.targets import target_rows
 from prefect_drs.report.model import RecoveryReport, ServerReport, WaveReport
 from prefect_drs.report.picture import wave_graph_svg
+from prefect_drs.report.prepared import prepared_losses
 from prefect_drs.report.text import clock_time, counted, duration, full_time
 from prefect_drs.report.timeline import Cause, Timeline, WaveTimeline
 from prefect_drs.report.why import explain
@@ -77,12 +80,14 @@ def html_report(
         expected=expected,
         cards=_cards(report, timeline, expected),
         targets=target_rows(report),
+        approvals=approval_rows(report),
         graph=Markup(wave_graph_svg(report, runbook)),  # noqa: S704 - escapes its text itself
         gantt=Markup(waves_chart(timeline, expected)),  # noqa: S704 - likewise
         legend=tuple(_legend(timeline)),
         why=explain(timeline),
         shares=_shares(timeline),
         sections=tuple(_section(wave, waves[wave.wave_number], report.started_at) for wave in report.waves),
+        lost=prepared_losses(report),
         findings=tuple(finding for finding in report.findings if not finding.waived_because),
         made_at=full_time(made_at),
         version=version,
@@ -130,6 +135,9 @@ def _cards(report: RecoveryReport, timeline: Timeline, expected: Expectation | N
         Card("RPO", duration(report.achieved_rpo_seconds), "oldest data that was launched"),
         Card("Servers", f"{launched} / {servers}", "launched, of the plan"),
     ]
+    if prepared := [server.prepared for wave in report.waves for server in wave.servers if server.prepared]:
+        kept = sum(each.kept is True for each in prepared)
+        cards.append(Card("Prepared instances", f"{kept} / {len(prepared)}", "kept id, private address and interface"))
     if expected is not None:
         note = f"P90 {duration(expected.rto_p90)}"
         if rto is not None and timeline.over:

@@ -16,6 +16,7 @@ from prefect_drs.runbook.rules import (
     keys,
     membership,
     plan,
+    prepared,
     replication,
     settings,
     static_addresses,
@@ -71,6 +72,10 @@ RULES: tuple[PreflightRule, ...] = (
     settings.retried_subnets_can_be_used,
     instance_types.instance_types_fit,
     instance_types.retried_types_fit,
+    # prepared instances
+    *prepared.OF_EACH_SERVER,
+    prepared.drills_are_allowed,
+    prepared.replacements_are_reported,
     # capacity and keys of the account
     capacity.subnets_have_room,
     capacity.vcpu_quotas_suffice,

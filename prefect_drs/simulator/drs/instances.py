@@ -76,7 +76,6 @@ def run_instance(
     """
     # Abstract to a type checker only, as all of moto's own resources are.
     make: Any = RecoveryEC2Instance
-    attach: Any = VolumeAttachment
     instance: Instance = make(_WithoutImages(ec2), "", None, groups, **settings)
     instance.ec2_backend = ec2
     instance.virtualization_type = "hvm"
@@ -86,6 +85,13 @@ def run_instance(
     reservation.instances.append(instance)
     ec2.reservations[reservation.id] = reservation
     instance.add_tags(tags)
+    attach_disks(ec2, instance, disks)
+    return instance
+
+
+def attach_disks(ec2: Any, instance: Any, disks: list[dict[str, Any]]) -> None:
+    """Make a volume of each disk (`deviceName`, `bytes`) and attach it."""
+    attach: Any = VolumeAttachment  # abstract to a type checker only
     for disk in disks:
         size = max(1, -(-disk["bytes"] // GIB))
         volume = ec2.create_volume(size=size, zone_name=instance.availability_zone, volume_type="gp3")
@@ -93,4 +99,3 @@ def run_instance(
         instance.block_device_mapping[disk["deviceName"]] = BlockDeviceType(
             volume_id=volume.id, status=volume.status, size=size, attach_time=utcnow(), delete_on_termination=True
         )
-    return instance

@@ -24,7 +24,7 @@ from .durations import job_end, job_start, termination
 from .event_bus import LAUNCH_RESULT
 from .identifiers import generator
 from .jobs import Job, JobRegister, JobStatus, LaunchStatus, Participant
-from .launching import LaunchError, LaunchPlan, launch, subnet_of
+from .launching import LaunchError, LaunchPlan, launch, place_of
 from .recovery_instances import RecoveryInstance, RecoveryInstances
 from .scope import Scope
 from .source_servers import SourceServer
@@ -211,13 +211,17 @@ class JobRuns:
         return data
 
     def _clean_up(self, job: Job, server_id: str) -> None:
-        """Terminate the server's former recovery instance for a recovery; a drill keeps it."""
+        """Terminate the server's former recovery instance for a recovery; a drill keeps it.
+
+        One that is launched into again stays in EC2.
+        """
         server = self._servers.get(server_id)
         if server is None or job.initiated_by != "START_RECOVERY":
             return
         former = self._instances.former(server)
         if former is not None:
-            self._instances.forget(former.instance_id, terminate=True)
+            again = (plan := job.participants[server_id].plan) is not None and plan.into_instance == former.instance_id
+            self._instances.forget(former.instance_id, terminate=not again)
 
     def _launch(self, at: datetime, job: Job, participant: Participant) -> None:
         """Launch a server, or fail as EC2 does."""
@@ -258,10 +262,10 @@ class JobRuns:
 
     def _check_capacity(self, plan: LaunchPlan) -> None:
         place = self._scope.place
-        zone = subnet_of(plan, *place).availability_zone
-        if environment.current().lacks_capacity(*place, instance_type=plan.instance_type, zone=zone):
+        instance_type, zone = place_of(plan, *place)
+        if environment.current().lacks_capacity(*place, instance_type=instance_type, zone=zone):
             raise LaunchError(
-                f"InsufficientInstanceCapacity: We currently do not have sufficient {plan.instance_type} "
+                f"InsufficientInstanceCapacity: We currently do not have sufficient {instance_type} "
                 f"capacity in the Availability Zone you requested ({zone})."
             )
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from moto.core.exceptions import ServiceException
+
 from .exceptions import ValidationException
+from .launch_into import ec2_error
 from .wire import Params, Wire, dropping_none, given
 
 DEFAULT_LAUNCH: Wire = {
@@ -54,9 +57,12 @@ class LaunchConfigurations:
 
     Args:
         of: returns the launch configuration of a source server by id; raises ResourceNotFoundException.
+        conflicts: the settings in which an instance (the second argument) does not match a source server (the first);
+            raises an error of EC2 where that does not know the instance.
     """
 
     _of: Callable[[str], LaunchConfiguration]
+    _conflicts: Callable[[str, str], list[str]]
 
     def get_launch_configuration(self, params: Params) -> Wire:
         """GetLaunchConfiguration."""
@@ -68,10 +74,30 @@ class LaunchConfigurations:
         into = params.get("launchIntoInstanceProperties")
         if into is not None:
             instance_id = into.get("launchIntoEC2InstanceID") or None
-            if instance_id and params.get("copyPrivateIp", False):
-                raise ValidationException("copyPrivateIp cannot be set where a server launches into an instance.")
+            if instance_id:
+                self._check_instance(launch.server_id, instance_id, params)
             launch.into_instance = instance_id
         launch.settings.update(given(params, LAUNCH_FIELDS))
         if params.get("name") is not None:
             launch.name = params["name"]
         return launch.wire()
+
+    def _check_instance(self, server_id: str, instance_id: str, params: Params) -> None:
+        """Whether the server may be launched into the instance; its tag and state count at the launch only.
+
+        Raises:
+            ValidationException: it may not.
+        """
+        for member in ("copyPrivateIp", "copyTags"):
+            if params.get(member, False):
+                raise ValidationException(f"{member} cannot be set where a server launches into an instance.")
+        try:
+            differing = self._conflicts(server_id, instance_id)
+        except ServiceException as refusal:
+            raise ValidationException(ec2_error(refusal)) from refusal
+        if differing:
+            raise ValidationException(
+                f"You cannot define the EC2 instance {instance_id} as a launch into instance ID as is has conflicting "
+                f"instance settings to those of the source server ({server_id}). The following fields have a "
+                f"configuration mismatch: {', '.join(differing)}."
+            )

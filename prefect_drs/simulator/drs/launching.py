@@ -20,13 +20,12 @@ from moto.ec2.models.instances import Instance
 from werkzeug.exceptions import HTTPException
 
 from .instances import run_instance, seeded_ec2
+from .launch_into import LAUNCH_INTO_TAG, ec2_error, is_allowed, mismatches, swap_volumes
 from .sizing import recommended_instance_type
 from .source_servers import SourceServer
 
 TRUE = (True, "true")
 """What launch templates say for yes."""
-LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
-"""The tag an instance must carry to be launched into (AWS DRS user guide, launch into existing instances)."""
 
 
 class LaunchError(Exception):
@@ -51,6 +50,7 @@ class LaunchPlan:
     error: str = ""
     architecture: str = "x86_64"
     boot_mode: str | None = None
+    windows: bool = False
 
 
 def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPlan:
@@ -84,6 +84,23 @@ def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPla
         error="" if template else f"The launch template {server.launch.ec2_launch_template_id} does not exist.",
         architecture=server.architecture,
         boot_mode=server.boot_mode,
+        windows=server.windows,
+    )
+
+
+def conflicts(ec2: Any, instance_id: str, server: SourceServer) -> list[str]:
+    """The fields in which an instance does not match a server, for UpdateLaunchConfiguration.
+
+    Raises:
+        EC2ClientError: EC2 does not know the instance.
+    """
+    return list(
+        mismatches(
+            ec2.get_instance(instance_id),
+            architecture=server.architecture,
+            windows=server.windows,
+            boot_mode=server.boot_mode,
+        )
     )
 
 
@@ -102,6 +119,21 @@ def _address(interface: dict[str, Any]) -> str | None:
         if address.get("Primary") in TRUE:
             return str(address["PrivateIpAddress"])
     return None
+
+
+def place_of(plan: LaunchPlan, account_id: str, region: str) -> tuple[str, str]:
+    """The instance type that a plan launches, and its zone; of a prepared instance, its own.
+
+    Raises:
+        LaunchError: the subnet or the prepared instance does not exist.
+    """
+    if not plan.into_instance:
+        return plan.instance_type, subnet_of(plan, account_id, region).availability_zone
+    try:
+        instance = ec2_backends[account_id][region].get_instance(plan.into_instance)
+    except ServiceException as refusal:
+        raise LaunchError(ec2_error(refusal)) from refusal
+    return instance.instance_type, str(instance.availability_zone)
 
 
 def subnet_of(plan: LaunchPlan, account_id: str, region: str) -> Any:
@@ -138,18 +170,20 @@ def launch(plan: LaunchPlan, account_id: str, region: str, *seed: object) -> Ins
                 return _launch_into(ec2, plan)
             return _run(ec2, plan, account_id, region)
     except (ServiceException, HTTPException) as refusal:
-        raise LaunchError(
-            f"{getattr(refusal, 'error_type', refusal.code)}: {getattr(refusal, 'message', refusal)}"
-        ) from refusal
+        raise LaunchError(ec2_error(refusal)) from refusal
 
 
 def _launch_into(ec2: Any, plan: LaunchPlan) -> Instance:
     instance: Instance = ec2.get_instance(plan.into_instance)
-    key, value = LAUNCH_INTO_TAG
-    if not any(tag["key"] == key and tag["value"] == value for tag in instance.get_tags()):
-        raise LaunchError(f"The instance {instance.id} does not carry the tag {key}={value}.")
+    if not is_allowed(instance):
+        raise LaunchError(f"The instance {instance.id} does not carry the tag {'='.join(LAUNCH_INTO_TAG)}.")
     if instance.state != "stopped":
         raise LaunchError(f"The instance {instance.id} is {instance.state}: it must be stopped to be launched into.")
+    windows = getattr(plan, "windows", False)  # a state file of a former release has none
+    differing = list(mismatches(instance, architecture=plan.architecture, windows=windows, boot_mode=plan.boot_mode))
+    if differing:
+        raise LaunchError(f"The instance {instance.id} does not match the source server: {', '.join(differing)}.")
+    swap_volumes(ec2, instance, plan.disks)
     if plan.disposition == "STARTED":
         instance.start()
     return instance

@@ -13,6 +13,7 @@ from typing import Any
 
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.utils import camelcase_to_underscores
+from moto.ec2.models import ec2_backends
 
 from . import environment
 from .configuration_templates import (
@@ -29,6 +30,7 @@ from .job_runs import JobRuns
 from .jobs import Job, JobRegister
 from .launch_actions import LaunchActions
 from .launch_configurations import LaunchConfigurations
+from .launching import conflicts
 from .recovery_instances import RecoveryInstance, RecoveryInstances
 from .recovery_plan_executions import RecoveryPlanExecutions
 from .recovery_plans import DrsRecoveryPlan, RecoveryPlanExecution, RecoveryPlans
@@ -99,7 +101,12 @@ class DRSBackend(BaseBackend):
         ]  # fmt: skip
         return [
             SourceServers(self.scope, self.servers, self.busy_servers),
-            LaunchConfigurations(lambda server_id: self.servers.one(server_id).launch),
+            LaunchConfigurations(
+                lambda server_id: self.servers.one(server_id).launch,
+                lambda server_id, instance_id: conflicts(
+                    ec2_backends[self.account_id][self.region_name], instance_id, self.servers.one(server_id)
+                ),
+            ),
             LaunchConfigurationTemplates(self.scope, self.launch_templates),
             ReplicationConfigurations(self.servers),
             ReplicationConfigurationTemplates(self.scope, self.replication_templates, self.servers),

@@ -20,6 +20,7 @@ from moto.ec2.responses import EC2Response
 
 from ..drs.exceptions import ValidationException
 from ..drs.paging import page
+from .instances import complete
 
 LARGEST_PAGE = 200
 """Templates or versions a page (MaxResults: "between 1 and 200"), and versions a DeleteLaunchTemplateVersions."""
@@ -84,12 +85,19 @@ class NumberedLaunchTemplate(LaunchTemplate):
 
 
 class SandboxEC2Response(EC2Response):
-    """EC2 with AWS's launch template behaviour and the default key for EBS."""
+    """EC2 with AWS's launch template behaviour, the default key for EBS, and instances as their types demand."""
 
     def get_ebs_default_kms_key_id(self) -> ActionResult:
         """GetEbsDefaultKmsKeyId: the AWS managed key, unless ModifyEbsDefaultKmsKeyId set another."""
         self.error_on_dryrun()
         return ActionResult({"KmsKeyId": self.ec2_backend.default_kms_key_id or "alias/aws/ebs"})
+
+    def run_instances(self) -> ActionResult:
+        """RunInstances; the instances have what follows from their type."""
+        answer = super().run_instances()
+        for instance in next(reversed(self.ec2_backend.reservations.values())).instances:
+            complete(instance)
+        return answer
 
     def describe_launch_templates(self) -> ActionResult:
         """DescribeLaunchTemplates, with pagination."""

@@ -13,6 +13,7 @@ MODULES = {
     "test_jobs_behave": "Jobs",
     "test_quotas_behave": "Quotas and conflicts",
     "test_launches_behave": "Launches",
+    "test_launch_into_behaves": "Launches into prepared instances",
     "test_launch_templates_behave": "Launch templates",
     "test_replication_behaves": "Replication, failback, staging accounts, networks",
     "test_recovery_plans_behave": "AWS-native recovery plans",

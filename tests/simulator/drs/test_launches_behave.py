@@ -192,18 +192,6 @@ def test_no_capacity_for_a_type_in_a_zone_fails_the_launch(rig: Rig) -> None:
     launched(rig, server)
 
 
-@documented(API + "API_LaunchIntoInstanceProperties.html")
-def test_a_server_can_be_launched_into_a_prepared_stopped_instance(rig: Rig) -> None:
-    (server,) = rig.seed()
-    prepared = rig.ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    rig.ec2.stop_instances(InstanceIds=[prepared])
-    into = {"launchIntoEC2InstanceID": prepared}
-    rig.drs.update_launch_configuration(sourceServerID=server, launchIntoInstanceProperties=into)
-    assert "AWSDRS" in why_it_failed(rig, server)
-    rig.ec2.create_tags(Resources=[prepared], Tags=[{"Key": "AWSDRS", "Value": "AllowLaunchingIntoThisInstance"}])
-    assert launched(rig, server)["InstanceId"] == prepared
-
-
 @documented(GUIDE + "failback-preparing-failover.html")
 def test_drills_leave_the_instances_of_former_drills(rig: Rig) -> None:
     (server,) = rig.seed()
