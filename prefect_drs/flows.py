@@ -18,6 +18,7 @@ from prefect_drs.estate.source import open_manifest
 from prefect_drs.inventory import Inventory
 from prefect_drs.orchestration.flow.compile import compile_plan, compile_resume, threads_for
 from prefect_drs.orchestration.flow.execute import current_execution_id
+from prefect_drs.orchestration.flow.failback import compile_failback
 from prefect_drs.orchestration.flow.finalize import run_as_placeholder
 from prefect_drs.orchestration.scheduled.deployments import apply_schedule
 from prefect_drs.orchestration.scheduled.inventory import run_inventory
@@ -95,6 +96,60 @@ def recover(
         at=at,
         snapshots=snapshots,
         waivers=waivers,
+        exclude=exclude,
+    )
+
+
+@flow(
+    name="failback",
+    flow_run_name="failback {plan}",
+    task_runner=threads_for(MAX_WAVES),
+    persist_result=False,
+)
+def failback(
+    manifest: Path,
+    plan: str | None = None,
+    execution: str | None = None,
+    bindings: Path | None = None,
+    approved_by: str | None = None,
+    gate_timeout_seconds: float | None = None,
+    exclude: dict[str, str] | None = None,
+    gates: Literal["hold", "suspend"] = "hold",
+    strict: bool = False,
+) -> RecoveryReport:
+    """Fail the servers of a plan back to where they came from, with approvals in this UI.
+
+    Args:
+        manifest: as in `recover`.
+        plan: the plan's name; optional if the manifest has one plan.
+        execution: the execution that recovered the servers. If empty, each server's one running recovery instance fails
+            back; a drill's instances only where the drill is named here.
+        bindings: as in `recover`.
+        approved_by: approves every gate in advance in this name. Leave empty to be asked.
+        gate_timeout_seconds: how long a gate waits before it cancels its wave; by default
+            PREFECT_DRS_GATE_TIMEOUT_SECONDS (a week).
+        exclude: servers not to fail back, each with the reason.
+        gates: as in `recover`.
+        strict: treat warnings about the manifest as faults.
+
+    Raises:
+        FaultyInputError: the manifest or the bindings have faults.
+        PreflightRefusedError: the state of the accounts does not allow the failback.
+        RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; has the report.
+    """
+    if (placeholder := run_as_placeholder()) is not None:
+        return cast("RecoveryReport", placeholder)
+    execution_id = current_execution_id()
+    if open_journal(execution_id).read():  # started by an earlier process: use its runbook, not the files of today
+        compiled = compile_resume(execution_id, explicit=False)
+        return _run(compiled, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
+    read = open_manifest(manifest, bindings, plan=plan, strict=strict, tell=get_run_logger().warning)
+    return _run(
+        compile_failback(read, plan),
+        gates,
+        execution=execution,
+        approved_by=approved_by,
+        gate_timeout_seconds=gate_timeout_seconds,
         exclude=exclude,
     )
 

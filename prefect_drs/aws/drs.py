@@ -48,6 +48,7 @@ class SourceServer:
     `origin_account_id` and `origin_region` are where the EC2 instance that it replicates from runs; None elsewhere.
     `last_launch_type`: `DRILL` or `RECOVERY`. `architecture`, `supports_nitro` and `recommended_instance_type`: of its
     `SourceProperties`; empty or None where DRS does not say.
+    `direction`: `FAILOVER`, or `FAILBACK` where a recovery instance replicates back (`replicationDirection`).
     """
 
     source_server_id: str
@@ -71,6 +72,7 @@ class SourceServer:
     architecture: str = ""
     supports_nitro: bool | None = None
     recommended_instance_type: str = ""
+    direction: str = ""
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -122,7 +124,9 @@ class JobLogItem:
 class RecoveryInstance:
     """An instance that a launch made, drill or recovery. `point_in_time`: of the data it was launched from.
 
-    `failback_state`: DRS's `FailbackState`; empty where DRS gives none.
+    `failback_state`: DRS's `FailbackState`; empty where DRS gives none. `replication_state` and `lag` (ISO 8601
+    duration): of its replication back, `NOT_STARTED` while it does not replicate. `outside_aws`: the machine that it
+    came from runs outside AWS (`originEnvironment`).
     """
 
     recovery_instance_id: str
@@ -132,6 +136,10 @@ class RecoveryInstance:
     is_drill: bool
     point_in_time: datetime | None = None
     failback_state: str = ""
+    ec2_instance_id: str = ""
+    replication_state: str = ""
+    lag: str | None = None
+    outside_aws: bool = False
 
 
 def instant(text: str) -> datetime:
@@ -203,6 +211,7 @@ def _source_server(item: Mapping[str, Any]) -> SourceServer:
         architecture=properties.get("architecture", ""),
         supports_nitro=properties.get("supportsNitroInstances"),
         recommended_instance_type=properties.get("recommendedInstanceType", ""),
+        direction=item.get("replicationDirection", ""),
     )
 
 
@@ -215,10 +224,10 @@ def describe_jobs(sessions: Sessions, location: Location, *, since: datetime) ->
     with aws_call("DescribeJobs", location.account_id, location.region):
         paginator = sessions.client("drs", **location._asdict()).get_paginator("describe_jobs")
         pages = paginator.paginate(filters={"fromDate": drs_text(since)})
-        return tuple(_job(item, since) for page in pages for item in page["items"])
+        return tuple(read_job(item, since) for page in pages for item in page["items"])
 
 
-def _job(item: Mapping[str, Any], since: datetime) -> Job:
+def read_job(item: Mapping[str, Any], since: datetime) -> Job:
     """A job; one without a creation time counts as created at `since`, the earliest possible."""
     _notice_unknown("job status", item.get("status", "none"), JOB_STATUSES, "the job counts as running until it ends")
     _notice_unknown("job type", item.get("type", "none"), JOB_TYPES, "the job is not taken for a launch")
@@ -301,6 +310,10 @@ def describe_recovery_instances(
                         if item.get("pointInTimeSnapshotDateTime")
                         else None,
                         failback_state=item.get("failback", {}).get("state", ""),
+                        ec2_instance_id=item.get("ec2InstanceID") or item["recoveryInstanceID"],
+                        replication_state=item.get("dataReplicationInfo", {}).get("dataReplicationState", ""),
+                        lag=item.get("dataReplicationInfo", {}).get("lagDuration"),
+                        outside_aws=item.get("originEnvironment") == "ON_PREMISES",
                     )
                     for item in page["items"]
                 )
@@ -331,7 +344,7 @@ def start_recovery(
             if snapshot is not None:
                 servers[-1]["recoverySnapshotID"] = snapshot
         answer = client.start_recovery(sourceServers=servers, isDrill=is_drill, tags=dict(tags))
-        job = _job(answer["job"], _answered_at(answer))
+        job = read_job(answer["job"], answered_at(answer))
     answered = {server.source_server_id: server for server in job.servers}
     servers_in_job = tuple(
         answered.get(server) or ParticipatingServer(server, "PENDING", None) for server in source_servers
@@ -339,7 +352,7 @@ def start_recovery(
     return replace(job, tags={**job.tags, **tags}, servers=servers_in_job)  # the job has the servers of the request
 
 
-def _answered_at(answer: Mapping[str, Any]) -> datetime:
+def answered_at(answer: Mapping[str, Any]) -> datetime:
     """AWS's own time of an answer (its `Date` header); this machine's where there is none."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
@@ -354,4 +367,4 @@ def terminate_recovery_instances(sessions: Sessions, location: Location, recover
     with aws_call("TerminateRecoveryInstances", location.account_id, location.region):
         client = sessions.client("drs", **location._asdict(), retrying=False)
         answer = client.terminate_recovery_instances(recoveryInstanceIDs=list(recovery_instance_ids))
-        return _job(answer["job"], _answered_at(answer))
+        return read_job(answer["job"], answered_at(answer))

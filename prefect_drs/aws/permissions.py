@@ -152,6 +152,12 @@ PURPOSES: tuple[Purpose, ...] = (
         beside=True,
     ),
     Purpose(
+        "FailBack",
+        "failbacks, in the account of the recovery and in that of the origin",
+        ("drs:DisconnectRecoveryInstance", "drs:ReverseReplication", "drs:StartFailbackLaunch", "drs:StopReplication"),
+        beside=True,
+    ),
+    Purpose(
         "SyncTags",
         "tag sync, which also takes tags away",
         ("drs:UntagResource",),

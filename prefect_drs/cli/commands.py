@@ -70,6 +70,13 @@ COMMANDS = (
         "prefect-drs recover plan.yaml --waive 'NOT_REPLICATING=source region down'",
     ),
     Command(
+        "failback",
+        f"{CLI}.run:failback",
+        "Fail recovered servers back, here and now.",
+        RECOVERY,
+        "prefect-drs failback plan.yaml -b bindings.yaml --execution latest",
+    ),
+    Command(
         "status",
         f"{CLI}.control:status",
         "Show executions, or one of them.",

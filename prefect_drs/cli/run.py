@@ -1,4 +1,4 @@
-"""`runbook`, `drill` and `recover`: compare a plan with the accounts, or run it in this process.
+"""`runbook`, `drill`, `recover` and `failback`: compare a plan with the accounts, or run it in this process.
 
 Progress goes to stderr, the result to stdout; the report is the last thing on stdout, so that `--json` can be piped.
 """
@@ -62,6 +62,14 @@ Exclusions = Annotated[
         help="Leave that server out, with the reason; repeatable.",
     ),
 ]
+Execution = Annotated[
+    str | None,
+    Parameter(
+        name="--execution",
+        metavar="EXECUTION",
+        help="Fail back what that execution launched; by default, each server's one running recovery instance.",
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 
 
@@ -71,7 +79,8 @@ def runbook(
     *,
     plan: Plan = None,
     bindings: Bindings = None,
-    mode: Literal["drill", "recovery"] = "drill",
+    mode: Literal["drill", "recovery", "failback"] = "drill",
+    execution: Execution = None,
     at: At = "latest",
     snapshots: Snapshots = None,
     waivers: Waivers = None,
@@ -97,7 +106,12 @@ def runbook(
     chosen, points, excluded = manifest.plan(plan), Points.parse(at, snapshots), parse_exclusions(exclude)
     accepted = parse_waivers(waivers)
     require_permission("get_runbook", **named_plan(file, plan))
-    resolved = dry_run(manifest, chosen, mode=mode, points=points, waivers=accepted, exclude=excluded)
+    if mode == "failback":
+        from prefect_drs.operations.dry_run import dry_run_failback
+
+        resolved = dry_run_failback(manifest, chosen, execution=execution, exclude=excluded)
+    else:
+        resolved = dry_run(manifest, chosen, mode=mode, points=points, waivers=accepted, exclude=excluded)
     if json:
         print_json(jsonlib.dumps(runbook_json(resolved), indent=2, ensure_ascii=False))
     else:
@@ -148,6 +162,51 @@ def recover(
     )
 
 
+def failback(
+    file: File,
+    /,
+    *,
+    plan: Plan = None,
+    bindings: Bindings = None,
+    execution: Execution = None,
+    yes: Annotated[bool, Parameter(name="--yes", negative="", show=False)] = False,
+    yes_really: Annotated[
+        bool, Parameter(name="--yes-really", negative="", help="Approve every gate, in your name.")
+    ] = False,
+    exclude: Exclusions = None,
+    strict: Strict = False,
+    json: Json = False,
+) -> int:
+    """Fail recovered servers back to where they came from: replicate back, stop writes, launch, protect again."""
+    if yes and not yes_really:
+        raise UsageError("failback launches production servers: approve its gates one by one, or use --yes-really")
+    from prefect_drs.plan.advance import failback_gates_of, refuse_in_advance
+
+    manifest = read_manifest(file, bindings, plan=plan, strict=strict)
+    gates = failback_gates_of(manifest.plan(plan))
+    if yes_really:
+        refuse_in_advance(gates)
+    from prefect_drs.runbook.exclusions import parse_exclusions
+
+    excluded = parse_exclusions(exclude)
+    from prefect_drs.operations.approvals import starter_of
+    from prefect_drs.operations.context import Context
+    from prefect_drs.orchestration.executions.names import named_execution
+    from prefect_drs.orchestration.flow.failback import compile_failback
+
+    user = _starter(file, plan, "start_failback")
+    starter = starter_of(Context(), user, gates)
+    return carry_out(
+        lambda screen: compile_failback(
+            manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate, starter=starter
+        ),
+        json=json,
+        execution=named_execution(execution) if execution else None,
+        exclude=excluded,
+        approved_by=user if yes_really else None,
+    )
+
+
 def _run(
     file: str | Path,
     plan: str | None,
@@ -194,7 +253,7 @@ def _run(
     )
 
 
-def _starter(file: str | Path, plan: str | None) -> str:
+def _starter(file: str | Path, plan: str | None, operation: str = "start_execution") -> str:
     """Who starts: the proven identity where the Prefect API has an access policy, else the user of this machine."""
     from prefect.settings import get_current_settings
 
@@ -204,7 +263,7 @@ def _starter(file: str | Path, plan: str | None) -> str:
     if not get_current_settings().api.url:
         return getpass.getuser()  # a server of its own has no policy
     require_prefect()
-    return acting_as("start_execution", None, **named_plan(file, plan))
+    return acting_as(operation, None, **named_plan(file, plan))
 
 
 def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: bool, **parameters: object) -> int:

@@ -1,4 +1,4 @@
-"""What the state of an execution holds of it as a whole: who cancelled, paused or terminated it, RTO targets at risk.
+"""What the state of an execution holds of it as a whole: cancel, pause, termination, RTO risks; requests and jobs.
 
 Plain frozen values. Events make them; nothing here changes a state.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+
+from prefect_drs.aws.location import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,27 @@ class RtoRisk:
 
     at: datetime
     expected_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """A launch whose intent the journal holds, and whose answer it does not."""
+
+    wave_number: int
+    batch: str
+    location: Location
+    server_ids: tuple[str, ...]
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchJob:
+    """A launch job of this execution in DRS. `ended_at` is None until it is known to be over."""
+
+    wave_number: int
+    batch: str
+    job_id: str
+    location: Location
+    server_ids: tuple[str, ...]
+    started_at: datetime
+    ended_at: datetime | None = None

@@ -16,12 +16,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from prefect_drs.aws.location import Location
 from prefect_drs.execution.approval import ApprovalAttempt, BrokenGlass, CountedApproval, Decision, GateAnswer
-from prefect_drs.execution.records import Cancellation, Pause, RtoRisk, Termination
+from prefect_drs.execution.records import Cancellation, LaunchJob, LaunchRequest, Pause, RtoRisk, Termination
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.report.model import DelayCause, ExecutionStatus, ServerReport, UnsentNotification, WaveStatus
+from prefect_drs.report.model import (
+    STEPS_DONE,
+    DelayCause,
+    ExecutionStatus,
+    ServerReport,
+    UnsentNotification,
+    WaveStatus,
+)
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
 
@@ -31,7 +37,7 @@ class ServerState(enum.Enum):
     READY = "ready"  # may be put in a job
     REQUESTED = "requested"  # a job was requested, no answer is known yet
     IN_JOB = "in a job"
-    LAUNCHED = "launched"
+    LAUNCHED = "launched"  # of a failback's step: done
     FAILED = "failed"
 
     @property
@@ -40,7 +46,10 @@ class ServerState(enum.Enum):
         return self in {ServerState.LAUNCHED, ServerState.FAILED}
 
 
-FINAL = {"LAUNCHED": ServerState.LAUNCHED, "FAILED": ServerState.FAILED, "TERMINATED": ServerState.FAILED}
+FINAL = {
+    **dict.fromkeys(("LAUNCHED", *sorted(STEPS_DONE)), ServerState.LAUNCHED),
+    **dict.fromkeys(("FAILED", "TERMINATED"), ServerState.FAILED),
+}
 
 
 class Transition(Protocol):
@@ -68,6 +77,8 @@ class ServerRun:
         attempts: jobs that it has been in.
         started_at: when its first job started.
         ended_at: when its last attempt ended; None while one is under way.
+        asked: the call of a failback's step that was sent last, and when; None where none was, or the step is over.
+        lag_at_stop: its replication lag when writes stopped (ISO 8601 duration); of a failback only.
         shown: its part of the report, made by `view`; None from each change on until it is made again.
     """
 
@@ -83,6 +94,8 @@ class ServerRun:
     attempts: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    asked: tuple[str, datetime] | None = None
+    lag_at_stop: str | None = None
     shown: ServerReport | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -101,8 +114,20 @@ class ServerRun:
         """Its `launchStatus` changed."""
         self.launch_status, self.recovery_instance_id, self.error = status, recovery_instance_id, error
         self.state = FINAL.get(status, self.state)
+        self.asked = None if status in FINAL else self.asked
         self.ended_at = at if status in FINAL else None
         self.shown = None
+
+    def ask(self, call: str, at: datetime) -> None:
+        """A call of a failback's step is sent for it."""
+        self.asked = call, at
+        self.started_at = self.started_at or at
+        self.attempts += 1
+        self.shown = None
+
+    def note_lag(self, lag: str) -> None:
+        """Writes are stopped, and its replication lags behind by that."""
+        self.lag_at_stop, self.shown = lag, None
 
     def reopen(self) -> None:
         """Let it be launched once more."""
@@ -114,30 +139,6 @@ class ServerRun:
         self.reopen()
         self.settings, self.snapshot_id = settings, snapshot_id
         self.tried |= {known for known in (settings.instance_type, settings.subnet_id) if known}
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchRequest:
-    """A launch whose intent the journal holds, and whose answer it does not."""
-
-    wave_number: int
-    batch: str
-    location: Location
-    server_ids: tuple[str, ...]
-    asked_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchJob:
-    """A launch job of this execution in DRS. `ended_at` is None until it is known to be over."""
-
-    wave_number: int
-    batch: str
-    job_id: str
-    location: Location
-    server_ids: tuple[str, ...]
-    started_at: datetime
-    ended_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -161,6 +162,8 @@ class WaveRun:
         jobs: its jobs, by job id.
         checks: the results of this turn's hooks and health checks.
         delays: what it waited for beyond its order, each once, in order.
+        step_begun: whether the hooks before a failback's step are done.
+        writes_stopped_at: when the hooks that stop writes were done; of a failback's step `catch-up` only.
         waits: what it waits for now beyond its order, since when, and the cause.
         started_at: when it first began.
         ended_at: when it ended.
@@ -183,6 +186,8 @@ class WaveRun:
     checks: dict[object, CheckResult] = field(default_factory=dict)
     delays: dict[str, None] = field(default_factory=dict)
     waits: dict[str, tuple[datetime, DelayCause]] = field(default_factory=dict)
+    step_begun: bool = False
+    writes_stopped_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -233,6 +238,7 @@ class WaveRun:
         if not self.status.over or self.status is WaveStatus.COMPLETED:
             return
         self.status, self.reason, self.ended_at, self.begun = WaveStatus.PENDING, "", None, False
+        self.step_begun, self.writes_stopped_at = False, None
         self.checks.clear()
         for run in self.in_state(ServerState.FAILED):
             run.reopen()
@@ -268,6 +274,7 @@ class ExecutionState:
         simulated_time: whether the execution's clock is that of a sandbox.
         started_by: who started it; empty where that is not known.
         starter_proven: whether `started_by` is a proven identity.
+        ways_back: the source servers that replicate back, by the source server id of the plan's server; of a failback.
         identities: what differs of the prepared instances that were launched into, by source server id.
         rto_risks: the RTO targets that a forecast expected to be missed, by wave number; None is the plan's.
     """
@@ -298,6 +305,7 @@ class ExecutionState:
     starter_proven: bool = False
     identities: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rto_risks: dict[int | None, RtoRisk] = field(default_factory=dict)
+    ways_back: dict[str, str] = field(default_factory=dict)
 
     def apply(self, event: Transition) -> None:
         """Take one more event, in the order it was appended.

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from prefect_drs.execution.event import Event
 from prefect_drs.execution.events import ExecutionStarted
-from prefect_drs.execution.records import Cancellation
+from prefect_drs.execution.records import Cancellation, LaunchJob
 from prefect_drs.execution.replay import state_of
-from prefect_drs.execution.state import ExecutionState, LaunchJob, ServerRun, WaveRun
+from prefect_drs.execution.state import ExecutionState, ServerRun, WaveRun
 from prefect_drs.execution.targets import target_reports
 from prefect_drs.plan.effective import settings_of
 from prefect_drs.report.model import (
@@ -180,6 +180,7 @@ def _wave(wave: WaveRun, state: ExecutionState) -> WaveReport:
         ),
         approvals=_proven_approvals(wave),
         attempts=_attempts(wave),
+        action=wave.wave.action,
     )
 
 
@@ -236,6 +237,7 @@ def _server(run: ServerRun) -> ServerReport:
         ended_at=run.ended_at,
         error=run.error or None,
         placement=_placement(run.server),
+        lag_at_stop=run.lag_at_stop,
         prepared=_prepared(run.server),
     )
     return run.shown

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.plan.model import ExecutionMode
 from prefect_drs.plan.notify import Milestone
 from prefect_drs.report.model import ExecutionStatus, WaveStatus
 
@@ -27,7 +27,7 @@ class ExecutionPayload(FrozenModel):
     at: datetime = Field(description="when it happened")
     execution_id: str = Field(description="the execution, as `prefect-drs status` lists it")
     plan_name: str = Field(description="its plan")
-    mode: RecoveryMode = Field(description="`drill` or `recovery`")
+    mode: ExecutionMode = Field(description="`drill`, `recovery` or `failback`")
     status: ExecutionStatus = Field(description="the execution's status")
     started_at: datetime = Field(description="when it began")
     servers: int = Field(description="number of servers of the plan")

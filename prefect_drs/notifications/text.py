@@ -263,6 +263,8 @@ def _targets(report: RecoveryReport) -> str:
 def _what_it_launches(mode: str) -> str:
     if mode == "drill":
         return "It launches drill instances; production servers are not affected."
+    if mode == "failback":
+        return "It launches servers FOR REAL where they came from, from the recovery instances that run now."
     return "It launches recovery instances FOR REAL and replaces earlier ones."
 
 

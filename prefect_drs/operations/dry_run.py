@@ -1,4 +1,4 @@
-"""Dry run: the runbook that a drill or recovery would begin with.
+"""Dry run: the runbook that a drill, recovery or failback would begin with.
 
 In: a manifest, a plan of it and the options of the run. Out: a `Runbook`, with every finding of the preflight. Reads
 the accounts and, where a Prefect API is configured, the other executions. Changes nothing, prints nothing.
@@ -13,10 +13,13 @@ from prefect.settings import PREFECT_API_URL
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.orchestration.executions.claims import others_than
+from prefect_drs.orchestration.executions.names import named_execution
+from prefect_drs.orchestration.flow.failback import recovered_by
 from prefect_drs.orchestration.storage.access_policy import has_access_policy
 from prefect_drs.plan.model import Manifest, RecoveryMode, RecoveryPlan
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.runbook.approved import with_approval_findings
+from prefect_drs.runbook.failback import resolve_failback
 from prefect_drs.runbook.points import Points
 
 
@@ -57,3 +60,29 @@ def dry_run(
     if any(wave.gate and wave.demand.roles for wave in resolved.waves):
         return with_approval_findings(resolved, has_policy=has_access_policy())
     return resolved
+
+
+def dry_run_failback(
+    manifest: Manifest, plan: RecoveryPlan, *, execution: str | None, exclude: Mapping[str, str]
+) -> Runbook:
+    """Resolve the failback of a plan against the accounts as a failback does at its start.
+
+    Args:
+        manifest: the manifest.
+        plan: one of its plans.
+        execution: the execution that recovered the servers; None: what runs now.
+        exclude: servers that are left out, server to reason.
+
+    Raises:
+        AwsError: the caller's own account could not be read.
+        PrefectDrsError: the claims of other executions could not be read, or there is no such execution.
+    """
+    return resolve_failback(
+        manifest,
+        plan,
+        sessions=configured_sessions(),
+        clock=configured_clock(),
+        recovered=recovered_by(named_execution(execution)) if execution else None,
+        exclude=exclude,
+        others=others_than(None) if PREFECT_API_URL.value() else (),
+    )

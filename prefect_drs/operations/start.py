@@ -119,7 +119,7 @@ class StartExecution(PlanSource, RunOptions):
 class StartedExecution(FrozenModel):
     """An execution that was started. `execution_id` is the id of its flow run too.
 
-    `execution_type`: DRILL or RECOVERY. `deployment` None and `report` given: it ran here, and has ended.
+    `execution_type`: DRILL, RECOVERY or FAILBACK. `deployment` None and `report` given: it ran here, and has ended.
     """
 
     execution_id: str
@@ -168,7 +168,7 @@ def start_execution(context: Context, request: StartExecution) -> StartedExecuti
     if request.approve_gates:
         refuse_in_advance(gates)
     starter = starter_of(context, by, gates)
-    _refuse_active(plan_name, request.waivers)
+    refuse_active(plan_name, request.waivers)
     run = start_by_deployment(
         deployment,
         parameters,
@@ -239,7 +239,7 @@ def _of_request(
 
 def _run_here(context: Context, request: StartExecution, named: NamedPlan, by: str) -> StartedExecution:
     _check_account(context, request.account_context, named)
-    _refuse_active(named.plan.plan_name, request.waivers)
+    refuse_active(named.plan.plan_name, request.waivers)
     gates = gates_of(named.plan)
     if request.approve_gates:
         refuse_in_advance(gates)
@@ -257,7 +257,7 @@ def _run_here(context: Context, request: StartExecution, named: NamedPlan, by: s
     return _answer(report.execution_id, named.plan.plan_name, request, by, None, report)
 
 
-def _refuse_active(plan_name: str, waivers: Mapping[str, str]) -> None:
+def refuse_active(plan_name: str, waivers: Mapping[str, str]) -> None:
     """Refuse a plan that an execution with claimed servers carries out.
 
     Raises:

@@ -31,6 +31,12 @@ def gates_of(plan: RecoveryPlan) -> tuple[Gated, ...]:
     )
 
 
+def failback_gates_of(plan: RecoveryPlan) -> tuple[Gated, ...]:
+    """The gates of a failback of the plan: those of its steps demand what the plan says."""
+    steps = (Gated(2, "Stop writes", demand_of(plan.approval)),)
+    return (*steps, *gates_of(plan.model_copy(update={"waves": plan.failback_waves})))
+
+
 def refuse_in_advance(gates: Iterable[Gated]) -> None:
     """Refuse to approve gates in advance that demand proofs.
 

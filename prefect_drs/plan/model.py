@@ -24,6 +24,8 @@ SCHEMA_VERSIONS = ("1.0", "1.1")
 LaunchDisposition = Literal["STARTED", "STOPPED"]
 RightSizingMethod = Literal["NONE", "BASIC", "IN_AWS"]
 RecoveryMode = Literal["drill", "recovery"]
+ExecutionMode = Literal["drill", "recovery", "failback"]
+CleanUp = Literal["keep", "disconnect", "terminate"]
 
 
 class Licensing(FrozenModel):
@@ -165,13 +167,31 @@ class Wave(FrozenModel):
     post_wave: tuple[Hook, ...] = ()
 
 
+class Failback(FrozenModel):
+    """How the servers of a plan fail back (see docs/failback.md).
+
+    Args:
+        stop_writes: hooks that run once before the first failback launch, to stop what writes to recovery instances.
+        hand_over: hooks that run once after all failback launches and their checks, before the forward protection.
+        protect_forward: replicate the failed-back instances in the forward direction again.
+        clean_up: what becomes of the recovery instances and of the replication back: `keep` leaves both, `disconnect`
+            ends the replication and disconnects the instances from DRS, `terminate` ends it and terminates them.
+    """
+
+    stop_writes: tuple[Hook, ...] = ()
+    hand_over: tuple[Hook, ...] = ()
+    protect_forward: bool = True
+    clean_up: CleanUp = "keep"
+
+
 class RecoveryPlan(FrozenModel):
     """A named set of waves; their dependencies make a directed acyclic graph (see `prefect_drs.plan.graph`).
 
     `max_lag`: how far the replication of a server may lag behind when it is launched, as an ISO 8601 duration such as
     `PT15M`; None sets no limit. `drill_into_prepared_instances`: whether a drill may launch into prepared instances,
     which replaces what is on them. `rto_target`, `rpo_target`: the objectives of the whole plan; see
-    `prefect_drs.plan.targets`. `approval`: what the gates of its waves demand.
+    `prefect_drs.plan.targets`. `approval`: what the gates of its waves demand. `failback_waves`: the waves in which its
+    servers fail back; without, its waves in reversed order. `failback`: how they do.
     """
 
     plan_name: str
@@ -183,6 +203,8 @@ class RecoveryPlan(FrozenModel):
     rto_target: str | None = None
     rpo_target: str | None = None
     notify: Notify = Notify()
+    failback_waves: tuple[Wave, ...] = ()
+    failback: Failback = Failback()
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from prefect_drs.aws.location import Location
@@ -35,9 +35,11 @@ from prefect_drs.execution.state import ExecutionState, ServerState, WaveRun
 from prefect_drs.execution.view import final_status
 from prefect_drs.execution.view import report as report_view
 from prefect_drs.recovery.control_requests import Control, RequestsUnreachableError, override_event
+from prefect_drs.recovery.failback.launches import FailbackLaunches
 from prefect_drs.recovery.identities import compare_identities
 from prefect_drs.recovery.launch.chooser import LaunchChooser
 from prefect_drs.recovery.launch.jobs import LocationJobs
+from prefect_drs.recovery.launch.launches import Launches
 from prefect_drs.recovery.launch.packing import JobStart
 from prefect_drs.recovery.objectives import RtoWatch
 from prefect_drs.recovery.options import EngineOptions, EnginePorts, ExecutionContext
@@ -91,9 +93,10 @@ class Engine:
         self._waves = {number: LiveWave(run) for number, run in self._state.waves.items()}
         self._chooser = LaunchChooser(self.runbook.waves, self._waves, context.options.expected, context.options.limits)
         self._locations = {
-            location: LocationJobs(location, context, self._waves) for location in self.runbook.locations
+            location: LocationJobs(self._launches(location), context, self._waves)
+            for location in self.runbook.locations
         }
-        self._runner = WaveRunner(context, self._waves, self._locations)
+        self._runner = WaveRunner(context, self._waves, self._locations, self._allowed)
         self._rto_watch = RtoWatch(context, self._locations)
         # A wave that a former process began goes on, whether or not anybody hands it over again.
         self._inbox.extend(n for n, run in self._state.waves.items() if run.begun and not run.status.over)
@@ -137,6 +140,21 @@ class Engine:
         self._state = started.initial_state
         self.record(started)
         return self._state
+
+    def _launches(self, location: Location) -> Launches:
+        """How servers are launched there."""
+        sessions, mode = self._ports.sessions, self.runbook.mode
+        if mode == "failback":
+            return FailbackLaunches(sessions, location, self._state)
+        return Launches(sessions, location, is_drill=mode == "drill")
+
+    @contextmanager
+    def _allowed(self) -> Iterator[bool]:
+        """Held while calls of a failback's step are sent: not where a cancel or a pause is stored by now."""
+        with suppress(RequestsUnreachableError):  # as before a launch: Prefect may be part of the disaster
+            self._control.handle_pending()
+        with self._control.launch() as allowed:
+            yield allowed
 
     # Events
 
@@ -282,6 +300,7 @@ class Engine:
             if wave.phase is WavePhase.WAITING:
                 self._runner.end(wave, *self._why_not_begun(wave.run))
         launched = [run for wave in self._state.waves.values() for run in wave.in_state(ServerState.LAUNCHED)]
+        launched = [run for run in launched if run.server.way_back is None]  # of a failback, the lag at its stop counts
         if points := points_reached(self._ports.sessions, launched):
             self.record(PointsReached(at=self._clock.now(), points=points))
         if differences := compare_identities(self._ports.sessions, launched):

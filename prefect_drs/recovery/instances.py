@@ -80,10 +80,16 @@ def find_instances(
         include_prepared: terminate prepared instances too; without it, they are left alone.
 
     Raises:
-        TerminationRefusedError: it is not over, a wave or a job of it is active, an instance replicates back, or it
-            never launched an instance.
+        TerminationRefusedError: it is a failback, it is not over, a wave or a job of it is active, an instance
+            replicates back, or it never launched an instance.
         AwsError: DRS refused or could not be reached.
     """
+    if report.mode == "failback":
+        raise TerminationRefusedError(
+            f"execution {report.execution_id} is a failback: what it launched is production where it came from, and is "
+            "not terminated; the recovery instances that it left are of the recovery: terminate that execution, or let "
+            "the plan clean up (failback.cleanUp)"
+        )
     require_over(report)
     names = {server.source_server_id: server.name for wave in report.waves for server in wave.servers}
     places = _places(report)

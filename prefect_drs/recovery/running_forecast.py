@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import NormalDist
 
-from prefect_drs.execution.state import ExecutionState, LaunchJob, LaunchRequest, ServerRun, ServerState, WaveRun
+from prefect_drs.execution.records import LaunchJob, LaunchRequest
+from prefect_drs.execution.state import ExecutionState, ServerRun, ServerState, WaveRun
 from prefect_drs.recovery.launch.durations import (
     DEFAULT_REACTION,
     DEFAULT_RUN_SIGMA,

@@ -27,8 +27,8 @@ def enough(wave: WaveRun, *, without: Collection[str] = (), counting_ready: bool
     return len(up) >= needed
 
 
-def failure_reason(failed: Sequence[ServerRun]) -> str:
-    """Which servers did not come up and why, one line."""
+def failure_reason(failed: Sequence[ServerRun], what: str = "not launched") -> str:
+    """Which servers did not come up (or `what` failed of), and why; one line."""
     named = [f"{run.server.name} ({run.server.source_server_id}): {run.error}" for run in failed[:NAMED_AT_MOST]]
     more = f"; and {len(failed) - NAMED_AT_MOST} more" if len(failed) > NAMED_AT_MOST else ""
-    return f"{len(failed)} server(s) not launched: " + "; ".join(named) + more
+    return f"{len(failed)} server(s) {what}: " + "; ".join(named) + more

@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.snapshots import describe_snapshots
 from prefect_drs.core.errors import PrefectDrsError
-from prefect_drs.execution.events import CheckDone, ServerRetried, WaveDelayed, WaveEnded, WaveStarted
+from prefect_drs.execution.events import CheckDone, ServerRetried, StepBegan, WaveDelayed, WaveEnded, WaveStarted
 from prefect_drs.execution.state import ServerRun, ServerState
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.recovery.checks import CheckTarget
 from prefect_drs.recovery.checks.runner import CheckRunner
 from prefect_drs.recovery.checks.wave_checks import wave_check_runner
+from prefect_drs.recovery.failback.step_runner import Allowed, StepRunner
 from prefect_drs.recovery.launch.jobs import LocationJobs
 from prefect_drs.recovery.launch.launch_errors import passes
 from prefect_drs.recovery.options import ExecutionContext
@@ -42,11 +43,18 @@ class WaveRunner:
         execution: the execution.
         waves: every wave, by number.
         locations: the jobs of each account-region.
+        allowed: held while calls of a failback's step are sent; yields whether they may be.
     """
 
     def __init__(
-        self, execution: ExecutionContext, waves: Mapping[int, LiveWave], locations: Mapping[Location, LocationJobs]
+        self,
+        execution: ExecutionContext,
+        waves: Mapping[int, LiveWave],
+        locations: Mapping[Location, LocationJobs],
+        allowed: Allowed,
     ) -> None:
+        self._allowed = allowed
+        self._step_runners: dict[int, StepRunner] = {}
         self._execution = execution
         self._clock = execution.ports.clock
         self._waves = waves
@@ -64,8 +72,8 @@ class WaveRunner:
         if not wave.run.begun:
             self._execution.record(WaveStarted(at=self._clock.now(), wave_number=wave.number))
         if cancelled is not None:
-            wave.phase = WavePhase.LAUNCHING  # resumed only to follow the jobs that run
-        elif wave.run.batches:
+            wave.phase = WavePhase.LAUNCHING if wave.run.wave.action == "launch" else WavePhase.STEP
+        elif wave.run.batches or wave.run.step_begun:
             self._prepare(wave)  # resumed: its hooks are done
         else:
             self._check(wave, WavePhase.PRE_WAVE, CheckPhase.PRE_WAVE)
@@ -95,8 +103,10 @@ class WaveRunner:
                 return self._follow_checks(wave, lambda: self._prepare(wave))
             case WavePhase.PREPARING:
                 return self._finish_preparing(wave, cancelled)
-            case WavePhase.LAUNCHING:
+            case WavePhase.LAUNCHING:  # also resumed only to follow the jobs that run
                 return self._follow_launches(wave, cancelled)
+            case WavePhase.STEP:
+                return self._follow_step(wave, cancelled)
             case WavePhase.HEALTH:
                 return self._follow_checks(wave, lambda: self._check(wave, WavePhase.POST_WAVE, CheckPhase.POST_WAVE))
             case WavePhase.POST_WAVE:
@@ -149,7 +159,10 @@ class WaveRunner:
     # Launch settings
 
     def _prepare(self, wave: LiveWave, retries: Mapping[str, RetryStep] | None = None) -> None:
-        """Write launch settings: of all servers that are ready, or of those that are tried again."""
+        """Write launch settings: of all servers that are ready, or of those that are tried again. A step has none."""
+        if wave.run.wave.action != "launch":
+            self._begin_step(wave)
+            return
         wave.phase, wave.prepare_again_at = WavePhase.PREPARING, None
         by_location: dict[Location, list[ServerRun]] = {}
         # Of a resumed wave, some servers are in jobs or launched already.
@@ -245,6 +258,29 @@ class WaveRunner:
                 why = f"launch settings could not be written: {errors}"
                 self._locations[run.server.location].fail(wave, server_id, why)
         wave.exhausted |= {run.server.source_server_id for run in wave.run.in_state(ServerState.FAILED)}
+
+    # Steps of a failback
+
+    def _begin_step(self, wave: LiveWave) -> None:
+        wave.phase = WavePhase.STEP
+        if not wave.run.step_begun:
+            self._execution.record(StepBegan(at=self._clock.now(), wave_number=wave.number))
+        self._step_runners[wave.number] = StepRunner(self._execution, wave.run, self._allowed)
+
+    def _follow_step(self, wave: LiveWave, cancelled: str | None) -> float | None:
+        """A cancelled step calls nothing more; what replicates goes on replicating."""
+        if cancelled is not None:
+            self.end(wave, WaveStatus.CANCELLED, cancelled)
+            return None
+        wait = self._step_runners[wave.number].step()
+        if wait is not None:
+            return wait
+        if enough(wave.run):
+            self._check(wave, WavePhase.POST_WAVE, CheckPhase.POST_WAVE)
+        else:
+            failed = wave.run.in_state(ServerState.FAILED)
+            self.end(wave, WaveStatus.FAILED, failure_reason(failed, what="failed"))
+        return None
 
     # Launches
 

@@ -21,6 +21,7 @@ class WavePhase(enum.Enum):
     PRE_WAVE = "pre-wave hooks"
     PREPARING = "preparing"  # launch settings are being applied
     LAUNCHING = "launching"
+    STEP = "a step of a failback"
     HEALTH = "health checks"
     POST_WAVE = "post-wave hooks"
     OVER = "over"

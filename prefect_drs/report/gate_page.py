@@ -14,10 +14,20 @@ from prefect_drs.runbook import Runbook, RunbookWave
 SHOWN_NAMES = 8  # servers that a line names; the form of the gate lists up to 100
 NAME_AT_MOST = 40
 
+STEP_LINES = {
+    "protect": "replicates {} back to where they came from",
+    "catch-up": "stops writes, then waits until what {} wrote has arrived; the failback launches follow",
+    "reprotect": "hands over: traffic goes to the failed-back instances; {} are protected forward again",
+    "clean-up": "ends the replication back and gives up the recovery instances of {}",
+}
+"""What approving a step of a failback does, for so many servers."""
+
 
 def launch_line(runbook: Runbook, wave_number: int) -> str:
     """What a wave would launch, as plain text: `2 drill instances in 1 job, 123456789012/us-east-1: app-01, app-02`."""
     wave = runbook.wave(wave_number)
+    if wave.action != "launch":
+        return f"{STEP_LINES[wave.action].format(counted(len(wave.servers), 'server'))}{_names(wave)}"
     jobs = wave.jobs
     places = ", ".join(sorted({str(location) for location, _ in jobs}))
     return (

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.plan.model import ExecutionMode
 from prefect_drs.plan.targets import TargetKind
 from prefect_drs.report.checks import CheckResult
 from prefect_drs.runbook import ExcludedServer, RunbookFinding
@@ -42,6 +42,9 @@ class WaveStatus(enum.StrEnum):
         """Whether nothing more will happen to it."""
         return self in {WaveStatus.COMPLETED, WaveStatus.FAILED, WaveStatus.SKIPPED, WaveStatus.CANCELLED}
 
+
+STEPS_DONE = frozenset({"PROTECTED", "CAUGHT_UP", "CLEANED_UP"})
+"""The `launch_status` with which a failback's step is done for a server."""
 
 DelayCause = Literal["quota", "job", "settings", "other"]
 """What holds a wave up: a quota of DRS, a job of somebody else, launch settings that cannot be written yet."""
@@ -139,7 +142,9 @@ class ServerReport(FrozenModel):
     `point_in_time`: whose data it holds, known once the execution has ended. `rpo_seconds`: how old that data was when
     the execution began, or, where replication went on after that, when its launch job began. `terminated_at`: when its
     recovery instance was found to be gone after `terminate`; its `launch_status` is TERMINATED then. `prepared`: the
-    instance that it is launched into; None where DRS launches a new one.
+    instance that it is launched into; None where DRS launches a new one. Of a failback's steps, `launch_status` tells
+    the state of replication, then PROTECTED, CAUGHT_UP or CLEANED_UP; `lag_at_stop` is the replication lag when writes
+    stopped (ISO 8601 duration).
     """
 
     source_server_id: str
@@ -155,6 +160,12 @@ class ServerReport(FrozenModel):
     placement: Placement | None = None
     terminated_at: datetime | None = None
     prepared: PreparedReport | None = None
+    lag_at_stop: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether its wave's step is done for it: launched, or the step of a failback."""
+        return self.launched or self.launch_status in STEPS_DONE
 
     @property
     def launched(self) -> bool:
@@ -167,7 +178,7 @@ class WaveReport(FrozenModel):
 
     `excluded`: servers of its groups that a person left out, each with the reason. `gate_opened_at`: since when its
     gate has been open; None while it is not. `waits`: what it waits for now. `approvals`: those with a proof, of a gate
-    that demands them; `attempts`: the answers that did not count there.
+    that demands them; `attempts`: the answers that did not count there. `action`: `launch`, or the step of a failback.
     """
 
     wave_number: int
@@ -187,11 +198,12 @@ class WaveReport(FrozenModel):
     waits: tuple[WaitReport, ...] = ()
     approvals: tuple[ProvenApproval, ...] = ()
     attempts: tuple[ApprovalAttemptReport, ...] = ()
+    action: str = "launch"
 
     @property
     def launched(self) -> int:
-        """How many of its servers the execution launched."""
-        return sum(server.launched for server in self.servers)
+        """How many of its servers the execution launched; of a failback's step, for how many it is done."""
+        return sum(server.done for server in self.servers)
 
 
 class UnsentNotification(FrozenModel):
@@ -253,7 +265,7 @@ class RecoveryReport(FrozenModel):
 
     execution_id: str
     plan_name: str
-    mode: RecoveryMode
+    mode: ExecutionMode
     status: ExecutionStatus
     started_at: datetime
     ended_at: datetime | None

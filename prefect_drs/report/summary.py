@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Self
 
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.plan.model import ExecutionMode
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 
 
@@ -21,7 +21,7 @@ class ExecutionSummary(FrozenModel):
 
     execution_id: str
     plan_name: str
-    mode: RecoveryMode
+    mode: ExecutionMode
     status: ExecutionStatus
     started_at: datetime
     ended_at: datetime | None

@@ -101,6 +101,7 @@ BODIES: dict[str, dict[str, Any]] = {
         },
         "version": 0,
     },
+    "start_failback": {"planId": "three-tier", "initiatedBy": "ada"},
     "start_execution": {"planId": "three-tier", "executionType": "DRILL", "initiatedBy": "ada"},
     "cancel_execution": {**_EXECUTION, "reason": "the region is back"},
     "pause_execution": _EXECUTION,

@@ -137,6 +137,7 @@ def _executions() -> tuple[Route, ...]:
     gate = f"{execution}/gates/{{waveNumber}}"
     return (
         Route("GET", "/executions", "list_executions", fresh=True),
+        Route("POST", "/executions/failback", "start_failback", 202, "/executions/{executionId}", without=START),
         Route("POST", "/executions", "start_execution", 202, execution, without=START),
         Route("DELETE", "/executions", "delete_executions"),
         Route("POST", "/executions/delete", "delete_executions"),

@@ -92,6 +92,8 @@ def _membership(group: ProtectionGroup, location: Location, inventories: Locatio
         return Membership(group, location, (), read=False)
     if group.server_selection_tags:
         tags = group.server_selection_tags.items()
-        return Membership(group, location, tuple(server for server in inventory.servers if tags <= server.tags.items()))
+        # A server that replicates back has its machine's tags, too: it is launched by a failback only.
+        forward = (server for server in inventory.servers if server.direction != "FAILBACK")
+        return Membership(group, location, tuple(server for server in forward if tags <= server.tags.items()))
     by_id = {server.source_server_id: server for server in inventory.servers}
     return Membership(group, location, tuple(by_id[wanted] for wanted in group.source_server_ids if wanted in by_id))

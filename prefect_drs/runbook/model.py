@@ -21,7 +21,7 @@ from prefect_drs.plan.approval import Approval, Demand, demand_of
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.effective import EffectiveValue
 from prefect_drs.plan.export import export_manifest
-from prefect_drs.plan.model import LaunchSettings, Manifest, RecoveryMode, RecoveryPlan, Retry
+from prefect_drs.plan.model import CleanUp, ExecutionMode, LaunchSettings, Manifest, RecoveryPlan, Retry
 from prefect_drs.plan.notify import Notify
 
 
@@ -63,6 +63,40 @@ class PlannedChange(FrozenModel):
     after: JsonValue
 
 
+WaveAction = Literal["launch", "protect", "catch-up", "reprotect", "clean-up"]
+"""What a wave does with its servers. Only a failback has others than `launch`:
+
+- `protect`: replicate each recovery instance back, until its replication is continuous.
+- `catch-up`: after the wave's hooks have stopped writes, wait until what was written before has arrived.
+- `reprotect`: replicate the failed-back instances in the forward direction again.
+- `clean-up`: end what the failback leaves in the recovery region, as the plan says.
+"""
+
+
+class WayBack(FrozenModel):
+    """How a server fails back.
+
+    Args:
+        recovery_instance_id: the recovery instance that replicates back.
+        account_id, region: where that runs.
+        drill: a drill launched it, so that its failback is a rehearsal.
+        outside_aws: its machine runs outside AWS: AWS's Failback Client replicates back to it.
+        reversed_server_id: the source server of its replication back, where the preflight found one.
+    """
+
+    recovery_instance_id: str
+    account_id: str
+    region: str
+    drill: bool = False
+    outside_aws: bool = False
+    reversed_server_id: str | None = None
+
+    @property
+    def location(self) -> Location:
+        """The account and region of the recovery instance."""
+        return Location(self.account_id, self.region)
+
+
 class PreparedIdentity(FrozenModel):
     """A prepared instance as the preflight found it: what a launch into it is to keep.
 
@@ -81,6 +115,7 @@ class RunbookServer(FrozenModel):
     `snapshot_id` and `snapshot_at` say what it is launched from; without them DRS takes its latest state.
     `last_launch_job_id`: the job that launched it last, as the preflight read it (`lifeCycle.lastLaunch`). A later
     launch by a job that is not this execution's is somebody else's.
+    `way_back`: of a failback only; `account_id` and `region` are then where its machine came from, and is launched.
     `prepared`: the instance that it is launched into; None where DRS launches a new one.
     """
 
@@ -98,6 +133,7 @@ class RunbookServer(FrozenModel):
     snapshot_id: str | None = None
     snapshot_at: datetime | None = None
     last_launch_job_id: str | None = None
+    way_back: WayBack | None = None
     prepared: PreparedIdentity | None = None
 
     @property
@@ -121,7 +157,8 @@ class RunbookWave(FrozenModel):
     `excluded`: servers of its groups that a person left out. `min_healthy`: how many of its servers must be up for it
     to count as COMPLETED; all where None. `max_lag`: how far the replication of its servers may lag behind (ISO 8601
     duration); None sets no limit. `rto_target`, `rpo_target`: its objectives, see `prefect_drs.plan.targets`.
-    `approval`: what its gate demands, the plan's where the wave has none of its own.
+    `approval`: what its gate demands, the plan's where the wave has none of its own. `action`: what it does with its
+    servers; `clean_up`: how a wave that cleans up does that.
 
     A hook that calls a service knows its account and region; a health check without them is made where its server is.
     """
@@ -142,6 +179,8 @@ class RunbookWave(FrozenModel):
     health_checks: tuple[Check, ...] = ()
     pre_wave: tuple[Hook, ...] = ()
     post_wave: tuple[Hook, ...] = ()
+    action: WaveAction = "launch"
+    clean_up: CleanUp = "keep"
 
     @property
     def demand(self) -> Demand:
@@ -151,6 +190,8 @@ class RunbookWave(FrozenModel):
     @property
     def jobs(self) -> tuple[tuple[Location, int], ...]:
         """The sizes of the jobs this wave needs at least: at most 100 servers each, one account-region each."""
+        if self.action != "launch":
+            return ()
         counts: dict[Location, int] = defaultdict(int)
         for server in self.servers:
             counts[server.location] += 1
@@ -189,7 +230,7 @@ class Runbook(FrozenModel):
     """
 
     plan_name: str
-    mode: RecoveryMode
+    mode: ExecutionMode
     waves: tuple[RunbookWave, ...]
     findings: tuple[RunbookFinding, ...]
     notify: Notify = Notify()

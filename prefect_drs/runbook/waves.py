@@ -112,7 +112,7 @@ def _wave(
     locations = sorted({each.location for each in groups})
     excluded = [exclusion for each in groups for exclusion in each.excluded]
     launched = tuple(servers[key] for key in _keys(groups))
-    needed = _servers_needed(wave, len(launched) + len(excluded))
+    needed = servers_needed(wave, len(launched) + len(excluded))
     errors: list[ResolutionError] = []
     if excluded and len(launched) < needed:
         errors.append(_too_few_left(wave, excluded, len(launched), needed, locations[0]))
@@ -147,15 +147,16 @@ def _keys(groups: Collection[Membership]) -> Iterator[MemberKey]:
 
 def _ids_by_name(groups: Collection[Membership]) -> dict[str, str]:
     """Source server ids by every name that a check may give a server."""
-    return {name: server.source_server_id for each in groups for server in each.servers for name in _names(server)}
+    return {name: server.source_server_id for each in groups for server in each.servers for name in names_of(server)}
 
 
-def _names(server: SourceServer) -> Iterator[str]:
+def names_of(server: SourceServer) -> Iterator[str]:
+    """All names that a check may give the server."""
     names = (server.name, server.hostname, server.instance_id, server.source_server_id)
     return (name for name in names if name)
 
 
-def _servers_needed(wave: Wave, servers: int) -> int:
+def servers_needed(wave: Wave, servers: int) -> int:
     """How many servers must be up for the wave to be COMPLETED, of `servers`, the excluded ones included."""
     if wave.on_server_failure == "fail":
         return servers

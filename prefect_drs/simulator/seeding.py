@@ -264,6 +264,7 @@ def _ensure_source_server(drs: DRSBackend, account: str, spec: SourceServerSpec,
     existing = drs.servers.get(spec.source_server_id)
     if spec.instance_id and spec.source_region:
         instances.ensure(spec.source_account or account, spec.source_region, spec)
+        drs_backends[spec.source_account or account][spec.source_region].initialize_service()  # a failback needs it
     if existing is not None:
         for key, value in spec.tags.items():
             existing.tags.setdefault(key, value)

@@ -16,6 +16,8 @@ PLAN = ("recoveryPlans", 0)
 HEX = "0123456789abcdef0"
 ONE_WAVE = {"waveName": "w", "waveNumber": 0, "groupId": "pg-1"}
 SSM = {"type": "ssmCommand", "documentName": "AWS-RunShellScript"}
+ALL_BACK = {"waveName": "back", "waveNumber": 1, "protectionGroupNames": ["Web", "Database"]}
+BACK_HOOK = {**SSM, "instanceIds": [f"i-{HEX}"], "region": "eu-west-1"}
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:recoveries"
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 
@@ -361,5 +363,21 @@ CASES: dict[str, Pair] = {
         "CHECK_OF_STOPPED_SERVERS",
         both(checks({"type": "ec2Status"}), set_(*CONFIG, "launchDisposition", to="STOPPED")),
         both(checks({"type": "ec2Status"}), set_(*CONFIG, "launchDisposition", to="STARTED")),
+    ),
+    # failback
+    "failback_waves_are_sound": Pair(
+        "UNKNOWN_WAVE",
+        set_(*PLAN, "failbackWaves", to=[{**ALL_BACK, "dependsOnWaves": [9]}]),
+        set_(*PLAN, "failbackWaves", to=[ALL_BACK]),
+    ),
+    "failback_hooks_are_sound": Pair(
+        "INVALID_DOCUMENT_NAME",
+        set_(*PLAN, "failback", to={"stopWrites": [{**BACK_HOOK, "documentName": "my document"}]}),
+        set_(*PLAN, "failback", to={"stopWrites": [BACK_HOOK]}),
+    ),
+    "failback_waves_have_the_groups_of_the_plan": Pair(
+        "FAILBACK_GROUP_MISSING",
+        set_(*PLAN, "failbackWaves", to=[{**ALL_BACK, "protectionGroupNames": ["Web"]}]),
+        set_(*PLAN, "failbackWaves", to=[ALL_BACK]),
     ),
 }

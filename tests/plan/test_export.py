@@ -109,6 +109,13 @@ FULL: dict[str, Any] = {
                 "eventBuses": ["arn:aws:events:eu-west-1:123456789012:event-bus/default"],
                 "milestones": ["wave.failed"],
             },
+            "failbackWaves": [{"waveName": "All", "waveNumber": 1, "protectionGroupNames": ["Database", "1.0"]}],
+            "failback": {
+                "stopWrites": [HOOK],
+                "handOver": [{"type": "http", "url": "https://example.com/"}],
+                "protectForward": False,
+                "cleanUp": "disconnect",
+            },
             "waves": [
                 {
                     "waveName": "Database",

@@ -324,7 +324,7 @@ def test_every_event_has_its_line_or_is_the_journals_own() -> None:
 
 def test_the_kind_of_an_event_is_the_name_of_its_class() -> None:
     assert {kind.model_fields["kind"].default for kind in KINDS} == {kind.__name__ for kind in KINDS}
-    assert len(KINDS) == 31  # the kinds that stored journals may hold; none is ever taken away
+    assert len(KINDS) == 35  # the kinds that stored journals may hold; none is ever taken away
 
 
 # Size

@@ -12,6 +12,7 @@ from prefect_drs.client.generated.ec2 import Ec2Operations
 from prefect_drs.client.generated.evidence import EvidenceOperations
 from prefect_drs.client.generated.executions import ExecutionsOperations
 from prefect_drs.client.generated.extended_servers import ExtendedServersOperations
+from prefect_drs.client.generated.failback import FailbackOperations
 from prefect_drs.client.generated.gates import GatesOperations
 from prefect_drs.client.generated.groups import GroupsOperations
 from prefect_drs.client.generated.launch_configs import LaunchConfigsOperations
@@ -38,6 +39,7 @@ class Operations(
     EvidenceOperations,
     ExecutionsOperations,
     ExtendedServersOperations,
+    FailbackOperations,
     GatesOperations,
     GroupsOperations,
     LaunchConfigsOperations,

@@ -35,7 +35,7 @@ class ExecutionAnswer(TypedDict):
 
     executionId: str
     planName: str
-    mode: Literal["drill", "recovery"]
+    mode: Literal["drill", "recovery", "failback"]
     status: ExecutionStatus
     startedAt: str
     endedAt: str | None
@@ -72,7 +72,7 @@ class ListedExecution(TypedDict):
 
     executionId: str
     planName: str
-    mode: Literal["drill", "recovery"]
+    mode: Literal["drill", "recovery", "failback"]
     status: ExecutionStatus
     startedAt: str
     endedAt: str | None

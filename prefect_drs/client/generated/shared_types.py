@@ -203,7 +203,7 @@ class RecoveryReport(TypedDict):
 
     executionId: str
     planName: str
-    mode: Literal["drill", "recovery"]
+    mode: Literal["drill", "recovery", "failback"]
     status: ExecutionStatus
     startedAt: str
     endedAt: str | None
@@ -285,6 +285,7 @@ class ServerReport(TypedDict):
     placement: Placement | None
     terminatedAt: str | None
     prepared: PreparedReport | None
+    lagAtStop: str | None
 
 
 class SettingDifference(TypedDict):
@@ -304,6 +305,20 @@ class StagingView(TypedDict):
     roleArn: str | None
     roleName: str | None
     ownExternalId: bool
+
+
+class StartedExecution(TypedDict):
+    """An execution that was started. `execution_id` is the id of its flow run too."""
+
+    executionId: str
+    planName: str
+    mode: str
+    executionType: str
+    status: ExecutionStatus
+    initiatedBy: str
+    deployment: str | None
+    link: str | None
+    report: RecoveryReport | None
 
 
 class TargetReport(TypedDict):
@@ -368,3 +383,4 @@ class WaveReport(TypedDict):
     waits: list[WaitReport]
     approvals: list[ProvenApproval]
     attempts: list[ApprovalAttemptReport]
+    action: str

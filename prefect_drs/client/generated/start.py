@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 from prefect_drs.client.caller import UNSET, Caller, Unset
-from prefect_drs.client.generated.shared_types import ExecutionStatus, RecoveryReport, RunningRequest
+from prefect_drs.client.generated.shared_types import RunningRequest, StartedExecution
 
 
 class AccountContext(TypedDict):
@@ -18,20 +18,6 @@ class AccountContext(TypedDict):
     isCurrentAccount: NotRequired[bool]
     assumeRoleName: NotRequired[str | None]
     externalId: NotRequired[str | None]
-
-
-class StartedExecution(TypedDict):
-    """An execution that was started. `execution_id` is the id of its flow run too."""
-
-    executionId: str
-    planName: str
-    mode: str
-    executionType: str
-    status: ExecutionStatus
-    initiatedBy: str
-    deployment: str | None
-    link: str | None
-    report: RecoveryReport | None
 
 
 class StartOperations(Caller):

@@ -29,6 +29,7 @@ from prefect_drs.execution.events.execution import (
     Notified,
     PointsReached,
 )
+from prefect_drs.execution.events.failback import ReplicationReversed, StepAsked, StepBegan, WritesStopped
 from prefect_drs.execution.events.launches import (
     JobEnded,
     JobRefused,
@@ -76,15 +77,19 @@ __all__ = [
     "PauseAsked",
     "PauseEnded",
     "PointsReached",
+    "ReplicationReversed",
     "RtoTargetAtRisk",
     "ServerRetried",
     "ServerStatus",
     "SettingsApplied",
+    "StepAsked",
+    "StepBegan",
     "TerminationAsked",
     "TerminationStarted",
     "WaveDelayed",
     "WaveEnded",
     "WaveStarted",
+    "WritesStopped",
 ]
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 from prefect_drs.aws.location import Location
 from prefect_drs.execution.event import Event
-from prefect_drs.execution.state import ExecutionState, LaunchJob, LaunchRequest
+from prefect_drs.execution.records import LaunchJob, LaunchRequest
+from prefect_drs.execution.state import ExecutionState
 from prefect_drs.plan.model import LaunchSettings
 from prefect_drs.runbook import PlannedChange
 

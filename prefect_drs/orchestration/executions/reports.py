@@ -165,7 +165,7 @@ def read_artifacts(key: ArtifactFilterKey, limit: int = 200, *, offset: int = 0)
 def pending_launches(report: RecoveryReport) -> Iterator[PendingLaunch]:
     """The servers that an execution still has to launch, where its report has their placement."""
     for wave in report.waves:
-        for server in wave.servers if not wave.status.over else ():
+        for server in wave.servers if not wave.status.over and wave.action == "launch" else ():
             if server.launch_status in STILL_TO_LAUNCH and (place := server.placement) is not None:
                 yield PendingLaunch(
                     server.source_server_id,

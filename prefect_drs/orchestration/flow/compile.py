@@ -46,7 +46,7 @@ from prefect_drs.runbook.waivers import parse_waivers
 
 
 @dataclass(frozen=True, slots=True)
-class _Program:
+class Program:
     """What the program that compiles a flow contributes to its runs.
 
     Args:
@@ -118,11 +118,11 @@ def compile_plan(
     Raises:
         UsageError: the manifest has no such plan, or several and none was named.
     """
-    program = _Program(None if accounts is None else tuple(accounts), observers, on_waiting, starter)
+    program = Program(None if accounts is None else tuple(accounts), observers, on_waiting, starter)
     return _plan_flow(manifest, manifest.plan(plan), program)
 
 
-def _plan_flow(manifest: Manifest, plan: RecoveryPlan, program: _Program) -> Flow[..., RecoveryReport]:
+def _plan_flow(manifest: Manifest, plan: RecoveryPlan, program: Program) -> Flow[..., RecoveryReport]:
     picture = f"```mermaid\n{WaveGraph.of(plan).mermaid()}\n```"
 
     @flow(
@@ -194,13 +194,11 @@ def compile_resume(
             f"there is no journal of execution {execution_id} here; resume it where it ran, or keep journals "
             "on a block that all machines reach (PREFECT_DRS_JOURNAL)"
         )
-    program = _Program(None if accounts is None else tuple(accounts), observers, on_waiting)
+    program = Program(None if accounts is None else tuple(accounts), observers, on_waiting)
     return _resume_flow(execution_id, state.runbook, program, explicit=explicit)
 
 
-def _resume_flow(
-    execution_id: str, runbook: Runbook, program: _Program, *, explicit: bool
-) -> Flow[..., RecoveryReport]:
+def _resume_flow(execution_id: str, runbook: Runbook, program: Program, *, explicit: bool) -> Flow[..., RecoveryReport]:
     @flow(
         name=RESUME_FLOW,
         flow_run_name=f"{RESUME_FLOW} {execution_id}",

@@ -32,7 +32,7 @@ from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import PATIENCE, hold
 from prefect_drs.orchestration.executions.reports import RESUME_FLOW, all_flow_runs_of, is_set_aside
 from prefect_drs.orchestration.paging import PAGE, pages
-from prefect_drs.plan.model import RecoveryMode
+from prefect_drs.plan.model import ExecutionMode
 from prefect_drs.recovery.resume import Starter
 
 START_TAG = "prefect-drs:started"
@@ -108,7 +108,7 @@ class StartedRun:
     Args:
         execution_id: the id of the flow run.
         plan_name: its plan, as it was named.
-        mode: drill or recovery.
+        mode: drill, recovery or failback.
         initiated_by: who started it, as claimed.
         created_at: when (UTC).
         ended_at: when the flow run ended; None while it has not.
@@ -119,7 +119,7 @@ class StartedRun:
 
     execution_id: str
     plan_name: str
-    mode: RecoveryMode
+    mode: ExecutionMode
     initiated_by: str
     created_at: datetime
     ended_at: datetime | None
@@ -172,7 +172,7 @@ def start_by_deployment(
     parameters: Mapping[str, Any],
     *,
     plan_name: str,
-    mode: RecoveryMode,
+    mode: ExecutionMode,
     by: str,
     proven: bool = False,
     alone: bool = True,
@@ -184,7 +184,7 @@ def start_by_deployment(
         deployment: of the flow `recover`.
         parameters: of the flow; they go over those of the deployment.
         plan_name: the plan.
-        mode: drill or recovery.
+        mode: drill, recovery or failback.
         by: who starts it.
         proven: whether that is a proven identity.
         alone: refuse a plan of which an execution that was started here has not ended.
@@ -350,13 +350,18 @@ def _runs_tagged(client: SyncPrefectClient, tags: list[str], limit: int, *, offs
     )
 
 
+def _mode_of(text: str) -> ExecutionMode:
+    """The mode that a run's label or parameter names; `drill` where it names none."""
+    return "recovery" if text == "recovery" else "failback" if text == "failback" else "drill"
+
+
 def _started(run: FlowRun) -> StartedRun:
     mode = str(run.labels.get(MODE_LABEL) or run.parameters.get("mode") or "drill")
     state = run.state
     return StartedRun(
         execution_id=str(run.id),
         plan_name=str(run.labels.get(PLAN_LABEL) or run.parameters.get("plan") or run.name),
-        mode="recovery" if mode == "recovery" else "drill",
+        mode=_mode_of(mode),
         initiated_by=str(run.labels.get(BY_LABEL) or ""),
         created_at=run.created or run.expected_start_time or datetime.min,
         ended_at=state.timestamp if state is not None and state.is_final() else None,

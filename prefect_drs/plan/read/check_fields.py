@@ -85,3 +85,5 @@ CHECK_LISTS = {
     "postWave": Field(list_of(HOOK)),
 }
 """The lists of a wave."""
+FAILBACK_LISTS = {"stopWrites": Field(list_of(HOOK)), "handOver": Field(list_of(HOOK))}
+"""The lists of a plan's `failback`."""

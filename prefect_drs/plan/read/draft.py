@@ -14,7 +14,7 @@ from typing import Any
 from prefect_drs.plan.approval import ANY
 from prefect_drs.plan.checks import check_name
 from prefect_drs.plan.model import Manifest
-from prefect_drs.plan.read.check_fields import CHECK_LISTS
+from prefect_drs.plan.read.check_fields import CHECK_LISTS, FAILBACK_LISTS
 from prefect_drs.plan.read.fields import METADATA_FIELDS
 from prefect_drs.plan.read.finding import Place
 from prefect_drs.plan.read.shape import Item, ShapeEntry
@@ -289,11 +289,13 @@ class DraftWave:
 
 @dataclass(frozen=True)
 class DraftPlan:
-    """A recovery plan."""
+    """A recovery plan. `failback_hooks`: those of its `failback`, whose phase is the list that they are in."""
 
     entry: ShapeEntry
     name: str | None
     waves: tuple[DraftWave, ...]
+    failback_waves: tuple[DraftWave, ...] = ()
+    failback_hooks: tuple[DraftCheck, ...] = ()
 
     def values(self) -> dict[str, Any]:
         """The input of the model."""
@@ -306,7 +308,21 @@ class DraftPlan:
             "drillIntoPreparedInstances": self.entry.get("drillIntoPreparedInstances", bool) or False,
             **{name: self.entry.text(name) for name in ("maxLag", *TARGET_FIELDS)},
             "notify": {name: [item.value for item in notify.items(name)] for name in notify.values} if notify else {},
+            "failbackWaves": [wave.values() for wave in self.failback_waves],
+            "failback": self._failback(),
         }
+
+    def _failback(self) -> dict[str, Any]:
+        entry = self.entry.entry("failback")
+        if entry is None:
+            return {}
+        plain = {
+            name: entry.values[name] for name in ("protectForward", "cleanUp") if entry.values.get(name) is not None
+        }
+        hooks = {
+            phase: [hook.values() for hook in self.failback_hooks if hook.phase == phase] for phase in FAILBACK_LISTS
+        }
+        return plain | hooks
 
 
 def approval_values(entry: ShapeEntry) -> str | dict[str, Any] | None:

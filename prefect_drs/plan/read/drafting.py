@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prefect_drs.plan.read.bindings import Bindings, Kind
-from prefect_drs.plan.read.check_fields import CHECK_LISTS
+from prefect_drs.plan.read.check_fields import CHECK_LISTS, FAILBACK_LISTS
 from prefect_drs.plan.read.draft import (
     BY_NAME,
     SPELLINGS,
@@ -148,7 +148,14 @@ class Drafting:
 
     def _plan(self, entry: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftPlan:
         waves = tuple(self._wave(wave, by_id, by_name) for wave in entry.entries("waves"))
-        return DraftPlan(entry, entry.text("planName"), waves)
+        back = tuple(self._wave(wave, by_id, by_name) for wave in entry.entries("failbackWaves"))
+        failback = entry.entry("failback")
+        hooks = tuple(
+            self._check(hook, phase, position, [])
+            for phase in FAILBACK_LISTS
+            for position, hook in enumerate(failback.entries(phase) if failback else (), start=1)
+        )
+        return DraftPlan(entry, entry.text("planName"), waves, back, hooks)
 
     def _wave(self, entry: ShapeEntry, by_id: dict[str, DraftGroup], by_name: dict[str, DraftGroup]) -> DraftWave:
         references = tuple(self._references(entry, by_id, by_name))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from prefect_drs.plan.approval import ANY, APPROVER_ROLES, QUORUM_AT_MOST, SIGNED
-from prefect_drs.plan.model import LaunchDisposition, RightSizingMethod
+from prefect_drs.plan.model import CleanUp, LaunchDisposition, RightSizingMethod
 from prefect_drs.plan.notify import Milestone
-from prefect_drs.plan.read.check_fields import CHECK_LISTS
+from prefect_drs.plan.read.check_fields import CHECK_LISTS, FAILBACK_LISTS
 from prefect_drs.plan.read.finding import Place, PlanFinding
 from prefect_drs.plan.read.shape import (
     Field,
@@ -197,6 +197,16 @@ NOTIFY = Shape(
     elsewhere=_ELSEWHERE,
 )
 
+FAILBACK = Shape(
+    "failback",
+    {
+        **FAILBACK_LISTS,
+        "protectForward": _FLAG,
+        "cleanUp": Field(one_of(*get_args(CleanUp))),
+    },
+    elsewhere=_ELSEWHERE,
+)
+
 PLAN = Shape(
     "a recovery plan",
     {
@@ -209,6 +219,8 @@ PLAN = Shape(
         "rtoTarget": _TEXT,
         "rpoTarget": _TEXT,
         "notify": Field(NOTIFY),
+        "failbackWaves": Field(list_of(WAVE)),
+        "failback": Field(FAILBACK),
     },
     elsewhere=_ELSEWHERE,
 )
@@ -243,7 +255,8 @@ for _what, _fields in (
     (RETRY.what, RETRY.fields),
     (QUORUM.what, QUORUM.fields),
     (NOTIFY.what, NOTIFY.fields),
-    (PLAN.what, {"waves", "notify", "drillIntoPreparedInstances"}),
+    (FAILBACK.what, FAILBACK.fields),
+    (PLAN.what, {"waves", "notify", "drillIntoPreparedInstances", "failbackWaves", "failback"}),
     (MANIFEST.what, {"protectionGroups", "recoveryPlans"}),
 ):
     _ELSEWHERE.update((_field, _what) for _field in sorted(_fields) if _field not in _GENERIC | _ELSEWHERE.keys())

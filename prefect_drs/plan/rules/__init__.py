@@ -14,6 +14,7 @@ from prefect_drs.plan.rules import (
     addresses,
     approvals,
     checks,
+    failback,
     groups,
     launch,
     names,
@@ -105,6 +106,10 @@ RULES: tuple[Rule, ...] = (
     checks.urls_are_well_formed,
     checks.variables_are_known,
     checks.checked_servers_are_started,
+    # failback
+    failback.failback_waves_are_sound,
+    failback.failback_hooks_are_sound,
+    failback.failback_waves_have_the_groups_of_the_plan,
 )
 
 UNRESOLVED_CODES = frozenset(

@@ -49,7 +49,12 @@ class LaunchChooser:
         # For each wave, the seconds from its end to the end of the longest chain of waves after it.
         self._tails = seconds_after(
             {wave.wave_number: wave.depends_on_waves for wave in planned},
-            {wave.wave_number: self._longest(server.source_server_id for server in wave.servers) for wave in planned},
+            {
+                wave.wave_number: self._longest(
+                    server.source_server_id for server in wave.servers if wave.action == "launch"
+                )
+                for wave in planned
+            },
         )
 
     def decided(self, location: Location, jobs: LocationJobs, sharers: int) -> None:
@@ -105,7 +110,7 @@ class LaunchChooser:
         """A wave that is not over, from the view of that location. Gates and checks count as taking no time."""
         here: list[float] = []
         elsewhere = 0.0
-        for server_id, run in wave.servers.items():
+        for server_id, run in wave.servers.items() if wave.run.wave.action == "launch" else ():
             if run.server.location != location and not run.state.final:
                 elsewhere = max(elsewhere, self._seconds(server_id))
             elif run.state is ServerState.READY:

@@ -20,12 +20,11 @@ from prefect_drs.aws.drs import (
     ParticipatingServer,
     SourceServer,
     describe_job_log,
-    describe_recovery_instances,
-    describe_source_servers,
 )
-from prefect_drs.aws.location import Location
 from prefect_drs.execution.events import Event, JobEnded, JobRefused, JobStarted, ServerStatus
-from prefect_drs.execution.state import LaunchJob, LaunchRequest, ServerState, WaveRun
+from prefect_drs.execution.records import LaunchJob, LaunchRequest
+from prefect_drs.execution.state import ServerState, WaveRun
+from prefect_drs.recovery.launch.launches import Launches
 from prefect_drs.recovery.launch.lost_answers import UNSEEN, LostAnswers
 from prefect_drs.recovery.options import ExecutionContext
 from prefect_drs.recovery.waves import LiveWave
@@ -47,12 +46,14 @@ class JobTracker:
     """What is known of the execution's jobs there.
 
     Args:
-        location: the account and region.
+        launches: how servers are launched in its account and region.
         execution: the execution; its state names the jobs and requests of former processes.
         waves: all waves of the execution, by number.
     """
 
-    def __init__(self, location: Location, execution: ExecutionContext, waves: Mapping[int, LiveWave]) -> None:
+    def __init__(self, launches: Launches, execution: ExecutionContext, waves: Mapping[int, LiveWave]) -> None:
+        location = launches.location
+        self._launches = launches
         self._location = location
         self._execution = execution
         self._sessions = execution.ports.sessions
@@ -62,7 +63,7 @@ class JobTracker:
         self.jobs = {
             job.job_id: _as_last_known(job) for job in execution.state.jobs.values() if job.location == location
         }
-        self._lost = LostAnswers(location, self._sessions, self._clock, self.requests)
+        self._lost = LostAnswers(launches, self._clock, self.requests)
         self._unseen: dict[str, datetime] = {}  # since when an active job of ours is in no reading
         self._unassigned: set[str] = set()  # jobs of ours in the last reading that do not say whom they launch
         self._noted: list[Event] = []  # what a reading found, recorded together
@@ -237,10 +238,10 @@ class JobTracker:
         if not gone:
             return
         ids = [server.source_server_id for job in gone for server in job.servers]
-        sources = {s.source_server_id: s for s in describe_source_servers(self._sessions, self._location, ids)}
+        sources = {s.source_server_id: s for s in self._launches.source_servers(ids)}
         instances = {
             (each.job_id, each.source_server_id): each.recovery_instance_id
-            for each in describe_recovery_instances(self._sessions, self._location, ids)
+            for each in self._launches.recovery_instances(ids)
         }
         for job in gone:
             servers = tuple(_as_it_ended(server, job, sources, instances) for server in job.servers)

@@ -13,17 +13,14 @@ from datetime import datetime, timedelta
 from prefect_drs.aws.drs import (
     JOB_LIFETIME,
     Job,
-    describe_jobs,
-    describe_recovery_instances,
-    describe_source_servers,
-    start_recovery,
+    SourceServer,
 )
 from prefect_drs.aws.errors import ThrottledError, is_ambiguous
-from prefect_drs.aws.location import Location
 from prefect_drs.core.errors import AwsError
 from prefect_drs.core.escaping import aws_tag_value
 from prefect_drs.execution.events import JobRequested, ServerStatus, WaveDelayed
-from prefect_drs.execution.state import LaunchRequest, ServerState
+from prefect_drs.execution.records import LaunchRequest
+from prefect_drs.execution.state import ServerState
 from prefect_drs.recovery.launch.job_tracker import (
     BATCH_TAG,
     EXECUTION_TAG,
@@ -31,7 +28,8 @@ from prefect_drs.recovery.launch.job_tracker import (
     WAVE_TAG,
     JobTracker,
 )
-from prefect_drs.recovery.launch.launch_errors import LaunchErrors
+from prefect_drs.recovery.launch.launch_errors import LaunchErrors, LaunchErrorVerdict
+from prefect_drs.recovery.launch.launches import Launches
 from prefect_drs.recovery.launch.lookahead import InFlight
 from prefect_drs.recovery.launch.lost_answers import SKEW, VISIBILITY
 from prefect_drs.recovery.launch.packing import JobStart, JobUsage
@@ -49,14 +47,15 @@ class LocationJobs:
     """The jobs of one execution in one account-region, and the quota usage there.
 
     Args:
-        location: the account and region.
+        launches: how servers are launched in its account and region.
         execution: the execution.
         waves: all waves of the execution, by number.
     """
 
-    def __init__(self, location: Location, execution: ExecutionContext, waves: Mapping[int, LiveWave]) -> None:
+    def __init__(self, launches: Launches, execution: ExecutionContext, waves: Mapping[int, LiveWave]) -> None:
+        location = launches.location
         self.location = location
-        self._sessions = execution.ports.sessions
+        self._launches = launches
         self._clock = execution.ports.clock
         self._record = execution.record
         self._state = execution.state
@@ -66,8 +65,8 @@ class LocationJobs:
         self._jitter = execution.options.jitter(str(location))
         self._expected = execution.options.expected
         self._limits = execution.options.limits
-        self._tracker = JobTracker(location, execution, waves)
-        self._launch_errors = LaunchErrors(location, self._sessions, self._clock)
+        self._tracker = JobTracker(launches, execution, waves)
+        self._launch_errors = LaunchErrors(location, launches, self._clock)
         self._active: tuple[Job, ...] = ()  # everybody's active jobs, as last read
         self._foreign: dict[str, datetime] = {}  # since when a server waits for a job of somebody else
         self._read_at: datetime | None = None
@@ -158,7 +157,7 @@ class LocationJobs:
         """One reading of all jobs there: match requests, record what changed, settle lost answers."""
         asked_at = self._clock.now()
         try:
-            jobs = describe_jobs(self._sessions, self.location, since=self._window())
+            jobs = self._launches.jobs(self._window())
             self._tracker.match(jobs)
             self._tracker.settle_lost(jobs)
             self._tracker.settle_unseen(jobs)
@@ -252,7 +251,8 @@ class LocationJobs:
         """Start one job, requested exactly once. False where nothing more should be requested before a new reading."""
         wave = self._waves[start.wave_number]
         try:
-            servers = self._not_launched_elsewhere(wave, self._launch_errors.together(start.servers))
+            together = self._launches.together(self._launch_errors.together(start.servers))
+            servers = self._ready_to_launch(wave, together)
         except AwsError as error:
             self._back_off(error)
             return False
@@ -295,11 +295,8 @@ class LocationJobs:
         Raises:
             AwsError: refused, or no answer came.
         """
-        return start_recovery(
-            self._sessions,
-            self.location,
+        return self._launches.start(
             snapshots,
-            is_drill=self._state.runbook.mode == "drill",
             tags={
                 EXECUTION_TAG: self._state.execution_id,
                 PLAN_TAG: aws_tag_value(self._state.runbook.plan_name),
@@ -316,7 +313,23 @@ class LocationJobs:
             self._refused(request, snapshots, error)
         self._back_off(error)
 
-    def _not_launched_elsewhere(self, wave: LiveWave, server_ids: Sequence[str]) -> tuple[str, ...]:
+    def _ready_to_launch(self, wave: LiveWave, server_ids: Sequence[str]) -> tuple[str, ...]:
+        """The servers that may be launched now: by nobody else launched since, and in a state that may be launched.
+
+        Raises:
+            AwsError: DRS could not be reached.
+        """
+        sources = self._launches.source_servers(server_ids)
+        left = self._not_launched_elsewhere(wave, server_ids, sources)
+        not_ready = self._launches.not_ready([each for each in sources if each.source_server_id in left])
+        if not not_ready:
+            return left
+        self._leave_out(wave, self._launch_errors.leave_out(not_ready, "it was not ready for its launch for an hour"))
+        return tuple(server_id for server_id in left if server_id not in not_ready)
+
+    def _not_launched_elsewhere(
+        self, wave: LiveWave, server_ids: Sequence[str], sources: Sequence[SourceServer]
+    ) -> tuple[str, ...]:
         """The servers that nobody else has launched since the preflight; the others fail by name.
 
         A launch of somebody else (another Prefect API, the console) is known by the server's last launch
@@ -329,7 +342,7 @@ class LocationJobs:
         """
         foreign = {
             source.source_server_id: source
-            for source in describe_source_servers(self._sessions, self.location, server_ids)
+            for source in sources
             if source.last_launch_job_id is not None
             and not self._tracker.has_launched(source.last_launch_job_id, source.source_server_id)
             and source.last_launch_job_id != wave.servers[source.source_server_id].server.last_launch_job_id
@@ -339,7 +352,7 @@ class LocationJobs:
             return tuple(server_ids)
         instances = {
             (each.source_server_id, each.job_id): each.recovery_instance_id
-            for each in describe_recovery_instances(self._sessions, self.location, list(foreign))
+            for each in self._launches.recovery_instances(list(foreign))
         }
         for server_id, source in foreign.items():
             if (instance := instances.get((server_id, source.last_launch_job_id))) is None:
@@ -361,7 +374,10 @@ class LocationJobs:
         self._tracker.release(request, error.message)
         self._tracker.record_noted()
         wave = self._waves[request.wave_number]
-        verdict = self._launch_errors.judge(snapshots, error)
+        self._leave_out(wave, self._launch_errors.judge(snapshots, error))
+
+    def _leave_out(self, wave: LiveWave, verdict: LaunchErrorVerdict) -> None:
+        """Fail the servers of a verdict, and tell why the others of it wait."""
         for server_id, why in verdict.failed.items():
             self.fail(wave, server_id, why)
         for server_id, why in verdict.left_out.items():

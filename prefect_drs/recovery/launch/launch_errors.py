@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from prefect_drs.aws.drs import describe_source_servers
 from prefect_drs.aws.errors import (
     ConflictError,
     CredentialsError,
@@ -26,10 +25,9 @@ from prefect_drs.aws.errors import (
     is_ambiguous,
 )
 from prefect_drs.aws.location import Location
-from prefect_drs.aws.sessions import Sessions
-from prefect_drs.aws.snapshots import find_snapshot, oldest_snapshot
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import AwsError, PrefectDrsError
+from prefect_drs.recovery.launch.launches import Launches
 
 # Temporary errors; every other one is the fault of the input and fails the servers.
 PASSING_REFUSALS = (ConflictError, QuotaExceededError, ThrottledError, CredentialsError, UnreachableError)
@@ -58,13 +56,13 @@ class LaunchErrors:
 
     Args:
         location: the account and region.
-        sessions: the way in.
+        launches: how servers are launched there.
         clock: the time.
     """
 
-    def __init__(self, location: Location, sessions: Sessions, clock: Clock) -> None:
+    def __init__(self, location: Location, launches: Launches, clock: Clock) -> None:
         self._location = location
-        self._sessions = sessions
+        self._launches = launches
         self._clock = clock
         self._at_most: dict[str, int] = {}  # the size of the largest job that a server may be in
         self._since: dict[str, datetime] = {}  # when a server alone was first refused
@@ -111,30 +109,28 @@ class LaunchErrors:
     def _alone(self, server_id: str, error: AwsError) -> LaunchErrorVerdict:
         if not isinstance(error, ConflictError):
             return LaunchErrorVerdict(failed={server_id: error.message})
+        return self.leave_out({server_id: error.message}, f"DRS has refused to launch it for {PATIENCE}")
+
+    def leave_out(self, reasons: Mapping[str, str], why: str) -> LaunchErrorVerdict:
+        """Leave servers out for a while, each for its reason; those that were for `PATIENCE` fail, and `why`."""
         now = self._clock.now()
-        since = self._since.setdefault(server_id, now)
-        if now - since >= PATIENCE:
-            return LaunchErrorVerdict(
-                failed={server_id: f"DRS has refused to launch it for {PATIENCE}: {error.message}"}
-            )
-        self._until[server_id] = now + AGAIN
-        return LaunchErrorVerdict(left_out={server_id: error.message})
+        failed: dict[str, str] = {}
+        for server_id, reason in reasons.items():
+            if now - self._since.setdefault(server_id, now) >= PATIENCE:
+                failed[server_id] = f"{why}: {reason}"
+            else:
+                self._until[server_id] = now + AGAIN
+        return LaunchErrorVerdict(failed, {each: why for each, why in reasons.items() if each not in failed})
 
     def _gone(self, snapshots: Mapping[str, str | None]) -> dict[str, str]:
         """Why servers cannot be launched any more, of those whose source server or chosen snapshot is not there."""
-        there = {s.source_server_id for s in describe_source_servers(self._sessions, self._location, list(snapshots))}
+        there = {s.source_server_id for s in self._launches.source_servers(list(snapshots))}
         failed: dict[str, str] = {}
-        for server_id, snapshot_id in snapshots.items():
+        for server_id in snapshots:
             if server_id not in there:
                 failed[server_id] = (
                     f"DRS has no source server {server_id} in {self._location} any more: it was deleted after this "
                     "execution had begun; replicate it anew, or take it out of the plan"
                 )
-            elif snapshot_id is not None:  # it may expire while a gate is waited at
-                if find_snapshot(self._sessions, self._location, server_id, snapshot_id) is None:
-                    failed[server_id] = (
-                        f"its snapshot {snapshot_id} is no longer there; start again from another point in time"
-                    )
-            elif len(snapshots) == 1 and oldest_snapshot(self._sessions, self._location, server_id) is None:
-                failed[server_id] = f"DRS keeps no point in time of {server_id} any more: it was disconnected"
-        return failed
+        present = {server_id: snapshot for server_id, snapshot in snapshots.items() if server_id in there}
+        return failed | self._launches.without_points(present)

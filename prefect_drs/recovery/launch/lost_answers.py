@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from prefect_drs.aws.drs import Job, SourceServer, describe_source_servers
-from prefect_drs.aws.location import Location
-from prefect_drs.aws.sessions import Sessions
+from prefect_drs.aws.drs import Job, SourceServer
 from prefect_drs.core.clock import Clock
-from prefect_drs.execution.state import LaunchRequest
+from prefect_drs.execution.records import LaunchRequest
+from prefect_drs.recovery.launch.launches import Launches
 
 VISIBILITY = timedelta(minutes=2)  # how long a job may be missing from DescribeJobs after a lost answer
 SKEW = timedelta(minutes=10)  # the greatest difference between this machine's clock and AWS's
@@ -28,15 +27,13 @@ class LostAnswers:
     """The unanswered launch requests of one account-region, and since when their jobs are missing.
 
     Args:
-        location: the account and region.
-        sessions: access to it.
+        launches: how servers are launched there.
         clock: the time.
         former: the unanswered requests of former processes.
     """
 
-    def __init__(self, location: Location, sessions: Sessions, clock: Clock, former: Sequence[LaunchRequest]) -> None:
-        self._location = location
-        self._sessions = sessions
+    def __init__(self, launches: Launches, clock: Clock, former: Sequence[LaunchRequest]) -> None:
+        self._launches = launches
         self._clock = clock
         self._missed_since = {request.batch: self._first_missed(request) for request in former}
 
@@ -69,7 +66,7 @@ class LostAnswers:
             return
         visible = {job.job_id for job in jobs}
         ids = [server_id for request in overdue for server_id in request.server_ids]
-        servers = {each.source_server_id: each for each in describe_source_servers(self._sessions, self._location, ids)}
+        servers = {each.source_server_id: each for each in self._launches.source_servers(ids)}
         for request in overdue:
             of_request = [servers[server_id] for server_id in request.server_ids if server_id in servers]
             hidden = next((each.last_launch_job_id for each in of_request if _is_hidden(each, request, visible)), None)

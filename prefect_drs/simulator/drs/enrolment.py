@@ -178,6 +178,15 @@ class Enrolment:
             self._replication.initiate(server)
         return server
 
+    def repoint(self, server: SourceServer, ec2_instance_id: str, zone: str | None) -> None:
+        """Let a source server replicate another instance of the same machine: it rescans, then is continuous again."""
+        server.machine_is(ec2_instance_id)
+        server.source_zone = zone or server.source_zone
+        if server.replication.state in {ReplicationState.STOPPED, ReplicationState.DISCONNECTED}:
+            self._replication.initiate(server)
+        else:
+            self._replication.resume(server)
+
     def _check(self, server_id: str, new: NewSourceServer) -> None:
         prefix, _, rest = server_id.partition("-")
         if prefix != "s" or len(rest) != 17 or not rest.isalnum() or not rest.isascii():

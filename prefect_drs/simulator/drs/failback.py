@@ -4,8 +4,11 @@
                          -> FAILBACK_READY_FOR_LAUNCH   (reverse replication is continuous)
                          -> FAILBACK_COMPLETED          (StartFailbackLaunch), or FAILBACK_ERROR
 
-ReverseReplication creates a source server in the machine's original region, with replicationDirection FAILBACK; the
-failback launch creates an EC2 instance there. A machine from outside AWS fails back with AWS's failback client;
+ReverseReplication creates a source server in the machine's original region, with replicationDirection FAILBACK;
+StartRecovery of that server, or StartFailbackLaunch, creates an EC2 instance there. ReverseReplication of the instance
+that StartRecovery made protects it in the forward direction: the source server that the machine had before replicates
+it (user guide, failback-failover-region-region, "Protect your new failed back instances").
+A machine from outside AWS fails back with AWS's failback client;
 `pair_failback_client` simulates that client.
 """
 
@@ -61,6 +64,10 @@ class FailbackOperations:
         origin = self._siblings(server.source_account, server.source_region)
         if not origin.initialized:
             raise _conflict(instance, f"DRS is not initialised in {server.source_account} {server.source_region}.")
+        if server.direction == "FAILBACK" and (forward := _by_arn(origin.servers, server.reversed_arn)) is not None:
+            origin.enrolment.repoint(forward, instance.instance_id, None)
+            self._begin(instance, (server.source_account, server.source_region, forward.server_id))
+            return {"reversedDirectionSourceServerArn": forward.arn}
         back = origin.enrolment.enrol(
             NewSourceServer.like(
                 server,
@@ -111,7 +118,10 @@ class FailbackOperations:
         where = instance.failback.reversed_server
         if where is not None:
             account_id, region, server_id = where
-            self._siblings(account_id, region).servers.pop(server_id, None)
+            sibling = self._siblings(account_id, region).servers
+            back = sibling.get(server_id)
+            if back is not None and back.direction == "FAILBACK":  # never the source server of the forward direction
+                sibling.pop(server_id)
         server = self._servers.get(instance.server_id)
         if server is not None:
             server.reversed_arn = None
@@ -201,6 +211,10 @@ class FailbackOperations:
         instance = self._instances.one(params["recoveryInstanceID"])
         instance.failback_settings.update({key: params[key] for key in FAILBACK_FIELDS if key in params})
         return {}
+
+
+def _by_arn(servers: Store[SourceServer], arn: str | None) -> SourceServer | None:
+    return next((server for server in servers.values() if arn is not None and server.arn == arn), None)
 
 
 def _conflict(instance: RecoveryInstance, message: str) -> ConflictException:

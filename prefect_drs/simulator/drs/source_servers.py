@@ -123,6 +123,11 @@ class SourceServer:
             **self.replication_settings,
         }
 
+    def machine_is(self, ec2_instance_id: str) -> None:
+        """From now on it replicates another EC2 instance."""
+        self.ec2_instance_id = ec2_instance_id
+        self._properties = None
+
     def _source_properties(self) -> Wire:
         if self._properties is None:
             self._properties = {
