@@ -16,6 +16,7 @@ from prefect_drs.estate.source import STORED
 from prefect_drs.operations.approvals import starter_of
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.invocation import MissingParameterError
+from prefect_drs.operations.models import DeploymentName
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.sources import PlanSource, is_text
 from prefect_drs.operations.start import StartedExecution, refuse_active, require_foreground
@@ -24,7 +25,7 @@ from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.flow.deployed import StartKey, deployment_names, find_deployment, start_by_deployment
 from prefect_drs.orchestration.flow.failback import compile_failback, recovered_by
 from prefect_drs.orchestration.ui_links import ui_link
-from prefect_drs.plan.advance import failback_gates_of, refuse_in_advance
+from prefect_drs.plan.advance import Gated, failback_gates_of, refuse_in_advance
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook.exclusions import parse_exclusions
 
@@ -54,7 +55,7 @@ class StartFailback(PlanSource):
     execution_id: Annotated[str | None, Field(min_length=1)] = None
     exclude: dict[str, str] = Field(default_factory=dict)
     initiated_by: Annotated[str | None, Field(min_length=1)] = None
-    deployment: Annotated[str | None, Field(min_length=3, pattern="/")] = None
+    deployment: DeploymentName | None = None
     foreground: bool = False
     approve_gates: bool = False
     confirm_failback: bool = False
@@ -103,7 +104,7 @@ def start_failback(context: Context, request: StartFailback) -> StartedExecution
     if request.deployment is None:
         raise _no_deployment()
     deployment = find_deployment(request.deployment, PARAMETERS)
-    plan_name, parameters = _parameters(context, request, dict(deployment.parameters or {}))
+    plan_name, parameters, gates = _parameters(context, request, dict(deployment.parameters or {}))
     parameters |= {"execution": recovery, "exclude": excluded or None}
     if request.approve_gates:
         parameters["approved_by"] = by
@@ -116,26 +117,29 @@ def start_failback(context: Context, request: StartFailback) -> StartedExecution
         what = {"deployment": request.deployment, "plan": plan_name, "by": by, **parameters}
         key = StartKey(request.idempotency_key, what)
     refuse_active(plan_name, {})
-    starter = starter_of(context, by, ())
+    starter = starter_of(context, by, gates)
     run = start_by_deployment(
         deployment, parameters, plan_name=plan_name, mode="failback", by=starter.by, proven=starter.proven, key=key
     )
     return _answer(str(run.id), plan_name, by, request.deployment)
 
 
-def _parameters(context: Context, request: StartFailback, own: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The plan's name, and the flow's parameters that name it, over those of the deployment."""
+def _parameters(
+    context: Context, request: StartFailback, own: dict[str, Any]
+) -> tuple[str, dict[str, Any], tuple[Gated, ...]]:
+    """The plan's name, the flow's parameters that name it, over those of the deployment, and its gates where known."""
     if isinstance(request.manifest, str) and not request.stored:
         if not context.files:
             request.check(context)  # refuses it
         named = {"manifest": request.manifest, "bindings": request.bindings, "plan": request.plan_name}
-        return request.plan_name or request.manifest, named
+        return request.plan_name or request.manifest, named, ()
     if request.plan_id is None and request.plan_name is None and request.manifest is None and own.get("manifest"):
-        return str(own.get("plan") or own["manifest"]), {}
+        return str(own.get("plan") or own["manifest"]), {}, ()
     plan = request.read(context, "start_failback").plan
+    gates = tuple(failback_gates_of(plan))
     if request.approve_gates:
-        refuse_in_advance(failback_gates_of(plan))
-    return plan.plan_name, {"manifest": STORED, "bindings": request.bindings, "plan": plan.plan_name}
+        refuse_in_advance(gates)
+    return plan.plan_name, {"manifest": STORED, "bindings": request.bindings, "plan": plan.plan_name}, gates
 
 
 def _run_here(

@@ -108,6 +108,10 @@ def of_start(world: World, face: str) -> Body:
     return {"planId": world.plan(face), "executionType": "DRILL", "deployment": world.deployment}
 
 
+def of_failback(world: World, face: str) -> Body:
+    return {"planId": world.plan(face), "deployment": world.failback}
+
+
 def of_pause(world: World) -> Any:
     return world.op("resume_execution", {"executionId": world.gated})
 
@@ -285,6 +289,7 @@ CASES: dict[str, Case] = {
     ),
     "resume_execution": Case(of_resume, NO_EXECUTION),
     "start_execution": Case(of_start, Refused({"executionType": "REHEARSAL"}, "VALIDATION_ERROR", ("executionType",))),
+    "start_failback": Case(of_failback, Refused({"gates": "never"}, "VALIDATION_ERROR", ("gates",))),
     "verify_execution": read(),
     "terminate_instances": Case(lambda world, face: {"executionId": world.drilled(face)}, NO_EXECUTION),
 }

@@ -20,7 +20,7 @@ from prefect.states import Cancelled
 
 from prefect_drs.client import Client
 from prefect_drs.estate.blocks import StoredProtectionGroup, StoredRecoveryPlan
-from prefect_drs.flows import recover, tag_sync
+from prefect_drs.flows import failback, recover, tag_sync
 from prefect_drs.orchestration.blocks import TargetAccount
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.simulator.roles import plant_role
@@ -99,6 +99,11 @@ class World:
     def deployment(self) -> str:
         """A deployment of the flow `recover`, whose runs wait: no worker is there."""
         return self._deployed(recover, f"faces-{uuid4().hex[:8]}", {"manifest": "estate:", "plan": "shop"})
+
+    @cached_property
+    def failback(self) -> str:
+        """A deployment of the flow `failback`, whose runs wait."""
+        return self._deployed(failback, f"faces-{uuid4().hex[:8]}", {"manifest": "estate:", "plan": "shop"})
 
     def _deployed(self, flow: Any, name: str, parameters: dict[str, Any]) -> str:
         deployment_id = flow.to_deployment(name=name, parameters=parameters).apply()
