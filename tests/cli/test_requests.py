@@ -21,7 +21,9 @@ from tests.http_proxy import Proxy, http_proxy
 
 EXECUTIONS = 50
 SERVERS = 100
-LIST_REQUESTS = ["GET /admin/version", "POST /artifacts/filter"]  # and a CSRF token, where the server asks for them
+POLICY_READ = "GET /block_types/slug/drs-access-policy/block_documents"
+# And a CSRF token, where the server asks for them.
+LIST_REQUESTS = ["GET /admin/version", POLICY_READ, "POST /artifacts/filter"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -127,7 +129,7 @@ def test_a_pause_asks_whether_the_execution_is_active_then_stores_the_request(
     assert paused.code == 0
     assert paused.requests == [
         "GET /admin/version",
-        "GET /block_types/slug/drs-access-policy/block_documents",
+        POLICY_READ,
         f"GET /flow_runs/{execution_id}",
         "POST /artifacts/filter",
         f"GET /flow_runs/{execution_id}",

@@ -28,6 +28,8 @@ from tests.rest.server import running_server
 from tests.rig import ACCOUNT
 
 DEFAULT = 1000
+HANGS = 120.0
+"""Seconds without an answer that are taken for a hang; by default Schemathesis takes 10, which a busy machine needs."""
 CASES = int(os.environ.get("PREFECT_DRS_REST_CASES", DEFAULT))
 TAGS = sorted({route.tag for route in ROUTES})
 SLOW = {  # a flow run, or all regions of all accounts, for each request
@@ -77,7 +79,7 @@ def check_operation(operation: APIOperation[Any, Any], url: str, count: int, kno
         )
         @given(case=strategy)
         def send(case: Case) -> None:
-            case.call_and_validate(base_url=url, checks=ALWAYS)
+            case.call_and_validate(base_url=url, checks=ALWAYS, timeout=HANGS)
 
         send()
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -47,8 +48,9 @@ class SharedReplays(Replays):
         try:
             with quick_client() as client:
                 created = _create(client, mark, until)
-                if next(self._count) % CLEANED_EVERY == 0:
-                    _delete_expired(client, now - SKEW)
+                if created and next(self._count) % CLEANED_EVERY == 0:
+                    with suppress(PrefectUnreachableError, PrefectHTTPStatusError):  # a later one deletes them
+                        _delete_expired(client, now - SKEW)
         except (PrefectUnreachableError, PrefectHTTPStatusError):
             message = "the Prefect API did not record that this token was used: make a new one, and try again"
             raise ProofUnavailableError(Reason.UNAVAILABLE, message) from None

@@ -97,7 +97,9 @@ class CatchUp:
         stopped = self._wave.writes_stopped_at or now
         if instance.outside_aws:
             waiting = _client(instance)
-            return waiting if isinstance(waiting, Wait | Fail) else arrived(instance.lag, stopped, now)
+            if isinstance(waiting, Wait | Fail):
+                return waiting
+            return arrived(instance.lag or "PT0S", stopped, now)  # DRS calls it ready for launch, often without a lag
         back = reading.replicating(run.server)
         if back is None:
             return Wait("NOT_STARTED", "nothing replicates it back any more: somebody stopped its failback", stuck=True)
@@ -236,7 +238,9 @@ def replicated(server: SourceServer, max_lag: str | None) -> Verdict | None:
 
 def arrived(lag: str | None, stopped: datetime, now: datetime) -> Verdict:
     """Whether what was written before writes stopped has arrived."""
-    behind = parse_duration(lag) if lag else timedelta()
+    if lag is None:
+        return Wait("CONTINUOUS", "DRS does not tell its lag, so that what has arrived is not known", stuck=True)
+    behind = parse_duration(lag)
     if behind is None:
         return Wait("CONTINUOUS", f"DRS reports its lag as {lag!r}, which is no duration", stuck=True)
     passed = now - stopped
