@@ -334,8 +334,8 @@ class LocationJobs:
 
         A launch of somebody else (another Prefect API, the console) is known by the server's last launch
         (`lifeCycle.lastLaunch`): a job that neither the preflight saw nor this execution started. It counts where its
-        recovery instance is there; a launch that failed, or was terminated since, does not. So is a job of this
-        execution in which DRS never named the server to us.
+        recovery instance is there; a launch that failed, or was terminated since, does not. A job of this execution
+        counts as somebody else's for a server that DRS never named in it.
 
         Raises:
             AwsError: DRS could not be reached.

@@ -53,8 +53,8 @@ class LostAnswers:
         Args:
             requests: the requests that are still unanswered after `jobs` was matched with them.
             jobs: a reading of all jobs there.
-            unassigned: the ids of further jobs of this execution, in which DRS names no server: each may be the one
-                of any request.
+            unassigned: the ids of jobs of this execution, not in `jobs`, in which DRS names no server: any request may
+                have started one of them.
 
         Raises:
             AwsError: the source servers could not be read.
