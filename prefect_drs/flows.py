@@ -7,8 +7,9 @@ the faults, findings or failed waves.
 # No `from __future__ import annotations`: `flow.serve` pickles flows by value, and Prefect could then not resolve the
 # names of their parameters' types.
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from prefect import Flow, flow
 from prefect.logging import get_run_logger
@@ -25,6 +26,7 @@ from prefect_drs.orchestration.scheduled.inventory import run_inventory
 from prefect_drs.orchestration.scheduled.settings import load_settings
 from prefect_drs.orchestration.scheduled.tag_sync import TagSyncBusyError, run_tag_sync
 from prefect_drs.orchestration.storage.journal_storage import open_journal
+from prefect_drs.plan.model import Manifest
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook.points import LATEST_WORD
 from prefect_drs.tag_sync import TagSyncResult
@@ -79,16 +81,8 @@ def recover(
         PreflightRefusedError: the state of the accounts does not allow the recovery.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; has the report.
     """
-    if (placeholder := run_as_placeholder()) is not None:
-        return cast("RecoveryReport", placeholder)
-    execution_id = current_execution_id()
-    if open_journal(execution_id).read():  # started by an earlier process: use its runbook, not the files of today
-        compiled = compile_resume(execution_id, explicit=False)
-        return _run(compiled, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
-    read = open_manifest(manifest, bindings, plan=plan, strict=strict, tell=get_run_logger().warning)
-    compiled = compile_plan(read, plan)
-    return _run(
-        compiled,
+    return _run_plan(
+        lambda: compile_plan(_opened(manifest, bindings, plan, strict=strict), plan),
         gates,
         mode=mode,
         approved_by=approved_by,
@@ -137,15 +131,8 @@ def failback(
         PreflightRefusedError: the state of the accounts does not allow the failback.
         RecoveryNotCompletedError: it ended FAILED, PARTIAL or CANCELLED; has the report.
     """
-    if (placeholder := run_as_placeholder()) is not None:
-        return cast("RecoveryReport", placeholder)
-    execution_id = current_execution_id()
-    if open_journal(execution_id).read():  # started by an earlier process: use its runbook, not the files of today
-        compiled = compile_resume(execution_id, explicit=False)
-        return _run(compiled, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds)
-    read = open_manifest(manifest, bindings, plan=plan, strict=strict, tell=get_run_logger().warning)
-    return _run(
-        compile_failback(read, plan),
+    return _run_plan(
+        lambda: compile_failback(_opened(manifest, bindings, plan, strict=strict), plan),
         gates,
         execution=execution,
         approved_by=approved_by,
@@ -235,6 +222,30 @@ def inventory(accounts: list[str] | None = None, regions: list[str] | None = Non
         InventoryIncompleteError: account-regions did not answer; has the inventory.
     """
     return run_inventory(accounts=accounts or (), regions=regions or ())
+
+
+def _opened(manifest: Path, bindings: Path | None, plan: str | None, *, strict: bool) -> Manifest:
+    """The manifest of a flow; its warnings go to the run's log."""
+    return open_manifest(manifest, bindings, plan=plan, strict=strict, tell=get_run_logger().warning)
+
+
+def _run_plan(
+    compiled: Callable[[], Flow[..., RecoveryReport]],
+    gates: Literal["hold", "suspend"],
+    *,
+    approved_by: str | None,
+    gate_timeout_seconds: float | None,
+    **parameters: Any,
+) -> RecoveryReport:
+    """Run a plan's flow; an execution that an earlier process started uses its runbook, not the files of today."""
+    if (placeholder := run_as_placeholder()) is not None:
+        return cast("RecoveryReport", placeholder)
+    execution_id = current_execution_id()
+    if open_journal(execution_id).read():
+        plan_flow, parameters = compile_resume(execution_id, explicit=False), {}
+    else:
+        plan_flow = compiled()
+    return _run(plan_flow, gates, approved_by=approved_by, gate_timeout_seconds=gate_timeout_seconds, **parameters)
 
 
 def _run(compiled: Flow[..., RecoveryReport], gates: str, **parameters: object) -> RecoveryReport:

@@ -15,14 +15,19 @@ from pydantic import Field, model_validator
 from prefect_drs.estate.source import STORED
 from prefect_drs.operations.approvals import starter_of
 from prefect_drs.operations.context import Context
-from prefect_drs.operations.invocation import MissingParameterError
 from prefect_drs.operations.models import DeploymentName
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.sources import PlanSource, is_text
-from prefect_drs.operations.start import StartedExecution, refuse_active, require_foreground
-from prefect_drs.orchestration.client import prefect_client, require_configured
+from prefect_drs.operations.start import (
+    StartedExecution,
+    gate_parameters,
+    no_deployment,
+    refuse_active,
+    require_foreground,
+)
+from prefect_drs.orchestration.client import require_configured
 from prefect_drs.orchestration.executions.names import named_execution
-from prefect_drs.orchestration.flow.deployed import StartKey, deployment_names, find_deployment, start_by_deployment
+from prefect_drs.orchestration.flow.deployed import StartKey, find_deployment, start_by_deployment
 from prefect_drs.orchestration.flow.failback import compile_failback, recovered_by
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.plan.advance import Gated, failback_gates_of, refuse_in_advance
@@ -102,16 +107,15 @@ def start_failback(context: Context, request: StartFailback) -> StartedExecution
         require_foreground(context)
         return _run_here(context, request, recovery, excluded, by)
     if request.deployment is None:
-        raise _no_deployment()
+        raise no_deployment("start_failback", FAILBACK_FLOW)
     deployment = find_deployment(request.deployment, PARAMETERS)
     plan_name, parameters, gates = _parameters(context, request, dict(deployment.parameters or {}))
     parameters |= {"execution": recovery, "exclude": excluded or None}
-    if request.approve_gates:
-        parameters["approved_by"] = by
-    if request.gate_timeout_seconds is not None:
-        parameters["gate_timeout_seconds"] = request.gate_timeout_seconds
-    if request.gates is not None:
-        parameters["gates"] = request.gates
+    parameters |= gate_parameters(
+        approved_by=by if request.approve_gates else None,
+        gate_timeout_seconds=request.gate_timeout_seconds,
+        gates=request.gates,
+    )
     key = None
     if request.idempotency_key is not None:
         what = {"deployment": request.deployment, "plan": plan_name, "by": by, **parameters}
@@ -158,16 +162,6 @@ def _run_here(
         gate_timeout_seconds=request.gate_timeout_seconds,
     )
     return _answer(report.execution_id, named.plan.plan_name, by, None, report)
-
-
-def _no_deployment() -> MissingParameterError:
-    with prefect_client() as client:
-        there = ", ".join(deployment_names(client, FAILBACK_FLOW)) or "none"
-    return MissingParameterError(
-        f"start_failback: name the deployment that runs it; of the flow {FAILBACK_FLOW} there are: {there}; or run it "
-        "here (foreground)",
-        faults=[{"field": "deployment", "message": "is missing"}],
-    )
 
 
 def _answer(

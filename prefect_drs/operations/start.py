@@ -154,7 +154,7 @@ def start_execution(context: Context, request: StartExecution) -> StartedExecuti
         return _run_here(context, request, request.read(context, "start_execution"), by)
     name = request.deployment or PrefectDrsSettings().deployment
     if not name:
-        raise _no_deployment()
+        raise no_deployment("start_execution", RECOVER_FLOW, " (deployment, or the setting PREFECT_DRS_DEPLOYMENT)")
     deployment = find_deployment(name, PARAMETERS)
     own = dict(deployment.parameters or {})
     plan_name, parameters = _of_request(context, request, own, by)
@@ -199,14 +199,23 @@ def require_foreground(context: Context) -> None:
         raise UsageError("foreground: this process may not carry an execution: name a deployment", field="foreground")
 
 
-def _no_deployment() -> MissingParameterError:
+def no_deployment(operation_name: str, flow: str, setting: str = "") -> MissingParameterError:
+    """Nothing names the deployment: which there are. `setting`: the other way to name one."""
     with prefect_client() as client:
-        there = ", ".join(deployment_names(client, RECOVER_FLOW)) or "none"
+        there = ", ".join(deployment_names(client, flow)) or "none"
     return MissingParameterError(
-        "start_execution: name the deployment that runs it (deployment, or the setting PREFECT_DRS_DEPLOYMENT); of the "
-        f"flow {RECOVER_FLOW} there are: {there}; or run it here (foreground)",
+        f"{operation_name}: name the deployment that runs it{setting}; of the flow {flow} there are: {there}; or run "
+        "it here (foreground)",
         faults=[{"field": "deployment", "message": "is missing"}],
     )
+
+
+def gate_parameters(
+    *, approved_by: str | None, gate_timeout_seconds: float | None, gates: str | None
+) -> dict[str, Any]:
+    """The parameters of a flow for its gates; what is None is left to the deployment."""
+    given = {"approved_by": approved_by, "gate_timeout_seconds": gate_timeout_seconds, "gates": gates}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _of_request(
@@ -216,12 +225,11 @@ def _of_request(
     given = {field: getattr(request, field) for field in ("at", "snapshots", "waivers", "exclude", "strict")}
     parameters = {field: value for field, value in given.items() if field in request.model_fields_set}
     parameters["mode"] = request.mode
-    if request.approve_gates:
-        parameters["approved_by"] = by
-    if request.gate_timeout_seconds is not None:
-        parameters["gate_timeout_seconds"] = request.gate_timeout_seconds
-    if request.gates is not None:
-        parameters["gates"] = request.gates
+    parameters |= gate_parameters(
+        approved_by=by if request.approve_gates else None,
+        gate_timeout_seconds=request.gate_timeout_seconds,
+        gates=request.gates,
+    )
     if isinstance(request.manifest, str) and not request.stored:
         if not context.files:
             request.check(context)  # refuses it
