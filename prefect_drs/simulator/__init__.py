@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 _LOOPBACK_IS_REAL: DefaultConfig = {"core": {"passthrough": {"urls": [r"https?://(127\.0\.0\.1|localhost)[:/]"]}}}
-"""Moto takes a request for AWS's wherever "amazonaws.com" stands in its URL; a server of this machine is reached, though."""
+"""Moto takes a request with "amazonaws.com" in its URL for one to AWS; a server of this machine is reached though."""
 
 
 @dataclass(slots=True)

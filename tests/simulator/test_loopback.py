@@ -24,7 +24,9 @@ class Answers(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-@pytest.mark.parametrize("path", ["/ready", "/executions/.amazonaws.com/recovery-instances", "/s3.amazonaws.com/bucket"])
+@pytest.mark.parametrize(
+    "path", ["/ready", "/executions/.amazonaws.com/recovery-instances", "/s3.amazonaws.com/bucket"]
+)
 def test_a_local_server_is_reached_by_a_path_that_resembles_an_endpoint_of_aws(path: str):
     with mock_drs(), ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever)
