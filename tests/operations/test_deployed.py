@@ -15,7 +15,7 @@ from prefect_drs.flows import resume
 from prefect_drs.operations import invoke
 from prefect_drs.operations.context import Context
 from tests.conftest import PrefectServer
-from tests.http_proxy import http_proxy
+from tests.http_proxy import Proxy, http_proxy
 from tests.operations.estate import Stored
 from tests.operations.shop import PLAN, code_of, failed_by_a_worker, launches
 
@@ -30,6 +30,21 @@ def resuming(prefect_server: PrefectServer) -> Iterator[str]:
         client.delete_deployment(UUID(str(deployment_id)))
 
 
+@pytest.fixture(scope="session")
+def lasting_proxy(prefect_server: PrefectServer) -> Iterator[Proxy]:
+    """A proxy that lasts as long as this process, as Prefect's services do: each concurrency limit is asked for by one
+    service of the process, at the address that the API had when it was asked for first."""
+    with http_proxy(prefect_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(lasting_proxy: Proxy) -> Proxy:
+    """It, without the requests of former tests."""
+    lasting_proxy.requests.clear()
+    return lasting_proxy
+
+
 def runs_of(deployment: str) -> list[Any]:
     with get_client(sync_client=True) as client:
         deployment_id = client.read_deployment_by_name(deployment).id
@@ -41,12 +56,12 @@ def runs_of(deployment: str) -> list[Any]:
 
 @pytest.mark.parametrize("key", [None, "drill-of-the-week"])
 def test_a_start_whose_answer_was_lost_created_one_run(
-    shop: Stored, deployment: str, prefect_server: PrefectServer, key: str | None
+    shop: Stored, deployment: str, proxy: Proxy, key: str | None
 ) -> None:
     body: dict[str, Any] = {"planId": PLAN, "executionType": "DRILL", "deployment": deployment}
     if key is not None:
         body["idempotencyKey"] = key + uuid4().hex
-    with http_proxy(prefect_server.url) as proxy, temporary_settings({PREFECT_API_URL: f"{proxy.url}/api"}):
+    with temporary_settings({PREFECT_API_URL: f"{proxy.url}/api"}):
         fault = proxy.plant("POST", "lose", path="create_flow_run")
         execution_id = invoke("start_execution", body, context=Context(caller="ada"))["executionId"]
         sent = [status for method, path, status in proxy.requests if method == "POST" and "create_flow_run" in path]
@@ -79,10 +94,10 @@ def test_an_execution_is_taken_up_by_a_deployment_of_resume_execution(
 
 
 def test_a_resumption_whose_answer_was_lost_created_one_run(
-    shop: Stored, deployment: str, resuming: str, prefect_server: PrefectServer
+    shop: Stored, deployment: str, resuming: str, proxy: Proxy
 ) -> None:
     execution_id = failed_by_a_worker(shop, deployment)
-    with http_proxy(prefect_server.url) as proxy, temporary_settings({PREFECT_API_URL: f"{proxy.url}/api"}):
+    with temporary_settings({PREFECT_API_URL: f"{proxy.url}/api"}):
         fault = proxy.plant("POST", "lose", path="create_flow_run")
         shop.op("resume_execution", {"executionId": execution_id, "deployment": resuming})
     assert (fault.hits, len(runs_of(resuming))) == (1, 1)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling, Running, Scheduled
 
-from prefect_drs.orchestration.executions.control_requests import PrefectRequests
-from prefect_drs.recovery.control_requests import ControlAction
+from prefect_drs.orchestration.executions.control_requests import (
+    ControlReader,
+    PrefectRequests,
+    submit,
+)
+from prefect_drs.recovery.control_requests import ControlAction, RequestsUnreachableError
+from tests.conftest import PrefectServer
+from tests.http_proxy import http_proxy
+from tests.rig import WaveSpec, simulated_aws
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
@@ -32,3 +42,24 @@ def test_a_cancel_in_the_ui_stays_pending_when_its_run_is_retried() -> None:
 
         client.set_flow_run_state(run.id, Cancelling(), force=True)
         assert len(requests.pending(())) == 2
+
+
+def test_a_process_that_is_about_to_end_waits_until_the_requests_could_be_read(prefect_server: PrefectServer) -> None:
+    """What was requested meanwhile is handled; a Prefect server that is busy for seconds fails no execution."""
+    with (
+        simulated_aws() as rig,
+        http_proxy(prefect_server.url) as proxy,
+        temporary_settings({PREFECT_API_URL: f"{proxy.url}/api"}),
+    ):
+        with get_client(sync_client=True) as client:
+            run = client.create_flow_run(carrier, state=Running())
+        requests = PrefectRequests(str(run.id), str(run.id))
+        engine = rig.engine(rig.runbook({1: WaveSpec(1)}), str(run.id), requests=requests)
+        reader = ControlReader(engine, pytest.fail)
+        fault = proxy.plant("POST", "refuse", path="/input/filter", status=503)
+        submit(str(run.id), ControlAction.CANCEL, by="ada")
+        reader.read_when_answered()
+        assert (fault.hits, engine.control.cancelled_by) == (1, "ada")
+        proxy.plant("POST", "refuse", path="/input/filter", status=503, times=100)
+        with pytest.raises(RequestsUnreachableError):
+            reader.read_when_answered(timedelta(0))

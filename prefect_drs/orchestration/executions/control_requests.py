@@ -15,7 +15,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -46,6 +46,7 @@ from prefect_drs.recovery.engine import Engine
 
 HANDLED_KEY = "prefect-drs-handled-"  # prefix; the key of a handled request follows
 POLL_SECONDS = 3.0  # real seconds between two reads of the requests
+PATIENCE = timedelta(minutes=10)  # how long a process that is about to end waits for an answer
 AWAY_SECONDS = 10.0  # pause before Prefect is called again after it did not answer
 PAGE = 100  # inputs per request
 STATE = "state-"  # prefix of the ids of requests that are states of a flow run
@@ -248,6 +249,24 @@ class ControlReader:
         if self._engine.cancelled and not self._gates_closed:
             close_gates(self._engine.execution_id, self._engine.control.cancelled_by)
             self._gates_closed = True
+
+    def read_when_answered(self, patience: timedelta = PATIENCE) -> None:
+        """Handle the requests stored until now, and wait where the Prefect API does not answer at once.
+
+        Raises:
+            RequestsUnreachableError: it did not answer for so long.
+        """
+        outage, began = OutageLog("control requests", _logger.warning), time.monotonic()
+        while True:
+            try:
+                self.read()
+            except RequestsUnreachableError as error:
+                if time.monotonic() - began > patience.total_seconds():
+                    raise
+                outage.failed(error)
+                self._done.wait(POLL_SECONDS)
+            else:
+                return
 
     def _run(self) -> None:
         outage = OutageLog("control requests", _logger.warning)

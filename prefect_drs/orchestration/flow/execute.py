@@ -317,7 +317,7 @@ def _drive(
                 gate.attach(engine)
             WaveTasks(engine, thread, gate, gate_timeout, gate_clock, publisher, approvals).run()
             if isinstance(gate, SuspendingGate) and gate.suspended():
-                control.read()
+                control.read_when_answered()
                 return gate.suspended()
         except BaseException:
             gate_clock.stop()
