@@ -11,6 +11,7 @@ from .drs import environment, urls
 from .drs.registration import register
 from .services.drs import SandboxDRSResponse
 from .services.guard import guard_services
+from .services.one_clock import share_clock
 
 
 def install() -> None:
@@ -23,6 +24,7 @@ def install() -> None:
     environment.provide(runtime.current)
     urls.url_paths.update(dict.fromkeys(urls.url_paths, SandboxDRSResponse.dispatch))
     guard_services()
+    share_clock()
 
 
 @contextmanager

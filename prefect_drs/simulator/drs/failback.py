@@ -192,7 +192,7 @@ class FailbackOperations:
         instance = self._instances.get(participant.instance_id or "")
         where = instance.failback.reversed_server if instance is not None else None
         if participant.plan is not None and where is not None:
-            launch(participant.plan, where[0], where[1], self._scope.seed, where, participant.instance_id)
+            launch(participant.plan, where[:2], at, self._scope.seed, where, participant.instance_id)
 
     def _end(self, at: datetime, job: Job, participant: Participant) -> None:
         """Set the recovery instance's failback state at the end of a failback job."""

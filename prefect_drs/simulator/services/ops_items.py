@@ -17,7 +17,7 @@ from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from ..drs.exceptions import ValidationException
-from ..drs.identifiers import hexadecimal
+from ..drs.identifiers import identifier
 from ..drs.paging import page
 from ..runtime import current
 
@@ -52,7 +52,7 @@ class SandboxSSMResponse(SimpleSystemManagerResponse):
                 raise SSMException("OpsItemInvalidParameterException", f"{name} must be given and not be blank.")
         self._refuse_duplicate(given)
         number = len(self._items) + 1
-        item_id = hexadecimal("oi-", current().seed, self.current_account, self.region, "ops-item", number)[:15]
+        item_id = identifier("oi-", current().seed, self.current_account, self.region, "ops-item", number)[:15]
         arn = f"arn:{self.partition}:ssm:{self.region}:{self.current_account}:opsitem/{item_id}"
         now = current().now()
         by = f"arn:{self.partition}:iam::{self.current_account}:root"

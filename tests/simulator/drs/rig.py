@@ -91,6 +91,12 @@ class Rig:
         instance: dict[str, Any] = found
         return instance
 
+    def copies(self) -> list[dict[str, Any]]:
+        """The instances that DRS launched from source servers; its own replication servers are none."""
+        of_servers = [{"Name": "tag-key", "Values": ["AWSElasticDisasterRecoverySourceServerID"]}]
+        found = self.ec2.describe_instances(Filters=of_servers)["Reservations"]
+        return [instance for reservation in found for instance in reservation["Instances"]]
+
     def network(self, cidr: str = "10.1.0.0/16", subnet: str = "10.1.1.0/24") -> tuple[str, str, str]:
         """A VPC, a subnet in it and a security group."""
         vpc = self.ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]

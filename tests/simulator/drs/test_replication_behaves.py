@@ -213,7 +213,7 @@ def test_a_failback_launch_waits_for_continuous_and_ends_completed(rig: Rig) -> 
     rig.advance(3600)
     assert rig.job(job["jobID"])["participatingServers"][0]["launchStatus"] == "LAUNCHED"
     assert failback(rig, instance)["state"] == "FAILBACK_COMPLETED"
-    assert len(origin.ec2.describe_instances()["Reservations"]) == 1
+    assert len(origin.copies()) == 1
 
 
 @documented(API + "API_StopFailback.html")
