@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from moto.core.config import default_user_config
 
 from . import runtime
 from .drs import environment, urls
@@ -41,3 +44,15 @@ def images_loaded(wanted: bool) -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = before
+
+
+@contextmanager
+def functions_answer() -> Iterator[None]:
+    """Make Lambda functions answer with the payload they get, within the block; moto would run them in Docker."""
+    settings: dict[str, Any] = default_user_config["lambda"]  # type: ignore[assignment]
+    before = settings["use_docker"]
+    settings["use_docker"] = False
+    try:
+        yield
+    finally:
+        settings["use_docker"] = before

@@ -37,7 +37,7 @@ from prefect_drs.simulator.calls import CallObserver
 from prefect_drs.simulator.clock import SimulatorClock, SpeedClock
 from prefect_drs.simulator.control import PREFIX, SandboxControl
 from prefect_drs.simulator.http_server import SandboxHTTPServer
-from prefect_drs.simulator.registration import images_loaded, install
+from prefect_drs.simulator.registration import functions_answer, images_loaded, install
 from prefect_drs.simulator.request_log import RequestLog
 from prefect_drs.simulator.runtime import Runtime, use
 from prefect_drs.simulator.services.signatures import query_credential
@@ -145,6 +145,7 @@ class SandboxServer:
             opening.enter_context(_only_one())
             install()
             opening.enter_context(images_loaded(self._amis))
+            opening.enter_context(functions_answer())
             BackendDict.reset()
             opening.callback(BackendDict.reset)
             opening.enter_context(use(self.runtime))

@@ -183,6 +183,7 @@ class DRSBackend(BaseBackend):
     def advance(self) -> None:
         """Process all events that are due."""
         self.scope.advance()
+        self.replication.tell_points_in_time()
 
     def show_in_ec2(self, *, snapshots: bool = False) -> None:
         """Bring DRS's own servers, and with `snapshots` its EBS snapshots, in EC2 up to the present."""

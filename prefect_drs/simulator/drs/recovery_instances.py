@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 
+from .event_bus import FAILBACK_CHANGE
 from .exceptions import ConflictException
 from .paging import answer_page
 from .replication import ReplicationState
@@ -188,8 +189,14 @@ class RecoveryInstances:
             and instance.failback.state == "FAILBACK_IN_PROGRESS"
             and back.replication.state is ReplicationState.CONTINUOUS
         ):
-            instance.failback.state = "FAILBACK_READY_FOR_LAUNCH"
+            self.fail_back(instance, "FAILBACK_READY_FOR_LAUNCH")
         return back
+
+    def fail_back(self, instance: RecoveryInstance, state: str) -> None:
+        """Set the failback state of a recovery instance; EventBridge is told of a change."""
+        if instance.failback.state != state:
+            instance.failback.state = state
+            self._scope.emit(FAILBACK_CHANGE, instance.arn, state=state)
 
     def delete_recovery_instance(self, params: Params) -> Wire:
         """DeleteRecoveryInstance: removes it from DRS, not from EC2. It must be disconnected (botocore model)."""

@@ -14,12 +14,12 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ssm.exceptions import SSMException
-from moto.ssm.responses import SimpleSystemManagerResponse
 
 from ..drs.exceptions import ValidationException
 from ..drs.identifiers import identifier
 from ..drs.paging import page
 from ..runtime import current
+from .automations import AutomationResponse
 
 DEDUP = "/aws/dedup"
 LARGEST_PAGE = 50
@@ -35,7 +35,7 @@ _MATCHES: dict[str, Callable[[str, list[str]], bool]] = {
 }
 
 
-class SandboxSSMResponse(SimpleSystemManagerResponse):
+class SandboxSSMResponse(AutomationResponse):
     """SSM, with OpsItems."""
 
     @property

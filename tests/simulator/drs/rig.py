@@ -112,11 +112,13 @@ class Rig:
             self.ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=number)
 
 
-def hearing_drs(rig: Rig) -> Callable[[], list[dict[str, Any]]]:
-    """What DRS tells EventBridge from now on, read from a queue that is a rule's target."""
+def hearing_drs(rig: Rig, *kinds: str) -> Callable[[], list[dict[str, Any]]]:
+    """What DRS tells EventBridge of these kinds from now on, read from a queue that is a rule's target."""
     url = rig.client("sqs").create_queue(QueueName="heard")["QueueUrl"]
     named = rig.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    rig.client("events").put_rule(Name="drs", EventPattern=json.dumps({"source": ["aws.drs"]}))
+    rig.client("events").put_rule(
+        Name="drs", EventPattern=json.dumps({"source": ["aws.drs"], "detail-type": list(kinds)})
+    )
     rig.client("events").put_targets(Rule="drs", Targets=[{"Id": "queue", "Arn": named["QueueArn"]}])
 
     def heard() -> list[dict[str, Any]]:

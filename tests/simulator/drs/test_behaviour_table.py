@@ -21,6 +21,7 @@ MODULES = {
     "test_wire_behaves": "The wire",
     "test_recorded_forms": "Recorded forms",
     "test_one_clock_behaves": "One clock",
+    "test_events_behave": "Events",
     "test_accounts_behave": "Accounts and sessions",
     "test_permissions_behave": "Permissions and regions",
 }

@@ -46,11 +46,11 @@ def test_launch_templates_roles_and_instances_have_the_simulated_time(rig: Rig) 
 
 @documented(MODEL + "LaunchStatus")
 def test_an_event_has_the_time_at_which_it_happened(rig: Rig) -> None:
-    heard = hearing_drs(rig)
+    heard = hearing_drs(rig, "DRS Source Server Launch Result")
     job = rig.start(rig.seed())["jobID"]
     rig.advance(86_000)
     ended = datetime.fromisoformat(rig.job(job)["endDateTime"])
-    (event,) = [e for e in heard() if e["detail-type"] == "DRS Source Server Launch Result"]
+    (event,) = heard()
     assert timedelta(0) <= ended - datetime.fromisoformat(event["time"]) < timedelta(minutes=1)
 
 

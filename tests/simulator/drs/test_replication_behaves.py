@@ -314,7 +314,7 @@ def test_a_server_that_never_was_continuous_has_no_points_in_time(state_name: st
 
 @documented(EVENTS)
 def test_eventbridge_gets_an_event_when_replication_stalls_and_when_it_resumes(rig: Rig) -> None:
-    heard = hearing_drs(rig)
+    heard = hearing_drs(rig, "DRS Source Server Data Replication Stalled Change")
     (server,) = rig.seed()
     rig.backend.stall_replication(rig.backend.servers[server])
     (stalled,) = heard()
