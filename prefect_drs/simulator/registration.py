@@ -13,6 +13,7 @@ from . import runtime
 from .drs import environment, urls
 from .drs.registration import register
 from .services.drs import SandboxDRSResponse
+from .services.event_account import name_account
 from .services.guard import guard_services
 from .services.one_clock import share_clock
 
@@ -28,6 +29,7 @@ def install() -> None:
     urls.url_paths.update(dict.fromkeys(urls.url_paths, SandboxDRSResponse.dispatch))
     guard_services()
     share_clock()
+    name_account()
 
 
 @contextmanager

@@ -62,9 +62,15 @@ class ServicesApplication(DomainDispatcherApplication):
         self._owners: dict[str | None, Any] = {}
 
     def get_backend_for_host(self, host: str | None) -> Any:
-        """The service that answers for a host name."""
+        """The service that answers for a host name.
+
+        Raises:
+            NotImplementedError: moto has none.
+        """
         if host not in self._owners:
             self._owners[host] = super().get_backend_for_host(host)
+        if self._owners[host] is None and host is not None and host.endswith(".amazonaws.com"):
+            raise NotImplementedError(f"moto has no service for {host}")
         return self._owners[host]
 
     def infer_service_region_host(self, environ: dict[str, Any], path: str) -> str | None:

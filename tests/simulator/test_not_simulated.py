@@ -19,7 +19,6 @@ LACKING: list[tuple[str, str, dict[str, Any]]] = [
     ("ec2", "describe_locked_snapshots", {}),
     ("iam", "generate_organizations_access_report", {"EntityPath": "o-a1b2c3d4e5/r-f6g7h8i9j0example"}),
     ("mgn", "describe_source_servers", {}),
-    ("servicequotas", "get_aws_default_service_quota", {"ServiceCode": "drs", "QuotaCode": "L-C1D14A2B"}),
 ]
 
 

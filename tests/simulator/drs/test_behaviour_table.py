@@ -24,6 +24,7 @@ MODULES = {
     "test_events_behave": "Events",
     "test_accounts_behave": "Accounts and sessions",
     "test_permissions_behave": "Permissions and regions",
+    "test_policies_behave": "Policies by resource",
 }
 HEAD = """# AWS behaviour that the simulator reproduces
 
