@@ -38,7 +38,7 @@ from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
 from .drs.instances import seeded_ec2
 from .drs.models import DRSBackend, drs_backends
 from .faults import AnyFault, Faults, load_faults
-from .registration import images_loaded, install
+from .registration import functions_answer, images_loaded, install
 from .roles import plant_role
 from .runtime import LOCK, Call, Runtime, use
 from .runtime import current as current_runtime
@@ -136,6 +136,7 @@ def mock_drs(
     )
     sandbox = Sandbox(runtime)
     runtime.observers.append(sandbox.calls.append)
-    with use(runtime), images_loaded(default_images), seeded_ec2("mock_drs", seed), mock_aws(config=_LOOPBACK_IS_REAL):
+    mocked = mock_aws(config=_LOOPBACK_IS_REAL)
+    with use(runtime), images_loaded(default_images), functions_answer(), seeded_ec2("mock_drs", seed), mocked:
         runtime.faults.extend(faults)
         yield sandbox

@@ -2,7 +2,7 @@
 
 In: WSGI requests on their way to moto. Out: the same responses, and a `Call` for each request that is not reported yet:
 service, region and key from the signature, the operation from the form, the target header or the path, the error code
-from the response. Never changes a request or a response.
+from the response. Never changes a request or a response; where moto raises an exception, `not_simulated` answers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from moto.iam.models import get_account_id_from
 
+from prefect_drs.simulator.not_simulated import is_unknown, refusal
 from prefect_drs.simulator.runtime import LOCK, Call, Runtime
 from prefect_drs.simulator.services.signatures import query_credential
 
@@ -56,15 +57,29 @@ class CallObserver:
         before = getattr(self._reported, "count", 0)
         signed = _SCOPE.search(_signature_of(environ))
         with LOCK if signed is None or signed[3] in _ONE_AT_A_TIME else contextlib.nullcontext():
-            chunks = self._application(environ, recording)
             try:
-                answer = list(chunks)
-            finally:
-                if hasattr(chunks, "close"):
-                    chunks.close()
+                answer = self._answer(environ, recording)
+            except Exception as error:
+                status, headers, content = refusal(environ, signed[3] if signed else "", _read(environ, body)[0], error)
+                recording(status, headers)
+                answer = [content]
+            if signed and is_unknown(environ, signed[3], str(head[0]), answer):
+                unknown = NotImplementedError("moto has no such operation or service")
+                status, headers, content = refusal(environ, signed[3], _read(environ, body)[0], unknown)
+                recording(status, headers)
+                answer = [content]
         if getattr(self._reported, "count", 0) == before:
             self._report(environ, body, str(head[0]), head[1], answer)
         return answer
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        """The whole body of the application's response."""
+        chunks = self._application(environ, start_response)
+        try:
+            return list(chunks)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
 
     def _report(
         self, environ: WSGIEnvironment, body: bytes, status: str, headers: list[tuple[str, str]], answer: list[bytes]

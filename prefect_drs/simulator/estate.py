@@ -18,7 +18,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from prefect_drs.plan.model import LaunchSettings, Manifest, ProtectionGroup, ServerEntry
 from prefect_drs.plan.read.bindings import Bindings
-from prefect_drs.simulator.drs.identifiers import hexadecimal, identifier
+from prefect_drs.simulator.drs.identifiers import identifier
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
     Circumstances,
@@ -87,7 +87,7 @@ def account_number(name: str) -> str:
     """The 12 digits an account goes by: its own, or ones that follow from a placeholder's letters."""
     if _ACCOUNT_ID.fullmatch(name):
         return name
-    return str(int(hexadecimal("", "account", name), 16))[:12].rjust(12, "7")
+    return str(int(identifier("", "account", name), 16))[:12].rjust(12, "7")
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ class _Draft:
         instance_id = member.instance_id
         if instance_id and not _INSTANCE_ID.fullmatch(instance_id):
             self._bind("source_servers", account, group.region, instance_id, server_id)
-            instance_id = hexadecimal("i-", "estate", account, group.region, instance_id)
+            instance_id = identifier("i-", "estate", account, group.region, instance_id)
         known = place.servers.get(server_id)
         place.servers[server_id] = SourceServerSpec(
             source_server_id=server_id,
@@ -275,7 +275,7 @@ class _Draft:
             for name, block in vpc.subnets.items():
                 subnet_id = name
                 if not _SUBNET_ID.fullmatch(name):
-                    subnet_id = hexadecimal("subnet-", "estate", account, region, name)
+                    subnet_id = identifier("subnet-", "estate", account, region, name)
                     self._bind("subnets", account, region, name, subnet_id)
                 subnets.append(
                     SubnetSpec(
@@ -297,7 +297,7 @@ class _Draft:
     def _security_group(self, account: str, region: str, name: str) -> SecurityGroupSpec:
         group_id = name
         if not _SECURITY_GROUP_ID.fullmatch(name):
-            group_id = hexadecimal("sg-", "estate", account, region, name)
+            group_id = identifier("sg-", "estate", account, region, name)
             self._bind("security_groups", account, region, name, group_id)
         return SecurityGroupSpec(group_id=group_id, name=name)
 

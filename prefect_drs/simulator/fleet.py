@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from prefect_drs.plan.read.bindings import Bindings
-from prefect_drs.simulator.drs.identifiers import hexadecimal, identifier
+from prefect_drs.simulator.drs.identifiers import identifier
 from prefect_drs.simulator.estate import CALLER_ACCOUNT, ORCHESTRATION_ROLE
 from prefect_drs.simulator.estate_model import (
     AccountSpec,
@@ -76,7 +76,7 @@ def fleet(
                 hostname=f"{name}.corp.example",
                 tags={"Name": name, **server_tags(number)},
                 machine=machine_for(name, None, server_id),
-                instance_id=hexadecimal("i-", "fleet", account, region, name),
+                instance_id=identifier("i-", "fleet", account, region, name),
                 source_account=account,
                 source_region=sources[region],
                 instance_tags={"Name": name, **tags(number)},

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prefect_drs.plan.model import LaunchSettings
-from prefect_drs.simulator.drs.identifiers import hexadecimal
+from prefect_drs.simulator.drs.identifiers import identifier
 from prefect_drs.simulator.drs.instances import run_instance, seeded_ec2
 from prefect_drs.simulator.drs.launch_into import LAUNCH_INTO_TAG
 from prefect_drs.simulator.estate_model import PreparedSpec, SourceServerSpec
@@ -40,7 +40,7 @@ def with_prepared(
     choice = settings.launch_into_instance
     if choice is None:
         return server
-    made = hexadecimal("i-", "prepared", account, region, server.source_server_id)
+    made = identifier("i-", "prepared", account, region, server.source_server_id)
     tags = {"Name": f"{server.tags['Name']}-prepared", LAUNCH_INTO_TAG[0]: LAUNCH_INTO_TAG[1]}
     none = f"{server.reference}: launchIntoInstance names no instance for it; a launch of it is refused."
     named: str | None = None

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from moto.core.config import default_user_config
 
 from . import runtime
 from .drs import environment, urls
 from .drs.registration import register
 from .services.drs import SandboxDRSResponse
+from .services.event_account import name_account
 from .services.guard import guard_services
+from .services.one_clock import share_clock
 
 
 def install() -> None:
@@ -23,6 +28,8 @@ def install() -> None:
     environment.provide(runtime.current)
     urls.url_paths.update(dict.fromkeys(urls.url_paths, SandboxDRSResponse.dispatch))
     guard_services()
+    share_clock()
+    name_account()
 
 
 @contextmanager
@@ -39,3 +46,15 @@ def images_loaded(wanted: bool) -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = before
+
+
+@contextmanager
+def functions_answer() -> Iterator[None]:
+    """Make Lambda functions answer with the payload they get, within the block; moto would run them in Docker."""
+    settings: dict[str, Any] = default_user_config["lambda"]  # type: ignore[assignment]
+    before = settings["use_docker"]
+    settings["use_docker"] = False
+    try:
+        yield
+    finally:
+        settings["use_docker"] = before

@@ -100,12 +100,18 @@ class Runtime(Environment):
 
 
 # Outside `mock_drs` and the sandbox server, AssumeRole is unchanged moto.
-_state: list[Runtime] = [Runtime(checks_assume_role=False)]
+_plain = Runtime(checks_assume_role=False)
+_state: list[Runtime] = [_plain]
 
 
 def current() -> Runtime:
     """The current runtime."""
     return _state[-1]
+
+
+def is_simulated() -> bool:
+    """Whether a sandbox's runtime is in force, not that of plain moto."""
+    return _state[-1] is not _plain
 
 
 def set_current(runtime: Runtime) -> None:

@@ -8,6 +8,7 @@ created. Seeding is idempotent. Works in the process of the backends.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -24,6 +25,7 @@ from prefect_drs.simulator.drs.enrolment import NewSourceServer
 from prefect_drs.simulator.drs.identifiers import identifier
 from prefect_drs.simulator.drs.instances import run_instance, seeded_ec2
 from prefect_drs.simulator.drs.models import DRSBackend, drs_backends
+from prefect_drs.simulator.drs.replication_configurations import DEFAULT_REPLICATION
 from prefect_drs.simulator.drs.source_servers import SourceServer
 from prefect_drs.simulator.estate import CALLER_ACCOUNT
 from prefect_drs.simulator.estate_model import (
@@ -179,6 +181,7 @@ def _build_region(account: str, spec: RegionSpec, remarks: list[str], instances:
     drs = drs_backends[account][spec.region]
     if spec.initialized:
         drs.initialize_service()
+        ensure_replication_template(drs)
     new += sum(_ensure_source_server(drs, account, server, instances) for server in spec.source_servers)
     subnets = {subnet.name: subnet.subnet_id for vpc in spec.vpcs for subnet in vpc.subnets}
     for server in spec.source_servers:
@@ -298,6 +301,14 @@ def _seed(drs: DRSBackend, spec: SourceServerSpec, server_id: str) -> SourceServ
             private_ips=[spec.private_ip] if spec.private_ip else [],
         )
     )
+
+
+def ensure_replication_template(drs: DRSBackend) -> None:
+    """Create the account's replication configuration template, as the console does when it initialises DRS."""
+    subnets = ec2_backends[drs.account_id][drs.region_name].get_default_subnets()
+    if not drs.replication_templates and subnets:
+        settings = {**deepcopy(DEFAULT_REPLICATION), "stagingAreaSubnetId": subnets[min(subnets)].id}
+        drs.call("CreateReplicationConfigurationTemplate", settings)
 
 
 class _Instances:

@@ -37,7 +37,7 @@ from prefect_drs.simulator.calls import CallObserver
 from prefect_drs.simulator.clock import SimulatorClock, SpeedClock
 from prefect_drs.simulator.control import PREFIX, SandboxControl
 from prefect_drs.simulator.http_server import SandboxHTTPServer
-from prefect_drs.simulator.registration import images_loaded, install
+from prefect_drs.simulator.registration import functions_answer, images_loaded, install
 from prefect_drs.simulator.request_log import RequestLog
 from prefect_drs.simulator.runtime import Runtime, use
 from prefect_drs.simulator.services.signatures import query_credential
@@ -62,9 +62,15 @@ class ServicesApplication(DomainDispatcherApplication):
         self._owners: dict[str | None, Any] = {}
 
     def get_backend_for_host(self, host: str | None) -> Any:
-        """The service that answers for a host name."""
+        """The service that answers for a host name.
+
+        Raises:
+            NotImplementedError: moto has none.
+        """
         if host not in self._owners:
             self._owners[host] = super().get_backend_for_host(host)
+        if self._owners[host] is None and host is not None and host.endswith(".amazonaws.com"):
+            raise NotImplementedError(f"moto has no service for {host}")
         return self._owners[host]
 
     def infer_service_region_host(self, environ: dict[str, Any], path: str) -> str | None:
@@ -145,6 +151,7 @@ class SandboxServer:
             opening.enter_context(_only_one())
             install()
             opening.enter_context(images_loaded(self._amis))
+            opening.enter_context(functions_answer())
             BackendDict.reset()
             opening.callback(BackendDict.reset)
             opening.enter_context(use(self.runtime))

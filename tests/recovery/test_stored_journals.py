@@ -23,7 +23,7 @@ from prefect_drs.execution.view import ReportFold, report_of
 from prefect_drs.recovery.journal import FolderStorage, StoredJournal
 from prefect_drs.report.model import ExecutionStatus
 from tests.recovery.test_control_requests import MemoryRequests
-from tests.rig import REGION, Rig, WaveSpec
+from tests.rig import ACCOUNT, GIB, REGION, Rig, WaveSpec
 
 STORED = Path(__file__).parent / "data" / "journal-0.1.0"
 GAINED: dict[str, Any] = {
@@ -58,9 +58,21 @@ def cut_after(kind: type[Event], folder: Path) -> StoredJournal:
 
 
 def today(rig: Rig, journal: StoredJournal) -> None:
-    """The estate of those executions, some minutes after the journal's last event."""
-    rig.manifest(WAVES)
-    last = journal.read()[-1].at
+    """The estate of those executions, with the ids of that release, some minutes after the journal's last event."""
+    events = journal.read()
+    state = state_of(events)
+    assert state is not None
+    backend = rig.sandbox.backend(ACCOUNT, REGION)
+    backend.initialize_service()
+    for server in (server for wave in state.runbook.waves for server in wave.servers):
+        backend.seed_source_server(
+            source_server_id=server.source_server_id,
+            hostname=server.name,
+            ram_bytes=4 * GIB,
+            cpus=2,
+            disks=[{"deviceName": "/dev/sda1", "bytes": 40 * GIB}],
+        )
+    last = events[-1].at
     rig.clock.wait((last - rig.clock.now() + timedelta(minutes=3)).total_seconds())
 
 

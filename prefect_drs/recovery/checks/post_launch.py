@@ -43,7 +43,7 @@ class PostLaunchActionsProbe(BaseProbe[PostLaunchActionsCheck]):
         return {target.server.source_server_id: self._judge_safely(target, statuses) for target in targets}
 
     def _statuses(self, location: Location, targets: Sequence[CheckTarget]) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """`launchActionsStatus` by job and source server; servers whose SSM agent was not found yet have none."""
+        """`launchActionsStatus` by job and source server; those without have an SSM agent that was not found yet."""
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
         with aws_call("DescribeJobs", location.account_id, location.region):
             paginator = self.around.sessions.client("drs", **location._asdict()).get_paginator("describe_jobs")
@@ -86,7 +86,7 @@ class PostLaunchActionsProbe(BaseProbe[PostLaunchActionsCheck]):
             return ProbeOutcome.failed(
                 "the server has no active post-launch action that is required; nothing was checked"
             )
-        if status is None:
+        if status is None or not (status.get("runs") or status.get("ssmAgentDiscoveryDatetime")):
             return ProbeOutcome.pending("DRS has not found the SSM agent on the recovery instance yet")
         return _outcome_of(expected, status)
 

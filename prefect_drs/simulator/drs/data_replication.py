@@ -6,9 +6,10 @@ generation are ignored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from . import event_bus
 from .durations import initial_sync, replication_step
 from .event_bus import STALLED_CHANGE
 from .exceptions import ConflictException, ValidationException
@@ -20,6 +21,8 @@ from .source_servers import SourceServer
 from .store import BusyServers, Store
 from .wire import Params, Wire, parse_time, wire_time
 
+POINT_EVERY = 600
+"""Seconds from one point in time to the next, at most (the MINUTE rule of AWS's policy)."""
 NOT_REPLICATING = frozenset({ReplicationState.STOPPED, ReplicationState.DISCONNECTED})
 
 
@@ -30,6 +33,7 @@ class DataReplication:
     _scope: Scope
     _servers: Store[SourceServer]
     _busy: BusyServers
+    _told_until: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._scope.handle(
@@ -111,6 +115,25 @@ class DataReplication:
             }
 
         return answer_page("DescribeRecoverySnapshots", params, points, wire)
+
+    def tell_points_in_time(self) -> None:
+        """Tell EventBridge of the points in time that were taken since the last call and still exist."""
+        now = self._scope.now()
+        newest = int(now.timestamp()) // POINT_EVERY * POINT_EVERY
+        told, self._told_until = self._told_until, newest
+        if told is None or told >= newest or not event_bus.has_rules(*self._scope.place):
+            return
+        taken = [
+            (point.at, server.arn, point.snapshot_id)
+            for server in self._servers.values()
+            if not server.extended
+            for point in server.points_in_time(self._scope.seed, now)
+            if point.at.timestamp() > told
+        ]
+        for at, arn, snapshot_id in sorted(taken):
+            event_bus.put_event(
+                *self._scope.place, at, event_bus.POINT_TAKEN, arn, state="SUCCEEDED", snapshot_id=snapshot_id
+            )
 
     def initiate(self, server: SourceServer) -> None:
         """Enter INITIATING and schedule the first step."""

@@ -233,7 +233,11 @@ class Enrolment:
         return LaunchConfiguration(server_id, new.name_tag or new.hostname, template_id, settings)
 
     def _replication_settings(self) -> Wire:
+        """The account's template, or DRS's defaults; the staging area is the default VPC's first subnet by default."""
         settings: Wire = deepcopy(DEFAULT_REPLICATION)
+        subnets = ec2_backends[self._scope.account_id][self._scope.region].get_default_subnets()
+        if subnets:
+            settings["stagingAreaSubnetId"] = subnets[min(subnets)].id
         for template in self._replication_templates.values():
             settings.update(deepcopy(template.settings))
         return settings

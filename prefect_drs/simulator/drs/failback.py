@@ -93,7 +93,7 @@ class FailbackOperations:
         instance = self._instances.one(instance_id)
         self._refuse_failback(instance)
         self._begin(instance, None)
-        instance.failback.state = "FAILBACK_READY_FOR_LAUNCH"
+        self._recovery_instances.fail_back(instance, "FAILBACK_READY_FOR_LAUNCH")
 
     def _refuse_failback(self, instance: RecoveryInstance) -> None:
         self._busy.refuse(instance.server_id, instance.instance_id)
@@ -106,8 +106,9 @@ class FailbackOperations:
 
     def _begin(self, instance: RecoveryInstance, reversed_server: tuple[str, str, str] | None) -> None:
         instance.failback = Failback(
-            state="FAILBACK_IN_PROGRESS", initiated_at=self._scope.now(), reversed_server=reversed_server
+            state=instance.failback.state, initiated_at=self._scope.now(), reversed_server=reversed_server
         )
+        self._recovery_instances.fail_back(instance, "FAILBACK_IN_PROGRESS")
 
     def stop_failback(self, params: Params) -> Wire:
         """StopFailback: back to FAILBACK_NOT_STARTED; deletes the reverse source server."""
@@ -125,7 +126,8 @@ class FailbackOperations:
         server = self._servers.get(instance.server_id)
         if server is not None:
             server.reversed_arn = None
-        instance.failback = Failback()
+        instance.failback = Failback(state=instance.failback.state)
+        self._recovery_instances.fail_back(instance, "FAILBACK_NOT_STARTED")
 
     def disconnect_recovery_instance(self, params: Params) -> Wire:
         """DisconnectRecoveryInstance: permanently ends its replication and its failback."""
@@ -146,7 +148,7 @@ class FailbackOperations:
         job = self._register.make("LAUNCH", "FAILBACK", participants, dict(params.get("tags") or {}))
         for instance in instances:
             instance.failback.job_id = job.job_id
-            instance.failback.state = "FAILBACK_IN_PROGRESS"
+            self._recovery_instances.fail_back(instance, "FAILBACK_IN_PROGRESS")
         self._runs.begin(job)
         return {"job": job.wire()}
 
@@ -192,14 +194,14 @@ class FailbackOperations:
         instance = self._instances.get(participant.instance_id or "")
         where = instance.failback.reversed_server if instance is not None else None
         if participant.plan is not None and where is not None:
-            launch(participant.plan, where[0], where[1], self._scope.seed, where, participant.instance_id)
+            launch(participant.plan, where[:2], at, self._scope.seed, where, participant.instance_id)
 
     def _end(self, at: datetime, job: Job, participant: Participant) -> None:
         """Set the recovery instance's failback state at the end of a failback job."""
         instance = self._instances.get(participant.instance_id or "")
         if job.initiated_by == "FAILBACK" and instance is not None:
             launched = participant.status is LaunchStatus.LAUNCHED
-            instance.failback.state = "FAILBACK_COMPLETED" if launched else "FAILBACK_ERROR"
+            self._recovery_instances.fail_back(instance, "FAILBACK_COMPLETED" if launched else "FAILBACK_ERROR")
 
     def get_failback_replication_configuration(self, params: Params) -> Wire:
         """GetFailbackReplicationConfiguration."""

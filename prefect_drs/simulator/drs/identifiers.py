@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-import string
 import uuid
 
-_ALPHABET = string.digits + string.ascii_letters
 _HEX = "0123456789abcdef"
 
 
@@ -21,22 +19,16 @@ def _number(*parts: object) -> int:
     return int.from_bytes(digest, "big")
 
 
-def _digits(alphabet: str, *parts: object) -> str:
-    number, digits = _number(*parts), ""
-    for _ in range(17):
-        number, index = divmod(number, len(alphabet))
-        digits += alphabet[index]
-    return digits
-
-
 def identifier(prefix: str, *parts: object) -> str:
-    """`prefix` and 17 characters of [0-9a-zA-Z], as DRS names its own resources (`drsjob-…`, `pit-…`)."""
-    return prefix + _digits(_ALPHABET, prefix, *parts)
+    """`prefix` and 17 lower-case hexadecimal digits, as EC2 and DRS name their resources (`i-…`, `drsjob-…`).
 
-
-def hexadecimal(prefix: str, *parts: object) -> str:
-    """`prefix` and 17 hexadecimal digits, as EC2 and EBS name theirs (`snap-…`)."""
-    return prefix + _digits(_HEX, prefix, *parts)
+    The model of DRS allows more characters; its recorded answers have no others.
+    """
+    number, digits = _number(prefix, *parts), ""
+    for _ in range(17):
+        number, index = divmod(number, len(_HEX))
+        digits += _HEX[index]
+    return prefix + digits
 
 
 def uuid_of(*parts: object) -> str:

@@ -45,6 +45,11 @@ FAILS_AT = 0.6
 """A stage that fails does so after this part of its time."""
 
 
+def internal_error(error: Exception) -> str:
+    """What the job's log says of an error that is not AWS's, but of the simulator or of moto."""
+    return f"InternalError: {type(error).__name__}: {error}"
+
+
 OfJob = Callable[[datetime, Job], None]
 OfParticipant = Callable[[datetime, Job, Participant], None]
 
@@ -76,9 +81,9 @@ class JobRuns:
             job_ended=self._end,
             job_given_up=self._give_up,
             stage=self._begin_stage,
-            stage_ended=self._end_stage,
+            stage_ended=self._end_stage_or_fail,
             stage_failed=self._fail_stage,
-            terminated=self._terminate,
+            terminated=self._terminate_or_fail,
         )
 
     def begin(self, job: Job) -> None:
@@ -140,6 +145,27 @@ class JobRuns:
             self._schedule(at, seconds, "stage_ended", job_id, server_id, index)
         elif not fault.hangs:
             self._schedule(at, seconds * FAILS_AT, "stage_failed", job_id, server_id, index, fault.message)
+
+    def _end_stage_or_fail(self, at: datetime, job_id: str, server_id: str, index: int) -> None:
+        """End a stage; an exception of the simulator or of moto fails the server, so that no job hangs."""
+        try:
+            self._end_stage(at, job_id, server_id, index)
+        except Exception as error:
+            self._fail_stage(at, job_id, server_id, index, internal_error(error))
+            self._end_what_is_over(at, job_id)
+
+    def _terminate_or_fail(self, at: datetime, job_id: str, instance_id: str) -> None:
+        """End a recovery instance; an exception fails it, so that no job hangs."""
+        try:
+            self._terminate(at, job_id, instance_id)
+        except Exception:
+            if found := self._running(job_id, instance_id):
+                self._settle(at, *found, LaunchStatus.FAILED)
+            self._end_what_is_over(at, job_id)
+
+    def _end_what_is_over(self, at: datetime, job_id: str) -> None:
+        if job := self._register.active(job_id):
+            self._end_if_over(at, job)
 
     def _end_stage(self, at: datetime, job_id: str, server_id: str, index: int) -> None:
         found = self._running(job_id, server_id)
@@ -207,7 +233,7 @@ class JobRuns:
         data: dict[str, Any] = {"sourceServerID": participant.server_id}
         if stage == "conversion":
             made_for = (job.job_id, participant.server_id, "conversion")
-            data["conversionServerID"] = self._scope.ec2_identifier("i-", *made_for)
+            data["conversionServerID"] = self._scope.identifier("i-", *made_for)
         return data
 
     def _clean_up(self, job: Job, server_id: str) -> None:
@@ -244,7 +270,7 @@ class JobRuns:
             raise LaunchError(f"The launch of {participant.server_id} was not planned.")
         place = self._scope.place
         self._check_capacity(plan)
-        ec2_instance = launch(plan, *place, self._scope.seed, *place, plan.server_id, participant.attempt)
+        ec2_instance = launch(plan, place, at, self._scope.seed, *place, plan.server_id, participant.attempt)
         participant.instance_id = ec2_instance.id
         server = self._servers.get(participant.server_id)
         instance = RecoveryInstance(

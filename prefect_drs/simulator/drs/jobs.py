@@ -82,12 +82,10 @@ class Participant:
         wire: Wire = {"sourceServerID": self.server_id, "launchStatus": self.status.value}
         if self.instance_id:
             wire["recoveryInstanceID"] = self.instance_id
+        status: Wire = {"runs": self.action_runs}
         if self.agent_found_at:
-            wire["launchActionsStatus"] = {
-                "ssmAgentDiscoveryDatetime": wire_time(self.agent_found_at),
-                "runs": self.action_runs,
-            }
-        return wire
+            status["ssmAgentDiscoveryDatetime"] = wire_time(self.agent_found_at)
+        return {**wire, "launchActionsStatus": status}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +149,11 @@ class Job:
             "creationDateTime": wire_time(self.created_at),
             "status": self.status.value,
             "participatingServers": [p.wire() for p in self.participants.values()],
+            "participatingResources": self.resources,
             "tags": self.tags,
         }
         if self.ended_at:
             wire["endDateTime"] = wire_time(self.ended_at)
-        if self.resources:
-            wire["participatingResources"] = self.resources
         return wire
 
 

@@ -58,7 +58,7 @@ def mismatches(instance: Any, *, architecture: str, windows: bool, boot_mode: st
         yield "RootDeviceType"
 
 
-def swap_volumes(ec2: Any, instance: Any, disks: list[dict[str, Any]]) -> None:
+def swap_volumes(ec2: Any, instance: Any, disks: list[dict[str, Any]], tags: dict[str, str]) -> None:
     """Detach all volumes, delete the former root volume, and attach the server's disks; the first becomes the root."""
     for device, mapping in list(instance.block_device_mapping.items()):
         del instance.block_device_mapping[device]
@@ -67,6 +67,4 @@ def swap_volumes(ec2: Any, instance: Any, disks: list[dict[str, Any]]) -> None:
             volume.attachment = None
             if device == instance.root_device_name:
                 ec2.delete_volume(mapping.volume_id)
-    if disks:
-        instance.root_device_name = disks[0]["deviceName"]
-    attach_disks(ec2, instance, disks)
+    attach_disks(ec2, instance, disks, tags)

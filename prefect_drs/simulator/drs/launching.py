@@ -11,21 +11,29 @@ import ipaddress
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance
+from moto.iam.models import iam_backends
 from werkzeug.exceptions import HTTPException
 
-from .instances import run_instance, seeded_ec2
+from .identifiers import identifier
+from .instances import associate_profile, run_instance, seeded_ec2, stamp
 from .launch_into import LAUNCH_INTO_TAG, ec2_error, is_allowed, mismatches, swap_volumes
+from .service_roles import LAUNCH_ACTIONS_PROFILE, RECOVERY_PROFILE
 from .sizing import recommended_instance_type
 from .source_servers import SourceServer
 
 TRUE = (True, "true")
 """What launch templates say for yes."""
+SUBNET_IS_FULL = (
+    "InsufficientFreeAddressesInSubnet: There are not enough free addresses in subnet to satisfy the requested number "
+    "of instances."
+)
 
 
 class LaunchError(Exception):
@@ -51,6 +59,8 @@ class LaunchPlan:
     architecture: str = "x86_64"
     boot_mode: str | None = None
     windows: bool = False
+    has_actions: bool = False
+    """Whether post-launch actions are on."""
 
 
 def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPlan:
@@ -85,6 +95,7 @@ def plan_launch(server: SourceServer, account_id: str, region: str) -> LaunchPla
         architecture=server.architecture,
         boot_mode=server.boot_mode,
         windows=server.windows,
+        has_actions=bool(settings.get("postLaunchEnabled")),
     )
 
 
@@ -155,20 +166,24 @@ def subnet_of(plan: LaunchPlan, account_id: str, region: str) -> Any:
     return defaults[min(defaults)]
 
 
-def launch(plan: LaunchPlan, account_id: str, region: str, *seed: object) -> Instance:
-    """Launch an instance in moto's EC2 according to a plan.
+def launch(plan: LaunchPlan, place: tuple[str, str], at: datetime, *seed: object) -> Instance:
+    """Launch an instance in moto's EC2 of an account and region, at a time, according to a plan.
 
     Raises:
         LaunchError: EC2 refused the launch; has EC2's error.
     """
     if plan.error:
         raise LaunchError(plan.error)
-    ec2 = ec2_backends[account_id][region]
+    ec2 = ec2_backends[place[0]][place[1]]
     try:
         with seeded_ec2(*seed):
             if plan.into_instance:
                 return _launch_into(ec2, plan)
-            return _run(ec2, plan, account_id, region)
+            instance = _run(ec2, plan, *place)
+            stamp(ec2, instance, at)
+            return instance
+    except StopIteration as full:  # moto's, where a subnet has no free address
+        raise LaunchError(SUBNET_IS_FULL) from full
     except (ServiceException, HTTPException) as refusal:
         raise LaunchError(ec2_error(refusal)) from refusal
 
@@ -183,7 +198,7 @@ def _launch_into(ec2: Any, plan: LaunchPlan) -> Instance:
     differing = list(mismatches(instance, architecture=plan.architecture, windows=windows, boot_mode=plan.boot_mode))
     if differing:
         raise LaunchError(f"The instance {instance.id} does not match the source server: {', '.join(differing)}.")
-    swap_volumes(ec2, instance, plan.disks)
+    swap_volumes(ec2, instance, plan.disks, _template_tags(plan.template, "volume"))
     if plan.disposition == "STARTED":
         instance.start()
     return instance
@@ -220,6 +235,8 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
         groups=_security_groups(ec2, interface.get("Groups") or template.get("SecurityGroupIds") or (), subnet),
         disks=plan.disks,
         tags=_instance_tags(plan),
+        volume_tags=_template_tags(template, "volume"),
+        image_id=_image_id(plan, region),
         instance_type=plan.instance_type,
         region_name=region,
         subnet_id=subnet.id,
@@ -230,12 +247,32 @@ def _run(ec2: Any, plan: LaunchPlan, account_id: str, region: str) -> Instance:
         monitoring_state="enabled" if (template.get("Monitoring") or {}).get("Enabled") in TRUE else "disabled",
         client_token=plan.server_id,
     )
-    _associate_profile(ec2, instance, template.get("IamInstanceProfile") or {})
+    try:
+        _finish(ec2, instance, plan)
+    except Exception:
+        instance.terminate()  # EC2 launches whole instances or none
+        raise
+    return instance
+
+
+def _finish(ec2: Any, instance: Instance, plan: LaunchPlan) -> None:
+    """Give a new instance its profile, its interface's tags, its boot mode and its state."""
+    _associate_profile(ec2, instance, plan.template.get("IamInstanceProfile") or {}, plan)
+    if tags := _template_tags(plan.template, "network-interface"):
+        ec2.create_tags([instance.nics[0].id], tags)
+    if getattr(plan, "windows", False):  # a state file of a former release has none
+        instance.platform = "windows"
+    instance.architecture = plan.architecture
     if plan.boot_mode:
         cast("Any", instance).current_instance_boot_mode = plan.boot_mode  # moto has none, and answers what is there
     if plan.disposition == "STOPPED":
         instance.stop()
-    return instance
+
+
+def _image_id(plan: LaunchPlan, region: str) -> str:
+    """The image of DRS for this kind of machine in the region."""
+    windows = getattr(plan, "windows", False)
+    return identifier("ami-", "drs", region, plan.architecture, windows, plan.boot_mode)
 
 
 def _security_groups(ec2: Any, ids: Iterable[str], subnet: Any) -> list[Any]:
@@ -249,11 +286,13 @@ def _security_groups(ec2: Any, ids: Iterable[str], subnet: Any) -> list[Any]:
                 f"InvalidParameter: Security group {group} and subnet {subnet.id} belong to different networks."
             )
         groups.append(found)
+    if not groups and (default := ec2.get_default_security_group(subnet.vpc_id)) is not None:
+        groups.append(default)
     return groups
 
 
 def _instance_tags(plan: LaunchPlan) -> dict[str, str]:
-    tags = {**_template_tags(plan.template), **plan.copied_tags}
+    tags = {**_template_tags(plan.template, "instance"), **plan.copied_tags}
     tags["Name"] = plan.copied_tags.get("Name") or tags.get("Name") or plan.name
     tags["AWSElasticDisasterRecoverySourceServerID"] = plan.server_id
     tags["aws:ec2launchtemplate:id"] = plan.template_id
@@ -261,19 +300,14 @@ def _instance_tags(plan: LaunchPlan) -> dict[str, str]:
     return tags
 
 
-def _associate_profile(ec2: Any, instance: Instance, profile: dict[str, Any]) -> None:
-    """Associate the instance profile; terminate the instance if the profile does not exist."""
-    if not profile.get("Name") and not profile.get("Arn"):
-        return
-    try:
-        ec2.associate_iam_instance_profile(
-            instance_id=instance.id,
-            iam_instance_profile_name=profile.get("Name"),
-            iam_instance_profile_arn=profile.get("Arn"),
-        )
-    except (ServiceException, HTTPException):
-        instance.terminate()
-        raise
+def _associate_profile(ec2: Any, instance: Instance, profile: dict[str, Any], plan: LaunchPlan) -> None:
+    """Associate the template's instance profile, or DRS's own where it names none."""
+    name, arn = profile.get("Name"), profile.get("Arn")
+    if not name and not arn:
+        name = LAUNCH_ACTIONS_PROFILE if getattr(plan, "has_actions", False) else RECOVERY_PROFILE
+        if name not in iam_backends[ec2.account_id][ec2.partition].instance_profiles:
+            return  # the account is not initialised
+    associate_profile(ec2, instance, name=name, arn=arn)
 
 
 def _check_address(address: str, subnet: Any) -> None:
@@ -286,8 +320,8 @@ def _check_address(address: str, subnet: Any) -> None:
         raise LaunchError(f"InvalidIPAddress.InUse: Address {address} is in use.")
 
 
-def _template_tags(template: dict[str, Any]) -> dict[str, str]:
+def _template_tags(template: dict[str, Any], kind: str) -> dict[str, str]:
     for specification in template.get("TagSpecifications") or ():
-        if specification.get("ResourceType") == "instance":
+        if specification.get("ResourceType") == kind:
             return {tag["Key"]: tag["Value"] for tag in specification.get("Tags") or ()}
     return {}

@@ -36,6 +36,8 @@ from .recovery_plan_executions import RecoveryPlanExecutions
 from .recovery_plans import DrsRecoveryPlan, RecoveryPlanExecution, RecoveryPlans
 from .replication_configurations import ReplicationConfigurations
 from .scope import Scope
+from .service_resources import ServiceResources
+from .service_roles import ensure_service_roles
 from .source_networks import SourceNetwork, SourceNetworks
 from .source_servers import SourceServer, SourceServers
 from .staging import StagingAccounts
@@ -79,6 +81,7 @@ class DRSBackend(BaseBackend):
         self.launch_actions: dict[str, dict[str, Wire]] = {}
         self.plans = Store[DrsRecoveryPlan]("RecoveryPlan")
         self.executions = Store[RecoveryPlanExecution]("RecoveryPlanExecution")
+        self.resources = ServiceResources(self.scope, self.servers, self.jobs, self.busy_servers)
 
         self.replication = DataReplication(self.scope, self.servers, self.busy_servers)
         self.enrolment = Enrolment(
@@ -154,7 +157,8 @@ class DRSBackend(BaseBackend):
         return self._operations[operation](params)
 
     def initialize_service(self, params: Params | None = None) -> Wire:
-        """InitializeService: idempotent."""
+        """InitializeService: creates the service's roles and instance profiles; idempotent."""
+        ensure_service_roles(self.account_id, self.partition)
         self.initialized = True
         return {}
 
@@ -179,6 +183,13 @@ class DRSBackend(BaseBackend):
     def advance(self) -> None:
         """Process all events that are due."""
         self.scope.advance()
+        self.replication.tell_points_in_time()
+
+    def show_in_ec2(self, *, snapshots: bool = False) -> None:
+        """Bring DRS's own servers, and with `snapshots` its EBS snapshots, in EC2 up to the present."""
+        self.resources.show_instances()
+        if snapshots:
+            self.resources.show_snapshots()
 
     def next_event_at(self) -> datetime | None:
         """Time of the next event; None if no event is scheduled."""
@@ -195,6 +206,7 @@ class DRSBackend(BaseBackend):
             "_events": self.scope.events,
             "_event_count": self.scope.events_issued,
             "_counts": self.scope.counts,
+            "_shown": (self.resources.shown, self.resources.ended, self.resources.snapshots),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -208,6 +220,8 @@ class DRSBackend(BaseBackend):
         self.scope.events = state["_events"]
         self.scope.events_issued = state["_event_count"]
         self.scope.counts = state["_counts"]
+        if "_shown" in state:  # a state file of a former release has none
+            self.resources.shown, self.resources.ended, self.resources.snapshots = state["_shown"]
 
 
 drs_backends: BackendDict[DRSBackend] = BackendDict(DRSBackend, "drs")

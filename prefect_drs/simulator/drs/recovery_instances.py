@@ -8,12 +8,13 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 
+from .event_bus import FAILBACK_CHANGE
 from .exceptions import ConflictException
 from .paging import answer_page
 from .replication import ReplicationState
 from .scope import Scope
 from .siblings import Siblings
-from .source_servers import AGENT_VERSION, SourceServer
+from .source_servers import AGENT_VERSION, CPU_MODEL, SourceServer
 from .store import BusyServers, Store
 from .wire import Params, Wire, dropping_none, wire_time
 
@@ -105,13 +106,21 @@ class RecoveryInstance:
     def _properties_wire(self, ec2_instance: Any, server: SourceServer | None) -> Wire:
         if server is None:
             return {"lastUpdatedDateTime": wire_time(self.launched_at)}
-        address = ec2_instance.private_ip if ec2_instance is not None and ec2_instance.nics else None
+        nic = ec2_instance.nics[0] if ec2_instance is not None and ec2_instance.nics else None
+        attached = list(ec2_instance.block_device_mapping.values()) if ec2_instance is not None else []
+        volumes = [mapping.volume_id for mapping in attached[: len(server.disks)]]
+        volumes += [None] * (len(server.disks) - len(volumes))
         return {
             "lastUpdatedDateTime": wire_time(self.launched_at),
             "identificationHints": {"hostname": server.hostname, "awsInstanceID": self.instance_id},
-            "networkInterfaces": [{"ips": [address], "isPrimary": True}] if address else [],
-            "disks": [{"internalDeviceName": disk["deviceName"], "bytes": disk["bytes"]} for disk in server.disks],
-            "cpus": [{"cores": server.cpus}],
+            "networkInterfaces": (
+                [{"macAddress": nic.mac_address, "ips": [nic.private_ip_address], "isPrimary": True}] if nic else []
+            ),
+            "disks": [
+                dropping_none({"internalDeviceName": disk["deviceName"], "bytes": disk["bytes"], "ebsVolumeID": volume})
+                for disk, volume in zip(server.disks, volumes, strict=True)
+            ],
+            "cpus": [{"cores": server.cpus, "modelName": CPU_MODEL}],
             "ramBytes": server.ram_bytes,
             "os": {"fullString": server.operating_system},
         }
@@ -180,8 +189,14 @@ class RecoveryInstances:
             and instance.failback.state == "FAILBACK_IN_PROGRESS"
             and back.replication.state is ReplicationState.CONTINUOUS
         ):
-            instance.failback.state = "FAILBACK_READY_FOR_LAUNCH"
+            self.fail_back(instance, "FAILBACK_READY_FOR_LAUNCH")
         return back
+
+    def fail_back(self, instance: RecoveryInstance, state: str) -> None:
+        """Set the failback state of a recovery instance; EventBridge is told of a change."""
+        if instance.failback.state != state:
+            instance.failback.state = state
+            self._scope.emit(FAILBACK_CHANGE, instance.arn, state=state)
 
     def delete_recovery_instance(self, params: Params) -> Wire:
         """DeleteRecoveryInstance: removes it from DRS, not from EC2. It must be disconnected (botocore model)."""

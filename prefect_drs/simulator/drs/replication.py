@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .identifiers import hexadecimal, identifier
+from .identifiers import identifier
 from .wire import dropping_none, wire_duration, wire_time
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -195,4 +195,4 @@ class Replication:
 
 def ebs_snapshots(server_id: str, seed: int, at: datetime, disks: int) -> list[str]:
     """The EBS snapshots of one point in time, one per disk."""
-    return [hexadecimal("snap-", seed, server_id, at.isoformat(), number) for number in range(disks)]
+    return [identifier("snap-", seed, server_id, at.isoformat(), number) for number in range(disks)]

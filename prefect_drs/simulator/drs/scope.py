@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from . import environment, event_bus
-from .identifiers import hexadecimal, identifier, uuid_of
+from .identifiers import identifier, uuid_of
 
 Event = tuple[datetime, int, str, tuple[Any, ...]]
 
@@ -72,12 +72,8 @@ class Scope:
         return self.counts[kind]
 
     def identifier(self, prefix: str, *parts: object) -> str:
-        """A DRS id."""
+        """An id of DRS or EC2."""
         return identifier(prefix, self.seed, *self.place, *parts)
-
-    def ec2_identifier(self, prefix: str, *parts: object) -> str:
-        """An id in the form of EC2's."""
-        return hexadecimal(prefix, self.seed, *self.place, *parts)
 
     def uuid(self, *parts: object) -> str:
         """A UUID."""

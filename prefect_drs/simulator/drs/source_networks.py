@@ -13,9 +13,10 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 
 from .configuration_templates import ConfigurationTemplate
+from .event_bus import NETWORK_CHANGE, NETWORK_RESULT
 from .exceptions import ConflictException, ResourceNotFoundException, ServiceQuotaExceededException
 from .instances import seeded_ec2
-from .job_runs import JobRuns
+from .job_runs import JobRuns, internal_error
 from .jobs import Job, JobRegister
 from .paging import answer_page
 from .scope import Scope
@@ -131,25 +132,30 @@ class SourceNetworks:
         network = self._networks.one(params["sourceNetworkID"])
         if network.status in {"IN_PROGRESS", "PROTECTED"}:
             raise _conflict(network, f"Source network {network.network_id} is replicating already.")
-        network.status = "IN_PROGRESS"
+        self._enter(network, "IN_PROGRESS")
         network.generation += 1
         self._scope.schedule(
             self._scope.now() + REPLICATION_TAKES, "network_protected", network.network_id, network.generation
         )
         return {"sourceNetwork": network.wire()}
 
+    def _enter(self, network: SourceNetwork, status: str) -> None:
+        """Set the protection status of a network; EventBridge is told of it."""
+        network.status = status
+        self._scope.emit(NETWORK_CHANGE, network.arn, state=status)
+
     def _protect(self, at: datetime, network_id: str, generation: int) -> None:
         """Mark the network as PROTECTED."""
         network = self._networks.get(network_id)
         if network is not None and network.generation == generation:
-            network.status = "PROTECTED"
+            self._enter(network, "PROTECTED")
 
     def stop_source_network_replication(self, params: Params) -> Wire:
         """StopSourceNetworkReplication."""
         network = self._networks.one(params["sourceNetworkID"])
         if network.status == "STOPPED":
             raise _conflict(network, f"Source network {network.network_id} is not replicating.")
-        network.status = "STOPPED"
+        self._enter(network, "STOPPED")
         network.generation += 1
         return {"sourceNetwork": network.wire()}
 
@@ -216,18 +222,32 @@ class SourceNetworks:
         job = self._register.active(job_id)
         if job is None:
             return
-        associates = job.initiated_by == "ASSOCIATE_NETWORK_RECOVERY"
         for resource in job.resources:
-            resource["launchStatus"] = "LAUNCHED"
             network = self._networks.get(resource["participatingResourceID"]["sourceNetworkID"])
             if network is None:
-                continue
-            if not associates:
-                self._deploy(network, job_id)
-            if network.last_recovery is not None:
-                network.last_recovery["lastRecoveryResult"] = "ASSOCIATE_SUCCESS" if associates else "SUCCESS"
-            job.note(at, f"{EVENTS[job.initiated_by]}_END", eventResourceData=_resource_data(network))
+                resource["launchStatus"] = "FAILED"
+            else:
+                resource["launchStatus"] = self._recover(at, job, network)
         self._runs.end(at, job)
+
+    def _recover(self, at: datetime, job: Job, network: SourceNetwork) -> str:
+        """Deploy or associate a network; its launch status. EC2's refusal fails it, so that no job hangs."""
+        associates = job.initiated_by == "ASSOCIATE_NETWORK_RECOVERY"
+        status, result = "LAUNCHED", "ASSOCIATE_SUCCESS" if associates else "SUCCESS"
+        try:
+            if not associates:
+                self._deploy(network, job.job_id)
+        except Exception as error:
+            status, result = "FAILED", "FAIL"
+            job.note(
+                at, "NETWORK_RECOVERY_FAIL", eventResourceData=_resource_data(network), rawError=internal_error(error)
+            )
+        else:
+            job.note(at, f"{EVENTS[job.initiated_by]}_END", eventResourceData=_resource_data(network))
+        if network.last_recovery is not None:
+            network.last_recovery["lastRecoveryResult"] = result
+        self._scope.emit(NETWORK_RESULT, network.arn, state=result, job_id=job.job_id)
+        return status
 
     def _deploy(self, network: SourceNetwork, job_id: str) -> None:
         origin = ec2_backends[network.account][network.region]

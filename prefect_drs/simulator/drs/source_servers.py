@@ -25,6 +25,7 @@ QUOTA_SOURCE_SERVERS = 4000
 QUOTA_REPLICATING = 300
 """Replicating source servers an account and region (AWS DRS quotas, fixed)."""
 AGENT_VERSION = "6.1.0"
+CPU_MODEL = "Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz"
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class SourceServer:
                     {"macAddress": _mac_address(self.server_id), "ips": list(self.private_ips), "isPrimary": True}
                 ],
                 "disks": [dict(disk) for disk in self.disks],
-                "cpus": [{"cores": self.cpus, "modelName": "Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz"}],
+                "cpus": [{"cores": self.cpus, "modelName": CPU_MODEL}],
                 "ramBytes": self.ram_bytes,
                 "os": {"fullString": self.operating_system},
                 "supportsNitroInstances": self.supports_nitro,

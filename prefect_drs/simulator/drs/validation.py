@@ -18,6 +18,15 @@ from .exceptions import ValidationException
 
 Faults = dict[str, str]
 Check = Callable[[Any, str, Faults], None]
+_CORRECTED: dict[str, dict[str, Any]] = {
+    "ISO8601DatetimeString": {
+        "pattern": r"[1-9][0-9]*-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([0-1][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+        r"(\.[0-9]+)?(Z|\+00:00)"
+    },
+    "EbsVolumeID": {"max": 21},
+}
+"""Where the model is narrower than AWS: DRS itself sends times with `+00:00`; a volume id has 12 or 21 characters, as
+the pattern of the shape says, but not its maximum."""
 
 
 @functools.cache
@@ -126,8 +135,9 @@ def _map(shape: Any, known: dict[str, Check]) -> Check:
 
 
 def _string(shape: Any) -> Check:
-    lowest, highest = shape.metadata.get("min"), shape.metadata.get("max")
-    pattern = re.compile(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
+    metadata = {**shape.metadata, **_CORRECTED.get(shape.name, {})}
+    lowest, highest = metadata.get("min"), metadata.get("max")
+    pattern = re.compile(metadata["pattern"]) if "pattern" in metadata else None
     enum = frozenset(shape.metadata.get("enum", ()))
 
     def check(value: Any, path: str, faults: Faults) -> None:

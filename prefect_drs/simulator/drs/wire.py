@@ -15,8 +15,8 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
 
 def wire_time(at: datetime) -> str:
-    """`2030-01-01T00:00:00.000000Z`, the model's ISO8601DatetimeString."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """`2030-01-01T00:00:00.000000+00:00`, as recorded; the model's ISO8601DatetimeString ends in `Z`."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def parse_time(text: str) -> datetime:

@@ -18,7 +18,8 @@ from moto.utilities.utils import get_partition
 
 from ..faults import OptInFault
 from ..runtime import current
-from .policies import conditions_hold, listed, matches, statements
+from .conditions import conditions_hold, listed, matches
+from .policies import statements
 
 
 class AssumeRoleDeniedError(Exception):

@@ -8,6 +8,7 @@ which botocore reports in the same way.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
@@ -17,6 +18,7 @@ from ..drs.exceptions import AccessDeniedException, ExpiredTokenException, Unrec
 from ..faults import CredentialsFault, OperationFault, OptInFault, RegionFault
 from ..runtime import current
 from . import permissions
+from .drs_resources import UNKNOWN, Asked
 
 
 class NoAnswerError(Exception):
@@ -27,22 +29,26 @@ class NoAnswerError(Exception):
         self.code = code
 
 
-def admit(service: str, operation: str, account: str, region: str, access_key: str) -> OperationFault | None:
+def admit(
+    service: str, operation: str, account: str, region: str, access_key: str, asked: Callable[[], Asked] | None = None
+) -> OperationFault | None:
     """Check a call; returns the fault that hits the operation, which can then only lose the response.
 
     Raises:
         NoAnswerError: the region is unreachable, or the operation times out.
         UnrecognizedClientException, ExpiredTokenException, AccessDeniedException: see `check`.
     """
-    check(service, operation, account, region, access_key)
+    check(service, operation, account, region, access_key, asked)
     fault = current().faults.hit(OperationFault, account, region, service=service, operation=operation)
     if fault is not None and fault.effect == "time-out":
         raise NoAnswerError("time-out")
     return fault
 
 
-def check(service: str, operation: str, account: str, region: str, access_key: str) -> None:
-    """Check a call.
+def check(
+    service: str, operation: str, account: str, region: str, access_key: str, asked: Callable[[], Asked] | None = None
+) -> None:
+    """Check a call; `asked` tells its resources.
 
     Raises:
         NoAnswerError: the region is unreachable.
@@ -68,7 +74,7 @@ def check(service: str, operation: str, account: str, region: str, access_key: s
         raise ExpiredTokenException()
     if runtime.checks_assume_role and operation:
         try:
-            permissions.check(session, service, operation, region)
+            permissions.check(session, service, operation, region, UNKNOWN if asked is None else asked())
         except permissions.NotPermittedError as denied:
             raise AccessDeniedException(str(denied)) from None
 

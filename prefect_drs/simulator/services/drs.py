@@ -17,6 +17,7 @@ from ..drs.wire import Params, Wire
 from ..faults import OperationFault
 from ..runtime import LOCK, Call, current
 from . import connection
+from .drs_resources import UNKNOWN, Asked, asked_of
 
 _FORBIDDEN = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException"})
 """Common errors of AWS that are 403: a region that is not enabled answers UnrecognizedClientException."""
@@ -32,7 +33,9 @@ class SandboxDRSResponse(DRSResponse):
         code = ""
         with LOCK:
             try:
-                planted = connection.admit("drs", operation, account, region, self.access_key)
+                planted = connection.admit(
+                    "drs", operation, account, region, self.access_key, lambda: self._asked(params)
+                )
                 if planted is not None and planted.effect != "lose-answer":
                     raise _planted_error(planted)
                 answer = super().answer(request, operation, params, fault)
@@ -48,6 +51,10 @@ class SandboxDRSResponse(DRSResponse):
             finally:
                 runtime.observe(Call(runtime.now(), account, region, "drs", operation, self.access_key, params, code))
         return answer
+
+    def _asked(self, params: Params) -> Asked:
+        backends = drs_backends[self.current_account]
+        return asked_of(backends[self.region], params) if self.region in backends else UNKNOWN
 
     def carry_out(self, operation: str, params: Params) -> Wire:
         """The output of an operation; refused if it is throttled, or if DRS has no endpoint in the region."""

@@ -100,7 +100,7 @@ def guarded(handler: Handler, service: str) -> Handler:
                 if fault.effect == "error":
                     code, status = fault.code, 500 if fault.code.startswith("Internal") else 400
                 return _refusal(service, status, code, fault.message)
-            answer = _carry_out(handler, service, account, region, request, full_url, headers)
+            answer = _carry_out(handler, (service, operation, account, region), request, full_url, headers)
             if fault is not None:
                 raise connection.NoAnswerError("lose-answer")
         except ExpiredTokenException as error:
@@ -125,8 +125,9 @@ def guarded(handler: Handler, service: str) -> Handler:
 
 
 def _carry_out(
-    handler: Handler, service: str, account: str, region: str, request: Request, full_url: str, headers: Any
+    handler: Handler, where: tuple[str, str, str, str], request: Request, full_url: str, headers: Any
 ) -> TYPE_RESPONSE:
+    service, operation, account, region = where
     if service not in LOCKED:
         return handler(request, full_url, headers)
     with LOCK:
@@ -134,6 +135,7 @@ def _carry_out(
             regions: Any = dict.get(drs_backends, account, {})  # its own `get` makes accounts
             for backend in [made for name, made in regions.items() if name == region]:
                 backend.advance()
+                backend.show_in_ec2(snapshots="Snapshot" in operation)
         return handler(request, full_url, headers)
 
 

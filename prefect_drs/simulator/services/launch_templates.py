@@ -19,6 +19,7 @@ from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersi
 from moto.ec2.responses import EC2Response
 
 from ..drs.exceptions import ValidationException
+from ..drs.launching import SUBNET_IS_FULL
 from ..drs.paging import page
 from .instances import complete
 
@@ -93,8 +94,16 @@ class SandboxEC2Response(EC2Response):
         return ActionResult({"KmsKeyId": self.ec2_backend.default_kms_key_id or "alias/aws/ebs"})
 
     def run_instances(self) -> ActionResult:
-        """RunInstances; the instances have what follows from their type."""
-        answer = super().run_instances()
+        """RunInstances; the instances have what follows from their type.
+
+        Raises:
+            EC2ClientError: the subnet has too few free addresses.
+        """
+        try:
+            answer = super().run_instances()
+        except StopIteration:  # moto's, where a subnet has no free address
+            code, _, message = SUBNET_IS_FULL.partition(": ")
+            raise EC2ClientError(code, message) from None
         for instance in next(reversed(self.ec2_backend.reservations.values())).instances:
             complete(instance)
         return answer

@@ -14,12 +14,12 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ssm.exceptions import SSMException
-from moto.ssm.responses import SimpleSystemManagerResponse
 
 from ..drs.exceptions import ValidationException
-from ..drs.identifiers import hexadecimal
+from ..drs.identifiers import identifier
 from ..drs.paging import page
 from ..runtime import current
+from .automations import AutomationResponse
 
 DEDUP = "/aws/dedup"
 LARGEST_PAGE = 50
@@ -35,7 +35,7 @@ _MATCHES: dict[str, Callable[[str, list[str]], bool]] = {
 }
 
 
-class SandboxSSMResponse(SimpleSystemManagerResponse):
+class SandboxSSMResponse(AutomationResponse):
     """SSM, with OpsItems."""
 
     @property
@@ -52,7 +52,7 @@ class SandboxSSMResponse(SimpleSystemManagerResponse):
                 raise SSMException("OpsItemInvalidParameterException", f"{name} must be given and not be blank.")
         self._refuse_duplicate(given)
         number = len(self._items) + 1
-        item_id = hexadecimal("oi-", current().seed, self.current_account, self.region, "ops-item", number)[:15]
+        item_id = identifier("oi-", current().seed, self.current_account, self.region, "ops-item", number)[:15]
         arn = f"arn:{self.partition}:ssm:{self.region}:{self.current_account}:opsitem/{item_id}"
         now = current().now()
         by = f"arn:{self.partition}:iam::{self.current_account}:root"

@@ -1,7 +1,8 @@
 """Permission checks for calls of assumed roles, and IAM's SimulatePrincipalPolicy with the same evaluation.
 
-In: a session and the action of its call. Out: nothing, or `NotPermittedError` with AWS's message. The caller's own
-dummy keys have all permissions. The resource of a call is unknown here: see `policies.decide`.
+In: a session, the action of its call and, of DRS, its resources. Out: nothing, or `NotPermittedError` with AWS's
+message. The caller's own dummy keys have all permissions. The resource of a call to another service is unknown here:
+see `policies.decide`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from moto.core.responses import ActionResult
 from moto.iam.exceptions import NotFoundException, ValidationError
 from moto.iam.responses import IamResponse
 
+from ..runtime import current
 from ..sessions import Session
+from .drs_resources import UNKNOWN, Asked
 from .policies import PolicyDecision, UnknownPrincipalError, decide, policies_of
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
@@ -26,8 +29,8 @@ class NotPermittedError(Exception):
     """The role lacks the permission. Each service has its own error code for it."""
 
 
-def check(session: Session, service: str, operation: str, region: str) -> None:
-    """Check the permission of an assumed role's call.
+def check(session: Session, service: str, operation: str, region: str, asked: Asked = UNKNOWN) -> None:
+    """Check the permission of an assumed role's call, for each of its resources.
 
     Raises:
         NotPermittedError: its policies do not allow the action, or deny it.
@@ -39,7 +42,13 @@ def check(session: Session, service: str, operation: str, region: str) -> None:
         documents = policies_of(session.role_arn)
     except UnknownPrincipalError:
         documents = []
-    decision = decide(documents, action, None, {"aws:requestedregion": [region], "aws:viaawsservice": ["false"]})
+    context = _context(session, region, asked)
+    decision = PolicyDecision.ALLOWED
+    for arn, tags in asked.resources:
+        of_resource = {**context, **{f"aws:resourcetag/{key.lower()}": [value] for key, value in tags.items()}}
+        decision = decide(documents, action, arn, of_resource)
+        if decision is not PolicyDecision.ALLOWED:
+            break
     if decision is PolicyDecision.ALLOWED:
         return
     partition, account, role = session.role_arn.split(":")[1], session.account_id, session.role_arn.rsplit("/", 1)[-1]
@@ -52,6 +61,25 @@ def check(session: Session, service: str, operation: str, region: str) -> None:
         f"User: arn:{partition}:sts::{account}:assumed-role/{role}/{session.name} is not authorized to perform: "
         f"{action} {because}"
     )
+
+
+def _context(session: Session, region: str, asked: Asked) -> dict[str, list[str]]:
+    """The condition keys of a call. Its source address is the loopback, where the sandbox listens."""
+    now = current().now()
+    context = {
+        "aws:requestedregion": [region],
+        "aws:viaawsservice": ["false"],
+        "aws:currenttime": [now.isoformat(timespec="seconds")],
+        "aws:epochtime": [str(int(now.timestamp()))],
+        "aws:sourceip": ["127.0.0.1"],
+        "aws:principalaccount": [session.account_id],
+        "aws:principalarn": [session.role_arn],
+        "aws:principaltype": ["AssumedRole"],
+        **{f"aws:requesttag/{key.lower()}": [str(value)] for key, value in asked.request_tags.items()},
+    }
+    if asked.request_tags:
+        context["aws:tagkeys"] = list(asked.request_tags)
+    return context
 
 
 class SandboxIAMResponse(IamResponse):

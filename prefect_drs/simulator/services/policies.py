@@ -1,8 +1,8 @@
 """Evaluation of IAM policies: Allow, Deny, wildcards and conditions, for one action on one resource.
 
 In: policy documents, an action, a resource, and the request's context. Out: a `PolicyDecision`, with the values of
-SimulatePrincipalPolicy. An explicit Deny overrides; without any Allow the result is an implicit Deny. A condition with
-an unknown operator is false. Permissions boundaries, session policies and resource policies are not evaluated.
+SimulatePrincipalPolicy. An explicit Deny overrides; without any Allow the result is an implicit Deny. Conditions are in
+`conditions`. Permissions boundaries, session policies and resource policies are not evaluated.
 
 Sources: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements" and "Condition operators".
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -20,8 +20,7 @@ from urllib.parse import unquote
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
-Context = Mapping[str, Sequence[str]]
-"""Values by condition key, the key in lower case: keys are not case-sensitive."""
+from .conditions import Context, conditions_hold, filled, listed, matches
 
 
 class PolicyDecision(StrEnum):
@@ -53,7 +52,7 @@ def decide(
         for statement in statements(document):
             if not _concerns(statement, "Action", action, re.IGNORECASE):
                 continue
-            if not _holds_for(statement, resource) or not conditions_hold(statement.get("Condition"), context):
+            if not _holds_for(statement, resource, context) or not conditions_hold(statement.get("Condition"), context):
                 continue
             if statement.get("Effect") == "Deny":
                 return PolicyDecision.EXPLICIT_DENY
@@ -73,72 +72,19 @@ def _parsed(document: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(one for one in listed(found) if isinstance(one, dict))
 
 
-def listed(value: Any) -> list[Any]:
-    """A list, also of a single value."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def matches(pattern: str, text: str, flags: int = 0) -> bool:
-    """Whether a text matches an IAM pattern: `*` matches any characters, `?` one."""
-    return _compiled(pattern, flags).fullmatch(text) is not None
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
-    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), flags | re.DOTALL)
-
-
 def _concerns(statement: Mapping[str, Any], element: str, value: str, flags: int = 0) -> bool:
     if f"Not{element}" in statement:
         return not any(matches(str(pattern), value, flags) for pattern in listed(statement[f"Not{element}"]))
     return any(matches(str(pattern), value, flags) for pattern in listed(statement.get(element)))
 
 
-def _holds_for(statement: Mapping[str, Any], resource: str | None) -> bool:
+def _holds_for(statement: Mapping[str, Any], resource: str | None, context: Context) -> bool:
     if resource is not None:
-        return _concerns(statement, "Resource", resource)
+        element = "NotResource" if "NotResource" in statement else "Resource"
+        patterns = [filled(str(pattern), context) for pattern in listed(statement.get(element))]
+        concerned = any(matches(pattern, resource) for pattern in patterns if pattern is not None)
+        return concerned != (element == "NotResource")
     return statement.get("Effect") != "Deny" or "*" in listed(statement.get("Resource"))
-
-
-def conditions_hold(conditions: Mapping[str, Any] | None, context: Context) -> bool:
-    """Whether all conditions of a statement are true."""
-    return all(
-        _condition_holds(operator, [str(value) for value in listed(values)], context.get(key.lower()))
-        for operator, asked in (conditions or {}).items()
-        for key, values in asked.items()
-    )
-
-
-def _condition_holds(operator: str, wanted: list[str], given: Sequence[str] | None) -> bool:
-    kind = operator.removeprefix("ForAnyValue:")
-    if kind == "Null":
-        return (given is None) == (wanted == ["true"])
-    optional = kind.endswith("IfExists")
-    kind = kind.removesuffix("IfExists")
-    if given is None:
-        return optional or kind in _NEGATED
-    if (positive := _NEGATED.get(kind)) is not None:
-        return not any(_equals(positive, value, one) for value in wanted for one in given)
-    return any(_equals(kind, value, one) for value in wanted for one in given)
-
-
-_NEGATED = {
-    "StringNotEquals": "StringEquals",
-    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
-    "StringNotLike": "StringLike",
-    "ArnNotEquals": "ArnEquals",
-    "ArnNotLike": "ArnLike",
-}
-
-
-def _equals(operator: str, wanted: str, given: str) -> bool:
-    if operator == "StringEquals":
-        return wanted == given
-    if operator in {"StringEqualsIgnoreCase", "Bool"}:
-        return wanted.casefold() == given.casefold()
-    if operator in {"StringLike", "ArnLike", "ArnEquals"}:
-        return matches(wanted, given)
-    return False
 
 
 def policies_of(arn: str) -> list[str]:

@@ -91,6 +91,12 @@ class Rig:
         instance: dict[str, Any] = found
         return instance
 
+    def copies(self) -> list[dict[str, Any]]:
+        """The instances that DRS launched from source servers; its own replication servers are none."""
+        of_servers = [{"Name": "tag-key", "Values": ["AWSElasticDisasterRecoverySourceServerID"]}]
+        found = self.ec2.describe_instances(Filters=of_servers)["Reservations"]
+        return [instance for reservation in found for instance in reservation["Instances"]]
+
     def network(self, cidr: str = "10.1.0.0/16", subnet: str = "10.1.1.0/24") -> tuple[str, str, str]:
         """A VPC, a subnet in it and a security group."""
         vpc = self.ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
@@ -106,11 +112,13 @@ class Rig:
             self.ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=number)
 
 
-def hearing_drs(rig: Rig) -> Callable[[], list[dict[str, Any]]]:
-    """What DRS tells EventBridge from now on, read from a queue that is a rule's target."""
+def hearing_drs(rig: Rig, *kinds: str) -> Callable[[], list[dict[str, Any]]]:
+    """What DRS tells EventBridge of these kinds from now on, read from a queue that is a rule's target."""
     url = rig.client("sqs").create_queue(QueueName="heard")["QueueUrl"]
     named = rig.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    rig.client("events").put_rule(Name="drs", EventPattern=json.dumps({"source": ["aws.drs"]}))
+    rig.client("events").put_rule(
+        Name="drs", EventPattern=json.dumps({"source": ["aws.drs"], "detail-type": list(kinds)})
+    )
     rig.client("events").put_targets(Rule="drs", Targets=[{"Id": "queue", "Arn": named["QueueArn"]}])
 
     def heard() -> list[dict[str, Any]]:

@@ -13,13 +13,18 @@ MODULES = {
     "test_jobs_behave": "Jobs",
     "test_quotas_behave": "Quotas and conflicts",
     "test_launches_behave": "Launches",
+    "test_made_by_launches": "What a launch makes",
     "test_launch_into_behaves": "Launches into prepared instances",
     "test_launch_templates_behave": "Launch templates",
     "test_replication_behaves": "Replication, failback, staging accounts, networks",
     "test_recovery_plans_behave": "AWS-native recovery plans",
     "test_wire_behaves": "The wire",
+    "test_recorded_forms": "Recorded forms",
+    "test_one_clock_behaves": "One clock",
+    "test_events_behave": "Events",
     "test_accounts_behave": "Accounts and sessions",
     "test_permissions_behave": "Permissions and regions",
+    "test_policies_behave": "Policies by resource",
 }
 HEAD = """# AWS behaviour that the simulator reproduces
 

@@ -246,7 +246,7 @@ def test_post_launch_actions_run_in_their_order_after_the_launch(rig: Rig) -> No
 
 @documented(EVENTS)
 def test_eventbridge_gets_an_event_with_the_launch_result_of_each_server(rig: Rig) -> None:
-    heard = hearing_drs(rig)
+    heard = hearing_drs(rig, "DRS Source Server Launch Result")
     good, bad = rig.seed(2)
     rig.sandbox.faults.fail_server(bad)
     drill = rig.launch([good, bad])["jobID"]

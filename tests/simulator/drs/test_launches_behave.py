@@ -22,6 +22,15 @@ def why_it_failed(rig: Rig, server: str) -> str:
     return next(item["eventData"]["rawError"] for item in items if item["event"] == "LAUNCH_FAILED")
 
 
+def running_copies(rig: Rig, server: str) -> list[dict]:
+    """The running instances that carry the server's tag."""
+    filters = [
+        {"Name": "instance-state-name", "Values": ["running"]},
+        {"Name": "tag:AWSElasticDisasterRecoverySourceServerID", "Values": [server]},
+    ]
+    return rig.ec2.describe_instances(Filters=filters)["Reservations"]
+
+
 def keep_type(rig: Rig, server: str) -> None:
     rig.drs.update_launch_configuration(sourceServerID=server, targetInstanceTypeRightSizingMethod="NONE")
 
@@ -143,10 +152,7 @@ def test_a_missing_instance_profile_fails_the_launch(rig: Rig) -> None:
     (server,) = rig.seed()
     rig.change_template(server, IamInstanceProfile={"Name": "missing"})
     assert "missing" in why_it_failed(rig, server)
-    assert (
-        rig.ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"]
-        == []
-    )
+    assert running_copies(rig, server) == []
 
 
 @documented(TEMPLATES)

@@ -15,7 +15,8 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.permissions import needed_actions
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.simulator import Sandbox, mock_drs, plant_role
-from prefect_drs.simulator.services.policies import PolicyDecision, conditions_hold, decide
+from prefect_drs.simulator.services.conditions import conditions_hold
+from prefect_drs.simulator.services.policies import PolicyDecision, decide
 
 from .documented import documented
 from .rig import NO_RETRIES, REGION, Rig, refused

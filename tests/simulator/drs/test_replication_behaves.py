@@ -213,7 +213,7 @@ def test_a_failback_launch_waits_for_continuous_and_ends_completed(rig: Rig) -> 
     rig.advance(3600)
     assert rig.job(job["jobID"])["participatingServers"][0]["launchStatus"] == "LAUNCHED"
     assert failback(rig, instance)["state"] == "FAILBACK_COMPLETED"
-    assert len(origin.ec2.describe_instances()["Reservations"]) == 1
+    assert len(origin.copies()) == 1
 
 
 @documented(API + "API_StopFailback.html")
@@ -314,7 +314,7 @@ def test_a_server_that_never_was_continuous_has_no_points_in_time(state_name: st
 
 @documented(EVENTS)
 def test_eventbridge_gets_an_event_when_replication_stalls_and_when_it_resumes(rig: Rig) -> None:
-    heard = hearing_drs(rig)
+    heard = hearing_drs(rig, "DRS Source Server Data Replication Stalled Change")
     (server,) = rig.seed()
     rig.backend.stall_replication(rig.backend.servers[server])
     (stalled,) = heard()
