@@ -71,11 +71,12 @@ class ServiceResources:
 
     def _run(self, ec2: Any, instance_id: str, name: str, instance_type: str, subnet_id: str | None) -> None:
         """Run one; a staging subnet that is gone or full has none, as on AWS."""
+        where: dict[str, Any] = {"subnet_id": subnet_id} if subnet_id else {}
         try:
             with seeded_ec2(self._scope.seed, "service-instance", instance_id):
                 instance = run_instance(
                     ec2, groups=[], disks=[], tags={}, instance_type=instance_type, region_name=self._scope.region,
-                    **({"subnet_id": subnet_id} if subnet_id else {}),
+                    **where,
                 )  # fmt: skip
         except (ServiceException, StopIteration):
             return

@@ -15,10 +15,10 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-import yaml
 from moto.core.responses import ActionResult
 from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
+from ruamel.yaml import YAML
 
 from ..drs.identifiers import uuid_of
 from ..runtime import current
@@ -42,7 +42,7 @@ class AutomationResponse(SimpleSystemManagerResponse):
 
     def start_automation_execution(self) -> ActionResult:
         """StartAutomationExecution: with the token of an earlier call, that call's automation."""
-        asked = {
+        asked: dict[str, Any] = {
             "DocumentName": str(self._get_param("DocumentName")),
             "DocumentVersion": str(self._get_param("DocumentVersion") or "1"),
             "Parameters": self._get_param("Parameters") or {},
@@ -91,18 +91,19 @@ class AutomationResponse(SimpleSystemManagerResponse):
             )
         return self._executions[wanted]
 
-    def _steps_of(self, name: str, version: str | None) -> list[tuple[str, str, bool]]:
+    def _steps_of(self, name: str, version: Any) -> list[tuple[str, str, bool]]:
         """Name, action and success of each step of a document."""
         if name.startswith(("AWS-", "AWSDocs-", "AWSSupport-")):
             return [("run", "aws:executeAwsApi", True)]
         try:
-            document = self.ssm_backend.get_document(name, version, None, "JSON")
+            unnamed: Any = None
+            document = self.ssm_backend.get_document(name, version, unnamed, "JSON")
         except Exception:
             raise SSMException(
                 "AutomationDefinitionNotFoundException", f"No automation definition found for document {name}."
             ) from None
         content = document["Content"]
-        body = yaml.safe_load(content) if isinstance(content, str) else content
+        body = YAML(typ="safe").load(content) if isinstance(content, str) else content
         if document["DocumentType"] != "Automation":
             raise SSMException("InvalidAutomationExecutionParametersException", f"{name} is no Automation document.")
         return [(str(s["name"]), str(s["action"]), not _fails(s)) for s in body.get("mainSteps") or ()]
