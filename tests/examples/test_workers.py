@@ -133,7 +133,7 @@ def test_the_image_s_scripts_start_a_worker_and_tell_whether_it_is_well(prefect_
             )
         finally:
             worker.terminate()
-            worker.wait(timeout=60)
+            worker.wait(timeout=300)
         client.delete_work_pool(pool)
     assert subprocess.run(health, env=environment, capture_output=True, check=False).returncode != 0
 

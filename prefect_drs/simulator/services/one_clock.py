@@ -1,4 +1,4 @@
-"""The simulated time in moto's EC2, IAM, Systems Manager and EventBridge.
+"""The simulated time in moto's EC2, IAM, Systems Manager, EventBridge and CloudWatch Logs.
 
 In: moto's modules of these services, which read the machine's time. Out: the same modules with the time of the runtime
 in force, so that instances, volumes, launch templates, roles, commands and events carry the time of the jobs that made
@@ -12,13 +12,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from moto.core import utils
 
 from ..runtime import current, is_simulated
 
-SERVICES = ("ec2", "events", "iam", "ssm")
+SERVICES = ("ec2", "events", "iam", "logs", "ssm")
 _EPOCH = datetime(1970, 1, 1)  # moto's times have no zone
 _machine_time = utils.utcnow
 
@@ -43,6 +44,8 @@ def share_clock() -> None:
         utils.unix_time: _unix_time,
         utils.unix_time_millis: _unix_time_millis,
     }
+    for service in SERVICES:
+        import_module(f"moto.{service}.models")  # moto would import some of them later, with the machine's clock
     prefixes = tuple(f"moto.{service}." for service in SERVICES)
     for name, module in list(sys.modules.items()):
         if name.startswith(prefixes):
