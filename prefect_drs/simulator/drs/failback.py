@@ -2,14 +2,16 @@
 
     FAILBACK_NOT_STARTED -> FAILBACK_IN_PROGRESS        (ReverseReplication, or a failback client on premises)
                          -> FAILBACK_READY_FOR_LAUNCH   (reverse replication is continuous)
-                         -> FAILBACK_COMPLETED          (StartFailbackLaunch), or FAILBACK_ERROR
+                         -> FAILBACK_COMPLETED          (StartFailbackLaunch, outside AWS), or FAILBACK_ERROR
 
 ReverseReplication creates a source server in the machine's original region, with replicationDirection FAILBACK;
-StartRecovery of that server, or StartFailbackLaunch, creates an EC2 instance there. ReverseReplication of the instance
-that StartRecovery made protects it in the forward direction: the source server that the machine had before replicates
-it (user guide, failback-failover-region-region, "Protect your new failed back instances").
-A machine from outside AWS fails back with AWS's failback client;
-`pair_failback_client` simulates that client.
+StartRecovery of that server creates an EC2 instance there. ReverseReplication of the instance that StartRecovery made
+protects it in the forward direction: the source server that the machine had before replicates it (user guide,
+failback-failover-region-region, "Protect your new failed back instances").
+
+A machine from outside AWS fails back with AWS's failback client, which `pair_failback_client` simulates;
+StartFailbackLaunch has it converted and rebooted (API_StartFailbackLaunch: "This will run conversion on the failback
+client and will reboot your machine"), and is refused for an instance that originates in EC2, which has no such client.
 """
 
 from __future__ import annotations
@@ -19,11 +21,10 @@ from datetime import datetime
 
 from .durations import stages
 from .enrolment import NewSourceServer
-from .exceptions import ConflictException
+from .exceptions import ConflictException, ValidationException
 from .identifiers import generator
 from .job_runs import JobRuns
 from .jobs import Job, JobRegister, LaunchStatus, Participant
-from .launching import launch, plan_launch
 from .recovery_instances import Failback, RecoveryInstance, RecoveryInstances
 from .scope import Scope
 from .siblings import Siblings
@@ -71,7 +72,7 @@ class FailbackOperations:
         back = origin.enrolment.enrol(
             NewSourceServer.like(
                 server,
-                source_server_id=self._scope.identifier("s-", "failback", instance.instance_id),
+                source_server_id=self._scope.identifier("s-", "failback", instance.instance_id, instance.job_id),
                 ec2_instance_id=instance.instance_id,
                 source_region=self._scope.region,
                 source_account=self._scope.account_id,
@@ -138,8 +139,14 @@ class FailbackOperations:
         return {}
 
     def start_failback_launch(self, params: Params) -> Wire:
-        """StartFailbackLaunch: a job that launches the failback machines."""
+        """StartFailbackLaunch: a job that launches the machines of failback clients; of none that originates in EC2."""
         ids = list(dict.fromkeys(params["recoveryInstanceIDs"]))
+        in_aws = [each for each in ids if (found := self._instances.get(each)) is not None and found.origin_aws]
+        if in_aws:
+            raise ValidationException(
+                f"{', '.join(in_aws)} originate in EC2 and have no failback client: launch the source servers of the "
+                "reversed replication in the Region of origin (StartRecovery)."
+            )
         self._register.check_quotas(ids)
         instances = [self._ready(instance_id) for instance_id in ids]
         participants = {instance.server_id: self._participant(instance) for instance in instances}
@@ -166,15 +173,9 @@ class FailbackOperations:
 
     def _participant(self, instance: RecoveryInstance) -> Participant:
         server = self._servers.one(instance.server_id)
-        back = self._recovery_instances.way_back(instance)
-        plan = None
-        if back is not None and instance.failback.reversed_server is not None:
-            account_id, region, _ = instance.failback.reversed_server
-            plan = plan_launch(back, account_id, region)
         return Participant(
             server_id=instance.server_id,
             instance_id=instance.instance_id,
-            plan=plan,
             seconds=stages(
                 generator(self._scope.seed, "failback", instance.instance_id),
                 disk_bytes=server.disk_bytes,
@@ -188,11 +189,7 @@ class FailbackOperations:
         )
 
     def _launch(self, at: datetime, job: Job, participant: Participant) -> None:
-        """Launch in the machine's original region; for a machine from outside AWS, its failback client does that."""
-        instance = self._instances.get(participant.instance_id or "")
-        where = instance.failback.reversed_server if instance is not None else None
-        if participant.plan is not None and where is not None:
-            launch(participant.plan, where[0], where[1], self._scope.seed, where, participant.instance_id)
+        """Nothing here: the failback client reboots its machine, outside AWS."""
 
     def _end(self, at: datetime, job: Job, participant: Participant) -> None:
         """Set the recovery instance's failback state at the end of a failback job."""

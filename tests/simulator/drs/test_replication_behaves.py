@@ -198,21 +198,34 @@ def test_reverse_replication_is_only_for_instances_that_originate_in_ec2(rig: Ri
 
 
 @documented(API + "API_StartFailbackLaunch.html")
-def test_a_failback_launch_waits_for_continuous_and_ends_completed(rig: Rig) -> None:
-    origin = Rig(rig.sandbox, region="us-west-2")
-    origin.backend.initialize_service()
-    (server,) = rig.seed(source_account=rig.account, source_region="us-west-2")
+def test_a_failback_launch_waits_for_the_failback_client_and_ends_completed(rig: Rig) -> None:
+    (server,) = rig.seed()
     instance = rig.launch([server], drill=False)["participatingServers"][0]["recoveryInstanceID"]
-    rig.drs.reverse_replication(recoveryInstanceID=instance)
     with refused("ConflictException"):
         rig.drs.start_failback_launch(recoveryInstanceIDs=[instance])
-    rig.advance(4 * 3600)
+    rig.backend.pair_failback_client(instance)
     assert failback(rig, instance)["state"] == "FAILBACK_READY_FOR_LAUNCH"
     job = rig.drs.start_failback_launch(recoveryInstanceIDs=[instance])["job"]
     assert job["initiatedBy"] == "FAILBACK"
     rig.advance(3600)
     assert rig.job(job["jobID"])["participatingServers"][0]["launchStatus"] == "LAUNCHED"
     assert failback(rig, instance)["state"] == "FAILBACK_COMPLETED"
+
+
+@documented(GUIDE + "failback-failover-region-region.html")
+def test_an_instance_that_originates_in_ec2_is_launched_back_by_start_recovery_in_its_origin(rig: Rig) -> None:
+    origin = Rig(rig.sandbox, region="us-west-2")
+    origin.backend.initialize_service()
+    (server,) = rig.seed(source_account=rig.account, source_region="us-west-2")
+    instance = rig.launch([server], drill=False)["participatingServers"][0]["recoveryInstanceID"]
+    rig.drs.reverse_replication(recoveryInstanceID=instance)
+    rig.advance(4 * 3600)
+    assert failback(rig, instance)["state"] == "FAILBACK_READY_FOR_LAUNCH"
+    with refused("ValidationException"):
+        rig.drs.start_failback_launch(recoveryInstanceIDs=[instance])
+    assert failback(rig, instance)["state"] == "FAILBACK_READY_FOR_LAUNCH"
+    (back,) = origin.drs.describe_source_servers()["items"]
+    origin.launch([back["sourceServerID"]], drill=False)
     assert len(origin.ec2.describe_instances()["Reservations"]) == 1
 
 
