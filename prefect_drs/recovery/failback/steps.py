@@ -19,6 +19,7 @@ from prefect_drs.plan.duration import parse_duration
 from prefect_drs.recovery.failback.launches import READY_TO_LAUNCH, lag_problem
 from prefect_drs.recovery.failback.reading import GONE, Reading, read_back, read_forward, way_back
 from prefect_drs.recovery.failback.verdict import Call, Done, Fail, Verdict, Wait
+from prefect_drs.runbook.failback.fetch import ENDED_STATES
 
 REVERSE, STOP, DISCONNECT, TERMINATE = (
     "ReverseReplication",
@@ -27,7 +28,6 @@ REVERSE, STOP, DISCONNECT, TERMINATE = (
     "TerminateRecoveryInstances",
 )
 STUCK_STATES = frozenset({"STALLED", "DISCONNECTED", "STOPPED", "PAUSED"})  # DataReplicationState
-ENDED_STATES = frozenset({"STOPPED", "DISCONNECTED"})
 SETTLED = timedelta(minutes=1)  # how much later than the stop of writes a reading must be to tell what has arrived
 CLIENT = (
     "waits for AWS's Failback Client: boot the machine with it and let it replicate "
