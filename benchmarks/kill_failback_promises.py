@@ -30,6 +30,7 @@ from prefect_drs.report.model import RecoveryReport
 from prefect_drs.simulator import Sandbox
 
 REFUSED = frozenset({"ConflictException", "ResourceNotFoundException", "ValidationException"})
+CARRIED_OUT = frozenset({"", "lose-answer"})  # codes of calls that had their effect; the second is a fault's
 _ONCE = ("ReverseReplication", "StopReplication", "DisconnectRecoveryInstance", "TerminateRecoveryInstances")
 _LAUNCH = ("StartRecovery", "StartFailbackLaunch")
 
@@ -81,7 +82,7 @@ class Aws:
 
     def done(self, operation: str) -> list[Any]:
         """The calls of that operation that DRS carried out."""
-        return [call for call in self.calls if call.operation == operation and not call.code]
+        return [call for call in self.calls if call.operation == operation and call.code in CARRIED_OUT]
 
 
 def broken_in_failback(world: FailbackWorld, report: RecoveryReport, sandbox: Sandbox) -> Iterator[str]:
