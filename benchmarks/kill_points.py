@@ -164,7 +164,12 @@ def main() -> int:
         return _one_world(options.world, options.at, console, draw)
     began = time.monotonic()
 
+    shown: list[Run] = []
+
     def told(tally: Tally) -> None:
+        for run in tally.broken[len(shown) :]:
+            shown.append(run)
+            print(f"\n{_again(run, draw)}: {'; '.join(run.broken)}", file=sys.stderr)
         print(f"\r{tally.stops.total()} stops, {len(tally.broken)} runs broke a promise", end="", file=sys.stderr)
 
     tally = campaign(options.seed, options.stops, options.processes, told, draw)
@@ -205,11 +210,16 @@ def _table(tally: Tally) -> Table:
     return table
 
 
-def _tell(broken: Sequence[Run], console: Console, draw: Callable[[int], AnyWorld]) -> None:
+def _again(run: Run, draw: Callable[[int], AnyWorld]) -> str:
+    """The command that shows the run again."""
     mode = " --failback" if draw is draw_failback_world else ""
+    at = f" --at {','.join(map(str, run.stop_at[: len(run.stops)]))}" if run.stop_at else ""
+    return f"python -m benchmarks.kill_points{mode} --world {run.world}{at}"
+
+
+def _tell(broken: Sequence[Run], console: Console, draw: Callable[[int], AnyWorld]) -> None:
     for run in broken[:20]:
-        at = f" --at {','.join(map(str, run.stop_at[: len(run.stops)]))}" if run.stop_at else ""
-        console.print(f"python -m benchmarks.kill_points{mode} --world {run.world}{at}", markup=False)
+        console.print(_again(run, draw), markup=False)
         for promise in run.broken:
             console.print(f"  {promise}", markup=False)
 
