@@ -19,15 +19,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from moto.core.exceptions import ServiceException
+from moto.ec2.models import ec2_backends
+
 from .durations import stages
 from .enrolment import NewSourceServer
 from .exceptions import ConflictException, ValidationException
 from .identifiers import generator
 from .job_runs import JobRuns
 from .jobs import Job, JobRegister, LaunchStatus, Participant
+from .launch_into import ec2_error, is_allowed
+from .launching import conflicts
 from .recovery_instances import Failback, RecoveryInstance, RecoveryInstances
 from .scope import Scope
-from .siblings import Siblings
+from .siblings import Sibling, Siblings
 from .source_servers import SourceServer
 from .store import BusyServers, Store
 from .wire import Params, Wire, dropping_none
@@ -69,6 +74,7 @@ class FailbackOperations:
             origin.enrolment.repoint(forward, instance.instance_id, None)
             self._begin(instance, (server.source_account, server.source_region, forward.server_id))
             return {"reversedDirectionSourceServerArn": forward.arn}
+        into = self._source_instance(instance, server, origin)
         back = origin.enrolment.enrol(
             NewSourceServer.like(
                 server,
@@ -80,10 +86,31 @@ class FailbackOperations:
             )
         )
         back.direction = "FAILBACK"
+        back.launch.into_instance = into
         back.reversed_arn = server.arn
         server.reversed_arn = back.arn
         self._begin(instance, (server.source_account, server.source_region, back.server_id))
         return {"reversedDirectionSourceServerArn": back.arn}
+
+    def _source_instance(self, instance: RecoveryInstance, server: SourceServer, origin: Sibling) -> str | None:
+        """The instance that the new source server launches into by the default launch settings of the origin.
+
+        Raises:
+            ConflictException: they say so, and it may not be launched into (user guide, "Launch into source instance").
+        """
+        if not any(template.settings.get("launchIntoSourceInstance") for template in origin.launch_templates.values()):
+            return None
+        source = server.ec2_instance_id or ""
+        ec2 = ec2_backends[str(server.source_account)][str(server.source_region)]
+        try:
+            differing = conflicts(ec2, source, server)
+            allowed = is_allowed(ec2.get_instance(source))
+        except ServiceException as refusal:
+            raise _conflict(instance, f"It cannot launch into its source instance: {ec2_error(refusal)}") from refusal
+        if differing or not allowed:
+            why = ", ".join(differing) or "the tag AWSDRS=AllowLaunchingIntoThisInstance is missing"
+            raise _conflict(instance, f"Its source instance {source} cannot be launched into: {why}.")
+        return source
 
     def pair_client(self, instance_id: str) -> None:
         """Do what AWS's failback client does on a machine outside AWS: replicate back until ready.

@@ -6,6 +6,7 @@ import pytest
 
 from prefect_drs.core.errors import PreflightRefusedError
 from prefect_drs.execution.events import SettingsApplied
+from prefect_drs.plan.model import RecoveryMode
 from prefect_drs.recovery.journal import MemoryJournal
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.prepared import prepared_summary
@@ -160,3 +161,63 @@ def test_an_origin_whose_instances_cannot_be_read_refuses(rig: Rig) -> None:
         {"kind": "operation", "service": "ec2", "operation": "DescribeInstances", "region": ORIGIN, "effect": "error"}
     )
     assert "NOT_CHECKED" in {finding.code for finding in home.runbook().refusals}
+
+
+@pytest.mark.parametrize("mode", ["recovery", "drill"])
+def test_a_default_of_drs_that_launches_into_originals_is_refused_unless_the_plan_says_so(
+    rig: Rig, mode: RecoveryMode
+) -> None:
+    home = Home(rig, {ACCOUNT: 2}, launchIntoOriginal=False)
+    plan = home.manifest.plan().model_copy(update={"drill_into_prepared_instances": True})
+    home.manifest = home.manifest.model_copy(update={"recovery_plans": (plan,)})
+    recovered = recovered_of(home.recover("recovery", mode))
+    assert home.runbook(recovered).refusals == ()
+    drs = home.drs(ACCOUNT, ORIGIN)
+    drs.create_launch_configuration_template(launchIntoSourceInstance=True, copyTags=False, copyPrivateIp=False)
+    log = RequestLog().watch(current())
+    refusals = home.runbook(recovered).refusals
+    assert [entry.operation for entry in log if entry.is_write] == []
+    assert [finding.code for finding in refusals] == ["FAILBACK_INTO_SOURCE_INSTANCE"] * 2
+    remedy = "a rehearsal launches new instances" if mode == "drill" else "set failback.launchIntoOriginal: true"
+    for finding, instance in zip(refusals, home.originals[ACCOUNT].values(), strict=True):
+        assert f"would be launched into {instance}" in finding.message
+        assert remedy in finding.message
+
+
+def test_a_server_that_replicates_back_already_is_refused_by_its_own_launch_settings(rig: Rig) -> None:
+    home = Home(rig, {ACCOUNT: 2}, launchIntoOriginal=False)
+    home.recover("recovery")
+    name, other = home.prepared[ACCOUNT]
+    drs = home.drs(ACCOUNT, REGION)
+    for each in (name, other):
+        arn = drs.reverse_replication(recoveryInstanceID=home.prepared[ACCOUNT][each])
+        back = arn["reversedDirectionSourceServerArn"].rpartition("/")[2]
+        if each == name:
+            into = {"launchIntoEC2InstanceID": home.originals[ACCOUNT][name]}
+            home.drs(ACCOUNT, ORIGIN).update_launch_configuration(
+                sourceServerID=back, launchIntoInstanceProperties=into
+            )
+    (refusal,) = home.runbook().refusals
+    assert (refusal.code, refusal.source_server_id) == (
+        "FAILBACK_INTO_SOURCE_INSTANCE",
+        home.servers[ACCOUNT][name],
+    )
+
+
+def test_launch_settings_of_the_origin_that_cannot_be_read_refuse(rig: Rig) -> None:
+    home = Home(rig, {ACCOUNT: 1}, launchIntoOriginal=False)
+    home.recover("recovery")
+    rig.sandbox.faults.add(
+        {"kind": "operation", "operation": "DescribeLaunchConfigurationTemplates", "region": ORIGIN, "effect": "error"}
+    )
+    assert "NOT_CHECKED" in {finding.code for finding in home.runbook().refusals}
+
+
+def test_a_default_of_drs_and_a_plan_that_says_the_same_go_together(rig: Rig) -> None:
+    home = Home(rig, {ACCOUNT: 2})
+    drs = home.drs(ACCOUNT, ORIGIN)
+    drs.create_launch_configuration_template(launchIntoSourceInstance=True, copyTags=False, copyPrivateIp=False)
+    home.recover("recovery")
+    report = home.fail_back("failback")
+    assert report.status == "COMPLETED", report
+    assert launched(report) == by_server(home, home.originals)
