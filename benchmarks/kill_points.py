@@ -1,6 +1,7 @@
 """Kill points: the engine stopped at every AWS call and every journal entry, resumed, and held to its promises.
 
     python -m benchmarks.kill_points --stops 10000 [--seed N] [--processes 2]
+    python -m benchmarks.kill_points --failback --stops 3000   # failbacks instead of recoveries
     python -m benchmarks.kill_points --world 17 --at 23,61     # one run again, told in full
 
 from the repository's root. Plans and an AWS are drawn at random (`benchmarks/kill_worlds.py`) and carried out by the
@@ -47,8 +48,9 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.kill_failbacks import draw_failback_world
 from benchmarks.kill_promises import differences
-from benchmarks.kill_runs import Run, carry_out, wire
+from benchmarks.kill_runs import AnyWorld, Run, carry_out, wire
 from benchmarks.kill_worlds import draw_world
 
 MOST_STOPS = 40  # in one run; then it goes on undisturbed, so that every run ends
@@ -81,9 +83,15 @@ def stop_plans(world: int, points: Sequence[str], singles: int = SINGLE_STOPS) -
         yield tuple(stops)
 
 
-def try_world(seed: int, most: int | None = None) -> list[Run]:
-    """All runs of one world, the undisturbed one first; `most`: a sample of so many stops, most of them in few runs."""
-    world = draw_world(seed)
+def try_world(seed: int, most: int | None = None, draw: Callable[[int], AnyWorld] = draw_world) -> list[Run]:
+    """All runs of one world, the undisturbed one first.
+
+    Args:
+        seed: of the world.
+        most: a sample of so many stops, most of them in few runs; None: all.
+        draw: the world of a seed: `draw_world` of recoveries, `draw_failback_world` of failbacks.
+    """
+    world = draw(seed)
     baseline, runbook = carry_out(world, None, wire())
     runs, stops = [compared(baseline, baseline)], 0
     for stop_at in stop_plans(seed, baseline.points, SINGLE_STOPS if most is None else most // 5):
@@ -118,19 +126,25 @@ class Tally:
                 self.broken.append(run)
 
 
-def campaign(seed: int, stops: int, processes: int, told: Callable[[Tally], None] = lambda _: None) -> Tally:
+def campaign(
+    seed: int,
+    stops: int,
+    processes: int,
+    told: Callable[[Tally], None] = lambda _: None,
+    draw: Callable[[int], AnyWorld] = draw_world,
+) -> Tally:
     """Try worlds from `seed` on until there were so many stops."""
     tally = Tally()
     seeds = itertools.count(seed)
     with ProcessPoolExecutor(processes) as pool:
-        waiting = {pool.submit(try_world, next(seeds)) for _ in range(processes)}
+        waiting = {pool.submit(try_world, next(seeds), None, draw) for _ in range(processes)}
         while waiting:
             done = next(as_completed(waiting))
             waiting.remove(done)
             tally.add(done.result())
             told(tally)
             if tally.stops.total() < stops:
-                waiting.add(pool.submit(try_world, next(seeds)))
+                waiting.add(pool.submit(try_world, next(seeds), None, draw))
     return tally
 
 
@@ -142,16 +156,23 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="worlds at a time")
     parser.add_argument("--world", type=int, help="one world only")
     parser.add_argument("--at", default="", help="with --world: one run, stopped at these points (1,2,3)")
+    parser.add_argument("--failback", action="store_true", help="worlds of failbacks instead of recoveries")
     options = parser.parse_args()
+    draw = draw_failback_world if options.failback else draw_world
     console = Console(width=110, soft_wrap=True)
     if options.world is not None:
-        return _one_world(options.world, options.at, console)
+        return _one_world(options.world, options.at, console, draw)
     began = time.monotonic()
 
+    shown: list[Run] = []
+
     def told(tally: Tally) -> None:
+        for run in tally.broken[len(shown) :]:
+            shown.append(run)
+            print(f"\n{_again(run, draw)}: {'; '.join(run.broken)}", file=sys.stderr)
         print(f"\r{tally.stops.total()} stops, {len(tally.broken)} runs broke a promise", end="", file=sys.stderr)
 
-    tally = campaign(options.seed, options.stops, options.processes, told)
+    tally = campaign(options.seed, options.stops, options.processes, told, draw)
     print(file=sys.stderr)
     console.print(_table(tally))
     minutes = (time.monotonic() - began) / 60
@@ -159,22 +180,22 @@ def main() -> int:
         f"{tally.stops.total():,} stops in {tally.runs:,} runs of {tally.worlds} worlds "
         f"({tally.points:,} points passed), {minutes:.1f} min; runs that broke a promise: {len(tally.broken)}"
     )
-    _tell(tally.broken, console)
+    _tell(tally.broken, console, draw)
     return int(bool(tally.broken))
 
 
-def _one_world(seed: int, at: str, console: Console) -> int:
+def _one_world(seed: int, at: str, console: Console, draw: Callable[[int], AnyWorld]) -> int:
     if not at:
-        runs = try_world(seed)
+        runs = try_world(seed, draw=draw)
     else:
-        world = draw_world(seed)
+        world = draw(seed)
         console.print(world, markup=False)
         baseline, runbook = carry_out(world, None, wire())
         run, _ = carry_out(world, runbook, wire(), tuple(int(point) for point in at.split(",")))
         runs = [compared(baseline, baseline), compared(baseline, run)]
         console.print(f"stopped at: {', '.join(run.stops)}")
     broken = [run for run in runs if run.broken]
-    _tell(broken, console)
+    _tell(broken, console, draw)
     console.print(f"{len(runs)} runs of world {seed}; runs that broke a promise: {len(broken)}")
     return int(bool(broken))
 
@@ -189,10 +210,16 @@ def _table(tally: Tally) -> Table:
     return table
 
 
-def _tell(broken: Sequence[Run], console: Console) -> None:
+def _again(run: Run, draw: Callable[[int], AnyWorld]) -> str:
+    """The command that shows the run again."""
+    mode = " --failback" if draw is draw_failback_world else ""
+    at = f" --at {','.join(map(str, run.stop_at[: len(run.stops)]))}" if run.stop_at else ""
+    return f"python -m benchmarks.kill_points{mode} --world {run.world}{at}"
+
+
+def _tell(broken: Sequence[Run], console: Console, draw: Callable[[int], AnyWorld]) -> None:
     for run in broken[:20]:
-        at = f" --at {','.join(map(str, run.stop_at[: len(run.stops)]))}" if run.stop_at else ""
-        console.print(f"python -m benchmarks.kill_points --world {run.world}{at}", markup=False)
+        console.print(_again(run, draw), markup=False)
         for promise in run.broken:
             console.print(f"  {promise}", markup=False)
 

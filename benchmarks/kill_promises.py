@@ -16,6 +16,7 @@ from benchmarks.kill_worlds import World
 from prefect_drs.execution.events import Event, GateAnswered, GateAsked, RtoTargetAtRisk
 from prefect_drs.execution.view import report_of
 from prefect_drs.recovery.launch.job_tracker import EXECUTION_TAG, WAVE_TAG
+from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.simulator import DRSBackend, Sandbox
 
@@ -45,7 +46,8 @@ def essence_of(report: RecoveryReport, *, with_jobs: bool) -> dict[str, Any]:
                 "servers": {
                     server.source_server_id: (
                         server.launch_status,
-                        server.attempts,
+                        # Of a step, intents: those that the process did not live to call are written again.
+                        server.attempts if wave.action == "launch" else None,
                         server.recovery_instance_id is not None,
                         _JOB_ID.sub("a job", server.error or ""),
                     )
@@ -99,7 +101,7 @@ def broken_in_aws(world: World, report: RecoveryReport, sandbox: Sandbox) -> Ite
     yield from _launched_twice(world, jobs)
     yield from _launched_early(world, jobs)
     yield from _other_servers(report, jobs)
-    yield from _quotas(world, located)
+    yield from over_quotas(world.limits, located)
 
 
 def _other_jobs(report: RecoveryReport, jobs: Sequence[Any]) -> Iterator[str]:
@@ -166,8 +168,8 @@ def _launched_twice(world: World, jobs: Sequence[Any]) -> Iterator[str]:
                 yield f"server {server_id} is {before.status} in job {former.job_id} and in job {later.job_id} as well"
 
 
-def _quotas(world: World, jobs: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    limits = world.limits
+def over_quotas(limits: Limits, jobs: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """Quotas that were not kept: `jobs` of all regions, each with its region."""
     for region, job in jobs:
         if len(job.participants) > limits.servers_per_job:
             yield f"job {job.job_id} has {len(job.participants)} servers, the quota is {limits.servers_per_job}"

@@ -6,13 +6,15 @@ In: a world and the points to die at. Out: a `Run`: its points, its stops, the r
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.kill_failback_promises import broken_in_failback
+from benchmarks.kill_failbacks import FailbackWorld
 from benchmarks.kill_promises import EXECUTION, broken_in_aws, broken_in_report, essence_of
 from benchmarks.kill_stops import ArrivalClock, DyingGate, DyingStorage, Points, SkewedClock, StoppedError, Wire
-from benchmarks.kill_worlds import ACCOUNT, Gatekeeper, World, plant_faults, raised
+from benchmarks.kill_worlds import ACCOUNT, Gatekeeper, World
 from prefect_drs.core.clock import Clock
 from prefect_drs.execution.events import ExecutionEnded
 from prefect_drs.execution.view import report_of
@@ -22,13 +24,15 @@ from prefect_drs.recovery.journal import StoredJournal
 from prefect_drs.recovery.launch.polling import PollPolicy
 from prefect_drs.recovery.options import EngineOptions, EnginePorts
 from prefect_drs.report.model import RecoveryReport
-from prefect_drs.runbook import Runbook, resolve
-from prefect_drs.runbook import points as snapshots
+from prefect_drs.runbook import Runbook
 from prefect_drs.simulator import Sandbox
 
 POLLING = PollPolicy(near=60.0, far=60.0)  # as rarely as possible: a run's time goes into calls
 OUTAGES = (0.0, 0.0, 1.0, 20.0, 40.0, 75.0, 130.0, 900.0, 7200.0)  # seconds between a death and the take-over
 LONGEST_UNDER_WAY = 90.0  # seconds a request may take to reach AWS after its process died
+
+
+AnyWorld = World | FailbackWorld
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Run:
 
 
 def carry_out(
-    world: World,
+    world: AnyWorld,
     runbook: Runbook | None,
     wire: Wire,
     stop_at: Sequence[int] = (),
@@ -61,13 +65,13 @@ def carry_out(
     """
     clock = ArrivalClock()
     points = wire.points = Points(tuple(stop_at))
-    with raised(world, clock) as sandbox:
+    with world.raised(clock) as sandbox:
         if world.account != ACCOUNT:
             wire.enter_anew()
-        runbook = runbook or _resolved(world, wire, clock)
-        plant_faults(world, sandbox)
+        runbook = runbook or world.resolved(wire.sessions, clock).require_accepted()
+        world.plant_faults(sandbox)
         storage = DyingStorage(points)
-        gate = DyingGate(Gatekeeper(world, clock), points)
+        gate = DyingGate(Gatekeeper(world.answers, clock), points)
         points.armed = True
         ended = _processes(world, runbook, wire, clock, storage, gate)
         points.armed = False
@@ -76,31 +80,22 @@ def carry_out(
         events = StoredJournal(storage, EXECUTION).read()
         essence = None
         if isinstance(ended, RecoveryReport):
-            broken = [*broken_in_report(ended, events), *broken_in_aws(world, ended, sandbox)]
-            essence = essence_of(ended, with_jobs=not (world.tight or world.retries))
+            broken = [*broken_in_report(ended, events), *_broken_in_aws(world, ended, sandbox)]
+            essence = essence_of(ended, with_jobs=not world.jobs_vary)
         else:
             broken = [f"the engine came to an error: {type(ended).__name__}: {ended}"]
     run = Run(world.seed, tuple(stop_at), tuple(points.passed), tuple(points.stops), essence, tuple(broken))
     return run, runbook
 
 
-def _resolved(world: World, wire: Wire, clock: Clock) -> Runbook:
-    """The world's runbook, accepted."""
-    manifest = world.manifest()
-    runbook = resolve(
-        manifest,
-        manifest.plan(None),
-        mode=world.mode,
-        sessions=wire.sessions,
-        clock=clock,
-        points=snapshots.Points.parse(world.at),
-    )
-    runbook.require_accepted()
-    return runbook
+def _broken_in_aws(world: AnyWorld, report: RecoveryReport, sandbox: Sandbox) -> Iterator[str]:
+    if isinstance(world, FailbackWorld):
+        return broken_in_failback(world, report, sandbox)
+    return broken_in_aws(world, report, sandbox)
 
 
 def _processes(
-    world: World, runbook: Runbook, wire: Wire, clock: ArrivalClock, storage: DyingStorage, gate: DyingGate
+    world: AnyWorld, runbook: Runbook, wire: Wire, clock: ArrivalClock, storage: DyingStorage, gate: DyingGate
 ) -> RecoveryReport | Exception:
     """One process after the other until the execution ends: its report, or the engine's error."""
     points = wire.points
@@ -125,7 +120,7 @@ def _processes(
 
 
 def _one_process(
-    world: World, runbook: Runbook, wire: Wire, clock: Clock, storage: DyingStorage, gate: DyingGate
+    world: AnyWorld, runbook: Runbook, wire: Wire, clock: Clock, storage: DyingStorage, gate: DyingGate
 ) -> RecoveryReport:
     """One process: begin or resume the execution, and drive it to its end."""
     journal = StoredJournal(storage, EXECUTION)

@@ -24,6 +24,17 @@ from prefect_drs.simulator import DEFAULT_START, StepClock
 
 LONGEST_EXECUTION = timedelta(days=20)  # outages of hours included
 MOST_POINTS = 10_000
+STRAYING = frozenset(
+    {
+        "StartRecovery",
+        "StartFailbackLaunch",
+        "ReverseReplication",
+        "StopReplication",
+        "DisconnectRecoveryInstance",
+        "TerminateRecoveryInstances",
+    }
+)
+"""Calls that may reach AWS after the process that sent them died."""
 
 
 class StoppedError(BaseException):
@@ -89,9 +100,9 @@ class Wire:
         try:
             self.points(f"{operation} before")
         except StoppedError:
-            if operation == "StartRecovery" and self.may_stray():
+            if operation in STRAYING and self.may_stray():
                 self.stray.append(request)
-                self.points.stops[-1] = "StartRecovery under way"
+                self.points.stops[-1] = f"{operation} under way"
             raise
 
     def _after(self, event_name: str, **_: Any) -> None:

@@ -2,8 +2,8 @@
 
 In: a seed. Out: a `World` as data (2–8 waves on a random acyclic graph, 1–6 servers each in one to three regions;
 gates, RTO targets, launch settings, hooks and health checks, failing servers, retries by a ladder, an earlier point in
-time, another account, tight quotas and an AWS that misbehaves in some), and `raised`, which puts it up on the simulator
-in virtual time. The same seed gives the same world. Nothing here knows the engine's inside.
+time, another account, tight quotas and an AWS that misbehaves in some), and `World.raised`, which puts it up on the
+simulator in virtual time. The same seed gives the same world. Nothing here knows the engine's inside.
 
 What misbehaves is confined to calls whose failure the engine promises to ride out: StartRecovery (throttled, failed
 with 500, lost on the way there or back), the readings it rests on, jobs that DescribeJobs does not tell at first, the
@@ -22,11 +22,13 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
+from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.plan.model import Manifest, RecoveryMode
 from prefect_drs.recovery.launch.packing import Limits
 from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
-from prefect_drs.runbook.points import LATEST_WORD
+from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook.points import LATEST_WORD, Points
 from prefect_drs.simulator import DEFAULT_START, Sandbox, StepClock, mock_drs
 
 ACCOUNT = "123456789012"  # moto's own
@@ -145,6 +147,57 @@ class World:
         ]
         plan = {"planName": f"world-{self.seed}", "waves": waves, **self._target(None)}
         return Manifest.model_validate({"schemaVersion": "1.1", "protectionGroups": groups, "recoveryPlans": [plan]})
+
+    @property
+    def answers(self) -> dict[int, Decision | None]:
+        """How its gates are answered, by wave number."""
+        return {wave.number: wave.gate for wave in self.waves}
+
+    @property
+    def jobs_vary(self) -> bool:
+        """Whether what shares a job depends on the moment, so that jobs are not compared."""
+        return self.tight or self.retries
+
+    def resolved(self, sessions: Sessions, clock: Clock) -> Runbook:
+        """The runbook of its plan."""
+        manifest, points = self.manifest(), Points.parse(self.at)
+        return resolve(manifest, manifest.plan(None), mode=self.mode, sessions=sessions, clock=clock, points=points)
+
+    @contextmanager
+    def raised(self, clock: StepClock) -> Iterator[Sandbox]:
+        """The world's servers on a simulated AWS; nothing goes wrong before `plant_faults`."""
+        with mock_drs(clock=clock, seed=self.seed, default_images=False) as sandbox:
+            if self.account != ACCOUNT:
+                caller = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+                trust = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": caller}]
+                document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+                iam = iam_backends[self.account]["aws"]
+                iam.create_role(ROLE, document, "/", None, "", [], "3600")
+                everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+                iam.put_role_policy(ROLE, "all", json.dumps({"Version": "2012-10-17", "Statement": everything}))
+            for region in {region: None for wave in self.waves for region in wave.servers}:
+                sandbox.backend(self.account, region).initialize_service()
+            for wave in self.waves:
+                for region in wave.servers:
+                    for server_id in wave.server_ids(region):
+                        sandbox.backend(self.account, region).seed_source_server(
+                            hostname=f"host-{server_id}",
+                            source_server_id=server_id,
+                            ram_bytes=4 * GIB,
+                            cpus=2,
+                            disks=[{"deviceName": "/dev/sda1", "bytes": 40 * GIB}],
+                            protected_for=timedelta(days=4),
+                        )
+            yield sandbox
+
+    def plant_faults(self, sandbox: Sandbox) -> None:
+        """From now on things go wrong as drawn."""
+        for server, stage in self.failing.items():
+            times = {"times": self.times[server]} if server in self.times else {}
+            sandbox.faults.add({"kind": "server", "server": server, "stage": stage, **times})
+        for instance_type in self.lacking:
+            sandbox.faults.add({"kind": "capacity", "instanceType": instance_type})
+        sandbox.faults.extend(dict(fault) for fault in self.faults)
 
     def _target(self, wave_number: int | None) -> dict[str, str]:
         return {"rtoTarget": f"PT{self.rto[wave_number]}S"} if wave_number in self.rto else {}
@@ -283,52 +336,14 @@ def _misbehaviour(rng: random.Random, configured: bool, elsewhere: bool) -> tupl
     return tuple(faults)
 
 
-@contextmanager
-def raised(world: World, clock: StepClock) -> Iterator[Sandbox]:
-    """The world's servers on a simulated AWS; nothing goes wrong before `plant_faults`."""
-    with mock_drs(clock=clock, seed=world.seed, default_images=False) as sandbox:
-        if world.account != ACCOUNT:
-            caller = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-            trust = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": caller}]
-            document = json.dumps({"Version": "2012-10-17", "Statement": trust})
-            iam = iam_backends[world.account]["aws"]
-            iam.create_role(ROLE, document, "/", None, "", [], "3600")
-            everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
-            iam.put_role_policy(ROLE, "all", json.dumps({"Version": "2012-10-17", "Statement": everything}))
-        for region in {region: None for wave in world.waves for region in wave.servers}:
-            sandbox.backend(world.account, region).initialize_service()
-        for wave in world.waves:
-            for region in wave.servers:
-                for server_id in wave.server_ids(region):
-                    sandbox.backend(world.account, region).seed_source_server(
-                        hostname=f"host-{server_id}",
-                        source_server_id=server_id,
-                        ram_bytes=4 * GIB,
-                        cpus=2,
-                        disks=[{"deviceName": "/dev/sda1", "bytes": 40 * GIB}],
-                        protected_for=timedelta(days=4),
-                    )
-        yield sandbox
-
-
-def plant_faults(world: World, sandbox: Sandbox) -> None:
-    """From now on things go wrong as drawn."""
-    for server, stage in world.failing.items():
-        times = {"times": world.times[server]} if server in world.times else {}
-        sandbox.faults.add({"kind": "server", "server": server, "stage": stage, **times})
-    for instance_type in world.lacking:
-        sandbox.faults.add({"kind": "capacity", "instanceType": instance_type})
-    sandbox.faults.extend(dict(fault) for fault in world.faults)
-
-
 class Gatekeeper:
     """Answers every gate at once as the world says, whoever asks and however often."""
 
-    def __init__(self, world: World, clock: Clock) -> None:
-        self._answers = {wave.number: wave.gate for wave in world.waves}
+    def __init__(self, answers: Mapping[int, Decision | None], clock: Clock) -> None:
+        self._answers = answers
         self._clock = clock
 
     def ask(self, request: GateRequest) -> GateAnswer:
         """The answer that was drawn."""
-        decision = self._answers[request.wave_number] or Decision.APPROVED
+        decision = self._answers.get(request.wave_number) or Decision.APPROVED
         return GateAnswer(decision, "gatekeeper", self._clock.now(), f"wave {request.wave_number}")

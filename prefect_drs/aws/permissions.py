@@ -42,6 +42,7 @@ PURPOSES: tuple[Purpose, ...] = (
         (
             "drs:DescribeJobLogItems",
             "drs:DescribeJobs",
+            "drs:DescribeLaunchConfigurationTemplates",
             "drs:DescribeRecoveryInstances",
             "drs:DescribeRecoverySnapshots",
             "drs:DescribeSourceServers",

@@ -136,6 +136,21 @@ def read_launch_into(sessions: Sessions, location: Location, server_ids: Sequenc
     return {server_id: instance_id for server_id, instance_id in found.items() if instance_id}
 
 
+def launches_into_source_instances(sessions: Sessions, location: Location) -> bool:
+    """Whether DRS gives each new source server there the instance that its data came from as the one to launch into.
+
+    "Launch into source instance" of the default launch settings
+    (https://docs.aws.amazon.com/drs/latest/userguide/default-drs-launch-into-source-instance.html).
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    drs = sessions.client("drs", **location._asdict())
+    with aws_call("DescribeLaunchConfigurationTemplates", *location):
+        pages = drs.get_paginator("describe_launch_configuration_templates").paginate()
+        return any(template.get("launchIntoSourceInstance") for page in pages for template in page["items"])
+
+
 def _literal(value: str) -> str:
     """A value in which a filter's wildcards stand for themselves ("Using filters", EC2 user guide)."""
     return value.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")

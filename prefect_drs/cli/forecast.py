@@ -27,6 +27,7 @@ def forecast(
     offline: Annotated[bool, Parameter(negative="")] = False,
     samples: int = 100,
     seed: int = 1,
+    failback: Annotated[bool, Parameter(name="--failback", negative="")] = False,
     strict: Strict = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> None:
@@ -44,6 +45,8 @@ def forecast(
         How many runs are simulated; 100 give the median to about 1 %.
     seed
         The same seed and the same data give the same forecast.
+    failback
+        Forecast the failback of the plan: its steps, as if every server ran where it is recovered.
     strict
         Warnings about the plan are faults.
     json
@@ -60,7 +63,9 @@ def forecast(
     chosen = manifest.plan(plan)
     if not offline:
         require_permission("forecast_plan", **named_plan(file, plan))
-    result = forecast_plan(manifest, chosen, exclude=excluded, offline=offline, samples=samples, seed=seed)
+    result = forecast_plan(
+        manifest, chosen, exclude=excluded, offline=offline, samples=samples, seed=seed, failback=failback
+    )
     if json:
         print_json(jsonlib.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:

@@ -38,9 +38,13 @@ def forecast_view(forecast: PlanForecast) -> RenderableType:
     shares = result.shares
     parts = f"launches {duration(shares.launches)}, quota {duration(shares.quota)}, gates {duration(shares.gates)}"
     return Group(
-        Text.assemble((plan.plan_name, "bold"), f"  forecast of {result.servers} servers in {len(result.waves)} waves"),
         Text.assemble(
-            "RTO  P50 ",
+            (plan.plan_name, "bold"),
+            f"  forecast of {'the failback of ' if forecast.failback else ''}{result.servers} servers "
+            f"in {len(result.waves)} {'steps' if forecast.failback else 'waves'}",
+        ),
+        Text.assemble(
+            "takes  P50 " if forecast.failback else "RTO  P50 ",
             (duration(result.rto_p50), "bold"),
             "  P90 ",
             (duration(result.rto_p90), "bold"),

@@ -8,22 +8,34 @@ nothing, prints nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prefect_drs.aws.drs import JOB_LIFETIME, describe_jobs, describe_source_servers
+from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import configured_clock
 from prefect_drs.core.errors import AwsError, UsageError
-from prefect_drs.forecast import Forecast, ServerTraits, SimulatedWave, Spread, spreads, waves_of, waves_of_manifest
+from prefect_drs.forecast import (
+    Forecast,
+    ServerTraits,
+    SimulatedWave,
+    Spread,
+    spreads,
+    waves_of,
+    waves_of_failback,
+    waves_of_manifest,
+)
 from prefect_drs.forecast import forecast as simulate
 from prefect_drs.forecast import forecast_json as simulation_json
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.operations.forecast_targets import TargetForecast, target_forecasts
 from prefect_drs.orchestration.storage.duration_history import recorded_here
-from prefect_drs.plan.model import Manifest, RecoveryPlan, label_server
+from prefect_drs.plan.failback_steps import failback_steps
+from prefect_drs.plan.model import Manifest, RecoveryPlan, Wave, label_server
 from prefect_drs.recovery.launch.packing import JobUsage, Limits
 from prefect_drs.runbook import Runbook, resolve
+from prefect_drs.runbook.failback.fetch import origin_of
 
 GIB = 2**30
 NAMED_AT_MOST = 8  # servers that a note lists
@@ -41,6 +53,8 @@ class ForecastInput:
         unknown_groups: groups whose servers are not known.
         notes: what the forecast cannot know, a line each.
         names: Name tags by source server id, where the accounts were read.
+        groups: source server ids by group.
+        origins: where a failback launches each server, by source server id.
     """
 
     source: str
@@ -50,6 +64,8 @@ class ForecastInput:
     unknown_groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def server_ids(self) -> list[str]:
@@ -84,6 +100,7 @@ class PlanForecast:
         input: what they were computed from.
         notes: what the forecast does not know, a line each.
         slowest: the slowest server of each wave on the critical path, where its servers differ.
+        failback: whether it is the forecast of a failback; the waves of `plan` are its steps then.
     """
 
     plan: RecoveryPlan
@@ -91,6 +108,7 @@ class PlanForecast:
     input: ForecastInput
     notes: tuple[str, ...]
     slowest: tuple[SlowServer, ...] = ()
+    failback: bool = False
 
     @property
     def targets(self) -> tuple[TargetForecast, ...]:
@@ -108,6 +126,7 @@ class PlanForecast:
             wave["pauseBeforeWave"] = known.pause_before_wave
         return {
             "planName": self.plan.plan_name,
+            "failback": self.failback,
             "serversFrom": self.input.source,
             "unknownGroups": list(self.input.unknown_groups),
             "notes": list(self.notes),
@@ -133,8 +152,9 @@ def forecast_plan(
     offline: bool,
     samples: int,
     seed: int,
+    failback: bool = False,
 ) -> PlanForecast:
-    """Forecast a run of a plan.
+    """Forecast a run of a plan: a drill or recovery, or its failback.
 
     Args:
         manifest: the manifest.
@@ -143,6 +163,7 @@ def forecast_plan(
         offline: use the servers that the manifest names, and do not ask AWS.
         samples: how many runs are simulated.
         seed: of the simulation.
+        failback: forecast the failback, as if every server ran where it is recovered and did not replicate back yet.
 
     Raises:
         UsageError: options that contradict each other, or no server of the plan is known.
@@ -151,10 +172,12 @@ def forecast_plan(
         raise UsageError("--exclude needs the accounts' names of servers: leave out --offline")
     if samples < 1:
         raise UsageError(f"Invalid --samples {samples}: use 1 or more")
-    known = input_of_manifest(manifest, plan) if offline else _input_of(manifest, plan, exclude)
+    known = input_of_manifest(manifest, plan) if offline else _input_of(manifest, plan, exclude, failback=failback)
     if not any(wave.servers for wave in known.waves):
         why = "; ".join(known.notes) or "its groups are empty"
         raise UsageError(f"no server of {plan.plan_name} is known: {why}")
+    if failback:
+        known = replace(known, waves=waves_of_failback(plan, known.groups, known.origins, known.traits))
     recorded = recorded_here()
     result = simulate(
         known.waves, recorded=recorded, traits=known.traits, usage=known.usage, samples=samples, seed=seed
@@ -162,7 +185,35 @@ def forecast_plan(
     unrecorded = [s for s in known.server_ids if not any(x > 0 for x in recorded.get(s, ()))]
     labels = [label_server(s, names_of(manifest, known, s)) for s in unrecorded[:NAMED_AT_MOST]]
     slowest = _slowest(manifest, known, result, spreads(known.server_ids, recorded, known.traits))
-    return PlanForecast(plan, result, known, (*known.notes, *_assumptions(plan, result, labels)), tuple(slowest))
+    shown = _steps_as_waves(plan) if failback else plan
+    notes = [*known.notes, *_assumptions(shown, result, labels), *(_failback_assumptions(plan) if failback else [])]
+    return PlanForecast(shown, result, known, tuple(notes), tuple(slowest), failback)
+
+
+def _steps_as_waves(plan: RecoveryPlan) -> RecoveryPlan:
+    """The plan with the steps of its failback as its waves; RTO targets are those of its recovery."""
+    steps = tuple(
+        Wave(
+            wave_number=step.number,
+            wave_name=step.name,
+            groups=step.wave.groups if step.wave else (),
+            depends_on_waves=step.after,
+            pause_before_wave=step.gate,
+            health_checks=step.wave.health_checks if step.wave else (),
+        )
+        for step in failback_steps(plan)
+    )
+    return plan.model_copy(update={"waves": steps, "rto_target": None})
+
+
+def _failback_assumptions(plan: RecoveryPlan) -> list[str]:
+    notes = [
+        "as if no server replicated back yet: replication counts as 10 minutes and 20 s for each GiB of the largest "
+        "server, in either direction"
+    ]
+    if plan.failback.stop_writes or plan.failback.hand_over:
+        notes.append("the hooks of failback count as taking no time")
+    return notes
 
 
 def names_of(manifest: Manifest, known: ForecastInput, source_server_id: str) -> tuple[str, ...]:
@@ -194,17 +245,25 @@ def input_of_manifest(manifest: Manifest, plan: RecoveryPlan, why: str = "offlin
         names = ", ".join(found.unresolved)
         notes.append(f"no binding resolves {names}: give --bindings; their servers count as 0")
     unknown = tuple(dict.fromkeys((*found.by_tags, *found.unresolved)))
-    return ForecastInput("manifest", found.waves, unknown_groups=unknown, notes=tuple(notes))
+    groups = {group.group_name: group.source_server_ids for group in manifest.protection_groups}
+    origins = {
+        server_id: f"{group.account_id or 'own account'}/{manifest.source_region or 'origin'}"
+        for group in manifest.protection_groups
+        for server_id in group.source_server_ids
+    }
+    return ForecastInput(
+        "manifest", found.waves, unknown_groups=unknown, notes=tuple(notes), groups=groups, origins=origins
+    )
 
 
-def _input_of(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]) -> ForecastInput:
+def _input_of(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str], *, failback: bool) -> ForecastInput:
     """The input from the accounts; from the manifest, with a note, if they cannot be read and nothing is excluded."""
     sessions, clock = configured_sessions(), configured_clock()
     try:
         runbook = resolve(manifest, plan, mode="drill", sessions=sessions, clock=clock, exclude=exclude)
         unread = next((finding.message for finding in runbook.findings if finding.code == "UNCHECKED"), None)
         if unread is None:
-            return _input_of_accounts(runbook, sessions)
+            return _input_of_accounts(runbook, sessions, failback=failback)
     except AwsError as error:
         unread = error.message
     if exclude:
@@ -214,16 +273,40 @@ def _input_of(manifest: Manifest, plan: RecoveryPlan, exclude: Mapping[str, str]
     return input_of_manifest(manifest, plan, f"the accounts could not be read ({unread})")
 
 
-def _input_of_accounts(runbook: Runbook, sessions: Sessions) -> ForecastInput:
-    notes = [f"a run would be refused now: {finding.code}: {finding.message}" for finding in runbook.refusals]
+def _input_of_accounts(runbook: Runbook, sessions: Sessions, *, failback: bool) -> ForecastInput:
+    refused = () if failback else runbook.refusals  # those of a drill
+    notes = [f"a run would be refused now: {finding.code}: {finding.message}" for finding in refused]
     traits: dict[str, ServerTraits] = {}
-    usage: dict[str, JobUsage] = {}
-    limits, since = Limits(), configured_clock().now() - JOB_LIFETIME
+    groups: dict[str, tuple[str, ...]] = {}
+    every = [server for wave in runbook.waves for server in wave.servers]
+    origins = {server.source_server_id: server.location for server in every}
+    for server in every:
+        groups[server.group] = (*groups.get(server.group, ()), server.source_server_id)
     for location in runbook.locations:
-        wanted = [s.source_server_id for wave in runbook.waves for s in wave.servers if s.location == location]
-        for server in describe_source_servers(sessions, location, wanted):
-            windows = "windows" in server.os.lower() if server.os else None
-            traits[server.source_server_id] = ServerTraits(server.disk_bytes / GIB or None, windows)
+        wanted = [server.source_server_id for server in every if server.location == location]
+        for found in describe_source_servers(sessions, location, wanted):
+            windows = "windows" in found.os.lower() if found.os else None
+            traits[found.source_server_id] = ServerTraits(found.disk_bytes / GIB or None, windows)
+            origins[found.source_server_id] = origin_of(found) or location
+    places: Sequence[Location] = sorted(set(origins.values())) if failback else runbook.locations
+    usage, busy = _usage(sessions, places)
+    names = {server.source_server_id: server.name for server in every}
+    named = {server_id: str(place) for server_id, place in origins.items()}
+    return ForecastInput(
+        "accounts", waves_of(runbook), traits, usage, notes=(*notes, *busy), names=names, groups=groups, origins=named
+    )
+
+
+def _usage(sessions: Sessions, locations: Sequence[Location]) -> tuple[dict[str, JobUsage], list[str]]:
+    """The quota usage of other jobs, by account and region, and what is to be said of it.
+
+    Raises:
+        AwsError: jobs could not be read.
+    """
+    usage: dict[str, JobUsage] = {}
+    notes: list[str] = []
+    limits, since = Limits(), configured_clock().now() - JOB_LIFETIME
+    for location in locations:
         active = [job for job in describe_jobs(sessions, location, since=since) if job.active]
         others = JobUsage(len(active), sum(len(job.servers) for job in active))
         if others.jobs >= limits.concurrent_jobs or others.servers >= limits.servers_in_jobs:
@@ -232,8 +315,7 @@ def _input_of_accounts(runbook: Runbook, sessions: Sessions) -> ForecastInput:
             usage[str(location)] = others
             counted = f"{others.jobs} other job(s) with {others.servers} server(s)"
             notes.append(f"{location}: {counted} count for the whole time")
-    names = {server.source_server_id: server.name for wave in runbook.waves for server in wave.servers}
-    return ForecastInput("accounts", waves_of(runbook), traits, usage, notes=tuple(notes), names=names)
+    return usage, notes
 
 
 def _assumptions(plan: RecoveryPlan, result: Forecast, unrecorded: Sequence[str]) -> list[str]:

@@ -58,12 +58,14 @@ class ForecastPlan(PlanSource):
         offline: use the servers that the manifest names, and do not ask AWS.
         samples: how many runs are simulated.
         seed: of the simulation.
+        failback: forecast the failback of the plan instead of a recovery.
     """
 
     exclude: dict[str, str] = Field(default_factory=dict)
     offline: bool = False
     samples: Annotated[int, Field(ge=1, le=SAMPLES_AT_MOST)] = 100
     seed: int = 1
+    failback: bool = False
 
 
 class DiffPlan(FrozenModel):
@@ -159,6 +161,7 @@ def forecast_plan(context: Context, request: ForecastPlan) -> dict[str, Any]:
         offline=request.offline,
         samples=request.samples,
         seed=request.seed,
+        failback=request.failback,
     )
     return result.to_json()
 

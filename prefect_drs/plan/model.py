@@ -174,6 +174,8 @@ class Failback(FrozenModel):
         stop_writes: hooks that run once before the first failback launch, to stop what writes to recovery instances.
         hand_over: hooks that run once after all failback launches and their checks, before the forward protection.
         protect_forward: replicate the failed-back instances in the forward direction again.
+        launch_into_original: launch each server that came from EC2 into its original instance, which keeps its id and
+            addresses; its disks are replaced.
         clean_up: what becomes of the recovery instances and of the replication back: `keep` leaves both, `disconnect`
             ends the replication and disconnects the instances from DRS, `terminate` ends it and terminates them.
     """
@@ -181,6 +183,7 @@ class Failback(FrozenModel):
     stop_writes: tuple[Hook, ...] = ()
     hand_over: tuple[Hook, ...] = ()
     protect_forward: bool = True
+    launch_into_original: bool = False
     clean_up: CleanUp = "keep"
 
 

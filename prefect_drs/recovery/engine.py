@@ -300,8 +300,8 @@ class Engine:
             if wave.phase is WavePhase.WAITING:
                 self._runner.end(wave, *self._why_not_begun(wave.run))
         launched = [run for wave in self._state.waves.values() for run in wave.in_state(ServerState.LAUNCHED)]
-        launched = [run for run in launched if run.server.way_back is None]  # of a failback, the lag at its stop counts
-        if points := points_reached(self._ports.sessions, launched):
+        pointed = [run for run in launched if run.server.way_back is None]  # of a failback, the lag at its stop counts
+        if points := points_reached(self._ports.sessions, pointed):
             self.record(PointsReached(at=self._clock.now(), points=points))
         if differences := compare_identities(self._ports.sessions, launched):
             self.record(IdentitiesCompared(at=self._clock.now(), differences=differences))

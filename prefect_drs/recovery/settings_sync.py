@@ -2,7 +2,8 @@
 
 In: the servers of one wave in one account-region. Out: an event for each server whose settings were written, and the
 servers whose settings could not be written; such a server is never launched with settings other than the plan's. Of
-servers for which the plan sets nothing, nothing is read.
+servers for which the plan sets nothing, nothing is read. A failback writes those of the source server that replicates
+back, which is the one that it launches.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class SettingsSync:
 
     def _read(self, server_ids: Sequence[str], workers: int) -> dict[str, LaunchState]:
         location = self._jobs.location
-        return read_launch_states(self._sessions, location.account_id, location.region, server_ids, workers=workers)
+        ids = {self._jobs.drs_id(server_id): server_id for server_id in server_ids}
+        states = read_launch_states(self._sessions, *location, tuple(ids), workers=workers)
+        return {ids[drs_id]: state for drs_id, state in states.items()}
 
     def _try(self, run: ServerRun, states: dict[str, LaunchState] | None) -> None:
         if len(self._passing) >= FAILURES_A_TRY:

@@ -21,6 +21,7 @@ from prefect_drs.plan.approval import Approval, Demand, demand_of
 from prefect_drs.plan.checks import Check, Hook
 from prefect_drs.plan.effective import EffectiveValue
 from prefect_drs.plan.export import export_manifest
+from prefect_drs.plan.failback_steps import WaveAction
 from prefect_drs.plan.model import CleanUp, ExecutionMode, LaunchSettings, Manifest, RecoveryPlan, Retry
 from prefect_drs.plan.notify import Notify
 
@@ -61,16 +62,6 @@ class PlannedChange(FrozenModel):
     field: str
     before: JsonValue
     after: JsonValue
-
-
-WaveAction = Literal["launch", "protect", "catch-up", "reprotect", "clean-up"]
-"""What a wave does with its servers. Only a failback has others than `launch`:
-
-- `protect`: replicate each recovery instance back, until its replication is continuous.
-- `catch-up`: after the wave's hooks have stopped writes, wait until what was written before has arrived.
-- `reprotect`: replicate the failed-back instances in the forward direction again.
-- `clean-up`: end what the failback leaves in the recovery region, as the plan says.
-"""
 
 
 class WayBack(FrozenModel):

@@ -133,6 +133,24 @@ def test_a_forecast_needs_no_account_if_it_is_offline() -> None:
     assert (result["planName"], result["serversFrom"]) == ("Shop", "manifest")
 
 
+def test_a_forecast_of_a_failback_names_its_steps() -> None:
+    result = invoke("forecast_plan", {"manifest": MANIFEST, "offline": True, "samples": 10, "failback": True})
+    assert (result["failback"], result["targets"]) == (True, [])
+    names = [wave["waveName"] for wave in sorted(result["waves"], key=lambda wave: wave["waveNumber"])]
+    assert names[:2] == ["Protect in the other direction", "Stop writes"]
+    assert names[-1] == "Hand over and protect forward"
+    recovery = invoke("forecast_plan", {"manifest": MANIFEST, "offline": True, "samples": 10})
+    assert recovery["failback"] is False
+    assert result["rtoP50Seconds"] > recovery["rtoP50Seconds"]
+
+
+def test_a_forecast_of_a_failback_reads_disks_and_jobs_where_servers_come_from(rig: Rig) -> None:
+    manifest = stored_manifest(rig)
+    result = invoke("forecast_plan", {"manifest": manifest, "samples": 10, "failback": True})
+    assert (result["serversFrom"], result["servers"]) == ("accounts", 3)
+    assert any("as if no server replicated back yet" in note for note in result["notes"])
+
+
 def test_a_runbook_is_what_a_run_would_do_and_says_whether_it_would_be_refused(rig: Rig) -> None:
     manifest = stored_manifest(rig)
     runbook = invoke("get_runbook", {"manifest": manifest, "executionType": "RECOVERY"})

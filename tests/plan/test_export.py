@@ -114,6 +114,7 @@ FULL: dict[str, Any] = {
                 "stopWrites": [HOOK],
                 "handOver": [{"type": "http", "url": "https://example.com/"}],
                 "protectForward": False,
+                "launchIntoOriginal": True,
                 "cleanUp": "disconnect",
             },
             "waves": [

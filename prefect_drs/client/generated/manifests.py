@@ -195,6 +195,7 @@ class ManifestsOperations(Caller):
         offline: bool | Unset = UNSET,
         samples: int | Unset = UNSET,
         seed: int | Unset = UNSET,
+        failback: bool | Unset = UNSET,
     ) -> dict[str, Any]:
         """Forecast how long a run of a plan would take: timeline, RTO, critical path."""
         return self.call(
@@ -209,6 +210,7 @@ class ManifestsOperations(Caller):
                 "offline": offline,
                 "samples": samples,
                 "seed": seed,
+                "failback": failback,
             },
         )
 

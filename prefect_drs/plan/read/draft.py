@@ -316,7 +316,9 @@ class DraftPlan:
         if entry is None:
             return {}
         plain = {
-            name: entry.values[name] for name in ("protectForward", "cleanUp") if entry.values.get(name) is not None
+            name: entry.values[name]
+            for name in ("protectForward", "launchIntoOriginal", "cleanUp")
+            if entry.values.get(name) is not None
         }
         hooks = {
             phase: [hook.values() for hook in self.failback_hooks if hook.phase == phase] for phase in FAILBACK_LISTS

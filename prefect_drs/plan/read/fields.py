@@ -202,6 +202,7 @@ FAILBACK = Shape(
     {
         **FAILBACK_LISTS,
         "protectForward": _FLAG,
+        "launchIntoOriginal": _FLAG,
         "cleanUp": Field(one_of(*get_args(CleanUp))),
     },
     elsewhere=_ELSEWHERE,

@@ -53,13 +53,13 @@ class FailbackLaunches(Launches):
         way_back = self._servers[server_id].way_back
         return way_back is not None and way_back.outside_aws
 
-    def _drs_id(self, server_id: str) -> str:
+    def drs_id(self, server_id: str) -> str:
         """The id of the source server that DRS launches for it."""
         return server_id if self._outside_aws(server_id) else self._state.ways_back.get(server_id, server_id)
 
     def _known(self, found: Iterable[_Known]) -> tuple[_Known, ...]:
         """DRS's answers by the ids of the runbook; of other servers as they are."""
-        ours = {self._drs_id(server_id): server_id for server_id in self._servers}
+        ours = {self.drs_id(server_id): server_id for server_id in self._servers}
         return tuple(
             replace(each, source_server_id=ours.get(each.source_server_id, each.source_server_id)) for each in found
         )
@@ -70,11 +70,11 @@ class FailbackLaunches(Launches):
 
     def source_servers(self, server_ids: Sequence[str]) -> tuple[SourceServer, ...]:
         """The source servers that are launched for those servers."""
-        return self._known(super().source_servers([self._drs_id(server_id) for server_id in server_ids]))
+        return self._known(super().source_servers([self.drs_id(server_id) for server_id in server_ids]))
 
     def recovery_instances(self, server_ids: Sequence[str]) -> tuple[RecoveryInstance, ...]:
         """The recovery instances that failback launches made of those servers; outside AWS, those that fail back."""
-        return self._known(super().recovery_instances([self._drs_id(server_id) for server_id in server_ids]))
+        return self._known(super().recovery_instances([self.drs_id(server_id) for server_id in server_ids]))
 
     def together(self, server_ids: Sequence[str]) -> tuple[str, ...]:
         """Servers that one call may launch: all outside AWS, or none of them."""

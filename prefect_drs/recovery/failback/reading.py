@@ -12,6 +12,7 @@ from prefect_drs.aws.drs import RecoveryInstance, SourceServer, describe_recover
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.execution.state import ServerRun
+from prefect_drs.runbook.failback.fetch import FAILBACK, by_instance
 from prefect_drs.runbook.model import RunbookServer, WayBack
 
 GONE = frozenset({"TERMINATED", "NOT_FOUND"})  # EC2InstanceState of an instance that is gone for good
@@ -66,10 +67,10 @@ def read_back(sessions: Sessions, runs: Sequence[ServerRun]) -> Reading:
     instances = describe_recovery_instances(sessions, way_back(server).location, ids)
     back: Sequence[SourceServer] = ()
     if any(not way_back(run.server).outside_aws for run in runs):
-        back = [each for each in describe_source_servers(sessions, server.location) if each.direction == "FAILBACK"]
+        back = [each for each in describe_source_servers(sessions, server.location) if each.direction == FAILBACK]
     return Reading(
         {instance.recovery_instance_id: instance for instance in instances},
-        {each.instance_id: each for each in back if each.instance_id is not None},
+        by_instance(back),
     )
 
 

@@ -30,6 +30,7 @@ from prefect_drs.execution.events import (
 )
 from prefect_drs.execution.state import ServerRun, WaveRun
 from prefect_drs.recovery.failback.reading import Reading, pair_of, way_back
+from prefect_drs.recovery.failback.recorded_times import RecordedTimes
 from prefect_drs.recovery.failback.steps import DISCONNECT, REVERSE, STOP, TERMINATE, step_of
 from prefect_drs.recovery.failback.verdict import Call, Done, Fail, Verdict, Wait
 from prefect_drs.recovery.launch.launch_errors import passes
@@ -62,7 +63,8 @@ class StepRunner:
         self._clock = execution.ports.clock
         self._wave = wave
         self._allowed = allowed
-        self._step = step_of(execution.state, wave)
+        self._times = RecordedTimes(wave, self._clock.now())
+        self._step = step_of(execution.state, wave, self._times)
         self._look_at: datetime | None = None
         self._stuck: dict[str, datetime] = {}  # since when a server is stuck
         self._refused: dict[str, datetime] = {}  # since when its call is refused
@@ -217,7 +219,10 @@ class StepRunner:
         """Whether a call is due: not while the effect of the same call may still be unseen."""
         if not isinstance(verdict, Call):
             return False
-        return run.asked is None or run.asked[0] != verdict.operation or now - run.asked[1] >= VISIBILITY
+        asked_at = self._times.asked_at(run)
+        if run.asked is None or asked_at is None:
+            return True
+        return run.asked[0] != verdict.operation or now - asked_at >= VISIBILITY
 
     def _call_together(self, verdicts: Mapping[str, Verdict]) -> None:
         """Send the calls of some servers, each once, under one intent for each operation."""

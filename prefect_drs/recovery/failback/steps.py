@@ -18,7 +18,9 @@ from prefect_drs.execution.state import ExecutionState, ServerRun, ServerState, 
 from prefect_drs.plan.duration import parse_duration
 from prefect_drs.recovery.failback.launches import READY_TO_LAUNCH, lag_problem
 from prefect_drs.recovery.failback.reading import GONE, Reading, read_back, read_forward, way_back
+from prefect_drs.recovery.failback.recorded_times import RecordedTimes
 from prefect_drs.recovery.failback.verdict import Call, Done, Fail, Verdict, Wait
+from prefect_drs.runbook.failback.fetch import ENDED_STATES
 
 REVERSE, STOP, DISCONNECT, TERMINATE = (
     "ReverseReplication",
@@ -27,7 +29,6 @@ REVERSE, STOP, DISCONNECT, TERMINATE = (
     "TerminateRecoveryInstances",
 )
 STUCK_STATES = frozenset({"STALLED", "DISCONNECTED", "STOPPED", "PAUSED"})  # DataReplicationState
-ENDED_STATES = frozenset({"STOPPED", "DISCONNECTED"})
 SETTLED = timedelta(minutes=1)  # how much later than the stop of writes a reading must be to tell what has arrived
 CLIENT = (
     "waits for AWS's Failback Client: boot the machine with it and let it replicate "
@@ -82,8 +83,9 @@ class Protect:
 class CatchUp:
     """Wait until what was written before writes stopped has arrived."""
 
-    def __init__(self, wave: WaveRun) -> None:
+    def __init__(self, wave: WaveRun, times: RecordedTimes) -> None:
         self._wave = wave
+        self._times = times
 
     def read(self, sessions: Sessions, runs: Sequence[ServerRun]) -> Reading:
         """The recovery instances and what replicates them."""
@@ -94,7 +96,7 @@ class CatchUp:
         instance = reading.instance(run.server)
         if instance is None or instance.state in GONE:
             return Fail(gone(run))
-        stopped = self._wave.writes_stopped_at or now
+        stopped = self._times.writes_stopped_at() or now
         if instance.outside_aws:
             waiting = _client(instance)
             if isinstance(waiting, Wait | Fail):
@@ -114,8 +116,9 @@ class Reprotect:
     source server replicates the failed-back instance.
     """
 
-    def __init__(self, state: ExecutionState) -> None:
+    def __init__(self, state: ExecutionState, times: RecordedTimes) -> None:
         self._state = state
+        self._times = times
 
     def read(self, sessions: Sessions, runs: Sequence[ServerRun]) -> Reading:
         """The failed-back instances, and the plan's source servers."""
@@ -140,7 +143,8 @@ class Reprotect:
             return Wait("NOT_STARTED", f"DRS has no source server {run.server.source_server_id} any more", stuck=True)
         if forward.instance_id != instance.ec2_instance_id:
             return Wait(instance.replication_state, "", stuck=True)
-        if run.asked is not None and now - run.asked[1] < SETTLED:
+        asked_at = self._times.asked_at(run)
+        if asked_at is not None and now - asked_at < SETTLED:
             return Wait(forward.replication_state)  # may still be the state of what it replicated before
         return replicated(forward, None) or Done("PROTECTED", failed_back)
 
@@ -187,7 +191,7 @@ class CleanUp:
         return Call(TERMINATE, instance.recovery_instance_id)
 
 
-def step_of(state: ExecutionState, wave: WaveRun) -> Step:
+def step_of(state: ExecutionState, wave: WaveRun, times: RecordedTimes) -> Step:
     """The step of a wave that does not launch.
 
     Raises:
@@ -197,9 +201,9 @@ def step_of(state: ExecutionState, wave: WaveRun) -> Step:
         case "protect":
             return Protect(wave)
         case "catch-up":
-            return CatchUp(wave)
+            return CatchUp(wave, times)
         case "reprotect":
-            return Reprotect(state)
+            return Reprotect(state, times)
         case "clean-up":
             return CleanUp(state, wave)
         case _:

@@ -77,6 +77,10 @@ class LocationJobs:
 
     # Queries
 
+    def drs_id(self, server_id: str) -> str:
+        """The id of the source server that DRS launches for a server of the runbook."""
+        return self._launches.drs_id(server_id)
+
     @property
     def busy(self) -> bool:
         """Whether a job of this execution is not known to be over."""

@@ -38,6 +38,10 @@ class Launches:
         self.location = location
         self._is_drill = is_drill
 
+    def drs_id(self, server_id: str) -> str:
+        """The id of the source server that DRS launches for a server of the runbook; its launch settings count."""
+        return server_id
+
     def jobs(self, since: datetime) -> tuple[Job, ...]:
         """Everybody's jobs there since a time.
 

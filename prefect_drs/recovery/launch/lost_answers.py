@@ -35,15 +35,8 @@ class LostAnswers:
     def __init__(self, launches: Launches, clock: Clock, former: Sequence[LaunchRequest]) -> None:
         self._launches = launches
         self._clock = clock
-        self._missed_since = {request.batch: self._first_missed(request) for request in former}
-
-    def _first_missed(self, request: LaunchRequest) -> datetime:
-        """Since when the job of a former process's request is missing.
-
-        That process's clock may be off: unless the request is old by any clock, the wait for its job begins now.
-        """
-        now = self._clock.now()
-        return request.asked_at if now - request.asked_at > SKEW + VISIBILITY else now
+        now = clock.now()
+        self._missed_since = {request.batch: counted_from(request.asked_at, now) for request in former}
 
     def without_a_job(
         self, requests: Sequence[LaunchRequest], jobs: Sequence[Job], unassigned: Collection[str] = ()
@@ -79,6 +72,18 @@ class LostAnswers:
                 yield request, f"no answer came, and job {hidden} is not in DRS any more"
             elif late:
                 yield request, f"no answer came, and job {min(doubtful)} does not say that it is this execution's"
+
+
+def counted_from(asked_at: datetime, now: datetime) -> datetime:
+    """Since when the effect of a former process's call may be waited for.
+
+    That process's clock may be off: unless the call is old by any clock, the wait begins now.
+
+    Args:
+        asked_at: when the call was sent, by that process's clock.
+        now: by this process's clock.
+    """
+    return asked_at if now - asked_at > SKEW + VISIBILITY else now
 
 
 def _may_answer(job: Job, request: LaunchRequest) -> bool:

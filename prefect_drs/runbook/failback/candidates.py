@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from prefect_drs.aws.drs import Job, RecoveryInstance, SourceServer
 from prefect_drs.aws.location import Location
-from prefect_drs.runbook.failback.fetch import FailbackReading, origin_of
+from prefect_drs.runbook.failback.fetch import FailbackReading, by_instance, origin_of
 from prefect_drs.runbook.model import FindingSeverity, RunbookFinding, WayBack
 
 GONE = frozenset({"TERMINATED", "SHUTTING-DOWN", "NOT_FOUND"})  # EC2InstanceState
@@ -77,20 +77,16 @@ def candidate_of(
         )
     if faults:
         return faults
-    back = (
-        [each for each in reading.origins.get(origin, ()) if each.instance_id == instance.ec2_instance_id]
-        if origin
-        else []
-    )
+    back = by_instance(reading.origins.get(origin, ())).get(instance.ec2_instance_id) if origin else None
     way_back = WayBack(
         recovery_instance_id=instance.recovery_instance_id,
         account_id=location.account_id,
         region=location.region,
         drill=instance.is_drill,
         outside_aws=instance.outside_aws,
-        reversed_server_id=back[0].source_server_id if back else None,
+        reversed_server_id=back.source_server_id if back else None,
     )
-    return Candidate(server, location, origin or location, way_back, back[0] if back else None)
+    return Candidate(server, location, origin or location, way_back, back)
 
 
 def _instance(

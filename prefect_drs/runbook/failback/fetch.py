@@ -16,6 +16,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import AwsError
 
 FAILBACK = "FAILBACK"  # ReplicationDirection
+ENDED_STATES = frozenset({"STOPPED", "DISCONNECTED"})  # DataReplicationState of a replication that is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,13 @@ class FailbackReading:
     Args:
         instances: the recovery instances of the plan's servers, by account and region.
         origins: the source servers that replicate back, by the account and region that they replicate to.
+        servers: every source server of those accounts and regions.
         unread: what could not be read, and why.
     """
 
     instances: Mapping[Location, tuple[RecoveryInstance, ...]]
     origins: Mapping[Location, tuple[SourceServer, ...]]
+    servers: Mapping[Location, tuple[SourceServer, ...]]
     unread: Mapping[Location, str]
 
 
@@ -44,19 +47,27 @@ def read_failback(sessions: Sessions, servers: Mapping[Location, Iterable[Source
     found = fan_out(wanted, lambda location: describe_recovery_instances(sessions, location, wanted[location] or None))
     places = {origin for there in servers.values() for server in there if (origin := origin_of(server)) is not None}
     back = fan_out(places, lambda location: describe_source_servers(sessions, location))
+    at = {location: tuple(answer) for location, answer in back.items() if not isinstance(answer, AwsError)}
     return FailbackReading(
         {location: answer for location, answer in found.items() if not isinstance(answer, AwsError)},
-        {
-            location: tuple(server for server in answer if server.direction == FAILBACK)
-            for location, answer in back.items()
-            if not isinstance(answer, AwsError)
-        },
+        {location: tuple(server for server in there if server.direction == FAILBACK) for location, there in at.items()},
+        at,
         {
             location: answer.message
             for location, answer in (*found.items(), *back.items())
             if isinstance(answer, AwsError)
         },
     )
+
+
+def by_instance(servers: Iterable[SourceServer]) -> dict[str, SourceServer]:
+    """The source server that replicates each EC2 instance, by the instance's id.
+
+    An instance that was failed back before may have another, whose replication is over: it counts only where there is
+    no newer one.
+    """
+    ended_first = sorted(servers, key=lambda server: server.replication_state not in ENDED_STATES)
+    return {server.instance_id: server for server in ended_first if server.instance_id is not None}
 
 
 def origin_of(server: SourceServer) -> Location | None:

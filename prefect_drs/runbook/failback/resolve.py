@@ -14,8 +14,10 @@ from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.plan.model import Manifest, RecoveryPlan
+from prefect_drs.runbook.failback.account_defaults import find_unplanned_targets
 from prefect_drs.runbook.failback.candidates import Candidate, Recovered, candidate_of
 from prefect_drs.runbook.failback.fetch import read_failback
+from prefect_drs.runbook.failback.originals import find_originals
 from prefect_drs.runbook.failback.waves import failback_waves
 from prefect_drs.runbook.fetch.inventories import read_inventories
 from prefect_drs.runbook.members import Members, find_members
@@ -75,7 +77,10 @@ def resolve_failback(
     findings += _mixed(candidates.values())
     findings += _by_hand(candidates.values())
     drill = any(candidate.way_back.drill for candidate in candidates.values())
-    resolved = failback_waves(plan, members, candidates, drill=drill)
+    originals = find_originals(sessions, plan, candidates, reading.servers)
+    findings += originals.findings
+    findings += find_unplanned_targets(sessions, plan, candidates.values())
+    resolved = failback_waves(plan, members, candidates, originals.by_server, drill=drill)
     findings += [_error(error) for error in resolved.errors]
     return Runbook(
         plan_name=plan.plan_name,

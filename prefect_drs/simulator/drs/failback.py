@@ -2,14 +2,16 @@
 
     FAILBACK_NOT_STARTED -> FAILBACK_IN_PROGRESS        (ReverseReplication, or a failback client on premises)
                          -> FAILBACK_READY_FOR_LAUNCH   (reverse replication is continuous)
-                         -> FAILBACK_COMPLETED          (StartFailbackLaunch), or FAILBACK_ERROR
+                         -> FAILBACK_COMPLETED          (StartFailbackLaunch, outside AWS), or FAILBACK_ERROR
 
 ReverseReplication creates a source server in the machine's original region, with replicationDirection FAILBACK;
-StartRecovery of that server, or StartFailbackLaunch, creates an EC2 instance there. ReverseReplication of the instance
-that StartRecovery made protects it in the forward direction: the source server that the machine had before replicates
-it (user guide, failback-failover-region-region, "Protect your new failed back instances").
-A machine from outside AWS fails back with AWS's failback client;
-`pair_failback_client` simulates that client.
+StartRecovery of that server creates an EC2 instance there. ReverseReplication of the instance that StartRecovery made
+protects it in the forward direction: the source server that the machine had before replicates it (user guide,
+failback-failover-region-region, "Protect your new failed back instances").
+
+A machine from outside AWS fails back with AWS's failback client, which `pair_failback_client` simulates;
+StartFailbackLaunch has it converted and rebooted (API_StartFailbackLaunch: "This will run conversion on the failback
+client and will reboot your machine"), and is refused for an instance that originates in EC2, which has no such client.
 """
 
 from __future__ import annotations
@@ -17,16 +19,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from moto.core.exceptions import ServiceException
+from moto.ec2.models import ec2_backends
+
 from .durations import stages
 from .enrolment import NewSourceServer
-from .exceptions import ConflictException
+from .exceptions import ConflictException, ValidationException
 from .identifiers import generator
 from .job_runs import JobRuns
 from .jobs import Job, JobRegister, LaunchStatus, Participant
-from .launching import launch, plan_launch
+from .launch_into import ec2_error, is_allowed
+from .launching import conflicts
 from .recovery_instances import Failback, RecoveryInstance, RecoveryInstances
 from .scope import Scope
-from .siblings import Siblings
+from .siblings import Sibling, Siblings
 from .source_servers import SourceServer
 from .store import BusyServers, Store
 from .wire import Params, Wire, dropping_none
@@ -68,10 +74,11 @@ class FailbackOperations:
             origin.enrolment.repoint(forward, instance.instance_id, None)
             self._begin(instance, (server.source_account, server.source_region, forward.server_id))
             return {"reversedDirectionSourceServerArn": forward.arn}
+        into = self._source_instance(instance, server, origin)
         back = origin.enrolment.enrol(
             NewSourceServer.like(
                 server,
-                source_server_id=self._scope.identifier("s-", "failback", instance.instance_id),
+                source_server_id=self._scope.identifier("s-", "failback", instance.instance_id, instance.job_id),
                 ec2_instance_id=instance.instance_id,
                 source_region=self._scope.region,
                 source_account=self._scope.account_id,
@@ -79,10 +86,31 @@ class FailbackOperations:
             )
         )
         back.direction = "FAILBACK"
+        back.launch.into_instance = into
         back.reversed_arn = server.arn
         server.reversed_arn = back.arn
         self._begin(instance, (server.source_account, server.source_region, back.server_id))
         return {"reversedDirectionSourceServerArn": back.arn}
+
+    def _source_instance(self, instance: RecoveryInstance, server: SourceServer, origin: Sibling) -> str | None:
+        """The instance that the new source server launches into by the default launch settings of the origin.
+
+        Raises:
+            ConflictException: they say so, and it may not be launched into (user guide, "Launch into source instance").
+        """
+        if not any(template.settings.get("launchIntoSourceInstance") for template in origin.launch_templates.values()):
+            return None
+        source = server.ec2_instance_id or ""
+        ec2 = ec2_backends[str(server.source_account)][str(server.source_region)]
+        try:
+            differing = conflicts(ec2, source, server)
+            allowed = is_allowed(ec2.get_instance(source))
+        except ServiceException as refusal:
+            raise _conflict(instance, f"It cannot launch into its source instance: {ec2_error(refusal)}") from refusal
+        if differing or not allowed:
+            why = ", ".join(differing) or "the tag AWSDRS=AllowLaunchingIntoThisInstance is missing"
+            raise _conflict(instance, f"Its source instance {source} cannot be launched into: {why}.")
+        return source
 
     def pair_client(self, instance_id: str) -> None:
         """Do what AWS's failback client does on a machine outside AWS: replicate back until ready.
@@ -140,8 +168,14 @@ class FailbackOperations:
         return {}
 
     def start_failback_launch(self, params: Params) -> Wire:
-        """StartFailbackLaunch: a job that launches the failback machines."""
+        """StartFailbackLaunch: a job that launches the machines of failback clients; of none that originates in EC2."""
         ids = list(dict.fromkeys(params["recoveryInstanceIDs"]))
+        in_aws = [each for each in ids if (found := self._instances.get(each)) is not None and found.origin_aws]
+        if in_aws:
+            raise ValidationException(
+                f"{', '.join(in_aws)} originate in EC2 and have no failback client: launch the source servers of the "
+                "reversed replication in the Region of origin (StartRecovery)."
+            )
         self._register.check_quotas(ids)
         instances = [self._ready(instance_id) for instance_id in ids]
         participants = {instance.server_id: self._participant(instance) for instance in instances}
@@ -168,15 +202,9 @@ class FailbackOperations:
 
     def _participant(self, instance: RecoveryInstance) -> Participant:
         server = self._servers.one(instance.server_id)
-        back = self._recovery_instances.way_back(instance)
-        plan = None
-        if back is not None and instance.failback.reversed_server is not None:
-            account_id, region, _ = instance.failback.reversed_server
-            plan = plan_launch(back, account_id, region)
         return Participant(
             server_id=instance.server_id,
             instance_id=instance.instance_id,
-            plan=plan,
             seconds=stages(
                 generator(self._scope.seed, "failback", instance.instance_id),
                 disk_bytes=server.disk_bytes,
@@ -190,11 +218,7 @@ class FailbackOperations:
         )
 
     def _launch(self, at: datetime, job: Job, participant: Participant) -> None:
-        """Launch in the machine's original region; for a machine from outside AWS, its failback client does that."""
-        instance = self._instances.get(participant.instance_id or "")
-        where = instance.failback.reversed_server if instance is not None else None
-        if participant.plan is not None and where is not None:
-            launch(participant.plan, where[:2], at, self._scope.seed, where, participant.instance_id)
+        """Nothing here: the failback client reboots its machine, outside AWS."""
 
     def _end(self, at: datetime, job: Job, participant: Participant) -> None:
         """Set the recovery instance's failback state at the end of a failback job."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from .configuration_templates import ConfigurationTemplate
 from .enrolment import Enrolment
 from .source_servers import SourceServer
 from .store import Store
@@ -16,6 +17,7 @@ class Sibling(Protocol):
     initialized: bool
     trusted_accounts: set[str] | None
     servers: Store[SourceServer]
+    launch_templates: Store[ConfigurationTemplate]
     enrolment: Enrolment
 
 

@@ -24,7 +24,8 @@ def play(drs: Any, ec2: Any, sandbox: Sandbox) -> None:
     servers = [
         backend.seed_source_server(
             hostname=f"app{n}", name_tag=f"App {n}", ram_bytes=16 * GIB, cpus=4, disks=DISKS, os="Windows",
-            source_account=ACCOUNT, source_region="us-west-2", private_ips=[f"10.0.0.{n}"],
+            private_ips=[f"10.0.0.{n}"],
+            **({} if n == 1 else {"source_account": ACCOUNT, "source_region": "us-west-2"}),
         )
         for n in range(1, 5)
     ]  # fmt: skip
@@ -99,7 +100,7 @@ def fail_back(drs: Any, sandbox: Sandbox, ids: list[str]) -> None:
     first, second = by_server[ids[0]], by_server[ids[1]]
     drs.get_failback_replication_configuration(recoveryInstanceID=first)
     drs.update_failback_replication_configuration(recoveryInstanceID=first, usePrivateIP=True)
-    drs.reverse_replication(recoveryInstanceID=first)
+    sandbox.backend(ACCOUNT, REGION).pair_failback_client(first)
     sandbox.clock.advance(4 * 3600)
     drs.start_failback_launch(recoveryInstanceIDs=[first], tags={"way": "back"})
     sandbox.clock.advance(3600)

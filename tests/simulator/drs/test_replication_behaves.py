@@ -189,6 +189,27 @@ def failback(rig: Rig, instance: str) -> dict:
     return found["failback"]
 
 
+@documented(GUIDE + "default-drs-launch-into-source-instance.html")
+def test_reverse_replication_launches_into_the_source_instance_where_the_default_settings_say_so(rig: Rig) -> None:
+    origin = Rig(rig.sandbox, region="us-west-2")
+    origin.backend.initialize_service()
+    template = {"launchIntoSourceInstance": True, "copyTags": False, "copyPrivateIp": False}
+    origin.drs.create_launch_configuration_template(**template)
+    made = origin.ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, InstanceType="m5.large")
+    source = made["Instances"][0]["InstanceId"]
+    (server,) = rig.seed(source_account=rig.account, source_region="us-west-2", ec2_instance_id=source)
+    instance = rig.launch([server], drill=False)["participatingServers"][0]["recoveryInstanceID"]
+    with refused("ConflictException"):  # without the tag
+        rig.drs.reverse_replication(recoveryInstanceID=instance)
+    assert origin.drs.describe_source_servers()["items"] == []
+    tag = {"Key": "AWSDRS", "Value": "AllowLaunchingIntoThisInstance"}
+    origin.ec2.create_tags(Resources=[source], Tags=[tag])
+    rig.drs.reverse_replication(recoveryInstanceID=instance)
+    (back,) = origin.drs.describe_source_servers()["items"]
+    settings = origin.drs.get_launch_configuration(sourceServerID=back["sourceServerID"])
+    assert settings["launchIntoInstanceProperties"] == {"launchIntoEC2InstanceID": source}
+
+
 @documented(API + "API_ReverseReplication.html")
 def test_reverse_replication_is_only_for_instances_that_originate_in_ec2(rig: Rig) -> None:
     (server,) = rig.seed()
@@ -198,21 +219,34 @@ def test_reverse_replication_is_only_for_instances_that_originate_in_ec2(rig: Ri
 
 
 @documented(API + "API_StartFailbackLaunch.html")
-def test_a_failback_launch_waits_for_continuous_and_ends_completed(rig: Rig) -> None:
-    origin = Rig(rig.sandbox, region="us-west-2")
-    origin.backend.initialize_service()
-    (server,) = rig.seed(source_account=rig.account, source_region="us-west-2")
+def test_a_failback_launch_waits_for_the_failback_client_and_ends_completed(rig: Rig) -> None:
+    (server,) = rig.seed()
     instance = rig.launch([server], drill=False)["participatingServers"][0]["recoveryInstanceID"]
-    rig.drs.reverse_replication(recoveryInstanceID=instance)
     with refused("ConflictException"):
         rig.drs.start_failback_launch(recoveryInstanceIDs=[instance])
-    rig.advance(4 * 3600)
+    rig.backend.pair_failback_client(instance)
     assert failback(rig, instance)["state"] == "FAILBACK_READY_FOR_LAUNCH"
     job = rig.drs.start_failback_launch(recoveryInstanceIDs=[instance])["job"]
     assert job["initiatedBy"] == "FAILBACK"
     rig.advance(3600)
     assert rig.job(job["jobID"])["participatingServers"][0]["launchStatus"] == "LAUNCHED"
     assert failback(rig, instance)["state"] == "FAILBACK_COMPLETED"
+
+
+@documented(GUIDE + "failback-failover-region-region.html")
+def test_an_instance_that_originates_in_ec2_is_launched_back_by_start_recovery_in_its_origin(rig: Rig) -> None:
+    origin = Rig(rig.sandbox, region="us-west-2")
+    origin.backend.initialize_service()
+    (server,) = rig.seed(source_account=rig.account, source_region="us-west-2")
+    instance = rig.launch([server], drill=False)["participatingServers"][0]["recoveryInstanceID"]
+    rig.drs.reverse_replication(recoveryInstanceID=instance)
+    rig.advance(4 * 3600)
+    assert failback(rig, instance)["state"] == "FAILBACK_READY_FOR_LAUNCH"
+    with refused("ValidationException"):
+        rig.drs.start_failback_launch(recoveryInstanceIDs=[instance])
+    assert failback(rig, instance)["state"] == "FAILBACK_READY_FOR_LAUNCH"
+    (back,) = origin.drs.describe_source_servers()["items"]
+    origin.launch([back["sourceServerID"]], drill=False)
     assert len(origin.copies()) == 1
 
 
