@@ -351,7 +351,7 @@ def twelve_servers_for_eleven_addresses(world: World, broken: bool) -> Runbook:
 
 @case("VCPU_QUOTA")
 def more_vcpus_than_the_quota_allows(world: World, broken: bool) -> Runbook:
-    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 7 if broken else 8)
+    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 9 if broken else 10)  # two for the replication server of DRS
     return world.resolve({"sourceServerIds": world.servers(4), "launchConfig": {"instanceType": "m6i.large"}})
 
 

@@ -15,6 +15,8 @@ from tests.runbook.world import World, codes
 
 HERE = Location(ACCOUNT, REGION)
 CODE = "VCPU_QUOTA"
+STAGING = 2
+"""The vCPUs of DRS's own replication server, a t3.small, which runs in the same account and counts too."""
 
 
 def found(runbook: Runbook) -> list[str]:
@@ -27,14 +29,14 @@ def group(*servers: str, instance_type: str = "m6i.large", **settings: str) -> d
 
 def test_instances_that_run_count_and_the_finding_says_all_three_numbers(world: World) -> None:
     world.client("ec2").run_instances(ImageId="ami-12c6146b", InstanceType="m6i.xlarge", MinCount=1, MaxCount=1)
-    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 9)
+    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 9 + STAGING)
     servers = world.servers(3)
     (message,) = found(world.resolve(group(*servers)))
     assert (
-        f"{HERE}: quota {STANDARD}, Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances, is 9" in message
+        f"{HERE}: quota {STANDARD}, Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances, is 11" in message
     )
-    assert "instances that run use 4, and 6 more are needed for 3 server(s) of this plan (3 in wave 1)" in message
-    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 10)
+    assert "instances that run use 6, and 6 more are needed for 3 server(s) of this plan (3 in wave 1)" in message
+    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 10 + STAGING)
     assert found(world.resolve(group(*servers))) == []
 
 
@@ -42,7 +44,7 @@ def test_instances_that_are_stopped_do_not_count(world: World) -> None:
     ec2 = world.client("ec2")
     made = ec2.run_instances(ImageId="ami-12c6146b", InstanceType="m6i.xlarge", MinCount=1, MaxCount=1)["Instances"]
     ec2.stop_instances(InstanceIds=[made[0]["InstanceId"]])
-    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 2)
+    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 2 + STAGING)
     assert found(world.resolve(group(world.server()))) == []
 
 
@@ -67,7 +69,7 @@ def test_each_class_of_types_has_its_own_quota(world: World) -> None:
 def test_a_recovery_frees_the_vcpus_of_what_it_replaces(world: World) -> None:
     servers = world.servers(2)
     launch(world, *servers, drill=False)
-    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 4)
+    set_vcpu_quota(ACCOUNT, REGION, STANDARD, 4 + STAGING)
     assert found(world.resolve(servers, mode="recovery")) == []
     assert len(found(world.resolve(servers, mode="drill"))) == 1
 
