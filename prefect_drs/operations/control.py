@@ -22,7 +22,7 @@ from prefect_drs.operations.status import is_about_to_run, waits_for_worker
 from prefect_drs.orchestration.approvals.answers import PendingGate, answer_gate, find_gate, pending_gates
 from prefect_drs.orchestration.client import prefect_client, shared_client
 from prefect_drs.orchestration.executions.control_requests import (
-    PrefectRequests,
+    requests_of,
     require_execution,
     submit,
     wait_until_handled,
@@ -287,7 +287,8 @@ def begin_resume(
         UnknownExecutionError: no such execution.
         ExecutionStateError: it has not started, or was cancelled.
     """
-    read_report(execution_id)  # refuses an unknown execution
+    if not open_journal(execution_id).read():  # one that was begun without Prefect has a journal and no report yet
+        read_report(execution_id)  # refuses an unknown execution
     if not despite_cancel:
         refuse_cancelled(execution_id)
     ended = None if take_over else end_pause(execution_id, by=by)
@@ -361,7 +362,7 @@ def _is_paused(execution_id: str) -> bool:
     if state is None:
         return False
     paused = state.paused
-    for request in PrefectRequests(execution_id).pending(state.handled):
+    for request in requests_of(execution_id).pending(state.handled):
         if isinstance(request, ControlRequest) and request.action is not ControlAction.CANCEL:
             paused = request.action is ControlAction.PAUSE
     return paused

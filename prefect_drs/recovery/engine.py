@@ -253,6 +253,10 @@ class Engine:
         self.record(asked)
         return until
 
+    def deadline(self, wave_number: int) -> datetime:
+        """Until when the gate of a wave waits, as `gate_asked` recorded it."""
+        return self._state.deadlines[wave_number]
+
     def gate_answered(self, wave_number: int, answer: GateAnswer) -> None:
         """A person, or the time-out, decided about a wave."""
         self.record(
