@@ -33,11 +33,11 @@ LONGEST = 14.0  # seconds from the begin of the drill to the last kill; a drill 
 WAVES = {"Database": ["z-db1", "z-db2"], "Application": ["z-app1", "z-app2"], "Reports": ["z-rep1"], "Web": ["z-web1"]}
 AFTER = {"Reports": ["Database"], "Web": ["Application", "Reports"]}
 BUCKET = "journals-elsewhere"
-OTHER_EACH_TIME = {
-    "executionId", "startedAt", "endedAt", "achievedRtoSeconds", "achievedRpoSeconds", "at", "jobId", "since",
-    "recoveryInstanceId", "secondsAtGates", "point", "pointInTime", "lagSeconds", "recoveryPoint", "rpoSeconds",
-    "recoveryPointAt",
-}  # fmt: skip
+TIMES = {"startedAt", "endedAt", "at", "pointInTime", "gateOpenedAt", "atGatesSeconds"}
+TIMES |= {"achievedRtoSeconds", "achievedRpoSeconds", "rpoSeconds"}
+IDS = {"executionId", "jobId", "recoveryInstanceId"}
+OF_FORMER_DRILLS = {"findings"}  # the instances that a drill replaces
+OTHER_EACH_TIME = TIMES | IDS | OF_FORMER_DRILLS
 
 
 @dataclass
