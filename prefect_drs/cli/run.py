@@ -201,23 +201,10 @@ def failback(
 
     excluded = parse_exclusions(exclude)
     if without_prefect:
-        from prefect_drs.cli.standalone import run_without_prefect
-        from prefect_drs.operations.standalone.look import named_here
-        from prefect_drs.operations.standalone.run import fail_back_here
+        from prefect_drs.cli.standalone import fail_back_without_prefect
 
-        user = getpass.getuser()
-        return run_without_prefect(
-            lambda faces: fail_back_here(
-                manifest,
-                manifest.plan(plan),
-                execution=named_here(execution) if execution else None,
-                exclude=excluded,
-                by=user,
-                approve=yes_really,
-                faces=faces,
-            ),
-            by=user,
-            json=json,
+        return fail_back_without_prefect(
+            manifest, plan, execution=execution, exclude=excluded, approve=yes_really, json=json
         )
     from prefect_drs.operations.approvals import starter_of
     from prefect_drs.operations.context import Context

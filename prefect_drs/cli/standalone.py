@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from prefect_drs.cli.output import print_json, print_stderr, print_stdout
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prefect_drs.coordination.gate import WaitingGate
     from prefect_drs.operations.approvals import Proof
     from prefect_drs.operations.standalone.run import Faces
+    from prefect_drs.plan.model import Manifest
     from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.model import RecoveryReport
 
@@ -57,6 +58,35 @@ def run_without_prefect(carry_out: Callable[[Faces], RecoveryReport | None], *, 
         return 0
     print_report(report, json=json)
     return report.exit_code
+
+
+def fail_back_without_prefect(
+    manifest: Manifest,
+    plan: str | None,
+    *,
+    execution: str | None,
+    exclude: Mapping[str, str],
+    approve: bool,
+    json: bool,
+) -> int:
+    """Fail the servers of a plan back in this process."""
+    from prefect_drs.operations.standalone.look import named_here
+    from prefect_drs.operations.standalone.run import fail_back_here
+
+    user = getpass.getuser()
+    return run_without_prefect(
+        lambda faces: fail_back_here(
+            manifest,
+            manifest.plan(plan),
+            execution=named_here(execution) if execution else None,
+            exclude=exclude,
+            by=user,
+            approve=approve,
+            faces=faces,
+        ),
+        by=user,
+        json=json,
+    )
 
 
 class Questions:

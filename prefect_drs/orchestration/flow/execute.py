@@ -8,9 +8,9 @@ two. Nothing here talks to AWS.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -150,10 +150,7 @@ def execute(
             _refuse_in_advance(former_state.runbook, options, former_state.answers)
         suspended: SuspendedExecution | None = None
 
-        storage = journal_storage()
-        if not options.take_over:
-            require_free(storage, execution_id, clock=WallClock(), with_prefect=False)
-        with Marking(storage, execution_id, start.holder, with_prefect=True):
+        with _marked(execution_id, start.holder, take_over=options.take_over):
             resolved = take_up(
                 former_state,
                 requests,
@@ -173,6 +170,20 @@ def execute(
     release_servers(execution_id)
     forget_lease(execution_id)
     return _completed(report)
+
+
+@contextmanager
+def _marked(execution_id: str, holder_name: str, *, take_over: bool) -> Iterator[None]:
+    """Mark this process beside the journal, once no process without Prefect carries the execution.
+
+    Raises:
+        ExecutionBusyError: one does.
+    """
+    storage = journal_storage()
+    if not take_over:
+        require_free(storage, execution_id, clock=WallClock(), with_prefect=False)
+    with Marking(storage, execution_id, holder_name, with_prefect=True):
+        yield
 
 
 def _refuse_in_advance(runbook: Runbook, options: Options, answered: Collection[int] = ()) -> Runbook:
