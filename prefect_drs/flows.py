@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 from prefect import Flow, flow
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
 from prefect_drs.estate.source import open_manifest
@@ -34,9 +35,24 @@ from prefect_drs.tag_sync import TagSyncResult
 MAX_WAVES = 1000  # a waiting wave occupies a thread, if a plan runs in the deployment's own flow run
 
 
+def _recover_name() -> str:
+    """The name of the current run of `recover`."""
+    return f"recover {_plan_or_file()} {flow_run.parameters['mode']}"
+
+
+def _failback_name() -> str:
+    """The name of the current run of `failback`."""
+    return f"failback {_plan_or_file()}"
+
+
+def _plan_or_file() -> str:
+    """The plan that the current run is for; where it names none, the manifest's file: it is not read yet."""
+    return str(flow_run.parameters.get("plan") or Path(flow_run.parameters["manifest"]).name)
+
+
 @flow(
     name="recover",
-    flow_run_name="recover {plan} {mode}",
+    flow_run_name=_recover_name,
     task_runner=threads_for(MAX_WAVES),
     persist_result=False,
 )
@@ -96,7 +112,7 @@ def recover(
 
 @flow(
     name="failback",
-    flow_run_name="failback {plan}",
+    flow_run_name=_failback_name,
     task_runner=threads_for(MAX_WAVES),
     persist_result=False,
 )

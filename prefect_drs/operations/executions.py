@@ -21,7 +21,7 @@ from prefect_drs.operations.models import DeploymentName
 from prefect_drs.operations.page_tokens import position_of
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.operations.run_options import OptionalMode
-from prefect_drs.operations.start import require_foreground
+from prefect_drs.operations.starting import require_foreground
 from prefect_drs.operations.status import LATEST
 from prefect_drs.orchestration.client import require_configured, shared_client
 from prefect_drs.orchestration.executions.names import named_execution

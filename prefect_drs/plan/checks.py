@@ -48,7 +48,13 @@ class CheckModel(_BaseModel):
         required: whether the wave fails with it; otherwise a failure is only reported.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        defer_build=True,  # a plan validates its checks within its waves; no type needs a validator of its own
+    )
 
     name: str | None = None
     servers: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moto import mock_aws
+from moto.core.config import DefaultConfig
 
 from .clock import DEFAULT_START, SimulatorClock, SpeedClock, StepClock
 from .drs.instances import seeded_ec2
@@ -65,6 +66,9 @@ __all__ = [
     "plant_role",
     "set_runtime",
 ]
+
+_LOOPBACK_IS_REAL: DefaultConfig = {"core": {"passthrough": {"urls": [r"https?://(127\.0\.0\.1|localhost)[:/]"]}}}
+"""Moto takes a request with "amazonaws.com" in its URL for one to AWS; a server of this machine is reached though."""
 
 
 @dataclass(slots=True)
@@ -132,6 +136,6 @@ def mock_drs(
     )
     sandbox = Sandbox(runtime)
     runtime.observers.append(sandbox.calls.append)
-    with use(runtime), images_loaded(default_images), seeded_ec2("mock_drs", seed), mock_aws():
+    with use(runtime), images_loaded(default_images), seeded_ec2("mock_drs", seed), mock_aws(config=_LOOPBACK_IS_REAL):
         runtime.faults.extend(faults)
         yield sandbox

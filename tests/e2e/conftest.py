@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -60,11 +58,8 @@ def rehearsal(
     environment = base_environment() | prefect_server.environment | programs.environment
     environment["PREFECT_DRS_HOME"] = str(folder / "home")
     made = Rehearsal(environment, folder, programs.folder)
-    started = made.cli("sandbox", "start", "--speed", str(SPEED))
-    assert started.returncode == 0, started.stderr
+    made.start_sandbox(SPEED)
     try:
-        for name, value in re.findall(r"^export (\w+)=(.*)$", made.cli("sandbox", "env").stdout, re.MULTILINE):
-            environment[name] = shlex.split(value)[0]
         yield made
     finally:
         for drill in made.started:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -89,6 +90,13 @@ class Rehearsal:
     folder: Path
     programs: Path
     started: list[Drill] = field(default_factory=list)
+
+    def start_sandbox(self, speed: float) -> None:
+        """A sandbox in a process of its own, `speed` simulated seconds a real one; `environment` leads to it."""
+        started = self.cli("sandbox", "start", "--speed", str(speed))
+        assert started.returncode == 0, started.stderr
+        for name, value in re.findall(r"^export (\w+)=(.*)$", self.cli("sandbox", "env").stdout, re.MULTILINE):
+            self.environment[name] = shlex.split(value)[0]
 
     def cli(
         self,

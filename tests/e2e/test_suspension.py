@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -72,12 +70,7 @@ class Site:
             }
         )
         self.rehearsal = Rehearsal(environment, folder, programs.folder)
-        started = self.rehearsal.cli("sandbox", "start", "--speed", str(SPEED))
-        assert started.returncode == 0, started.stderr
-        for name, value in re.findall(
-            r"^export (\w+)=(.*)$", self.rehearsal.cli("sandbox", "env").stdout, re.MULTILINE
-        ):
-            environment[name] = shlex.split(value)[0]
+        self.rehearsal.start_sandbox(SPEED)
         server = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         self.server = Program(server, environment, folder / "server.log")
         self.worker = Program([str(programs.folder / "python"), "-c", SERVE], environment, folder / "worker.log")

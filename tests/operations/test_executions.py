@@ -278,6 +278,12 @@ def test_a_start_that_cannot_be_is_refused_with_a_code(shop: Stored, body: dict[
     assert rig_instances(shop) == []
 
 
+@pytest.mark.parametrize("plan", [{}, {"manifest": "plan-of-the-worker.json"}])
+def test_an_account_that_cannot_be_checked_is_refused(shop: Stored, deployment: str, plan: dict[str, str]) -> None:
+    body = {"executionType": "DRILL", "deployment": deployment, "accountContext": {"accountId": ACCOUNT}, **plan}
+    assert code_of("start_execution", body) == "INVALID_PARAMETER"
+
+
 @pytest.mark.parametrize(
     ("name", "more"),
     [

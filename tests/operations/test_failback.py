@@ -69,16 +69,21 @@ def test_a_failback_by_a_deployment_is_carried_by_its_worker(site: Stored, deplo
     recovery = recovered(site)
     body = {"planId": PLAN, "executionId": recovery, "deployment": deployment}
     assert code_of("start_failback", {**body, "approveGates": True}) == "VALIDATION_ERROR"  # not confirmed
-    answer = site.op("start_failback", {**body, "approveGates": True, "confirmFailback": True})
+    whole = {**body, "approveGates": True, "confirmFailback": True, "strict": True, "idempotencyKey": "once"}
+    answer = site.op("start_failback", whole)
     assert (answer["status"], answer["executionType"], answer["planName"]) == ("PENDING", "FAILBACK", PLAN)
+    assert site.op("start_failback", whole) == answer
+    assert code_of("start_failback", {**whole, "strict": False}) == "CONFLICT_ERROR"
     assert code_of("start_failback", body) == "ACTIVE_EXECUTION"
     assert jobs(site, ORIGIN) == []
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(UUID(answer["executionId"]))
+    assert run.parameters["strict"] is True
     state = run_flow(failback, flow_run=run, parameters=run.parameters, return_type="state")
     assert state.is_completed(), state.message
     shown = site.op("get_execution", {"executionId": answer["executionId"]})
     assert (shown["status"], shown["mode"]) == ("COMPLETED", "failback")
+    assert site.op("start_failback", whole)["executionId"] == answer["executionId"]
     launched = [server["sourceServerID"] for job in jobs(site, ORIGIN) for server in job["participatingServers"]]
     assert len(launched) == 1
 

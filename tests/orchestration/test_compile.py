@@ -181,6 +181,7 @@ def test_a_retry_goes_on_by_the_journal_whatever_became_of_the_plan_file(rig: Ri
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(UUID(execution_id), Scheduled(message="Retried via CLI"), force=True)
         run = client.read_flow_run(UUID(execution_id))
+    assert run.name == "recover plan.json drill"
     report = run_flow(recover, flow_run=run, parameters={"manifest": file})
     assert isinstance(report, RecoveryReport)
     assert (report.execution_id, report.status) == (execution_id, ExecutionStatus.COMPLETED)

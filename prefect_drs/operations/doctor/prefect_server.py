@@ -33,6 +33,11 @@ _SQLITE_REMEDY = (
     "servers can share and which can be replicated"
 )
 
+_LEASES_REMEDY = (
+    "set PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect_redis.lease_storage on each server (see docs/workers.md): a "
+    "second server does not know the leases of executions otherwise, and a restart forgets them"
+)
+
 
 def api_url() -> str:
     """The configured API without user and password; empty where none is configured."""
@@ -143,21 +148,26 @@ def _ui_settings(url: str) -> dict[str, Any]:
 
 
 def check_database(report: Report) -> Iterator[Finding]:
-    """The kind of database that the server uses, as far as it says so.
+    """The kind of database that the server uses, as far as it says so, and whether all servers on it share leases.
 
-    The API hides the connection's URL. It shows the driver or the host where the server's settings name them; a server
-    of this machine has the settings of this machine.
+    By default a server keeps the leases of concurrency limits in its own memory
+    (`prefect.settings.models.server.concurrency`). The API hides the connection's URL. It shows the driver or the host
+    where the server's settings name them; a server of this machine has the settings of this machine.
     """
     with quick_client() as client:
         if client.server_type == ServerType.CLOUD:
             yield report.ok("that of Prefect Cloud")
             return
-        database = client.request("GET", "/admin/settings").raise_for_status().json()["server"]["database"]
+        settings = client.request("GET", "/admin/settings").raise_for_status().json()["server"]
+    database = settings["database"]
     told = str(database.get("driver") or ("postgresql" if database.get("host") else ""))
     own = get_current_settings().server.database
     if not told and _is_loopback(api_url()) and own.connection_url is not None:
         told = own.connection_url.get_secret_value().partition(":")[0]
-    if told.startswith("postgresql"):
+    leases = str(settings.get("concurrency", {}).get("lease_storage") or "")
+    if told.startswith("postgresql") and leases.endswith(".memory"):
+        yield report.warning("PostgreSQL; leases are kept in the memory of one server", _LEASES_REMEDY)
+    elif told.startswith("postgresql"):
         yield report.ok("PostgreSQL")
     elif told.startswith("sqlite"):
         yield report.warning("SQLite: one server on one machine's disk", _SQLITE_REMEDY)

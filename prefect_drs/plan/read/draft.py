@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefect_drs.plan.approval import ANY
 from prefect_drs.plan.checks import check_name
@@ -25,8 +25,7 @@ SPELLINGS = ("protectionGroupId", "protectionGroupIds", *BY_NAME, "groupId")
 """The fields in which a wave may name its groups."""
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A name in the manifest, and the real name that bindings give it.
 
     Args:

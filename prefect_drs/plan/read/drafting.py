@@ -52,6 +52,8 @@ class Drafting:
         return Draft(entry, groups, plans)
 
     def _resolved(self, kind: Kind, written: str, at: Place, *, account: Name | None, region: str | None) -> Name:
+        if not self._bindings.of(kind):
+            return Name(written, written, at)
         accounts = (account.real, account.written) if account else (None,)
         found = [
             bound

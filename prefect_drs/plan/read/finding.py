@@ -6,7 +6,6 @@ into a `Fault` with file and line. Content of a file is quoted in messages: a fa
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -77,6 +76,8 @@ def listed(names: Iterable[str]) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?` with the nearest of the known names, or nothing. Case and underscores do not count."""
     plain = {_plain(candidate): candidate for candidate in known}
+    import difflib  # noqa: PLC0415 - only a name that is wrong needs it
+
     near = difflib.get_close_matches(_plain(name[:QUOTED_AT_MOST]), plain, n=1, cutoff=0.6)
     return f"; did you mean {quote(plain[near[0]])}?" if near else ""
 

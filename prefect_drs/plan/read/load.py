@@ -6,7 +6,6 @@ or the network; whatever the file holds, the result is faults with lines, never 
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,8 +27,6 @@ from prefect_drs.plan.rules.unbound import summarize_unbound
 
 FAULTS_AT_MOST = 1_000
 """Faults of one file that are listed; a file with more is the wrong file."""
-
-LOG = logging.getLogger("prefect_drs.plan")
 
 BindingsSource = str | os.PathLike[str] | Bindings
 
@@ -74,10 +71,16 @@ class Reading:
         """
         reading = self.strictly() if strict else self
         for warning in reading.warnings:
-            (on_warning or LOG.warning)(warning)
+            (on_warning or _log)(warning)
         if reading.manifest is None:
             raise FaultyInputError(reading.faults)
         return reading.manifest
+
+
+def _log(warning: Fault) -> None:
+    import logging  # noqa: PLC0415 - `validate` prints its faults
+
+    logging.getLogger("prefect_drs.plan").warning(warning)
 
 
 def load_manifest(

@@ -11,7 +11,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from prefect_drs.plan.read.finding import FINDINGS_AT_MOST, Place, PlanFinding, did_you_mean, quote, warning
 from prefect_drs.plan.read.spelling import meant
@@ -22,8 +22,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 """Unicode categories that would break a line, or make one name look like another to who approves it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One text or number of a list, and its place."""
 
     value: Any

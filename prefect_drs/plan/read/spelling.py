@@ -6,7 +6,6 @@ another tool wrote.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -36,8 +35,14 @@ def meant(name: str, known: Iterable[str]) -> str | None:
     for is_near in (_same, _fewer_words, _other_lengths, _close):
         near = [field for field, words in plain.items() if is_near(mine, words)]
         if near:
-            return max(near, key=lambda field: difflib.SequenceMatcher(None, name.lower(), field.lower()).ratio())
+            return max(near, key=lambda field: _likeness(name.lower(), field.lower()))
     return None
+
+
+def _likeness(one: str, other: str) -> float:
+    from difflib import SequenceMatcher  # noqa: PLC0415 - only a field that is unknown needs it
+
+    return SequenceMatcher(None, one, other).ratio()
 
 
 def _words(name: str) -> list[str]:
@@ -75,5 +80,5 @@ def _close(mine: list[str], field: list[str]) -> bool:
         return False  # one more word is another thing: launchTemplateId
     one, other = "".join(mine), "".join(field)
     is_short = max(len(one), len(other)) <= SHORT_AT_MOST
-    alike = difflib.SequenceMatcher(None, one, other).ratio()
+    alike = _likeness(one, other)
     return alike >= (CLOSE_IF_SHORT if is_short else CLOSE)
