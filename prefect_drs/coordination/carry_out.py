@@ -18,7 +18,7 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.coordination.claims import StoredClaims
 from prefect_drs.coordination.gate import ApprovedGate, StoredGate, WaitingGate
 from prefect_drs.coordination.messages import MessageBox, StoredRequests
-from prefect_drs.coordination.process import Marking, require_free
+from prefect_drs.coordination.process import Fence, Marking, require_free
 from prefect_drs.core.clock import Clock
 from prefect_drs.core.errors import UsageError
 from prefect_drs.execution.events import Event
@@ -164,7 +164,10 @@ def _carry_out(
             gate = ApprovedGate(options.approved_by, people)
         approvals = ways.approvals(engine.runbook)
         with notifier.running(engine.record):
-            run_in_threads(engine, gate, ways.clock, people, timeout=options.gate_timeout, approvals=approvals)
+            look = Fence(ways.storage, execution_id, options.start.holder).require
+            run_in_threads(
+                engine, gate, ways.clock, people, timeout=options.gate_timeout, approvals=approvals, look=look
+            )
         return engine.report()
 
 

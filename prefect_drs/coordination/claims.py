@@ -86,6 +86,7 @@ class StoredClaims:
         self._storage = storage
         self._with_prefect = with_prefect
         self._clock = clock or WallClock()
+        self._own = ""  # the nonce of the claim that this process made
 
     def claim(self, execution_id: str, runbook: Runbook) -> None:
         """Claim the servers of a runbook; called whenever a process starts or resumes its execution.
@@ -117,16 +118,20 @@ class StoredClaims:
             self._require_unclaimed(claim, entries, waived)
             if self._storage.create(_claim_name(last + 1), claim.model_dump_json(by_alias=True).encode()):
                 break
+        self._own = claim.nonce
         self._release(entry for entry in entries if entry.claim.execution_id == execution_id)
 
     def release(self, execution_id: str) -> None:
         """Release the claims of an execution that has ended, or that must not begin.
 
+        Where this process claimed, its own claim only: another process may have claimed since, to resume it.
+
         Raises:
             PrefectDrsError: the claims cannot be read or written.
         """
         _, entries = self._open()
-        self._release(entry for entry in entries if entry.claim.execution_id == execution_id)
+        own = (entry for entry in entries if entry.claim.execution_id == execution_id)
+        self._release(entry for entry in own if self._own in {"", entry.claim.nonce})
 
     def find(self, execution_id: str) -> Claim | None:
         """The claim of an execution; None where it has none.

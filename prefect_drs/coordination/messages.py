@@ -132,12 +132,14 @@ class StoredRequests:
         """The requests whose ids are not in `handled`, in the order in which they were stored.
 
         Raises:
-            RequestsUnreachableError: the storage cannot be read.
+            RequestsUnreachableError: the storage cannot be read. It is that of the journal, without which nothing is
+                launched either: nothing is launched before it can be read again.
         """
         try:
             stored = self._box.read()
         except JournalUnavailableError as error:
-            raise RequestsUnreachableError(f"control requests cannot be read: {error.message}") from None
+            why = f"control requests cannot be read: {error.message}"
+            raise RequestsUnreachableError(why, holds_launches=True) from None
         return tuple(_requests(each for each in stored if each.id not in handled))
 
     def acknowledge(self, request_id: str) -> None:

@@ -5,8 +5,9 @@ before whoever writes goes on. So a process that goes on with the mirror as its 
 fences the one that wrote to both: its next object finds its name taken in the mirror.
 
 Without the first store nothing is written, and a process stops before its next launch. Without the mirror a process
-goes on; what is owed is copied, in order, before the next object once the mirror answers. What a process that died owed
-is copied by the next one that writes to the same journal.
+goes on; what is owed is copied, in order, before the next object once the mirror answers. One that hangs is left alone
+for half a minute, so that it does not hold up each launch. What a process that died owed is copied by
+the next one that writes to the same folder: journals, messages and claims alike.
 
 Must never: write to the mirror what the first store does not have; overwrite an object in either.
 """
@@ -14,12 +15,24 @@ Must never: write to the mirror what the first store does not have; overwrite an
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 from itertools import count, takewhile
 
+from prefect_drs.coordination.claims import FIRST_OPEN
+from prefect_drs.coordination.process import MARK
+from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.recovery.journal import NUMBERED, Archive, JournalUnavailableError
+
+REPLACED = frozenset({MARK, FIRST_OPEN.rpartition("/")[2]})
+"""The names of the objects that are written over."""
+KIND = re.compile(r"(\D*)\d{8}\.json")
+HANGS = timedelta(seconds=3)
+AWAY = timedelta(seconds=30)
+"""How long a mirror is left alone that took longer than `HANGS` to fail."""
 
 _logger = logging.getLogger("prefect_drs.coordination.mirror")
 
@@ -30,10 +43,13 @@ class MirroredStorage:
     Args:
         first: decides which objects there are.
         mirror: gets a copy of each object that this process creates or replaces.
+        clock: the machine's clock.
     """
 
-    def __init__(self, first: Archive, mirror: Archive) -> None:
-        self._first, self._mirror = first, mirror
+    def __init__(self, first: Archive, mirror: Archive, clock: Clock | None = None) -> None:
+        self._first, self._mirror, self._clock = first, mirror, clock or WallClock()
+        self._is_away = False
+        self._not_before: datetime | None = None
         self._lock = threading.Lock()
         self._owed: deque[tuple[str, bytes]] = deque()
         self._complete: set[str] = set()  # folders of which the mirror has all that former processes wrote
@@ -60,34 +76,48 @@ class MirroredStorage:
         """Create the object in the first store, then in the mirror.
 
         Returns:
-            False where either has the name with other content: somebody else writes here.
+            False where the first store has the name with other content: somebody else writes here. Of an entry of a
+            journal also where the mirror has.
 
         Raises:
-            JournalUnavailableError: the first store cannot be written. Where only the mirror cannot, the copy is owed.
+            JournalUnavailableError: the first store cannot be written; or the mirror has other messages or claims, so
+                that neither store has all of them. Where the mirror only does not answer, the copy is owed.
         """
         if not self._first.create(name, content):
             return False
         with self._lock:
             self._owed.append((name, content))
-            return self._pay()
+            copied = self._pay()
+        if not copied and not NUMBERED.fullmatch(name.rpartition("/")[2]):
+            raise JournalUnavailableError(
+                f"{name} was stored, but the mirror of the journals has other objects than the first store: somebody "
+                "goes on with the mirror alone. Name the mirror as PREFECT_DRS_JOURNAL, and another folder or nothing "
+                "as PREFECT_DRS_JOURNAL_MIRROR"
+            )
+        return copied
 
     def _pay(self) -> bool:
         """Copy what is owed, in order; False where the mirror has a name with other content."""
-        missing = len(self._owed) > 1
+        began = self._clock.now()
+        if self._not_before is not None and began < self._not_before:
+            return True
         while self._owed:
             name, content = self._owed[0]
             try:
                 if not self._catch_up(name.partition("/")[0], name) or not self._copied(name, content):
                     return False
             except JournalUnavailableError as error:
-                if not missing:
+                if not self._is_away:
                     _logger.warning(
                         "the mirror of the journals is away (%s); its copies are made once it answers", error
                     )
+                now = self._clock.now()
+                self._is_away, self._not_before = True, now + AWAY if now - began > HANGS else None
                 return True
             self._owed.popleft()
-        if missing:
+        if self._is_away:
             _logger.warning("the mirror of the journals answers again: it has all copies")
+        self._is_away, self._not_before = False, None
         return True
 
     def _copied(self, name: str, content: bytes) -> bool:
@@ -97,8 +127,11 @@ class MirroredStorage:
     def _catch_up(self, folder: str, until: str) -> bool:
         """Copy what a former process owed of a folder, once for each; False as of `_copied`.
 
+        Of each kind, the last object that both have is compared. An entry of a journal has the hash of the one before,
+        so that where it is the same, both journals are the same so far.
+
         Args:
-            folder: of a journal.
+            folder: of a journal, or of claims.
             until: the object that this process is about to copy.
         """
         if folder in self._complete:
@@ -108,9 +141,9 @@ class MirroredStorage:
             numbered = (f"{number:08d}.json" for number in count(1))
             names = list(takewhile(lambda each: self._first.read(f"{folder}/{each}") is not None, numbered))
         there = frozenset(self._mirror.listing(folder) or ())
-        for name in sorted(f"{folder}/{each}" for each in names if each not in there):
-            if name >= until or not NUMBERED.fullmatch(name.rpartition("/")[2]):
-                continue
+        common = {found[1]: each for each in sorted(there.intersection(names)) if (found := KIND.fullmatch(each))}
+        missing = {each for each in names if each not in there and not each.startswith(".")} - REPLACED
+        for name in _written_before(folder, missing.union(common.values()), until):
             content = self._first.read(name)
             if content is not None and not self._copied(name, content):
                 return False
@@ -147,3 +180,10 @@ class MirroredStorage:
         """
         self._mirror.delete(folder)
         return self._first.delete(folder)
+
+
+def _written_before(folder: str, names: Iterable[str], until: str) -> list[str]:
+    """The objects of a folder in order, without `until` and, where that is an entry of a journal, those after it."""
+    is_entry = NUMBERED.fullmatch(until.rpartition("/")[2]) is not None
+    before = (each for each in names if not (is_entry and NUMBERED.fullmatch(each) and f"{folder}/{each}" > until))
+    return [name for name in sorted(f"{folder}/{each}" for each in before) if name != until]

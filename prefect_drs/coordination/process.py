@@ -2,7 +2,8 @@
 
 In: a storage, an execution. Out: whether a process carries it. The mark is advisory, like the lease in Prefect: it
 keeps a second process from taking over by accident. If two carry one execution nevertheless, the journal's fence keeps
-them from launching twice (`prefect_drs.recovery.journal`).
+them from launching twice (`prefect_drs.recovery.journal`); by the other's mark the former one notices that even while
+it waits at a gate and writes nothing.
 
 Must never: stop or delay a recovery.
 """
@@ -21,11 +22,14 @@ from pydantic import AwareDatetime, ValidationError
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.models import FrozenModel
-from prefect_drs.recovery.journal import FIRST, Archive, JournalUnavailableError, Storage
+from prefect_drs.recovery.journal import FIRST, NUMBERED, Archive, FencedError, JournalUnavailableError, Storage
+from prefect_drs.recovery.journal_record import record_holder
 
+MARK = "process.json"
 MARK_SECONDS = 15.0
 BEGIN_SECONDS = 2.0  # between two looks whether the execution has begun
 POLL_SECONDS = 1.0
+LEAVE_SECONDS = 10.0  # how long a process that ends waits for its last mark; without it, it counts as dead in a minute
 DEAD_AFTER = timedelta(seconds=60)
 """A mark that is older belongs to a process that died. Longer than the difference between the clocks of machines."""
 
@@ -62,7 +66,7 @@ class ProcessMark(FrozenModel):
 
 def mark_name(execution_id: str) -> str:
     """The name of the mark's object."""
-    return f"{execution_id}/process.json"
+    return f"{execution_id}/{MARK}"
 
 
 def last_mark(storage: Storage, execution_id: str) -> ProcessMark | None:
@@ -78,6 +82,57 @@ def last_mark(storage: Storage, execution_id: str) -> ProcessMark | None:
         return ProcessMark.model_validate_json(content)
     except ValidationError:
         return None
+
+
+def last_holder(storage: Storage, execution_id: str) -> str:
+    """Who wrote the last entry of a journal; empty where that is not known: a storage that cannot list.
+
+    Raises:
+        JournalUnavailableError: the storage cannot be read.
+    """
+    names = storage.listing(execution_id)
+    last = max((name for name in names or () if NUMBERED.fullmatch(name)), default=None)
+    content = storage.read(f"{execution_id}/{last}") if last is not None else None
+    return "" if content is None else record_holder(content)
+
+
+class Fence:
+    """Notices that another process has taken the execution over, where this one writes nothing itself.
+
+    Args:
+        storage: that of the journals.
+        execution_id: the execution; this process has written to its journal.
+        holder: this process, as the journal names it.
+        clock: the machine's clock.
+    """
+
+    def __init__(self, storage: Storage, execution_id: str, holder: str, clock: Clock | None = None) -> None:
+        self._storage, self._execution_id, self._holder = storage, execution_id, holder
+        self._clock = clock or WallClock()
+        self._looked_at: datetime | None = None
+
+    def require(self) -> None:
+        """Look, where the last look is some seconds ago. A storage that does not answer says nothing.
+
+        Raises:
+            FencedError: another process has marked the execution as its own, and has written the last entry.
+        """
+        now = self._clock.now()
+        if self._looked_at is not None and now - self._looked_at < timedelta(seconds=MARK_SECONDS):
+            return
+        self._looked_at = now
+        try:
+            mark = last_mark(self._storage, self._execution_id)
+            if mark is None or mark.holder == self._holder:
+                return
+            last = last_holder(self._storage, self._execution_id)
+        except JournalUnavailableError:
+            return
+        if last not in {"", self._holder}:
+            raise FencedError(
+                f"execution {self._execution_id} was taken over by another process, {last}; this one stops and "
+                "launches nothing"
+            )
 
 
 def require_free(
@@ -149,7 +204,7 @@ class Marking:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join()
+        self._thread.join(LEAVE_SECONDS)
 
     def _run(self) -> None:
         while not self._done.wait(MARK_SECONDS if self._written else BEGIN_SECONDS):
@@ -172,6 +227,11 @@ class Marking:
         return self._storage.read(f"{self._execution_id}/{FIRST}") is not None
 
     def _is_anothers(self) -> bool:
-        """Whether another process has taken the execution over: its mark stays."""
+        """Whether another process has taken the execution over: its mark stays.
+
+        One that only tried to, and was fenced itself, has not.
+        """
         found = last_mark(self._storage, self._execution_id)
-        return found is not None and found.nonce != self._mark.nonce
+        if found is None or found.nonce == self._mark.nonce:
+            return False
+        return last_holder(self._storage, self._execution_id) != self._mark.holder

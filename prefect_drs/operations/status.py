@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from prefect.client.schemas.objects import FlowRun
+from prefect.logging import get_logger
 
 from prefect_drs.coordination.process import last_mark
 from prefect_drs.coordination.situation import stored_situation
 from prefect_drs.core.clock import configured_clock, is_simulated, wall_time_of
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client, shared_client
@@ -36,6 +38,8 @@ from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.report.situation import ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
+
+_logger = get_logger("prefect_drs.operations.status")
 
 LATEST = 50
 """Executions in a list."""
@@ -93,13 +97,17 @@ def carried_without_prefect(execution_id: str, *, begun: bool = False) -> Situat
         begun: this Prefect API knows no report of it: whoever carried it.
 
     Returns:
-        None where its journal is not here, or Prefect knows better.
+        None where its journal is not here or cannot be read, or Prefect knows better.
     """
-    storage = journal_storage()
-    mark = last_mark(storage, execution_id)
-    if mark is None or (mark.with_prefect and not begun):
+    try:
+        storage = journal_storage()
+        mark = last_mark(storage, execution_id)
+        if mark is None or (mark.with_prefect and not begun):
+            return None
+        return stored_situation(storage, execution_id)
+    except PrefectDrsError as error:  # what Prefect knows is shown all the same
+        _logger.warning("whether execution %s was carried without Prefect is not known: %s", execution_id, error)
         return None
-    return stored_situation(storage, execution_id)
 
 
 def all_executions() -> Iterator[ExecutionSummary]:
@@ -203,8 +211,12 @@ def latest_executions() -> list[ExecutionSummary]:
 
 def _stored_beside(known: Collection[str]) -> list[RecoveryReport]:
     """The reports of executions that this Prefect API does not know, since they were begun without it."""
-    storage = journal_storage()
-    others = [execution_id for execution_id in storage.newest(LATEST) if execution_id not in known][:STORED]
+    try:
+        newest = journal_storage().newest(LATEST)
+    except PrefectDrsError as error:
+        _logger.warning("executions that were begun without Prefect are not shown: %s", error)
+        return []
+    others = [execution_id for execution_id in newest if execution_id not in known][:STORED]
     found = (carried_without_prefect(execution_id) for execution_id in others)
     return [each.report for each in found if each is not None]
 

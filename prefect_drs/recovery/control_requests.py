@@ -37,11 +37,13 @@ class RequestsUnreachableError(PrefectDrsError):
     Args:
         message: one line for people.
         read: those that could be read, where they are stored in several places.
+        holds_launches: nothing is launched before they can be read again. Otherwise a recovery goes on without them.
     """
 
-    def __init__(self, message: str, read: Sequence[StoredRequest] = ()) -> None:
+    def __init__(self, message: str, read: Sequence[StoredRequest] = (), *, holds_launches: bool = False) -> None:
         super().__init__(message)
         self.read = tuple(read)
+        self.holds_launches = holds_launches
 
 
 class ControlAction(enum.StrEnum):

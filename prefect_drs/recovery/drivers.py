@@ -216,10 +216,16 @@ class RequestReader:
         engine: the engine, which reads the requests itself.
         on_failure: called with an error that ended the reading: the execution was taken over, or its journal cannot be
             written.
+        look: called before each reading; raises where another process has taken the execution over.
     """
 
-    def __init__(self, engine: Engine, on_failure: Callable[[BaseException], None]) -> None:
-        self._engine, self._on_failure = engine, on_failure
+    def __init__(
+        self,
+        engine: Engine,
+        on_failure: Callable[[BaseException], None],
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engine, self._on_failure, self._look = engine, on_failure, look
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drs-control", daemon=True)
 
@@ -237,6 +243,7 @@ class RequestReader:
         unread = False
         while True:
             try:
+                self._look()
                 self._engine.control.handle_pending()
                 unread = False
             except RequestsUnreachableError as error:
@@ -258,6 +265,7 @@ def run_in_threads(
     *,
     timeout: timedelta = GATE_TIMEOUT,
     approvals: GateApprovals | None = None,
+    look: Callable[[], None] = lambda: None,
 ) -> RecoveryReport:
     """Carry out the whole runbook, a thread for each wave, so that gates wait side by side while the engine goes on.
 
@@ -268,6 +276,7 @@ def run_in_threads(
         gate_clock: people's time; stopped once the execution fails or this process is told to stop.
         timeout: how long a gate waits.
         approvals: as of `pass_gate`.
+        look: as of `RequestReader`.
 
     Raises:
         FencedError: another process has taken the execution over.
@@ -277,7 +286,7 @@ def run_in_threads(
     waves = engine.runbook.waves
     with (
         EngineThread(engine, clock, gate_clock.stop) as thread,
-        RequestReader(engine, thread.abandon),
+        RequestReader(engine, thread.abandon, look),
         ThreadPoolExecutor(max(1, len(waves)), thread_name_prefix="drs-wave") as pool,
     ):
 

@@ -124,3 +124,14 @@ def test_the_folder_of_claims_is_no_journal(tmp_path: Path, rig: Rig, runbook: R
     claims(storage).claim("first", runbook)
     begin(storage, rig, runbook, "first").append([ExecutionEnded(at=rig.clock.now() + timedelta(1), status="FAILED")])
     assert storage.newest(10) == ("first",)
+
+
+def test_a_process_that_ends_leaves_the_claim_of_the_one_that_resumes(storage: Archive, runbook: Runbook) -> None:
+    ending, resuming = claims(storage), claims(storage)
+    ending.claim("first", runbook)
+    resuming.claim("first", runbook)
+    ending.release("first")
+    with pytest.raises(PreflightRefusedError):
+        claims(storage).claim("second", runbook)
+    resuming.release("first")
+    claims(storage).claim("second", runbook)

@@ -12,8 +12,10 @@ import pytest
 
 from prefect_drs.coordination.gate import StoredGate, WaitingGate, waiting_gates
 from prefect_drs.coordination.messages import Message, MessageBox, StoredRequests
-from prefect_drs.coordination.process import ExecutionBusyError, Marking, last_mark, mark_name, require_free
+from prefect_drs.coordination.process import ExecutionBusyError, Fence, Marking, last_mark, mark_name, require_free
+from prefect_drs.core.errors import ExecutionStateError
 from prefect_drs.execution.approval import Decision
+from prefect_drs.execution.events import ExecutionResumed, TerminationAsked
 from prefect_drs.execution.replay import state_of
 from prefect_drs.recovery.control_requests import (
     ControlAction,
@@ -24,7 +26,8 @@ from prefect_drs.recovery.control_requests import (
 )
 from prefect_drs.recovery.drivers import pass_gate
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.journal import FIRST, FolderStorage, JournalUnavailableError, StoredJournal
+from prefect_drs.recovery.journal import FIRST, FencedError, FolderStorage, JournalUnavailableError, StoredJournal
+from prefect_drs.report.model import WaveStatus
 from prefect_drs.simulator import StepClock
 from tests.rig import Rig, WaveSpec, simulated_aws
 
@@ -228,3 +231,80 @@ def test_a_cancel_closes_the_gate(rig: Rig, storage: Away) -> None:
     box(storage).send(message("CANCEL"))
     made.control.handle_pending()
     assert not pass_gate(made, StoredGate(box(storage), made, rig.clock), 1, clock=rig.clock)
+
+
+# Two processes
+
+
+def taken_up_by(storage: FolderStorage, rig: Rig, holder: str) -> StoredJournal:
+    journal = StoredJournal(storage, EXECUTION, holder)
+    journal.read()
+    journal.append([ExecutionResumed(at=rig.clock.now(), by=holder)])
+    return journal
+
+
+def test_a_process_that_waits_notices_that_it_was_taken_over(rig: Rig, storage: Away) -> None:
+    taken_up_by(storage, rig, "first")
+    fence = Fence(storage, EXECUTION, "first", rig.clock)
+    with Marking(storage, EXECUTION, "first", with_prefect=True, clock=rig.clock):
+        fence.require()
+        with Marking(storage, EXECUTION, "second", with_prefect=False, clock=rig.clock):
+            rig.clock.advance(15.0)
+            fence.require()  # it has marked the execution, and taken nothing over yet
+            taken_up_by(storage, rig, "second")
+            storage.away = True
+            rig.clock.advance(15.0)
+            fence.require()  # no answer is no proof
+            storage.away = False
+            rig.clock.advance(15.0)
+            with pytest.raises(FencedError, match="taken over by another process, second"):
+                fence.require()
+
+
+def test_a_process_keeps_its_mark_where_another_one_only_tried_to_take_over(rig: Rig, storage: Away) -> None:
+    taken_up_by(storage, rig, "first")
+    marks = [Marking(storage, EXECUTION, each, with_prefect=False, clock=rig.clock) for each in ("first", "second")]
+    with marks[0], marks[1]:
+        pass
+    mark = last_mark(storage, EXECUTION)
+    assert mark is not None
+    assert (mark.holder, mark.ended) == ("first", True)  # it wrote its mark again, here the last one
+
+
+def test_nothing_is_launched_while_the_requests_beside_the_journal_cannot_be_read(
+    rig: Rig, storage: Away, tmp_path: Path
+) -> None:
+    journal = StoredJournal(FolderStorage(tmp_path / "writable"), EXECUTION)
+    made = rig.engine(rig.runbook({1: WaveSpec(1)}), EXECUTION, journal, requests=StoredRequests(box(storage)))
+    made.submit(1)
+    box(storage).send(message("CANCEL"))
+    storage.away = True
+    for _ in range(20):
+        rig.clock.wait(min(made.tick(), 30.0))
+    assert rig.jobs() == []
+    storage.away = False
+    assert rig.run(made).waves[0].status is WaveStatus.CANCELLED
+    assert rig.jobs() == []
+
+
+def test_what_is_launched_waits_for_the_requests_and_comes(rig: Rig, storage: Away, tmp_path: Path) -> None:
+    journal = StoredJournal(FolderStorage(tmp_path / "writable"), EXECUTION)
+    made = rig.engine(rig.runbook({1: WaveSpec(1)}), EXECUTION, journal, requests=StoredRequests(box(storage)))
+    made.submit(1)
+    storage.away = True
+    for _ in range(5):
+        rig.clock.wait(min(made.tick(), 30.0))
+    assert rig.jobs() == []
+    storage.away = False
+    assert rig.run(made).waves[0].status is WaveStatus.COMPLETED
+    assert len(rig.jobs()) == 1
+
+
+def test_a_process_that_resumes_while_somebody_begins_to_terminate_is_refused(rig: Rig, storage: Away) -> None:
+    rig.run(rig.engine(rig.runbook({1: WaveSpec(1)}), EXECUTION, StoredJournal(storage, EXECUTION)))
+    journal = StoredJournal(storage, EXECUTION)
+    journal.read()
+    about = {"account_id": "123456789012", "region": "eu-west-1", "recovery_instance_ids": ("i-1",)}
+    journal.append([TerminationAsked(at=rig.clock.now(), by="Eva", **about)])  # after the other process has read it
+    with pytest.raises(ExecutionStateError, match="Eva began to terminate"):
+        rig.engine(None, EXECUTION, StoredJournal(storage, EXECUTION), explicit=True)

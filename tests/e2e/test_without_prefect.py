@@ -229,3 +229,41 @@ def test_a_cancel_that_prefect_acknowledged_holds_where_prefect_is_gone(
     assert resumed.returncode == 2
     assert "was cancelled by Eva" in resumed.stderr
     assert len(rehearsal.jobs(region)) == 1
+
+
+def test_a_process_without_prefect_is_paused_and_cancelled_by_commands_with_it(
+    rehearsal: Rehearsal, bucket: dict[str, str], silent: Silent
+) -> None:
+    region = "sa-east-1"
+    file, bindings = rehearsal.seeded(plan(region, TWO, gates=["Application"]))
+    drill = rehearsal.drill(file, bindings, own_process=True, **bucket)
+    execution_id = drill.execution_id()
+    drill.says(f"prefect-drs approve {execution_id} --wave 2")
+    drill.process.kill()
+    drill.process.wait()
+    alone = rehearsal.resume(execution_id, ALONE, "--take-over", **bucket, **silent.environment)
+    alone.says("waits for approval")
+
+    paused = rehearsal.cli("pause", execution_id, **bucket)
+    assert f"execution {execution_id} is paused" in paused.stdout, paused.stderr
+    resumed = rehearsal.cli("resume", execution_id, **bucket)
+    assert "continues in the process that carries it" in resumed.stdout, resumed.stderr
+    cancelled = rehearsal.cli("cancel", execution_id, "--by", "Eva", **bucket)
+    assert f"execution {execution_id} is cancelled" in cancelled.stdout, cancelled.stderr
+
+    assert alone.ended() == 4, alone.stderr
+    assert len(rehearsal.jobs(region)) == 1
+    assert json.loads(rehearsal.cli("status", execution_id, "--json", **bucket).stdout)["cancelled"]["by"] == "Eva"
+
+
+def test_what_prefect_knows_is_shown_where_the_journals_storage_is_away(
+    rehearsal: Rehearsal, bucket: dict[str, str]
+) -> None:
+    region = "eu-central-2"
+    drill = rehearsal.drill(*rehearsal.seeded(plan(region, {"One": ["w-1"]})), **bucket)
+    execution_id = drill.execution_id()
+    assert drill.ended() == 0, drill.stderr
+    away = {"PREFECT_DRS_JOURNAL": "s3://no-such-bucket/drs?region=us-east-1"}
+    listed = rehearsal.cli("status", **away)
+    assert re.search(rf"{execution_id}\s+COMPLETED", listed.stdout), listed.stderr
+    assert json.loads(rehearsal.cli("status", execution_id, "--json", **away).stdout)["status"] == "COMPLETED"

@@ -5,6 +5,7 @@ In: an execution, or nothing. Out: values for a face to show. Changes nothing; a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -16,10 +17,13 @@ from prefect_drs.operations.execution_report import ReportFormat, html_document
 from prefect_drs.operations.standalone.setting import stored, stored_state
 from prefect_drs.orchestration.client import refused_prefect
 from prefect_drs.orchestration.storage.journal_storage import open_journal
+from prefect_drs.recovery.journal import JournalDamagedError
 from prefect_drs.report.markdown import report_summary
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.situation import Situation
 from prefect_drs.report.summary import ExecutionSummary
+
+_logger = logging.getLogger("prefect_drs.operations.standalone.look")
 
 LATEST = 50
 """Executions in a list."""
@@ -55,7 +59,7 @@ def latest_here() -> tuple[RecoveryReport, ...]:
     """The reports of the latest executions in the storage, the newest first; none where it cannot list.
 
     Raises:
-        JournalDamagedError, JournalUnavailableError: a journal cannot be read.
+        JournalUnavailableError: the storage cannot be read. A journal that is damaged is left out, with a warning.
     """
     with refused_prefect():
         return tuple(_reports())
@@ -72,6 +76,8 @@ def _reports() -> Iterator[RecoveryReport]:
             yield report_view(stored_state(execution_id))
         except UnknownExecutionError:  # a folder with messages to an execution that never began
             continue
+        except JournalDamagedError as error:  # it hides no other
+            _logger.warning("execution %s is not shown: %s", execution_id, error.message)
 
 
 def document_here(execution_id: str, form: ReportFormat) -> str:

@@ -28,13 +28,16 @@ from prefect.states import Cancelled
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from prefect_drs.coordination.messages import Message, MessageBox, StoredRequests
+from prefect_drs.coordination.process import Fence
 from prefect_drs.core.errors import PrefectDrsError, UnknownExecutionError
 from prefect_drs.core.polling import polled
+from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY as KEY
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.approvals.suspended_gate import resume_suspended
 from prefect_drs.orchestration.client import UNREACHABLE, OutageLog, prefect_client, quick_client
+from prefect_drs.orchestration.executions.carriers import is_carried_without_prefect
 from prefect_drs.orchestration.executions.reports import (
     CANCELLED_BY,
     all_flow_runs_of,
@@ -52,7 +55,7 @@ from prefect_drs.recovery.control_requests import (
     UnreadableRequest,
 )
 from prefect_drs.recovery.engine import Engine
-from prefect_drs.recovery.journal import FIRST
+from prefect_drs.recovery.journal import FIRST, StoredJournal
 
 HANDLED_KEY = "prefect-drs-handled-"  # prefix; the key of a handled request follows
 POLL_SECONDS = 3.0  # real seconds between two reads of the requests
@@ -127,7 +130,20 @@ def wait_until_handled(execution_id: str, request_id: str, *, seconds: float) ->
     """
     with prefect_client() as client:
         key, home = HANDLED_KEY + request_id, home_run(client, execution_id)
-        return home is not None and polled(lambda: input_of(client, home, key), seconds=seconds) is not None
+        beside = is_carried_without_prefect(execution_id)
+
+        def handled() -> bool | None:
+            if home is not None and input_of(client, home, key) is not None:
+                return True
+            return (beside and _is_in_journal(execution_id, request_id)) or None
+
+        return polled(handled, seconds=seconds) is not None
+
+
+def _is_in_journal(execution_id: str, request_id: str) -> bool:
+    """Whether a process without Prefect, which tells Prefect nothing, has recorded a request."""
+    state = state_of(StoredJournal(journal_storage(), execution_id).read())
+    return state is not None and request_id in state.handled
 
 
 def require_execution(client: SyncPrefectClient, execution_id: str) -> UUID:
@@ -254,15 +270,16 @@ class EveryRequest:
         """
         found: dict[str, StoredRequest] = {}
         unreachable: RequestsUnreachableError | None = None
+        holds = False
         for place in self._places:
             try:
                 for request in place.pending(handled):
                     found.setdefault(request.request_id, request)
             except RequestsUnreachableError as error:
-                unreachable = error
+                unreachable, holds = error, holds or error.holds_launches
         pending = sorted(found.values(), key=lambda request: (request.at, request.request_id))
         if unreachable is not None:
-            raise RequestsUnreachableError(unreachable.message, pending) from unreachable
+            raise RequestsUnreachableError(unreachable.message, pending, holds_launches=holds) from unreachable
         return pending
 
     def acknowledge(self, request_id: str) -> None:
@@ -308,11 +325,13 @@ class ControlReader:
         engine: the engine, which reads the requests itself.
         on_failure: called with an error that ended the reading: the execution was taken over, or its journal cannot be
             written.
+        fence: notices that the execution was taken over.
     """
 
-    def __init__(self, engine: Engine, on_failure: Callable[[BaseException], None]) -> None:
+    def __init__(self, engine: Engine, on_failure: Callable[[BaseException], None], fence: Fence) -> None:
         self._engine = engine
         self._on_failure = on_failure
+        self._fence = fence
         self._gates_closed = False
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drs-control", daemon=True)
@@ -344,6 +363,7 @@ class ControlReader:
         outage = OutageLog("control requests", _logger.warning)
         while True:
             try:
+                self._fence.require()
                 self.read()
                 outage.answered()
             except (RequestsUnreachableError, *UNREACHABLE) as error:

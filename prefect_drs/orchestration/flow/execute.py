@@ -21,7 +21,7 @@ from prefect.exceptions import Pause
 from prefect.logging import get_run_logger
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.coordination.process import Marking, require_free
+from prefect_drs.coordination.process import Fence, Marking, require_free
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.core.errors import AwsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.execution.events import Event
@@ -300,7 +300,7 @@ def _drive(
     """Run all waves; the suspended execution where all that is left waits at gates and needs no process."""
     with (
         EngineThread(engine, clock, gate_clock.stop) as thread,
-        ControlReader(engine, thread.abandon) as control,
+        ControlReader(engine, thread.abandon, Fence(journal_storage(), engine.execution_id, holder())) as control,
     ):
         try:
             if isinstance(gate, SuspendingGate):
