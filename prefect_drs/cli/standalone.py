@@ -165,11 +165,16 @@ def resume_without_prefect(execution: str, *, approve: bool, take_over: bool, de
 
 def answer_without_prefect(execution: str, decision: Decision, given: Answer, proof: Proof | None) -> int:
     """Answer a gate; exit code 1 where an approval does not count."""
-    from prefect_drs.operations.standalone.control import answer_here
+    from prefect_drs.operations.standalone.control import answer_here, is_carried_here
     from prefect_drs.operations.standalone.look import named_here
 
-    name = given.by if given.by is not None else getpass.getuser()
-    gate, ruling = answer_here(named_here(execution), given.wave, decision, by=name, comment=given.comment, proof=proof)
+    name, known = given.by if given.by is not None else getpass.getuser(), named_here(execution)
+    gate, ruling = answer_here(known, given.wave, decision, by=name, comment=given.comment, proof=proof)
+    if not is_carried_here(known):
+        print_stderr(
+            f"no process carries the execution; the answer counts once it is carried on by prefect-drs resume {known} "
+            "--without-prefect. With Prefect the gate is asked again"
+        )
     if ruling is None:
         print_stdout(f"{decision.value.lower()} by {name}: {gate}")
         return 0

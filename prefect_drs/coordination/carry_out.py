@@ -159,9 +159,8 @@ def _carry_out(
             workers=SETTINGS_WORKERS, expected=options.expected, recorded=options.recorded, gates=gates
         )
         engine = Engine(execution_id, runbook, ports, engine_options, options.start)
-        gate: Gate = StoredGate(box, engine, people, _notifying(notifier, options.on_waiting))
-        if options.approved_by:
-            gate = ApprovedGate(options.approved_by, people)
+        stored = StoredGate(box, engine, people, _notifying(notifier, options.on_waiting))
+        gate: Gate = ApprovedGate(options.approved_by, people, stored) if options.approved_by else stored
         approvals = ways.approvals(engine.runbook)
         with notifier.running(engine.record):
             look = Fence(ways.storage, execution_id, options.start.holder).require

@@ -267,6 +267,6 @@ def _sentence(claim: Claim, shared: list[str]) -> str:
     holder = claim.execution_id
     return (
         f"SERVER_IN_OTHER_EXECUTION: execution {holder} of {claim.plan_name} claimed {named} at "
-        f"{claim.claimed_at:%Y-%m-%d %H:%M:%S} UTC; wait until it ends, resume it (prefect-drs resume {holder}) or "
-        f"cancel it (prefect-drs cancel {holder})"
+        f"{claim.claimed_at:%Y-%m-%d %H:%M:%S} UTC; wait until it ends, resume it "
+        f"(prefect-drs resume {holder} --without-prefect) or cancel it (prefect-drs cancel {holder} --without-prefect)"
     )

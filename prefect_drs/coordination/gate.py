@@ -116,6 +116,15 @@ class StoredGate:
                 return GateAnswer(Decision.TIMED_OUT, "", self._clock.now(), "nobody answered in time")
             self._clock.wait(POLL_SECONDS)
 
+    def given(self, request: GateRequest) -> GateAnswer | None:
+        """The answer that was given already; None where there is none.
+
+        Raises:
+            JournalUnavailableError: the answers cannot be read.
+        """
+        found = next(self._answers(request, self._engine.deadline(request.wave_number)), None)
+        return None if found is None or found.message is None else _gate_answer(found.id, found.message)
+
     def _answers(self, request: GateRequest, until: datetime) -> Iterator[StoredMessage]:
         """The answers to this gate that were given in time."""
         for stored in self._box.read():
@@ -152,13 +161,21 @@ class ApprovedGate:
     Args:
         by: who approved; must not be blank.
         clock: people's time.
+        stored: has the answers that were given while no process carried the execution. They count first: whoever
+            rejected was told that it is stored.
     """
 
-    def __init__(self, by: str, clock: Clock) -> None:
-        self._by, self._clock = by, clock
+    def __init__(self, by: str, clock: Clock, stored: StoredGate) -> None:
+        self._by, self._clock, self._stored = by, clock, stored
 
     def ask(self, request: GateRequest) -> GateAnswer:
-        """The approval. No gate that demands proofs is asked: those were refused before."""
+        """The approval. No gate that demands proofs is asked: those were refused before.
+
+        Raises:
+            JournalUnavailableError: earlier answers cannot be read, so that nothing is approved.
+        """
+        if (given := self._stored.given(request)) is not None:
+            return given
         return GateAnswer(Decision.APPROVED, self._by, self._clock.now(), "approved in advance")
 
 

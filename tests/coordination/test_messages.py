@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prefect_drs.coordination.gate import StoredGate, WaitingGate, waiting_gates
+from prefect_drs.coordination.gate import ApprovedGate, StoredGate, WaitingGate, waiting_gates
 from prefect_drs.coordination.messages import Message, MessageBox, StoredRequests
 from prefect_drs.coordination.process import ExecutionBusyError, Fence, Marking, last_mark, mark_name, require_free
 from prefect_drs.core.errors import ExecutionStateError
@@ -207,6 +207,30 @@ def test_an_answer_outlives_the_process_that_asked(rig: Rig, storage: Away) -> N
     (gate,) = waiting_gates(state)
     box(storage).send(message("APPROVE", wave_number=1, until=gate.until).model_copy(update={"at": rig.clock.now()}))
     assert answered(rig, storage) is Decision.APPROVED
+
+
+def test_a_rejection_that_was_stored_counts_before_an_approval_in_advance(rig: Rig, storage: Away) -> None:
+    engine(rig, storage).gate_asked(1, rig.clock.now() + timedelta(hours=1))
+    state = state_of(StoredJournal(storage, EXECUTION).read())
+    assert state is not None
+    (gate,) = waiting_gates(state)
+    box(storage).send(Message(action="REJECT", by="Eva", at=rig.clock.now(), wave_number=1, until=gate.until))
+    made = engine(rig, storage)
+    in_advance = ApprovedGate("Max", rig.clock, StoredGate(box(storage), made, rig.clock))
+    assert not pass_gate(made, in_advance, 1, clock=rig.clock)
+    answer = made.answer(1)
+    assert answer is not None
+    assert answer.by == "Eva"
+
+
+def test_an_approval_in_advance_passes_a_gate_that_nobody_has_answered(rig: Rig, storage: Away) -> None:
+    made = engine(rig, storage)
+    in_advance = ApprovedGate("Max", rig.clock, StoredGate(box(storage), made, rig.clock))
+    storage.away = True
+    with pytest.raises(JournalUnavailableError):
+        pass_gate(made, in_advance, 1, clock=rig.clock)
+    storage.away = False
+    assert pass_gate(made, in_advance, 1, clock=rig.clock)
 
 
 def test_a_storage_that_is_away_at_the_deadline_is_not_taken_for_silence(rig: Rig, storage: Away) -> None:

@@ -298,6 +298,15 @@ def _ruling(before: ExecutionState, gate: WaitingGate, answer_id: str) -> Ruling
 # What the journal and the mark tell
 
 
+def is_carried_here(execution_id: str) -> bool:
+    """Whether a process carries the execution, with Prefect or without.
+
+    Raises:
+        JournalUnavailableError: the storage cannot be read.
+    """
+    return _carrier(execution_id) is not None
+
+
 def _carrier(execution_id: str) -> ProcessMark | None:
     """The process that carries the execution; None where none does."""
     mark = last_mark(stored(), execution_id)
