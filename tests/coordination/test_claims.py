@@ -106,6 +106,25 @@ def test_of_many_at_once_one_claims_and_all_others_are_refused(tmp_path: Path, r
         assert sum(pool.map(claim, range(8))) == 1
 
 
+def test_of_many_at_once_with_prefect_and_without_only_those_of_one_kind_claim(
+    tmp_path: Path, runbook: Runbook
+) -> None:
+    storage, start = FolderStorage(tmp_path), Barrier(8)
+
+    def claim(number: int) -> str | None:
+        start.wait()
+        kind = "with" if number % 2 else "without"
+        try:
+            claims(storage, with_prefect=kind == "with").claim(f"execution-{number}", runbook)
+        except PreflightRefusedError:
+            return None
+        return kind
+
+    with ThreadPoolExecutor(8) as pool:
+        claimed = sorted(kind for kind in pool.map(claim, range(8)) if kind)
+    assert claimed in (["without"], ["with"] * 4)  # of the latter, Prefect's claims let one begin
+
+
 def test_claims_that_prefect_judges_are_left_to_it(storage: Archive, runbook: Runbook) -> None:
     claims(storage, with_prefect=True).claim("first", runbook)
     claims(storage, with_prefect=True).claim("second", runbook)  # after it was judged by the claims in Prefect
