@@ -14,12 +14,22 @@ from prefect_drs.cli.completers import waves_at_their_gates
 from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefect_drs.operations.approvals import Proof
     from prefect_drs.recovery.ports import Decision
     from prefect_drs.report.situation import Situation
 
 
 Execution = Annotated[str, Parameter(help="The execution's id, a unique beginning of it, or `latest`.")]
+WithoutPrefect = Annotated[
+    bool,
+    Parameter(
+        name="--without-prefect",
+        negative="",
+        help="Ask no Prefect server, but the journals' storage (PREFECT_DRS_JOURNAL, PREFECT_DRS_HOME).",
+    ),
+]
 FROM_STDIN = "-"
 WATCH_SECONDS = 2.0  # between two looks of `status --watch`
 
@@ -46,6 +56,7 @@ def approve(
     answer: Answer,
     token: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,  # `-`, standard input
     break_glass: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    without_prefect: WithoutPrefect = False,
 ) -> int:
     """Approve a wave that waits at its gate.
 
@@ -69,17 +80,24 @@ def approve(
     if break_glass is not None and not break_glass.strip():
         raise UsageError("--break-glass needs a reason")
     given = sys.stdin.readline().strip() if token == FROM_STDIN else token or ""
-    return _answer(execution, Decision.APPROVED, answer, Proof(given, break_glass or "", own=True))
+    proof = Proof(given, break_glass or "", own=True)
+    return _answer(execution, Decision.APPROVED, answer, proof, without_prefect=without_prefect)
 
 
-def reject(execution: Execution, /, *, answer: Answer) -> None:
+def reject(execution: Execution, /, *, answer: Answer, without_prefect: WithoutPrefect = False) -> None:
     """Reject a wave that waits at its gate: it and every wave that depends on it are cancelled."""
     from prefect_drs.recovery.ports import Decision
 
-    _answer(execution, Decision.REJECTED, answer)
+    _answer(execution, Decision.REJECTED, answer, without_prefect=without_prefect)
 
 
-def _answer(execution: str, decision: Decision, given: Answer, proof: Proof | None = None) -> int:
+def _answer(
+    execution: str, decision: Decision, given: Answer, proof: Proof | None = None, *, without_prefect: bool
+) -> int:
+    if without_prefect:
+        from prefect_drs.cli.standalone import answer_without_prefect
+
+        return answer_without_prefect(execution, decision, given, proof)
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.control import answer
@@ -104,6 +122,7 @@ def status(
     /,
     *,
     watch: Annotated[bool, Parameter(negative="")] = False,
+    without_prefect: WithoutPrefect = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Show the latest executions, or what one of them does, what it waits for and what to do.
@@ -117,6 +136,11 @@ def status(
     json
         Print the RecoveryReport (or a list of them) as JSON; of one execution, with `process` and `waitingFor`.
     """
+    if without_prefect:
+        from prefect_drs.cli.standalone import status_without_prefect
+
+        status_without_prefect(execution, watch=watch, json=json)
+        return
     from prefect_drs.cli.console import console
     from prefect_drs.cli.prefect_api import require_permission, require_prefect
     from prefect_drs.operations.status import latest_executions, latest_reports
@@ -128,9 +152,9 @@ def status(
     else:
         require_permission("list_executions")
     if execution is not None:
-        _show_one(execution, watch=watch, json=json)
+        show_one(_look_at(execution), watch=watch, json=json)
     elif watch:
-        _show_one("latest", watch=True, json=json)
+        show_one(_look_at("latest"), watch=True, json=json)
     elif json:
         print_json("[" + ",".join(report.to_json() for report in latest_reports()) + "]")
     elif executions := latest_executions():
@@ -139,7 +163,17 @@ def status(
         print("no execution is known to this Prefect API; start one with `prefect-drs drill FILE`")
 
 
-def _show_one(name: str, *, watch: bool, json: bool) -> None:
+def _look_at(name: str) -> Callable[[], Situation]:
+    """Looks at an execution that a person named."""
+    from functools import partial
+
+    from prefect_drs.operations.status import execution_situation
+    from prefect_drs.orchestration.executions.names import named_execution
+
+    return partial(execution_situation, named_execution(name))
+
+
+def show_one(look: Callable[[], Situation], *, watch: bool, json: bool) -> None:
     """Show an execution once, or until it has ended: live on a terminal, otherwise each time that it has changed."""
     import sys
     from datetime import UTC, datetime
@@ -148,12 +182,9 @@ def _show_one(name: str, *, watch: bool, json: bool) -> None:
 
     from prefect_drs.cli.console import console
     from prefect_drs.core.clock import WallClock
-    from prefect_drs.operations.status import execution_situation
-    from prefect_drs.orchestration.executions.names import named_execution
     from prefect_drs.report.situation_view import situation_view
 
-    screen, known = console(), named_execution(name)
-    situation = execution_situation(known)
+    screen, situation = console(), look()
     if watch and sys.stdout.isatty() and not json:
         with Live(console=screen, auto_refresh=False, vertical_overflow="visible") as live:
             while True:
@@ -161,7 +192,7 @@ def _show_one(name: str, *, watch: bool, json: bool) -> None:
                 if situation.report.ended_at is not None:
                     return
                 WallClock().wait(WATCH_SECONDS)
-                situation = execution_situation(known)
+                situation = look()
     shown: Situation | None = None
     while True:
         if shown is None or (situation.report, situation.waiting_for) != (shown.report, shown.waiting_for):
@@ -173,7 +204,7 @@ def _show_one(name: str, *, watch: bool, json: bool) -> None:
         if not watch or situation.report.ended_at is not None:
             return
         WallClock().wait(WATCH_SECONDS)
-        situation = execution_situation(known)
+        situation = look()
 
 
 def resume(
@@ -183,6 +214,7 @@ def resume(
     take_over: Annotated[bool, Parameter(negative="")] = False,
     despite_cancel: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
+    without_prefect: WithoutPrefect = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")] = False,
 ) -> int:
     """Resume an execution that was paused or interrupted; one that has ended is retried where it failed.
@@ -200,6 +232,12 @@ def resume(
     json
         Print the RecoveryReport as the last thing on stdout.
     """
+    if without_prefect:
+        from prefect_drs.cli.standalone import resume_without_prefect
+
+        return resume_without_prefect(
+            execution, approve=yes, take_over=take_over, despite_cancel=despite_cancel, json=json
+        )
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.run import carry_out
     from prefect_drs.operations.access import acting_as
@@ -229,6 +267,7 @@ def cancel(
     *,
     by: str | None = None,
     reason: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
+    without_prefect: WithoutPrefect = False,
 ) -> None:
     """Launch nothing more; running DRS jobs are followed to their end, and open gates are closed.
 
@@ -243,6 +282,11 @@ def cancel(
     reason
         Why; the report shows it.
     """
+    if without_prefect:
+        from prefect_drs.cli.standalone import cancel_without_prefect
+
+        cancel_without_prefect(execution, by=by, reason=reason)
+        return
     from prefect_drs.cli.console import event_printer
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.access import acting_as
@@ -256,7 +300,7 @@ def cancel(
     print_stdout(outcome.message)
 
 
-def pause(execution: str, /, *, by: str | None = None) -> None:
+def pause(execution: str, /, *, by: str | None = None, without_prefect: WithoutPrefect = False) -> None:
     """Launch nothing more for now; running jobs continue. `prefect-drs resume` ends the pause.
 
     Parameters
@@ -266,6 +310,11 @@ def pause(execution: str, /, *, by: str | None = None) -> None:
     by
         Who pauses; by default the user of this machine.
     """
+    if without_prefect:
+        from prefect_drs.cli.standalone import pause_without_prefect
+
+        pause_without_prefect(execution, by=by)
+        return
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.operations.access import acting_as
     from prefect_drs.operations.control import pause_execution

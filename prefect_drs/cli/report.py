@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from prefect_drs.cli.control import Execution
+from prefect_drs.cli.control import Execution, WithoutPrefect
 from prefect_drs.cli.output import print_json, print_stderr, print_stdout
 
 SUFFIXES: dict[str, Literal["html", "markdown", "json"]] = {
@@ -33,6 +33,7 @@ def report(
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], metavar="FILE", help="The file to write; by default stdout.")
     ] = None,
+    without_prefect: WithoutPrefect = False,
 ) -> None:
     """Print the report of an execution, or write it to a file that only you can read.
 
@@ -42,12 +43,18 @@ def report(
     from prefect_drs.cli.prefect_api import require_permission, require_prefect_to_find
     from prefect_drs.core.errors import UsageError
     from prefect_drs.core.private_files import write_file
-    from prefect_drs.operations.execution_report import execution_document
 
     chosen = format or (SUFFIXES.get(out.suffix.lower(), "markdown") if out is not None else "markdown")
-    require_prefect_to_find(execution)
-    require_permission("get_execution_report", execution_id=execution)
-    document = execution_document(execution, chosen)
+    if without_prefect:
+        from prefect_drs.operations.standalone.look import document_here, named_here
+
+        document = document_here(named_here(execution), chosen)
+    else:
+        from prefect_drs.operations.execution_report import execution_document
+
+        require_prefect_to_find(execution)
+        require_permission("get_execution_report", execution_id=execution)
+        document = execution_document(execution, chosen)
     if out is not None:
         try:
             write_file(out, document.encode())

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
@@ -68,6 +68,14 @@ Execution = Annotated[
         name="--execution",
         metavar="EXECUTION",
         help="Fail back what that execution launched; by default, each server's one running recovery instance.",
+    ),
+]
+WithoutPrefect = Annotated[
+    bool,
+    Parameter(
+        name="--without-prefect",
+        negative="",
+        help="Ask no Prefect server: run in this process, with the journals' storage (PREFECT_DRS_JOURNAL).",
     ),
 ]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
@@ -131,10 +139,12 @@ def drill(
     waivers: Waivers = None,
     exclude: Exclusions = None,
     strict: Strict = False,
+    without_prefect: WithoutPrefect = False,
     json: Json = False,
 ) -> int:
     """Launch drill instances, wave by wave; production is not touched."""
-    return _run(file, plan, bindings, "drill", at, snapshots, waivers, exclude, approve=yes, strict=strict, json=json)
+    options = RunOptions(at, snapshots, waivers, exclude, yes, strict, without_prefect, json)
+    return _run(file, plan, bindings, "drill", options)
 
 
 def recover(
@@ -152,14 +162,14 @@ def recover(
     waivers: Waivers = None,
     exclude: Exclusions = None,
     strict: Strict = False,
+    without_prefect: WithoutPrefect = False,
     json: Json = False,
 ) -> int:
     """Launch recovery instances, wave by wave; earlier recovery instances are replaced."""
     if yes and not yes_really:
         raise UsageError("recover launches recovery instances: approve its gates one by one, or use --yes-really")
-    return _run(
-        file, plan, bindings, "recovery", at, snapshots, waivers, exclude, approve=yes_really, strict=strict, json=json
-    )
+    options = RunOptions(at, snapshots, waivers, exclude, yes_really, strict, without_prefect, json)
+    return _run(file, plan, bindings, "recovery", options)
 
 
 def failback(
@@ -175,6 +185,7 @@ def failback(
     ] = False,
     exclude: Exclusions = None,
     strict: Strict = False,
+    without_prefect: WithoutPrefect = False,
     json: Json = False,
 ) -> int:
     """Fail recovered servers back to where they came from: replicate back, stop writes, launch, protect again."""
@@ -189,6 +200,12 @@ def failback(
     from prefect_drs.runbook.exclusions import parse_exclusions
 
     excluded = parse_exclusions(exclude)
+    if without_prefect:
+        from prefect_drs.cli.standalone import fail_back_without_prefect
+
+        return fail_back_without_prefect(
+            manifest, plan, execution=execution, exclude=excluded, approve=yes_really, json=json
+        )
     from prefect_drs.operations.approvals import starter_of
     from prefect_drs.operations.context import Context
     from prefect_drs.orchestration.executions.names import named_execution
@@ -207,32 +224,59 @@ def failback(
     )
 
 
+class RunOptions(NamedTuple):
+    """The options of `drill` and `recover`, as they are given."""
+
+    at: str
+    snapshots: list[str] | None
+    waivers: list[str] | None
+    exclude: list[str] | None
+    approve: bool
+    strict: bool
+    without_prefect: bool
+    json: bool
+
+
 def _run(
     file: str | Path,
     plan: str | None,
     bindings: str | Path | None,
     mode: Literal["drill", "recovery"],
-    at: str,
-    snapshots: list[str] | None,
-    waivers: list[str] | None,
-    exclude: list[str] | None,
-    *,
-    approve: bool,
-    strict: bool,
-    json: bool,
+    options: RunOptions,
 ) -> int:
     # Faults of a file are reported before Prefect is imported.
     from prefect_drs.plan.advance import gates_of, refuse_in_advance
 
-    manifest = read_manifest(file, bindings, plan=plan, strict=strict)
+    manifest = read_manifest(file, bindings, plan=plan, strict=options.strict)
     gates = gates_of(manifest.plan(plan))
-    if approve:
+    if options.approve:
         refuse_in_advance(gates)
     from prefect_drs.runbook.exclusions import parse_exclusions
     from prefect_drs.runbook.points import Points
     from prefect_drs.runbook.waivers import parse_waivers
 
-    points, accepted, excluded = Points.parse(at, snapshots), parse_waivers(waivers), parse_exclusions(exclude)
+    points, accepted = Points.parse(options.at, options.snapshots), parse_waivers(options.waivers)
+    excluded = parse_exclusions(options.exclude)
+    if options.without_prefect:
+        from prefect_drs.cli.standalone import run_without_prefect
+        from prefect_drs.operations.standalone.run import start_here
+
+        user = getpass.getuser()
+        return run_without_prefect(
+            lambda faces: start_here(
+                manifest,
+                manifest.plan(plan),
+                mode=mode,
+                points=points,
+                waivers=accepted,
+                exclude=excluded,
+                by=user,
+                approve=options.approve,
+                faces=faces,
+            ),
+            by=user,
+            json=options.json,
+        )
     from prefect_drs.operations.approvals import starter_of
     from prefect_drs.operations.context import Context
     from prefect_drs.orchestration.flow.compile import compile_plan
@@ -243,13 +287,13 @@ def _run(
         lambda screen: compile_plan(
             manifest, plan, observers=(screen.observe,), on_waiting=screen.tell_gate, starter=starter
         ),
-        json=json,
+        json=options.json,
         mode=mode,
-        at=at,
+        at=options.at,
         snapshots=dict(points.snapshots),
         waivers=accepted,
         exclude=excluded,
-        approved_by=user if approve else None,
+        approved_by=user if options.approve else None,
     )
 
 
@@ -274,7 +318,7 @@ def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: 
     from prefect_drs.cli.prefect_api import require_prefect
     from prefect_drs.cli.screen import Screen
 
-    with _terminated_as_interrupted():
+    with terminated_as_interrupted():
         require_prefect(or_start=True)
         screen = Screen(live=sys.stderr.isatty())
         flow = compiled(screen)
@@ -289,12 +333,12 @@ def carry_out(compiled: Callable[[Screen], Flow[..., RecoveryReport]], *, json: 
         except KeyboardInterrupt:
             screen.tell_interrupted()
             raise
-    _print_report(report, json=json)
+    print_report(report, json=json)
     return report.exit_code
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM end the run as Ctrl-C does: the flow run is Crashed, the lease free, and the user told how to resume.
 
     While a flow runs, Prefect handles SIGTERM: it ends the flow and then sends the signal again, to the earlier handler
@@ -316,7 +360,8 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, former)
 
 
-def _print_report(report: RecoveryReport, *, json: bool) -> None:
+def print_report(report: RecoveryReport, *, json: bool) -> None:
+    """Print a report as the last thing on stdout."""
     from prefect_drs.cli.console import console
     from prefect_drs.report.terminal import report_view
 

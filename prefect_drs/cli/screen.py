@@ -27,6 +27,7 @@ from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.terminal import live_view
 
 if TYPE_CHECKING:
+    from prefect_drs.coordination.gate import WaitingGate
     from prefect_drs.orchestration.approvals.gate import PendingGate
 
 
@@ -35,9 +36,11 @@ class Screen:
 
     Args:
         live: draw a live table instead of lines.
+        with_prefect: the run is in the Prefect UI, and its commands ask the Prefect API.
     """
 
-    def __init__(self, *, live: bool) -> None:
+    def __init__(self, *, live: bool, with_prefect: bool = True) -> None:
+        self._with_prefect = with_prefect
         self._lock = threading.Lock()
         self._fold = ReportFold()
         self._log = EventLines()
@@ -60,6 +63,8 @@ class Screen:
             else:
                 for line in self._log.lines(event):
                     self._print(line)
+            if not self._with_prefect:
+                return
             if isinstance(event, ExecutionStarted) and (link := ui_link(event.execution_id)):
                 self._print(f"in the Prefect UI: {link}")
 
@@ -77,6 +82,24 @@ class Screen:
         )
         self._console.print(text, soft_wrap=True)
 
+    def tell_stored_gate(self, gate: WaitingGate) -> None:
+        """Print how to answer a gate of an execution that is carried without Prefect."""
+        answer = f"prefect-drs approve {gate.execution_id} --wave {gate.wave_number} --without-prefect"
+        demands = f", which demands {gate.demands}" if gate.demands else ""
+        text = Text.assemble(
+            (f"wave {gate.wave_number} {gate.wave_name} waits for approval", "bold yellow"),
+            f"{demands}, until {gate.until:%Y-%m-%d %H:%M} UTC: {answer}",
+        )
+        self._console.print(text, soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self._print(line)
+
+    @property
+    def _option(self) -> str:
+        return "" if self._with_prefect else " --without-prefect"
+
     def tell_interrupted(self) -> None:
         """Print which DRS jobs continue although this process stops, and how to resume."""
         if not self._fold.started:
@@ -85,8 +108,8 @@ class Screen:
         running = [job.job_id for wave in report.waves for job in wave.jobs if job.ended_at is None]
         if running:
             self._print(f"this process stopped; DRS continues {', '.join(running)}")
-        self._print(f"resume with: prefect-drs resume {report.execution_id}")
-        if not PREFECT_API_URL.value():
+        self._print(f"resume with: prefect-drs resume {report.execution_id}{self._option}")
+        if self._with_prefect and not PREFECT_API_URL.value():
             self._print("(first start a server, `prefect server start`, and set PREFECT_API_URL)")
 
     def _print(self, line: str) -> None:

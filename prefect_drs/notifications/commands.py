@@ -48,6 +48,7 @@ class ExecutionAccess:
         suspends: whether that flow run is Suspended while every remaining wave waits at a gate.
         report_key: key of the artifact that holds the execution's report.
         request_key: prefix of the keys of control requests (`prefect_drs.orchestration.executions.control_requests`).
+        without_prefect: a process carries it without Prefect: it is reached through the journals' storage.
     """
 
     api_url: str | None
@@ -57,6 +58,16 @@ class ExecutionAccess:
     suspends: bool
     report_key: str
     request_key: str
+    without_prefect: bool = False
+
+    @classmethod
+    def by_storage(cls) -> ExecutionAccess:
+        """How people reach an execution that is carried without Prefect: by `prefect-drs` alone."""
+        return cls(None, "", None, "", False, "", "", without_prefect=True)
+
+    def cli(self, command: str) -> str:
+        """A command of `prefect-drs` about the execution."""
+        return f"{command} --without-prefect" if self.without_prefect else command
 
     @property
     def curl(self) -> str:

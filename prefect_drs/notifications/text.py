@@ -92,7 +92,9 @@ def ended(report: RecoveryReport, access: ExecutionAccess) -> str:
         ),
         _block("Failed servers", _bounded([_failure(s) for w in incomplete for s in w.servers if s.error])),
         f"{len(unsent)} notification(s) could not be sent; the report lists them." if unsent else "",
-        _command("To retry what failed, once the cause is fixed", f"prefect-drs resume {report.execution_id}")
+        _command(
+            "To retry what failed, once the cause is fixed", access.cli(f"prefect-drs resume {report.execution_id}")
+        )
         if can_resume
         else "",
         _command(
@@ -108,7 +110,7 @@ def ended(report: RecoveryReport, access: ExecutionAccess) -> str:
 def wave_paused(runbook: Runbook, report: RecoveryReport, gate: NotifiedGate, access: ExecutionAccess) -> str:
     """A wave waits for approval: what it launches, who may approve, the deadline, the link, and the commands."""
     wave = runbook.wave(gate.wave_number)
-    jobs = wave.jobs
+    jobs, beside = wave.jobs, access.without_prefect
     changes = sum(len(server.changes) for server in wave.servers)
     actions = [
         f"launches {len(wave.servers)} {report.mode} instance(s) in {len(jobs)} job(s): "
@@ -123,13 +125,13 @@ def wave_paused(runbook: Runbook, report: RecoveryReport, gate: NotifiedGate, ac
         _block("On approval, the wave", actions),
         _block("Servers", _bounded([_planned_server(server) for server in wave.servers])),
         _block("Waves", [_wave_status(other) for other in report.waves]),
-        _block("Who may approve", [_who_may_approve(wave)]),
+        _block("Who may approve", [_who_may_approve(wave, access)]),
         _block("Deadline", [f"{_utc(gate.until)}, then the wave is cancelled" if gate.until else "none"]),
-        _block("In the browser", [gate.link or f"flow run {gate.flow_run_id}: Resume"]),
+        _block("In the browser", [gate.link or f"flow run {gate.flow_run_id}: Resume"]) if not beside else "",
         _commands(
             access,
             report.execution_id,
-            _approve(access, report.execution_id, wave, gate),
+            [] if beside else _approve(access, report.execution_id, wave, gate),
             [f"prefect-drs {word} {report.execution_id} --wave {gate.wave_number}" for word in ("approve", "reject")],
             region,
             needs="prefect-drs and your AWS credentials" if wave.demand.proven else "access to the Prefect API",
@@ -138,7 +140,14 @@ def wave_paused(runbook: Runbook, report: RecoveryReport, gate: NotifiedGate, ac
     )
 
 
-def _who_may_approve(wave: RunbookWave) -> str:
+def _who_may_approve(wave: RunbookWave, access: ExecutionAccess) -> str:
+    if access.without_prefect:
+        if not wave.demand.proven:
+            return "Anyone who may write to the journals' storage. The report records the name."
+        return (
+            f"The gate demands {wave.demand.text}. The command below proves who you are with your AWS credentials. "
+            "Anybody may reject."
+        )
     if not wave.demand.proven:
         return "Anyone with access to the Prefect API. The report records the name."
     return (
@@ -163,7 +172,7 @@ def glass_broken(report: RecoveryReport, wave: WaveReport, event: GlassBroken, a
         _block("Who", [f"{event.by} ({how})"]),
         _block("Why", [event.reason]),
         _block("Waves", [_wave_status(other) for other in report.waves]),
-        _command("To stop it", f"prefect-drs cancel {report.execution_id}"),
+        _command("To stop it", access.cli(f"prefect-drs cancel {report.execution_id}")),
         _follow(report, access),
     )
 
@@ -215,7 +224,10 @@ def _commands(
     needs: str = "access to the Prefect API",
 ) -> _Lines:
     """The commands to resume and to cancel between cut marks, or why there are none."""
-    cli = [*alternatives, f"prefect-drs cancel {execution_id}"]
+    cli = [access.cli(command) for command in (*alternatives, f"prefect-drs cancel {execution_id}")]
+    if access.without_prefect:
+        reach = "On any machine with prefect-drs that reaches the journals (PREFECT_DRS_JOURNAL as where it runs)"
+        return _text("No Prefect server takes part in this run.", _block(reach, cli))
     if access.api_url is None:
         why = "This run's Prefect API is not reachable from other machines: answer on the machine that runs it."
         return _text(why, _block("With prefect-drs installed", cli))
@@ -244,7 +256,7 @@ def _commands(
 
 def _follow(report: RecoveryReport, access: ExecutionAccess) -> _Lines:
     lines = [access.link] if access.link else []
-    lines += [f"prefect-drs status {report.execution_id}", f"Started at {_utc(report.started_at)}."]
+    lines += [access.cli(f"prefect-drs status {report.execution_id}"), f"Started at {_utc(report.started_at)}."]
     return _block("Status of the execution", lines)
 
 

@@ -21,13 +21,13 @@ from prefect_drs.operations.approvals import RULING_SECONDS, Proof, RulingAnswer
 from prefect_drs.operations.status import is_about_to_run, waits_for_worker
 from prefect_drs.orchestration.approvals.answers import PendingGate, answer_gate, find_gate, pending_gates
 from prefect_drs.orchestration.client import prefect_client, shared_client
+from prefect_drs.orchestration.executions.carriers import is_carried
 from prefect_drs.orchestration.executions.control_requests import (
-    PrefectRequests,
+    requests_of,
     require_execution,
     submit,
     wait_until_handled,
 )
-from prefect_drs.orchestration.executions.lease import is_held
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.executions.reports import (
     all_flow_runs_of,
@@ -163,7 +163,7 @@ def _wave_number(execution_id: str, wave: str) -> int:
 def _lost(execution_id: str) -> str | None:
     """What to do where an execution that has not ended has no process; None where nothing has to be done."""
     report, seen_at = find_published(execution_id)
-    if report is None or report.ended_at is not None or is_held(execution_id) or waits_for_worker(execution_id):
+    if report is None or report.ended_at is not None or is_carried(execution_id) or waits_for_worker(execution_id):
         return None
     since = f" since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else ""
     return f"no process carries execution {execution_id}{since}: go on with prefect-drs resume {execution_id}"
@@ -185,7 +185,7 @@ def cancel_execution(
     """
     _require_active(execution_id)
     request = submit(execution_id, ControlAction.CANCEL, by=by, reason=reason)
-    if is_held(execution_id):
+    if is_carried(execution_id):
         if wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
             return ControlOutcome(
                 ControlStatus.CONFIRMED,
@@ -229,9 +229,9 @@ def pause_execution(execution_id: str, *, by: str) -> ControlOutcome:
     with shared_client():
         _require_active(execution_id)
         request = submit(execution_id, ControlAction.PAUSE, by=by)
-        is_carried = is_held(execution_id)
+        carried = is_carried(execution_id)
     resume = f"resume with: prefect-drs resume {execution_id}"
-    if not is_carried:
+    if not carried:
         return ControlOutcome(
             ControlStatus.STORED,
             f"no process carries execution {execution_id}; the pause is stored, and whoever carries it next launches "
@@ -257,11 +257,11 @@ def end_pause(execution_id: str, *, by: str) -> ControlOutcome | None:
     Raises:
         UsageError: no such execution.
     """
-    is_carried = is_held(execution_id)
-    if not is_carried and not _is_paused(execution_id):
+    carried = is_carried(execution_id)
+    if not carried and not _is_paused(execution_id):
         return None
     request = submit(execution_id, ControlAction.RESUME, by=by)
-    if is_carried and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
+    if carried and wait_until_handled(execution_id, request, seconds=CONFIRM_SECONDS):
         return ControlOutcome(
             ControlStatus.CONFIRMED,
             f"execution {execution_id} continues in the process that carries it; it is not paused",
@@ -287,7 +287,8 @@ def begin_resume(
         UnknownExecutionError: no such execution.
         ExecutionStateError: it has not started, or was cancelled.
     """
-    read_report(execution_id)  # refuses an unknown execution
+    if not open_journal(execution_id).read():  # one that was begun without Prefect has a journal and no report yet
+        read_report(execution_id)  # refuses an unknown execution
     if not despite_cancel:
         refuse_cancelled(execution_id)
     ended = None if take_over else end_pause(execution_id, by=by)
@@ -339,7 +340,7 @@ def resume_execution(
         return ControlOutcome(
             ControlStatus.STORED, f"execution {execution_id} waits for a worker, which carries it on; its pause is over"
         )
-    if by_own_run and is_held(execution_id):  # slow, or dead for less than 75 s: its flow run is left alone
+    if by_own_run and is_carried(execution_id):  # slow, or dead for less than 75 s: its flow run is left alone
         return ControlOutcome(
             ControlStatus.STORED,
             f"a process holds execution {execution_id} and has not confirmed within {CONFIRM_SECONDS:.0f} s; the pause "
@@ -361,7 +362,7 @@ def _is_paused(execution_id: str) -> bool:
     if state is None:
         return False
     paused = state.paused
-    for request in PrefectRequests(execution_id).pending(state.handled):
+    for request in requests_of(execution_id).pending(state.handled):
         if isinstance(request, ControlRequest) and request.action is not ControlAction.CANCEL:
             paused = request.action is ControlAction.PAUSE
     return paused

@@ -21,9 +21,9 @@ from prefect_drs.operations import status
 from prefect_drs.operations.context import Context
 from prefect_drs.operations.registry import OperationKind, operation
 from prefect_drs.orchestration.client import require_configured
+from prefect_drs.orchestration.executions.carriers import is_carried
 from prefect_drs.orchestration.executions.claims import others_than
 from prefect_drs.orchestration.executions.deletion import DeletedExecution, delete_execution
-from prefect_drs.orchestration.executions.lease import is_held
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.executions.reports import find_report, unknown_execution
 from prefect_drs.orchestration.flow.deployed import find_started
@@ -193,7 +193,7 @@ def _require_deletable(execution_id: str, *, leave_instances: bool) -> None:
         ended_at = started.ended_at
     else:
         raise unknown_execution(execution_id)
-    if ended_at is None or is_held(execution_id) or status.is_about_to_run(execution_id):
+    if ended_at is None or is_carried(execution_id) or status.is_about_to_run(execution_id):
         raise ExecutionActiveError(
             f"execution {execution_id} has not ended: cancel it before it is deleted", execution_id=execution_id
         )

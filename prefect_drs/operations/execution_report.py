@@ -95,35 +95,37 @@ def execution_document(name: str, form: ReportFormat) -> str:
     return html_document(execution_events(name), datetime.now(UTC))
 
 
-def html_document(events: tuple[Event, ...], made_at: datetime) -> str:
+def html_document(events: tuple[Event, ...], made_at: datetime, *, blocks: bool = True) -> str:
     """The HTML report of a journal's events.
 
     Args:
         events: of the journal, not none.
         made_at: the time that the report says it was made at.
+        blocks: whether the storage of former journals may be a block of the Prefect server.
     """
     timeline, runbook = _timeline(events), _runbook(events)
     return html_report(
         report_of(events),
         runbook,
         timeline,
-        expected=expectation(runbook, timeline.started_at),
+        expected=expectation(runbook, timeline.started_at, blocks=blocks),
         made_at=made_at,
         version=version("prefect-drs"),
     )
 
 
-def expectation(runbook: Runbook, before: datetime) -> Expectation | None:
+def expectation(runbook: Runbook, before: datetime, *, blocks: bool = True) -> Expectation | None:
     """A forecast of the runbook from the launches that were recorded before it began; None if it has no servers.
 
     Args:
         runbook: what the execution was to do.
         before: when it began; its own launches, and later ones, do not count.
+        blocks: whether the storage of former journals may be a block of the Prefect server.
     """
     waves = waves_of(runbook)
     if not any(wave.servers for wave in waves):
         return None
-    result = forecast(waves, recorded=recorded_here(before=before), samples=FORECAST_SAMPLES)
+    result = forecast(waves, recorded=recorded_here(before=before, blocks=blocks), samples=FORECAST_SAMPLES)
     return Expectation(
         rto_p50=result.rto_p50,
         rto_p90=result.rto_p90,

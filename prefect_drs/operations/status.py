@@ -7,12 +7,16 @@ no process carried it is finalized here, since no other process may look at it a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from prefect.client.schemas.objects import FlowRun
+from prefect.logging import get_logger
 
+from prefect_drs.coordination.process import last_mark
+from prefect_drs.coordination.situation import stored_situation
 from prefect_drs.core.clock import configured_clock, is_simulated, wall_time_of
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.suspended_gate import is_suspended
 from prefect_drs.orchestration.client import prefect_client, shared_client
@@ -29,13 +33,18 @@ from prefect_drs.orchestration.executions.reports import (
 )
 from prefect_drs.orchestration.flow.deployed import StartedRun, started_pages
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
+from prefect_drs.orchestration.storage.journal_storage import journal_storage
 from prefect_drs.orchestration.ui_links import ui_link
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.report.situation import ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
 
+_logger = get_logger("prefect_drs.operations.status")
+
 LATEST = 50
 """Executions in a list."""
+STORED = 10
+"""Journals that a list reads at most, of executions that this Prefect API does not know."""
 
 
 def execution_situation(execution_id: str) -> Situation:
@@ -55,8 +64,10 @@ def find_situation(execution_id: str) -> Situation | None:
     with shared_client():
         report, seen_at = find_published(execution_id)
         if report is None:
-            return None
+            return carried_without_prefect(execution_id, begun=True)
         if report.ended_at is None and not (alive := is_held(execution_id)):
+            if (beside := carried_without_prefect(execution_id)) is not None:
+                return beside
             report = finalize_cancelled(execution_id) or report
         if report.ended_at is not None:
             return Situation(report, ProcessReport(alive=False, last_seen_at=seen_at), (), ui_link(execution_id))
@@ -76,6 +87,27 @@ def find_situation(execution_id: str) -> Situation | None:
         link=ui_link(execution_id),
         now=clock.now() if simulated == is_simulated(clock) else None,
     )
+
+
+def carried_without_prefect(execution_id: str, *, begun: bool = False) -> Situation | None:
+    """The situation of an execution by its journal, where a process without Prefect carried it last.
+
+    Args:
+        execution_id: the execution.
+        begun: this Prefect API knows no report of it: whoever carried it.
+
+    Returns:
+        None where its journal is not here or cannot be read, or Prefect knows better.
+    """
+    try:
+        storage = journal_storage()
+        mark = last_mark(storage, execution_id)
+        if mark is None or (mark.with_prefect and not begun):
+            return None
+        return stored_situation(storage, execution_id)
+    except PrefectDrsError as error:  # what Prefect knows is shown all the same
+        _logger.warning("whether execution %s was carried without Prefect is not known: %s", execution_id, error)
+        return None
 
 
 def all_executions() -> Iterator[ExecutionSummary]:
@@ -154,10 +186,16 @@ def latest_reports() -> list[RecoveryReport]:
     with shared_client():
         reports = list_reports(LATEST)
         lost = _without_process([report.execution_id for report in reports if report.ended_at is None])
-    return [
-        (finalize_cancelled(report.execution_id) or report) if report.execution_id in lost else report
-        for report in reports
-    ]
+    known = [_current_report(report) if report.execution_id in lost else report for report in reports]
+    beside = _stored_beside({report.execution_id for report in reports})
+    return sorted((*known, *beside), key=lambda each: each.started_at, reverse=True)[:LATEST] if beside else known
+
+
+def _current_report(report: RecoveryReport) -> RecoveryReport:
+    """The report of an execution that no Prefect process carries."""
+    if (beside := carried_without_prefect(report.execution_id)) is not None:
+        return beside.report
+    return finalize_cancelled(report.execution_id) or report
 
 
 def latest_executions() -> list[ExecutionSummary]:
@@ -165,7 +203,22 @@ def latest_executions() -> list[ExecutionSummary]:
     with shared_client():
         summaries = list_summaries(LATEST)
         lost = _without_process([summary.execution_id for summary in summaries if summary.ended_at is None])
-    return [_current(summary) if summary.execution_id in lost else summary for summary in summaries]
+    known = [_current(summary) if summary.execution_id in lost else summary for summary in summaries]
+    beside = _stored_beside({summary.execution_id for summary in summaries})
+    merged = sorted((*known, *map(ExecutionSummary.of, beside)), key=lambda each: each.started_at, reverse=True)
+    return merged[:LATEST] if beside else known
+
+
+def _stored_beside(known: Collection[str]) -> list[RecoveryReport]:
+    """The reports of executions that this Prefect API does not know, since they were begun without it."""
+    try:
+        newest = journal_storage().newest(LATEST)
+    except PrefectDrsError as error:
+        _logger.warning("executions that were begun without Prefect are not shown: %s", error)
+        return []
+    others = [execution_id for execution_id in newest if execution_id not in known][:STORED]
+    found = (carried_without_prefect(execution_id) for execution_id in others)
+    return [each.report for each in found if each is not None]
 
 
 def _without_process(execution_ids: list[str]) -> set[str]:
@@ -175,5 +228,7 @@ def _without_process(execution_ids: list[str]) -> set[str]:
 
 def _current(summary: ExecutionSummary) -> ExecutionSummary:
     """The summary from the report: a process that died may have published the report and not the summary."""
+    if (beside := carried_without_prefect(summary.execution_id)) is not None:
+        return ExecutionSummary.of(beside.report)
     report = finalize_cancelled(summary.execution_id) or find_report(summary.execution_id)
     return summary if report is None else ExecutionSummary.of(report)

@@ -23,7 +23,8 @@ from prefect_drs.execution.events import Event, ExecutionStarted, InstancesTermi
 from prefect_drs.execution.view import report_of
 from prefect_drs.operations.context import configured_sessions
 from prefect_drs.orchestration.client import UNREACHABLE
-from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease, is_held
+from prefect_drs.orchestration.executions.carriers import is_carried
+from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
 from prefect_drs.orchestration.executions.reports import read_report
 from prefect_drs.orchestration.flow.finalize import finalize_cancelled
 from prefect_drs.orchestration.storage.artifacts import republish
@@ -192,7 +193,7 @@ def termination_status(execution_id: str, sessions: Sessions) -> TerminationStat
         for targets, state in states
         for target in targets
     )
-    state, note = _state(found, requested=requested is not None, carried=is_held(execution_id))
+    state, note = _state(found, requested=requested is not None, carried=is_carried(execution_id))
     return TerminationStatus.model_validate({**about, "status": state, "note": note, "instances": instances})
 
 

@@ -1,18 +1,23 @@
-"""The AWS accounts that this Prefect API knows, as values that `prefect_drs.aws` takes.
+"""The AWS accounts that this Prefect API, or a file, knows, as values that `prefect_drs.aws` takes.
 
-In: the saved TargetAccount blocks. Out: `AccountAccess` values, and `Sessions` for them. The block classes are imported
-only where a block is saved: prefect_aws takes a second of CPU to import, and every flow run starts here.
+In: the saved TargetAccount blocks; without a Prefect server a file. Out: `AccountAccess` values, and `Sessions` for
+them. The block classes are imported only where a block is saved: prefect_aws takes a second of CPU to import, and every
+flow run starts here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from prefect_drs.aws.sessions import AccountAccess, Sessions
+from prefect_drs.core.errors import UsageError
+from prefect_drs.core.models import FrozenModel
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.paging import PAGE, entries
 from prefect_drs.orchestration.settings import PrefectDrsSettings
@@ -52,6 +57,55 @@ def load_target_accounts() -> tuple[AccountAccess, ...]:
 
     accesses = (account.access() for account in saved_target_accounts(names).values())
     return tuple(sorted(accesses, key=lambda access: access.account_id))
+
+
+class AccountEntry(FrozenModel):
+    """An account in the file that `PREFECT_DRS_ACCOUNTS_FILE` names; fields as of `AccountAccess`."""
+
+    account_id: str
+    role_arn: str | None = None
+    role_name: str | None = None
+    external_id: SecretStr | None = None
+    name: str | None = None
+    regions: tuple[str, ...] = ()
+    staging_accounts: tuple[AccountEntry, ...] = ()
+
+    def access(self) -> AccountAccess:
+        """How the account is entered."""
+        return AccountAccess(
+            self.account_id,
+            self.role_arn,
+            self.role_name,
+            self.external_id,
+            name=self.name,
+            regions=self.regions,
+            staging_accounts=tuple(staging.access() for staging in self.staging_accounts),
+        )
+
+
+def accounts_of_file() -> tuple[AccountAccess, ...]:
+    """The accounts in the file that the settings name; none where they name none.
+
+    Raises:
+        UsageError: the file cannot be read, or has another form; the message quotes none of its values.
+    """
+    named = PrefectDrsSettings().accounts_file
+    if not named:
+        return ()
+    path = Path(named).expanduser()
+    try:
+        return tuple(entry.access() for entry in TypeAdapter(list[AccountEntry]).validate_json(path.read_bytes()))
+    except OSError as error:
+        raise UsageError(
+            f"PREFECT_DRS_ACCOUNTS_FILE: {path} cannot be read: {error.strerror or error}; correct the setting"
+        ) from None
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UsageError(
+            f"PREFECT_DRS_ACCOUNTS_FILE: {path}: {where}: {first['msg']}; it is a JSON list of objects with accountId "
+            "and, where needed, roleArn, roleName, externalId, name, regions, stagingAccounts"
+        ) from None
 
 
 def saved_account_names() -> list[str]:

@@ -32,6 +32,7 @@ NOT_CONFIGURED = (
     "of this machine: export PREFECT_API_URL=http://127.0.0.1:4200/api)"
 )
 QUICK_SECONDS = 5.0  # how long a launch waits for an answer of Prefect
+_refusals: list[bool] = []  # one for each block of `refused_prefect` that a thread of this process is in
 
 
 class PrefectUnreachableError(PrefectDrsError):
@@ -43,6 +44,19 @@ class PrefectUnreachableError(PrefectDrsError):
 
 # The errors of a call that Prefect did not answer, or answered with an error status.
 UNREACHABLE = (httpx.HTTPError, PrefectHTTPStatusError, PrefectUnreachableError)
+
+
+@contextmanager
+def refused_prefect() -> Iterator[None]:
+    """For the time of the block, no thread of this process asks a Prefect API: whatever tries is refused at once.
+
+    For executions without Prefect: a server that hangs must not hold them up.
+    """
+    _refusals.append(True)
+    try:
+        yield
+    finally:
+        _refusals.pop()
 
 
 @contextmanager
@@ -111,6 +125,8 @@ def quick_client() -> Iterator[SyncPrefectClient]:
 
 
 def _new_client(**httpx_settings: Any) -> SyncPrefectClient:
+    if _refusals:
+        raise PrefectUnreachableError("this process works without Prefect (--without-prefect) and asks no Prefect API")
     api = get_current_settings().api
     verify = _tls_context(api.ssl_cert_file, api.tls_insecure_skip_verify)
     return get_client(sync_client=True, httpx_settings={"verify": verify, **httpx_settings})

@@ -47,7 +47,17 @@ class PrefectDrsSettings(PrefectBaseSettings):
     )
     journal: str = Field(
         default="",
-        description="The file-system block that stores journals, as `type/name`; empty for a folder under `home`.",
+        description="Where journals are stored: a bucket as `s3://BUCKET/FOLDER?region=REGION`, which is found without "
+        "a Prefect server too, or a file-system block as `type/name`; empty for a folder under `home`.",
+    )
+    journal_mirror: str = Field(
+        default="",
+        description="A second bucket that gets a copy of every journal, as `s3://BUCKET/FOLDER?region=REGION`.",
+    )
+    accounts_file: str = Field(
+        default="",
+        description="A JSON file that says how accounts are entered without a Prefect server, which has the saved "
+        "TargetAccount blocks; empty: by the role of `role_name`, without an ExternalId. Readable by its owner only.",
     )
     anchor_key: str = Field(
         default="",

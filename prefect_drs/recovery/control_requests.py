@@ -32,7 +32,18 @@ from prefect_drs.execution.state import ExecutionState
 
 
 class RequestsUnreachableError(PrefectDrsError):
-    """The stored control requests could not be read."""
+    """The stored control requests could not be read.
+
+    Args:
+        message: one line for people.
+        read: those that could be read, where they are stored in several places.
+        holds_launches: nothing is launched before they can be read again. Otherwise a recovery goes on without them.
+    """
+
+    def __init__(self, message: str, read: Sequence[StoredRequest] = (), *, holds_launches: bool = False) -> None:
+        super().__init__(message)
+        self.read = tuple(read)
+        self.holds_launches = holds_launches
 
 
 class ControlAction(enum.StrEnum):
@@ -143,10 +154,16 @@ class Control:
         if self._requests is None:
             return ()
         with self._handling:
-            pending = tuple(self._requests.pending(frozenset(self._state.handled)))
+            unreachable: RequestsUnreachableError | None = None
+            try:
+                pending = tuple(self._requests.pending(frozenset(self._state.handled)))
+            except RequestsUnreachableError as error:
+                unreachable, pending = error, error.read
             for request in pending:
                 self._handle(request)
                 self._requests.acknowledge(request.request_id)
+        if unreachable is not None:
+            raise unreachable
         return pending
 
     def cancel(self, by: str, reason: str = "", request_id: str = "") -> None:
@@ -206,9 +223,15 @@ def pending_cancel(requests: ControlRequests, handled: Collection[str]) -> Contr
     """The first cancel that nobody has handled; None where there is none.
 
     Raises:
-        RequestsUnreachableError: the requests could not be read.
+        RequestsUnreachableError: the requests could not be read, and what could be read is no cancel.
     """
-    return next((request for request in requests.pending(handled) if _is_cancel(request)), None)
+    try:
+        pending = requests.pending(handled)
+    except RequestsUnreachableError as error:
+        if (found := next(filter(_is_cancel, error.read), None)) is not None:
+            return found
+        raise
+    return next(filter(_is_cancel, pending), None)
 
 
 def override_event(

@@ -1,21 +1,26 @@
-"""Two drivers for the engine: a thread of its own (under Prefect), or the caller's thread (plain, in virtual time).
+"""Drivers for the engine: a thread of its own with a thread for each wave, or the caller's thread in virtual time.
 
-In: an engine. Out: a report. The thread serves waves that many Prefect tasks hand over; `run_plainly` walks the graph
-itself, asks gates one after another, and needs neither threads nor a Prefect server.
+In: an engine. Out: a report. The engine's thread serves waves that Prefect tasks hand over, or the threads of
+`run_in_threads`, which needs no Prefect server; `run_plainly` walks the graph in the caller's thread and asks gates one
+after another.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from prefect_drs.core.clock import Clock
+from prefect_drs.core.clock import Clock, WallClock
+from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.recovery.approvals import GateApprovals, GateCheck
+from prefect_drs.recovery.control_requests import RequestsUnreachableError
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.ports import Decision, Gate, GateAnswer, GateRequest
 from prefect_drs.report.gate_page import launch_line
@@ -27,6 +32,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GATE_TIMEOUT = timedelta(days=7)
+REQUEST_SECONDS = 3.0  # real seconds between two reads of the control requests
+
+_logger = logging.getLogger("prefect_drs.recovery.drivers")
 
 
 class InlineExecutor(Executor):
@@ -40,6 +48,34 @@ class InlineExecutor(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+class InterruptedExecutionError(PrefectDrsError):
+    """This process was told to stop; the execution can be resumed."""
+
+    code = "EXECUTION_INTERRUPTED"
+
+
+class StoppableClock(WallClock):
+    """A wall clock whose waits end with an error once the process is told to stop, so that no gate holds it."""
+
+    def __init__(self, execution_id: str) -> None:
+        self._execution_id = execution_id
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """From now on nothing waits any more."""
+        self._stopping.set()
+
+    def wait(self, seconds: float, wake: threading.Event | None = None) -> None:
+        """Come back after `seconds`.
+
+        Raises:
+            InterruptedExecutionError: the process was told to stop.
+        """
+        if self._stopping.wait(max(0.0, seconds)):
+            told = f"this process was told to stop; to go on: prefect-drs resume {self._execution_id}"
+            raise InterruptedExecutionError(told)
 
 
 class EngineThread:
@@ -171,6 +207,114 @@ def _ask_until_it_counts(gate: Gate, request: GateRequest, check: GateCheck, clo
         answer = check.consider(gate.ask(request)).answer
         request = replace(request, timeout=max(until - clock.now(), timedelta()))
     return answer
+
+
+class RequestReader:
+    """Makes an engine handle its stored control requests every few seconds. A context manager.
+
+    Args:
+        engine: the engine, which reads the requests itself.
+        on_failure: called with an error that ended the reading: the execution was taken over, or its journal cannot be
+            written.
+        look: called before each reading; raises where another process has taken the execution over.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        on_failure: Callable[[BaseException], None],
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engine, self._on_failure, self._look = engine, on_failure, look
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drs-control", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        unread = False
+        while True:
+            try:
+                self._look()
+                self._engine.control.handle_pending()
+                unread = False
+            except RequestsUnreachableError as error:
+                if not unread:
+                    _logger.warning("%s; asking again every %s s", error, REQUEST_SECONDS)
+                unread = True
+            except Exception as error:
+                self._on_failure(error)
+                return
+            if self._done.wait(REQUEST_SECONDS):
+                return
+
+
+def run_in_threads(
+    engine: Engine,
+    gate: Gate,
+    clock: Clock,
+    gate_clock: StoppableClock,
+    *,
+    timeout: timedelta = GATE_TIMEOUT,
+    approvals: GateApprovals | None = None,
+    look: Callable[[], None] = lambda: None,
+) -> RecoveryReport:
+    """Carry out the whole runbook, a thread for each wave, so that gates wait side by side while the engine goes on.
+
+    Args:
+        engine: a fresh or resumed engine.
+        gate: asks people; waits by `gate_clock`.
+        clock: the engine's time.
+        gate_clock: people's time; stopped once the execution fails or this process is told to stop.
+        timeout: how long a gate waits.
+        approvals: as of `pass_gate`.
+        look: as of `RequestReader`.
+
+    Raises:
+        FencedError: another process has taken the execution over.
+        JournalUnavailableError: the journal cannot be written.
+        BaseException: what interrupted the caller; the execution can be resumed.
+    """
+    waves = engine.runbook.waves
+    with (
+        EngineThread(engine, clock, gate_clock.stop) as thread,
+        RequestReader(engine, thread.abandon, look),
+        ThreadPoolExecutor(max(1, len(waves)), thread_name_prefix="drs-wave") as pool,
+    ):
+
+        def run(wave_number: int) -> None:
+            try:
+                _run_wave(engine, thread, wave_number, partial(pass_gate, engine, gate, wave_number, timeout, **ways))
+            except BaseException as failure:
+                thread.abandon(failure)  # nothing can go on: release the other waves too
+
+        ways: dict[str, Any] = {"clock": gate_clock, "approvals": approvals}
+        try:
+            futures = [pool.submit(run, wave.wave_number) for wave in waves]
+            thread.wait(lambda: all(future.done() for future in futures) and engine.idle, every=0.5)
+        except BaseException:
+            thread.abandon(InterruptedExecutionError(f"execution {engine.execution_id} was interrupted"))
+            raise
+    return engine.finish()
+
+
+def _run_wave(engine: Engine, thread: EngineThread, wave_number: int, passed: Callable[[], bool]) -> None:
+    """Wait for the wave's dependencies, pass its gate, hand it over and wait for its end."""
+    dependencies = engine.runbook.wave(wave_number).depends_on_waves
+    thread.wait(lambda: engine.cancelled or all(engine.status(number).over for number in dependencies))
+    if engine.cancelled or engine.status(wave_number).over:
+        return
+    if all(engine.status(number) is WaveStatus.COMPLETED for number in dependencies) and passed():
+        engine.submit(wave_number)
+        thread.wait(lambda: engine.status(wave_number).over)
 
 
 def run_plainly(engine: Engine, gate: Gate, clock: Clock, **options: Any) -> RecoveryReport:

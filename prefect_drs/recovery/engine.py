@@ -151,10 +151,21 @@ class Engine:
     @contextmanager
     def _allowed(self) -> Iterator[bool]:
         """Held while calls of a failback's step are sent: not where a cancel or a pause is stored by now."""
-        with suppress(RequestsUnreachableError):  # as before a launch: Prefect may be part of the disaster
-            self._control.handle_pending()
+        unread = self._read_requests()
         with self._control.launch() as allowed:
-            yield allowed
+            yield allowed and not (unread and unread.holds_launches)
+
+    def _read_requests(self) -> RequestsUnreachableError | None:
+        """Handle the requests stored by now; the error where they cannot be read.
+
+        Prefect may be part of the disaster: a recovery goes on without it (docs/operating.md), but not without the
+        journals' storage.
+        """
+        try:
+            self._control.handle_pending()
+        except RequestsUnreachableError as error:
+            return error
+        return None
 
     # Events
 
@@ -252,6 +263,10 @@ class Engine:
         asked = GateAsked(at=self._clock.now(), wave_number=wave_number, until=until, digest=digest, demands=demands)
         self.record(asked)
         return until
+
+    def deadline(self, wave_number: int) -> datetime:
+        """Until when the gate of a wave waits, as `gate_asked` recorded it."""
+        return self._state.deadlines[wave_number]
 
     def gate_answered(self, wave_number: int, answer: GateAnswer) -> None:
         """A person, or the time-out, decided about a wave."""
@@ -361,11 +376,10 @@ class Engine:
 
     def _start(self, jobs: LocationJobs, start: JobStart) -> bool:
         """Start one job, unless a cancel or a pause is stored by now; False where no more should be started."""
-        try:
-            self._control.handle_pending()
-        except RequestsUnreachableError as error:
-            # Prefect may be part of the disaster: a recovery goes on without it (docs/operating.md).
-            jobs.last_error = error.message
+        if (unread := self._read_requests()) is not None:
+            jobs.last_error = unread.message
+            if unread.holds_launches:
+                return False
         with self._control.launch() as allowed:
             return allowed and jobs.launch(start)
 

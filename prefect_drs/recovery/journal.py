@@ -47,6 +47,12 @@ __all__ = [
     "one_line",
 ]
 
+AUDIT_FOLDER = "audit"
+"""The folder beside the journals that holds the audit log; it is no journal."""
+CLAIMS_FOLDER = "claims"
+"""The folder beside the journals that holds the claims of servers; it is no journal."""
+RESERVED_FOLDERS = frozenset({AUDIT_FOLDER, CLAIMS_FOLDER})
+
 FIRST = "00000001.json"  # every journal's first object
 PROBED = 8  # numbers after the last object that are looked at where a storage cannot list
 NUMBERED = re.compile(r"(\d{8})\.json")
@@ -139,6 +145,10 @@ class Archive(Storage, Protocol):
         """The ids of at most `limit` executions, those that began last first; none where it cannot list."""
         ...
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Write an object, whether or not it exists: what nobody relies on, such as when a process was last seen."""
+        ...
+
     def delete(self, folder: str) -> int | None:
         """Delete a whole journal, that of an execution which nobody carries any more; None where it cannot delete.
 
@@ -200,6 +210,24 @@ class FolderStorage:
                 return False
             raise _unwritable(path, error, linking=linking) from None
         return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a draft beside it, then rename it.
+
+        Raises:
+            JournalUnavailableError: it cannot be written.
+        """
+        path = self._folder / name
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            make_folder(path.parent)
+            with create_file(draft) as file:
+                file.write(content)
+            draft.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
+            raise _unwritable(path, error, linking=False) from None
 
     def listing(self, folder: str) -> Collection[str]:
         """The names of the files in a folder; none where there is no such folder.

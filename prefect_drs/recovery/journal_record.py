@@ -53,6 +53,15 @@ class UnreliableRecordError(Exception):
         self.field = field
 
 
+def record_holder(content: bytes) -> str:
+    """Who wrote a record, as it says; empty where it does not."""
+    try:
+        entry = json.loads(content.decode())
+    except (ValueError, RecursionError):
+        return ""
+    return str(entry.get("holder", "")) if isinstance(entry, dict) else ""
+
+
 def open_record(content: bytes, previous: str) -> list[Event]:
     """The events of an object that follows the one with that hash.
 

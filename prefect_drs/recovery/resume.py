@@ -87,12 +87,13 @@ def is_concluded(state: ExecutionState, start: Start) -> bool:
 
 
 def require_open(state: ExecutionState, start: Start) -> None:
-    """Refuse an execution that has ended and stays so.
+    """Refuse an execution that has ended and stays so, or whose recovery instances somebody began to terminate.
 
     Raises:
-        ExecutionStateError: `is_concluded`; says what to do.
+        ExecutionStateError: it is so; says what to do.
     """
     if not is_concluded(state, start):
+        _refuse_terminated(state)
         return
     if state.has_processed(start.run_request):
         raise ExecutionStateError(

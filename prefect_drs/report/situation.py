@@ -15,6 +15,8 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.report.gate_standing import GateStanding
 from prefect_drs.report.model import DelayCause, RecoveryReport, WaveReport, WaveStatus
 
+WITHOUT_PREFECT = " --without-prefect"
+
 WaitKind = Literal["approval", "pause", "process"] | DelayCause
 
 
@@ -76,6 +78,7 @@ class Situation:
         link: its page in the Prefect UI; None where no UI is known.
         now: the time by the report's clock; None where that clock cannot be read here.
         suspended: its flow run is Suspended or scheduled: no process is held, and a worker carries it on.
+        without_prefect: it was asked of the journals' storage: what a person runs next has `--without-prefect`.
     """
 
     report: RecoveryReport
@@ -84,17 +87,19 @@ class Situation:
     link: str | None = None
     now: datetime | None = None
     suspended: bool = False
+    without_prefect: bool = False
 
     @property
     def next_step(self) -> NextStep | None:
         """What a person may do about an execution that has ended; None where nothing is left to do, or it runs."""
-        report = self.report
+        report, option = self.report, WITHOUT_PREFECT if self.without_prefect else ""
+        resume = f"prefect-drs resume {report.execution_id}"
         if report.ended_at is None or report.terminated is not None:
             return None
         if report.cancelled is not None:
-            return NextStep("to go on despite the cancel", f"prefect-drs resume {report.execution_id} --despite-cancel")
+            return NextStep("to go on despite the cancel", f"{resume} --despite-cancel{option}")
         if any(_may_be_tried_again(wave) for wave in report.waves):
-            return NextStep("to try again what did not complete", f"prefect-drs resume {report.execution_id}")
+            return NextStep("to try again what did not complete", f"{resume}{option}")
         if report.mode == "drill" and any(wave.launched for wave in report.waves):
             return NextStep("to end the drill's instances", f"prefect-drs terminate {report.execution_id}")
         return None
@@ -129,6 +134,7 @@ def situation(
     wall: Callable[[datetime], datetime],
     link: str | None = None,
     now: datetime | None = None,
+    without_prefect: bool = False,
 ) -> Situation:
     """What the execution waits for.
 
@@ -140,6 +146,7 @@ def situation(
         wall: turns a time of the report into real time: the report of a rehearsal has a sandbox's times.
         link: its page in the Prefect UI.
         now: the time by the report's clock.
+        without_prefect: commands are to have `--without-prefect`.
     """
     waits: tuple[Waiting, ...] = ()
     if report.ended_at is None:
@@ -149,7 +156,12 @@ def situation(
             *_for_resume(report, wall),
             *_for_room(report, wall),
         )
-    return Situation(report, process, waits, link, now, suspended)
+    if without_prefect:
+        waits = tuple(
+            wait.model_copy(update={"command": f"{wait.command}{WITHOUT_PREFECT}"}) if wait.command else wait
+            for wait in waits
+        )
+    return Situation(report, process, waits, link, now, suspended, without_prefect)
 
 
 def _may_be_tried_again(wave: WaveReport) -> bool:

@@ -23,6 +23,13 @@ class Program:
                 self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output, start_new_session=True
             )
 
+    def kill(self) -> None:
+        """End it at once, and for good."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
     def stop(self) -> None:
         if self._process is None or self._process.poll() is not None:
             return

@@ -24,19 +24,20 @@ from prefect_drs.estate.model import Estate
 from prefect_drs.operations.doctor.findings import Finding, Report
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.block_journal import FileSystemBlock
-from prefect_drs.orchestration.storage.journal_storage import AUDIT_FOLDER, journal_storage
+from prefect_drs.orchestration.storage.journal_storage import BUCKET_SCHEME, journal_storage
+from prefect_drs.orchestration.storage.s3_journal import NamedBucket
 from prefect_drs.plan.read.finding import listed
-from prefect_drs.recovery.journal import FolderStorage, JournalUnavailableError, one_line
+from prefect_drs.recovery.journal import AUDIT_FOLDER, FolderStorage, JournalUnavailableError, one_line
 
 PROBE = f"{AUDIT_FOLDER}/doctor/probe"
 CONTENT = b"prefect-drs doctor looked whether it can write here\n"
-_ELSEWHERE = "store journals in an S3 bucket in a region that no plan recovers from: PREFECT_DRS_JOURNAL=s3-bucket/NAME"
+_ELSEWHERE = "store journals in an S3 bucket in a region that no plan recovers from: PREFECT_DRS_JOURNAL=s3://BUCKET"
 
 
 def check_writable(report: Report) -> Iterator[Finding]:
     """Write to the store what a journal would, and read it back."""
     settings = PrefectDrsSettings()
-    if settings.journal and not get_current_settings().api.url:
+    if _is_block(settings) and not get_current_settings().api.url:
         yield _needs_prefect(report, settings.journal)
         return
     try:
@@ -82,6 +83,9 @@ def check_place(report: Report, sessions: Sessions, estate: Estate | None) -> It
     settings = PrefectDrsSettings()
     if not settings.journal:
         yield report.warning(f"{_name(settings)} is on this machine only: its loss is that of the journals", _ELSEWHERE)
+        return
+    if not _is_block(settings):
+        yield from _judge_bucket(report, NamedBucket(settings.journal), sessions, estate)
         return
     if not get_current_settings().api.url:
         yield _needs_prefect(report, settings.journal)
@@ -146,6 +150,10 @@ def _origins(sessions: Sessions, estate: Estate) -> Iterator[tuple[str, str]]:
                     yield name, server.origin_region
 
 
+def _is_block(settings: PrefectDrsSettings) -> bool:
+    return bool(settings.journal) and not settings.journal.startswith(BUCKET_SCHEME)
+
+
 def _block(reference: str) -> Any:
     load: Any = Block.load
     try:
@@ -164,5 +172,5 @@ def _name(settings: PrefectDrsSettings) -> str:
 def _needs_prefect(report: Report, reference: str) -> Finding:
     return report.unchecked(
         f"PREFECT_DRS_JOURNAL names {reference}, a block, and no Prefect API is configured to read it from",
-        "set PREFECT_API_URL, or clear PREFECT_DRS_JOURNAL for a folder of this machine",
+        "set PREFECT_API_URL, or name the bucket itself: PREFECT_DRS_JOURNAL=s3://BUCKET/FOLDER",
     )

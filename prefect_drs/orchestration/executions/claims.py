@@ -33,11 +33,23 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from prefect_drs.aws.location import Location
+from prefect_drs.coordination.claims import StoredClaims
+from prefect_drs.coordination.process import last_mark
 from prefect_drs.core.errors import PrefectDrsError, PreflightRefusedError
+from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.lease import is_held
-from prefect_drs.orchestration.executions.reports import all_flow_runs_of, find_report, is_set_aside, pending_launches
+from prefect_drs.orchestration.executions.reports import (
+    all_flow_runs_of,
+    find_report,
+    home_run,
+    is_set_aside,
+    pending_launches,
+    settle_former_runs,
+)
+from prefect_drs.orchestration.storage.journal_storage import journal_storage
+from prefect_drs.recovery.journal import StoredJournal
 from prefect_drs.runbook import FindingSeverity, OtherExecution, PendingLaunch, Runbook
 
 PREFIX = "prefect-drs-claim-"
@@ -91,6 +103,11 @@ def claim_servers(execution_id: str, runbook: Runbook) -> None:
     )
     try:
         _claim_servers(execution_id, runbook, wanted, waived)
+        try:
+            StoredClaims(journal_storage(), with_prefect=True).claim(execution_id, runbook)
+        except PrefectDrsError:
+            _release_in_prefect(execution_id)  # it launches nothing now
+            raise
     except PrefectHTTPStatusError as error:
         raise PrefectDrsError(f"the servers of execution {execution_id} could not be claimed: {error}") from error
 
@@ -124,12 +141,17 @@ def release_servers(execution_id: str) -> None:
     A claim that was not released is recognised later: the report of its execution says that it ended.
     """
     try:
-        with prefect_client() as client:
-            for entry in _entries(client):
-                if entry.claim.execution_id == execution_id:
-                    _release(client, entry)
+        _release_in_prefect(execution_id)
+        StoredClaims(journal_storage(), with_prefect=True).release(execution_id)
     except (PrefectDrsError, PrefectHTTPStatusError) as error:
         _logger.warning("the claim of execution %s could not be released: %s", execution_id, error)
+
+
+def _release_in_prefect(execution_id: str) -> None:
+    with prefect_client() as client:
+        for entry in _entries(client):
+            if entry.claim.execution_id == execution_id:
+                _release(client, entry)
 
 
 def others_than(execution_id: str | None) -> tuple[OtherExecution, ...]:
@@ -143,11 +165,13 @@ def others_than(execution_id: str | None) -> tuple[OtherExecution, ...]:
     """
     with prefect_client() as client:
         holders = {entry.claim.execution_id: entry for entry in _entries(client) if entry.claim.released_at is None}
-        return tuple(
+        found = tuple(
             OtherExecution(holder, entry.claim.plan_name, servers, _still_to_launch(holder))
             for holder, entry in holders.items()
             if holder != execution_id and (servers := _servers(client, holder)) and not _is_void(client, entry)
         )
+    stored = StoredClaims(journal_storage(), with_prefect=True).others_than(execution_id)
+    return found + tuple(other for other in stored if other.execution_id not in holders)
 
 
 class Holders:
@@ -217,12 +241,17 @@ def _sentence(entry: _Entry, shared: list[str]) -> str:
 def _is_void(client: SyncPrefectClient, entry: _Entry) -> bool:
     """Whether a claim that was not released is stale; a stale claim is released.
 
-    A claim is stale if the execution's flow runs were deleted; or if the execution ended and its process died before it
-    released the claim; or if its latest flow run was cancelled in Prefect and no process holds its lease: nothing is
-    launched for it unless somebody overrides the cancel, and then its servers are claimed again.
+    A claim is stale if the execution's flow runs were deleted; or if it was carried to its end without Prefect; or it
+    ended and its process died before it released the claim; or its latest flow run was cancelled in Prefect and no
+    process holds its lease: nothing is launched for it unless somebody overrides the cancel, and then its servers are
+    claimed again.
     """
     holder = entry.claim.execution_id
     runs = all_flow_runs_of(client, holder)
+    if runs and _ended_without_prefect(holder):
+        settle_former_runs(holder, outcome="the execution was carried to its end without Prefect")
+        _release(client, entry)
+        return True
     if runs and any(run.state is None or not run.state.is_final() for run in runs):
         return False
     if runs:
@@ -236,6 +265,19 @@ def _is_void(client: SyncPrefectClient, entry: _Entry) -> bool:
     return True
 
 
+def _ended_without_prefect(execution_id: str) -> bool:
+    """Whether a process without Prefect has brought the execution to its end, and none has taken it up since.
+
+    A process marks itself before it claims, so that a claim of one that resumes is never taken for stale.
+    """
+    storage = journal_storage()
+    mark = last_mark(storage, execution_id)
+    if mark is None or mark.with_prefect or not mark.ended:
+        return False
+    state = state_of(StoredJournal(storage, execution_id).read())
+    return state is not None and state.ended
+
+
 def _store_servers(client: SyncPrefectClient, execution_id: str, runbook: Runbook) -> None:
     """Store the execution's server ids with its flow run, once: a runbook does not change."""
     by_location: dict[Location, list[str]] = defaultdict(list)
@@ -243,7 +285,9 @@ def _store_servers(client: SyncPrefectClient, execution_id: str, runbook: Runboo
         for server in wave.servers:
             by_location[server.location].append(server.source_server_id)
     value = json.dumps({f"{at.account_id}/{at.region}": sorted(ids) for at, ids in sorted(by_location.items())})
-    create_input(client, UUID(execution_id), SERVERS_KEY, value)
+    if (home := home_run(client, execution_id)) is None:
+        raise PrefectDrsError(f"no flow run of execution {execution_id} is in this Prefect API any more")
+    create_input(client, home, SERVERS_KEY, value)
 
 
 def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
@@ -263,7 +307,8 @@ def _servers(client: SyncPrefectClient, execution_id: str) -> frozenset[str]:
 
 def _stored_servers(client: SyncPrefectClient, execution_id: str) -> Mapping[str, list[str]]:
     """The server ids that an execution claims, by `account/region`."""
-    stored = input_of(client, UUID(execution_id), SERVERS_KEY)
+    home = home_run(client, execution_id)
+    stored = input_of(client, home, SERVERS_KEY) if home is not None else None
     return {} if stored is None else json.loads(stored.value)
 
 

@@ -27,22 +27,35 @@ from prefect.logging import get_logger
 from prefect.states import Cancelled
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from prefect_drs.coordination.messages import Message, MessageBox, StoredRequests
+from prefect_drs.coordination.process import Fence
 from prefect_drs.core.errors import PrefectDrsError, UnknownExecutionError
 from prefect_drs.core.polling import polled
+from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.answers import CONTROL_REQUEST_KEY as KEY
 from prefect_drs.orchestration.approvals.answers import pending_gates
 from prefect_drs.orchestration.approvals.form import create_input, input_of
 from prefect_drs.orchestration.approvals.suspended_gate import resume_suspended
 from prefect_drs.orchestration.client import UNREACHABLE, OutageLog, prefect_client, quick_client
-from prefect_drs.orchestration.executions.reports import CANCELLED_BY, all_flow_runs_of, cancelling_states, flow_runs_of
+from prefect_drs.orchestration.executions.carriers import is_carried_without_prefect
+from prefect_drs.orchestration.executions.reports import (
+    CANCELLED_BY,
+    all_flow_runs_of,
+    cancelling_states,
+    flow_runs_of,
+    home_run,
+)
+from prefect_drs.orchestration.storage.journal_storage import journal_storage
 from prefect_drs.recovery.control_requests import (
     ControlAction,
     ControlRequest,
+    ControlRequests,
     RequestsUnreachableError,
     StoredRequest,
     UnreadableRequest,
 )
 from prefect_drs.recovery.engine import Engine
+from prefect_drs.recovery.journal import FIRST, StoredJournal
 
 HANDLED_KEY = "prefect-drs-handled-"  # prefix; the key of a handled request follows
 POLL_SECONDS = 3.0  # real seconds between two reads of the requests
@@ -80,14 +93,34 @@ def submit(execution_id: str, action: ControlAction, *, by: str, reason: str = "
     now = datetime.now(UTC)
     key = f"{KEY}{now:%Y%m%d-%H%M%S-%f}"
     value = json.dumps({"wish": action, "by": by, "reason": reason, "at": now.isoformat()})
+    message = Message(action=action.value, by=by, at=now, reason=reason)
     with prefect_client() as client:
-        run_id = require_execution(client, execution_id)
+        run_id = home_run(client, execution_id)
+        if run_id is None:  # it was begun without Prefect, and no flow run has carried it yet
+            if not _is_stored_here(execution_id):
+                raise unknown_here(execution_id)
+            return MessageBox(journal_storage(), execution_id).send(message)
         while not create_input(client, run_id, key, value):  # another request was stored in the same microsecond
             key += "+"
         if action is ControlAction.CANCEL:
             for carrier in flow_runs_of(client, execution_id):
                 resume_suspended(client, carrier.id)
+    _send_copy(execution_id, message.model_copy(update={"request_id": key}))
     return key
+
+
+def _send_copy(execution_id: str, message: Message) -> None:
+    """Store a request beside the journal too, where it is honoured without a Prefect server; a failure is logged."""
+    try:
+        if _is_stored_here(execution_id):
+            MessageBox(journal_storage(), execution_id).send(message)
+    except PrefectDrsError as error:
+        _logger.warning("the request is stored in Prefect, but not beside the journal: %s", error)
+
+
+def _is_stored_here(execution_id: str) -> bool:
+    """Whether the journal of the execution is in this process's storage."""
+    return journal_storage().read(f"{execution_id}/{FIRST}") is not None
 
 
 def wait_until_handled(execution_id: str, request_id: str, *, seconds: float) -> bool:
@@ -97,22 +130,40 @@ def wait_until_handled(execution_id: str, request_id: str, *, seconds: float) ->
         PrefectDrsError: the Prefect API cannot be reached.
     """
     with prefect_client() as client:
-        key = HANDLED_KEY + request_id
-        return polled(lambda: input_of(client, UUID(execution_id), key), seconds=seconds) is not None
+        key, home = HANDLED_KEY + request_id, home_run(client, execution_id)
+        beside = is_carried_without_prefect(execution_id)
+
+        def handled() -> bool | None:
+            if home is not None and input_of(client, home, key) is not None:
+                return True
+            return (beside and _is_in_journal(execution_id, request_id)) or None
+
+        return polled(handled, seconds=seconds) is not None
+
+
+def _is_in_journal(execution_id: str, request_id: str) -> bool:
+    """Whether a process without Prefect, which tells Prefect nothing, has recorded a request."""
+    state = state_of(StoredJournal(journal_storage(), execution_id).read())
+    return state is not None and request_id in state.handled
 
 
 def require_execution(client: SyncPrefectClient, execution_id: str) -> UUID:
-    """The id of the execution's own flow run.
+    """The id of the flow run that keeps what belongs to the execution.
 
     Raises:
         UnknownExecutionError: this Prefect API knows no such execution.
     """
-    try:
-        return client.read_flow_run(UUID(execution_id)).id
-    except (ObjectNotFound, ValueError):
-        raise UnknownExecutionError(
-            f"this Prefect API knows no execution {execution_id}; `prefect-drs status` lists them"
-        ) from None
+    if (home := home_run(client, execution_id)) is None:
+        raise unknown_here(execution_id)
+    return home
+
+
+def unknown_here(execution_id: str) -> UnknownExecutionError:
+    """The error where this Prefect API knows no such execution."""
+    what = "it was begun without Prefect: add --without-prefect" if _is_stored_here(execution_id) else ""
+    return UnknownExecutionError(
+        f"this Prefect API knows no execution {execution_id}; {what or '`prefect-drs status` lists them'}"
+    )
 
 
 def close_gates(execution_id: str, by: str) -> None:
@@ -133,7 +184,8 @@ class PrefectRequests:
     """
 
     def __init__(self, execution_id: str, flow_run_id: str | None = None) -> None:
-        self._execution = UUID(execution_id)
+        self._execution = execution_id
+        self._home: UUID | None = None
         self._run = UUID(flow_run_id) if flow_run_id else None
         self._former: list[ControlRequest] | None = None
         self._own: list[ControlRequest] = []
@@ -161,19 +213,25 @@ class PrefectRequests:
 
     def acknowledge(self, request_id: str) -> None:
         """Mark a request as recorded in the journal, for callers that wait."""
-        if request_id.startswith(STATE):
+        if not request_id.startswith(KEY):  # a state, or a request that is stored beside the journal only
             return
         try:
             with prefect_client() as client:
-                create_input(client, self._execution, HANDLED_KEY + request_id, "true")
+                if (home := self._home or home_run(client, self._execution)) is not None:
+                    create_input(client, home, HANDLED_KEY + request_id, "true")
         except (*UNREACHABLE, ObjectNotFound) as error:
             _logger.warning("Prefect did not store that request %s was handled: %s", request_id, error)
 
     def _inputs(self, client: SyncPrefectClient, handled: set[str]) -> list[FlowRunInput]:
+        self._home = self._home or home_run(client, self._execution)
         found: list[FlowRunInput] = []
+        if self._home is None:
+            if self._run is not None:  # it was deleted: what was requested is not known any more
+                raise ObjectNotFound(LookupError(self._execution))
+            return found
         excluded = {key for key in handled if key.startswith(KEY)}
         while True:
-            page = client.filter_flow_run_input(self._execution, key_prefix=KEY, limit=PAGE, exclude_keys=excluded)
+            page = client.filter_flow_run_input(self._home, key_prefix=KEY, limit=PAGE, exclude_keys=excluded)
             found += page
             if len(page) < PAGE:
                 return found
@@ -182,7 +240,7 @@ class PrefectRequests:
     def _cancels(self, client: SyncPrefectClient) -> list[ControlRequest]:
         """The cancels made in the Prefect UI or API, of all flow runs of the execution."""
         if self._former is None:
-            others = [run.id for run in all_flow_runs_of(client, str(self._execution)) if run.id != self._run]
+            others = [run.id for run in all_flow_runs_of(client, self._execution) if run.id != self._run]
             self._former = [cancel for run_id in others for cancel in _cancels_of(client, run_id)]
             self._own = _cancels_of(client, self._run) if self._run else []
         elif self._run is not None:
@@ -190,6 +248,56 @@ class PrefectRequests:
             if state is not None and (state.is_cancelling() or state.is_cancelled()):
                 self._own = _cancels_of(client, self._run)
         return self._former + self._own  # a cancel stays one when its run is retried and Running again
+
+
+class EveryRequest:
+    """The control requests in Prefect and beside the journal. Implements `ControlRequests`.
+
+    A request that is stored in both places has one id. Where one place does not answer, what the other has is handled
+    all the same.
+
+    Args:
+        places: where requests are stored.
+    """
+
+    def __init__(self, *places: ControlRequests) -> None:
+        self._places = places
+
+    def pending(self, handled: Collection[str]) -> Sequence[StoredRequest]:
+        """The requests that are not in `handled`.
+
+        Raises:
+            RequestsUnreachableError: a place does not answer; the error has those of the others.
+        """
+        found: dict[str, StoredRequest] = {}
+        unreachable: RequestsUnreachableError | None = None
+        holds = False
+        for place in self._places:
+            try:
+                for request in place.pending(handled):
+                    found.setdefault(request.request_id, request)
+            except RequestsUnreachableError as error:
+                unreachable, holds = error, holds or error.holds_launches
+        pending = sorted(found.values(), key=lambda request: (request.at, request.request_id))
+        if unreachable is not None:
+            raise RequestsUnreachableError(unreachable.message, pending, holds_launches=holds) from unreachable
+        return pending
+
+    def acknowledge(self, request_id: str) -> None:
+        """Tell every place."""
+        for place in self._places:
+            place.acknowledge(request_id)
+
+
+def requests_of(execution_id: str, flow_run_id: str | None = None) -> ControlRequests:
+    """The control requests of an execution, wherever they are stored.
+
+    Args:
+        execution_id: the execution.
+        flow_run_id: as of `PrefectRequests`.
+    """
+    stored = StoredRequests(MessageBox(journal_storage(), execution_id))
+    return EveryRequest(PrefectRequests(execution_id, flow_run_id), stored)
 
 
 def _cancels_of(client: SyncPrefectClient, run_id: UUID) -> list[ControlRequest]:
@@ -218,11 +326,13 @@ class ControlReader:
         engine: the engine, which reads the requests itself.
         on_failure: called with an error that ended the reading: the execution was taken over, or its journal cannot be
             written.
+        fence: notices that the execution was taken over.
     """
 
-    def __init__(self, engine: Engine, on_failure: Callable[[BaseException], None]) -> None:
+    def __init__(self, engine: Engine, on_failure: Callable[[BaseException], None], fence: Fence) -> None:
         self._engine = engine
         self._on_failure = on_failure
+        self._fence = fence
         self._gates_closed = False
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drs-control", daemon=True)
@@ -272,6 +382,7 @@ class ControlReader:
         outage = OutageLog("control requests", _logger.warning)
         while True:
             try:
+                self._fence.require()
                 self.read()
                 outage.answered()
             except (RequestsUnreachableError, *UNREACHABLE) as error:

@@ -18,6 +18,7 @@ from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from prefect_drs.coordination.process import ExecutionBusyError
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.orchestration.client import PrefectUnreachableError, prefect_client
 
@@ -32,12 +33,6 @@ ATTEMPT = timedelta(seconds=45)
 may answer some of them only once they hang up (ten starts at once on two cores: "database is locked", for 120 s)."""
 UNANSWERED = 3
 """A slot that nobody holds is asked for up to this many times the patience: only a slow Prefect server delays it."""
-
-
-class ExecutionBusyError(PrefectDrsError):
-    """Another process runs this execution."""
-
-    code = "ACTIVE_EXECUTION"
 
 
 def limit_name(execution_id: str) -> str:

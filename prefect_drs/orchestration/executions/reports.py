@@ -265,6 +265,18 @@ def all_flow_runs_of(client: SyncPrefectClient, execution_id: str) -> list[FlowR
     return runs
 
 
+def home_run(client: SyncPrefectClient, execution_id: str) -> UUID | None:
+    """The flow run that keeps what belongs to an execution: its requests and the servers that it claims.
+
+    The execution's own; of one that was begun without Prefect the first flow run that carried it on. None where this
+    Prefect API knows none.
+    """
+    with suppress(ObjectNotFound, ValueError):
+        return client.read_flow_run(UUID(execution_id)).id
+    runs = all_flow_runs_of(client, execution_id)
+    return min(runs, key=lambda run: run.created.timestamp() if run.created else 0.0).id if runs else None
+
+
 def settle_former_runs(execution_id: str, *current_run_ids: str | None, outcome: str) -> None:
     """End the former flow runs of this execution: Running ones, whose process is lost, and those Suspended at gates, so
     that no answer starts them beside this one.

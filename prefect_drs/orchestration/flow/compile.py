@@ -25,7 +25,7 @@ from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.accounts import open_sessions
 from prefect_drs.orchestration.approvals.gate import PendingGate
 from prefect_drs.orchestration.executions.claims import others_than
-from prefect_drs.orchestration.executions.control_requests import PrefectRequests
+from prefect_drs.orchestration.executions.control_requests import requests_of
 from prefect_drs.orchestration.executions.reports import RESUME_FLOW
 from prefect_drs.orchestration.flow.execute import Options, current_execution_id, execute
 from prefect_drs.orchestration.flow.finalize import run_as_placeholder
@@ -231,7 +231,7 @@ def refuse_cancelled(execution_id: str) -> None:
     """
     state = state_of(open_journal(execution_id).read())
     if state is not None:
-        require_not_cancelled(state, PrefectRequests(execution_id))
+        require_not_cancelled(state, requests_of(execution_id))
 
 
 def threads_for(waves: int) -> TaskRunner[PrefectFuture[Any]]:

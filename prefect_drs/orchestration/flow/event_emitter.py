@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import cached_property
@@ -175,6 +175,29 @@ def open_notifier(
 
     access = execution_access(execution_id, flow_run_id, suspend=suspend)
     return Notifier(Milestones(access), subscriptions, clock, former=former)
+
+
+def open_notifier_without_prefect(
+    sessions: Sessions, clock: Clock, former: Sequence[Event], tell: Callable[[str], None]
+) -> Notifier:
+    """Build the notifier of an execution that is carried without Prefect: channels in AWS only.
+
+    Args:
+        sessions: give clients for the accounts of topics and buses.
+        clock: time for the recorded events.
+        former: the journal's events from before this process.
+        tell: called with one line where notification blocks are named, which only the Prefect server has.
+    """
+    settings = PrefectDrsSettings()
+
+    def subscriptions(runbook: Runbook) -> list[Subscription]:
+        blocks = dict.fromkeys((*_listed(settings.notify_blocks), *runbook.notify.blocks))
+        if blocks:
+            tell(f"not notified, since only the Prefect server has these blocks: {', '.join(blocks)}")
+        topics, buses = _listed(settings.notify_topics), _listed(settings.notify_event_buses)
+        return aws_subscriptions(runbook.notify, topics, buses, sessions)
+
+    return Notifier(Milestones(ExecutionAccess.by_storage()), subscriptions, clock, former=former)
 
 
 def execution_access(execution_id: str, flow_run_id: str | None, *, suspend: bool = False) -> ExecutionAccess:

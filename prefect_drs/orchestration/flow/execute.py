@@ -8,10 +8,9 @@ two. Nothing here talks to AWS.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,8 +21,9 @@ from prefect.exceptions import Pause
 from prefect.logging import get_run_logger
 
 from prefect_drs.aws.sessions import Sessions
+from prefect_drs.coordination.process import Fence, Marking, require_free
 from prefect_drs.core.clock import Clock, WallClock
-from prefect_drs.core.errors import AwsError, PrefectDrsError, RecoveryNotCompletedError, UsageError
+from prefect_drs.core.errors import AwsError, RecoveryNotCompletedError, UsageError
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.lines import EventLines
 from prefect_drs.execution.replay import state_of
@@ -40,7 +40,7 @@ from prefect_drs.orchestration.approvals.suspended_gate import (
 from prefect_drs.orchestration.approvals.verifier import PolicyVerifier
 from prefect_drs.orchestration.client import prefect_client
 from prefect_drs.orchestration.executions.claims import Holders, claim_servers, release_servers
-from prefect_drs.orchestration.executions.control_requests import ControlReader, PrefectRequests
+from prefect_drs.orchestration.executions.control_requests import ControlReader, requests_of
 from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
 from prefect_drs.orchestration.executions.quota_sharing import PrefectQuotaSharing
 from prefect_drs.orchestration.executions.reports import current_request_id, find_report, settle_former_runs
@@ -50,12 +50,12 @@ from prefect_drs.orchestration.flow.wave_tasks import WaveTasks
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.artifacts import ReportPublisher
 from prefect_drs.orchestration.storage.duration_history import expected_durations, recorded_here
-from prefect_drs.orchestration.storage.journal_storage import holder
+from prefect_drs.orchestration.storage.journal_storage import holder, journal_storage
 from prefect_drs.orchestration.storage.settings_history import SettingsRecorder
 from prefect_drs.plan.advance import Gated, refuse_in_advance
 from prefect_drs.recovery.approvals import GateApprovals
-from prefect_drs.recovery.control_requests import pending_cancel
-from prefect_drs.recovery.drivers import EngineThread
+from prefect_drs.recovery.control_requests import ControlRequests, pending_cancel
+from prefect_drs.recovery.drivers import EngineThread, InterruptedExecutionError, StoppableClock
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import Journal
 from prefect_drs.recovery.launch.durations import DEFAULT_GATE, Spread
@@ -67,34 +67,6 @@ from prefect_drs.runbook import Runbook
 
 SETTINGS_WORKERS = 8
 CHECK_WORKERS = 16
-
-
-class InterruptedExecutionError(PrefectDrsError):
-    """This process was told to stop; the execution can be resumed."""
-
-    code = "EXECUTION_INTERRUPTED"
-
-
-class StoppableClock(WallClock):
-    """A wall clock whose waits end with an error once the process is told to stop, so that no gate holds it."""
-
-    def __init__(self, execution_id: str) -> None:
-        self._execution_id = execution_id
-        self._stopping = threading.Event()
-
-    def stop(self) -> None:
-        """From now on nothing waits any more."""
-        self._stopping.set()
-
-    def wait(self, seconds: float, resume_suspended: threading.Event | None = None) -> None:
-        """Come back after `seconds`.
-
-        Raises:
-            InterruptedExecutionError: the process was told to stop.
-        """
-        if self._stopping.wait(max(0.0, seconds)):
-            told = f"this process was told to stop; to go on: prefect-drs resume {self._execution_id}"
-            raise InterruptedExecutionError(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +142,7 @@ def execute(
     with execution_lease(execution_id, take_over=options.take_over):
         former = journal.read()
         _require_journal(execution_id, former)
-        requests = PrefectRequests(execution_id, root_flow_run_id())
+        requests = requests_of(execution_id, root_flow_run_id())
         starter = options.starter or (started_by(here[0]) if not former and here[0] else Starter())
         start = Start(run_request, options.explicit, options.despite_cancel, holder(), starter)
         former_state = state_of(former)
@@ -178,22 +150,40 @@ def execute(
             _refuse_in_advance(former_state.runbook, options, former_state.answers)
         suspended: SuspendedExecution | None = None
 
-        claim = partial(claim_servers, execution_id)
-        resolved = take_up(
-            former_state, requests, start, resolve=lambda: _refuse_in_advance(runbook(), options), claim=claim
-        )
-        settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
-        delete_deadline_runs(execution_id)
-        if resolved is None:
-            report = _publish_ended(execution_id, former, clock)
-        else:
-            ways = sessions, clock, journal, options, start, former, requests
-            report, suspended = _carry_out(execution_id, resolved, *ways)
+        with _marked(execution_id, start.holder, take_over=options.take_over):
+            resolved = take_up(
+                former_state,
+                requests,
+                start,
+                resolve=lambda: _refuse_in_advance(runbook(), options),
+                claim=partial(claim_servers, execution_id),
+            )
+            settle_former_runs(execution_id, *here, outcome=f"resumed by flow run {here[0]}")
+            delete_deadline_runs(execution_id)
+            if resolved is None:
+                report = _publish_ended(execution_id, former, clock)
+            else:
+                ways = sessions, clock, journal, options, start, former, requests
+                report, suspended = _carry_out(execution_id, resolved, *ways)
     if suspended is not None:
         raise _suspended(suspended, requests, journal)
     release_servers(execution_id)
     forget_lease(execution_id)
     return _completed(report)
+
+
+@contextmanager
+def _marked(execution_id: str, holder_name: str, *, take_over: bool) -> Iterator[None]:
+    """Mark this process beside the journal, once no process without Prefect carries the execution.
+
+    Raises:
+        ExecutionBusyError: one does.
+    """
+    storage = journal_storage()
+    if not take_over:
+        require_free(storage, execution_id, clock=WallClock(), with_prefect=False)
+    with Marking(storage, execution_id, holder_name, with_prefect=True):
+        yield
 
 
 def _refuse_in_advance(runbook: Runbook, options: Options, answered: Collection[int] = ()) -> Runbook:
@@ -244,7 +234,7 @@ def _carry_out(
     options: Options,
     start: Start,
     former: Sequence[Event],
-    requests: PrefectRequests,
+    requests: ControlRequests,
 ) -> tuple[RecoveryReport, SuspendedExecution | None]:
     """Drive the engine until all is over, or until all that is left waits without a process."""
     gate_clock = StoppableClock(execution_id)
@@ -310,7 +300,7 @@ def _drive(
     """Run all waves; the suspended execution where all that is left waits at gates and needs no process."""
     with (
         EngineThread(engine, clock, gate_clock.stop) as thread,
-        ControlReader(engine, thread.abandon) as control,
+        ControlReader(engine, thread.abandon, Fence(journal_storage(), engine.execution_id, holder())) as control,
     ):
         try:
             if isinstance(gate, SuspendingGate):
@@ -350,7 +340,7 @@ def _gate(options: Options, clock: Clock) -> Gate:
     return SuspendingGate(UUID(root), clock=clock, after=after, on_waiting=options.on_waiting)
 
 
-def _suspended(suspended: SuspendedExecution, requests: PrefectRequests, journal: Journal) -> Pause:
+def _suspended(suspended: SuspendedExecution, requests: ControlRequests, journal: Journal) -> Pause:
     """Suspend the run; resume it at once if a cancel was stored in the meantime."""
     get_run_logger().info("%s", suspended)
     pause = suspend(suspended)

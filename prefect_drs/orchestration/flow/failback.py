@@ -114,6 +114,16 @@ def recovered_by(execution_id: str) -> Recovered:
     report = report_of(events) if events else find_report(execution_id)
     if report is None:
         raise UsageError(f"there is no execution {execution_id} here; list them: prefect-drs status")
+    return recovered_in(report)
+
+
+def recovered_in(report: RecoveryReport) -> Recovered:
+    """What an execution launched, from its report.
+
+    Raises:
+        UsageError: it has not ended, or is a failback itself.
+    """
+    execution_id = report.execution_id
     if report.mode == "failback":
         raise UsageError(f"execution {execution_id} is a failback: name the execution that recovered the servers")
     if report.ended_at is None:

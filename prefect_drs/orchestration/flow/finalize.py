@@ -21,19 +21,20 @@ from prefect.exceptions import Pause
 from prefect.logging import get_logger
 
 from prefect_drs.aws.sessions import Sessions
-from prefect_drs.core.clock import configured_clock
+from prefect_drs.coordination.process import ExecutionBusyError, require_free
+from prefect_drs.core.clock import WallClock, configured_clock
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.execution.events import Event
 from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.accounts import open_sessions
 from prefect_drs.orchestration.approvals.suspended_gate import delete_deadline_runs, placeholder_run
 from prefect_drs.orchestration.executions.claims import release_servers
-from prefect_drs.orchestration.executions.control_requests import PrefectRequests, close_gates
-from prefect_drs.orchestration.executions.lease import ExecutionBusyError, execution_lease, forget_lease
+from prefect_drs.orchestration.executions.control_requests import close_gates, requests_of
+from prefect_drs.orchestration.executions.lease import execution_lease, forget_lease
 from prefect_drs.orchestration.executions.reports import settle_former_runs
 from prefect_drs.orchestration.storage.artifacts import ReportPublisher
-from prefect_drs.orchestration.storage.journal_storage import holder, open_journal
-from prefect_drs.recovery.control_requests import RequestsUnreachableError, pending_cancel
+from prefect_drs.orchestration.storage.journal_storage import holder, journal_storage, open_journal
+from prefect_drs.recovery.control_requests import ControlRequests, RequestsUnreachableError, pending_cancel
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.options import EnginePorts
 from prefect_drs.recovery.resume import Start
@@ -82,11 +83,13 @@ def finalize_cancelled(
         Its report; None where there is nothing to finalize, or it is impossible here: its journal is elsewhere, a
         process holds its lease, or DRS jobs still run.
     """
-    requests = PrefectRequests(execution_id)
+    requests = requests_of(execution_id)
     try:
         if pending_cancel(requests, ()) is None:  # never cancelled: leave its lease and journal alone
             return None
-        with execution_lease(execution_id, patience=timedelta(seconds=1)):
+        patience = timedelta(seconds=1)
+        with execution_lease(execution_id, patience=patience):
+            require_free(journal_storage(), execution_id, clock=WallClock(), patience=patience, with_prefect=False)
             report = _finalize(execution_id, requests, sessions, observers, follow_jobs=follow_jobs)
     except ExecutionBusyError:
         return None
@@ -101,7 +104,7 @@ def finalize_cancelled(
 
 def _finalize(
     execution_id: str,
-    requests: PrefectRequests,
+    requests: ControlRequests,
     sessions: Sessions | None,
     observers: Sequence[Callable[[Event], None]],
     *,

@@ -92,13 +92,30 @@ def locked_anchors() -> LockedAnchors | None:
     return LockedAnchors(block, settings.anchor_retention_days)
 
 
-def configured_anchoring(execution_id: str, storage: Storage) -> Anchoring | None:
-    """How the journal of an execution is anchored; None where no key is configured. Opens nothing yet."""
+def configured_anchoring(execution_id: str, storage: Storage, *, blocks: bool = True) -> Anchoring | None:
+    """How the journal of an execution is anchored; None where no key is configured. Opens nothing yet.
+
+    Args:
+        execution_id: the execution.
+        storage: that of the journal.
+        blocks: whether blocks may be loaded from the Prefect API. Otherwise a key that is in one signs nothing, and a
+            bucket that one names gets no copy, with a warning in the log.
+    """
     settings = PrefectDrsSettings()
     if not settings.anchor_key:
         return None
+    if not blocks and settings.anchor_key.startswith(SECRET_BLOCK):
+        _reporter(execution_id)(
+            f"its journal is not signed: PREFECT_DRS_ANCHOR_KEY names {settings.anchor_key}, a block of the Prefect "
+            "server; name a KMS key or a file"
+        )
+        return None
     sinks = [AnchorSink("the journal's storage", partial(_create, storage, execution_id))]
-    if settings.anchor_bucket:
+    if settings.anchor_bucket and not blocks:
+        _reporter(execution_id)(
+            f"no copy of its anchors goes to {settings.anchor_bucket}, a block of the Prefect server"
+        )
+    elif settings.anchor_bucket:
         sinks.append(AnchorSink(settings.anchor_bucket, _LockedSink(execution_id).write))
     return Anchoring(_required_signer, tuple(sinks), configured_clock(), _reporter(execution_id))
 

@@ -20,8 +20,8 @@ from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 from prefect_drs.core.errors import PrefectDrsError
 from prefect_drs.core.models import FrozenModel
 from prefect_drs.identity.model import Identity
-from prefect_drs.orchestration.storage.journal_storage import AUDIT_FOLDER, journal_storage
-from prefect_drs.recovery.journal import Archive
+from prefect_drs.orchestration.storage.journal_storage import journal_storage
+from prefect_drs.recovery.journal import AUDIT_FOLDER, Archive
 
 _logger = get_logger("prefect_drs.orchestration.storage.audit_log")
 

@@ -70,6 +70,17 @@ class BlockStorage:
             raise self._failed("written", name, failure)
         return stored == content
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Write the file.
+
+        Raises:
+            JournalUnavailableError: the block failed.
+        """
+        try:
+            self._block.write_path(name, content)
+        except Exception as error:  # each block raises the errors of its library
+            raise self._failed("written", name, error) from None
+
     def _failed(self, verb: str, name: str, error: Exception) -> JournalUnavailableError:
         return JournalUnavailableError(
             f"the journal cannot be {verb}: {name} on {type(self._block).__name__}: {one_line(error)}; correct the "

@@ -125,14 +125,15 @@ def read_history(
     return found
 
 
-def recorded_here(before: datetime | None = None) -> Recorded:
+def recorded_here(before: datetime | None = None, *, blocks: bool = True) -> Recorded:
     """The history in the storage that the settings name; empty, with a warning, if it cannot be read.
 
     Args:
         before: only executions that began before this moment.
+        blocks: whether the storage may be a block of the Prefect server.
     """
     try:
-        return read_history(journal_storage(), before=before)
+        return read_history(journal_storage(blocks=blocks), before=before)
     except (PrefectDrsError, OSError, httpx.HTTPError) as error:
         _logger.warning("no earlier execution could be read, so durations are unknown: %s", error)
         return {}

@@ -1,8 +1,9 @@
-"""The storage of journals: the file-system block that the settings name, or a local folder.
+"""The storage of journals: the bucket or the file-system block that the settings name, or a local folder.
 
-In: an execution's id. Out: its journal. `PREFECT_DRS_JOURNAL` names a block as `type/name`, such as
-`s3-bucket/drs-journal` (prefect-aws's S3Bucket, recommended in production: a journal in a local folder is lost with its
-machine, and its execution cannot be resumed elsewhere). Journals contain no secrets.
+In: an execution's id. Out: its journal. `PREFECT_DRS_JOURNAL` names a bucket as `s3://BUCKET/FOLDER?region=REGION`, or
+a block as `type/name`, such as `s3-bucket/drs-journal` (prefect-aws's S3Bucket). A block is stored in the Prefect
+server, so that it is not found without one; a journal in a local folder is lost with its machine. Journals contain no
+secrets.
 """
 
 from __future__ import annotations
@@ -19,19 +20,46 @@ from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.block_journal import BlockStorage, FileSystemBlock
 from prefect_drs.recovery.journal import Archive, FolderStorage, Journal, StoredJournal, one_line
 
-AUDIT_FOLDER = "audit"
-"""The folder beside the journals that holds the audit log; it is no journal."""
+BUCKET_SCHEME = "s3://"
 
 
-def journal_storage() -> Archive:
-    """The storage that the settings name.
+def journal_storage(*, blocks: bool = True) -> Archive:
+    """The storage that the settings name, with its mirror, where one is named.
+
+    Args:
+        blocks: whether blocks may be loaded from the Prefect API; False where no Prefect API is to be asked.
 
     Raises:
-        UsageError: there is no such block, or it is not a file-system block.
+        UsageError: there is no such block, it is not a file-system block, or blocks may not be loaded.
     """
     settings = PrefectDrsSettings()
+    first = _first_storage(settings, blocks=blocks)
+    if not settings.journal_mirror:
+        return first
+    if not settings.journal_mirror.startswith(BUCKET_SCHEME):
+        raise UsageError(
+            f"PREFECT_DRS_JOURNAL_MIRROR names {settings.journal_mirror!r}: a mirror is a bucket, written as "
+            "s3://BUCKET/FOLDER?region=REGION"
+        )
+    from prefect_drs.coordination.mirror import MirroredStorage  # noqa: PLC0415
+    from prefect_drs.orchestration.storage.s3_journal import NamedBucket, S3Storage  # noqa: PLC0415
+
+    return MirroredStorage(first, S3Storage(NamedBucket(settings.journal_mirror)))
+
+
+def _first_storage(settings: PrefectDrsSettings, *, blocks: bool) -> Archive:
     if not settings.journal:
         return FolderStorage(settings.home.expanduser() / "journal")
+    if settings.journal.startswith(BUCKET_SCHEME):
+        from prefect_drs.orchestration.storage.s3_journal import NamedBucket, S3Storage  # noqa: PLC0415
+
+        return S3Storage(NamedBucket(settings.journal))
+    if not blocks:
+        raise UsageError(
+            f"PREFECT_DRS_JOURNAL names {settings.journal!r}, a block, which only the Prefect server has; without "
+            "Prefect, name the place itself: PREFECT_DRS_JOURNAL=s3://BUCKET/FOLDER?region=REGION, or nothing and the "
+            "folder by PREFECT_DRS_HOME"
+        )
     from prefect_aws import S3Bucket  # noqa: PLC0415 - imported only if a block is named: it takes a second
 
     from prefect_drs.orchestration.storage.s3_journal import S3Storage  # noqa: PLC0415
@@ -52,20 +80,24 @@ def journal_storage() -> Archive:
     raise UsageError(f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which is not a writable file-system block")
 
 
-def open_journal(execution_id: str) -> Journal:
+def open_journal(execution_id: str, *, blocks: bool = True) -> Journal:
     """The journal of an execution; it may be empty. It is anchored where a key is configured.
 
+    Args:
+        execution_id: the execution.
+        blocks: as of `journal_storage`.
+
     Raises:
-        UsageError: `PREFECT_DRS_JOURNAL` names no usable block.
+        UsageError: `PREFECT_DRS_JOURNAL` names no usable place.
     """
-    storage = journal_storage()
+    storage = journal_storage(blocks=blocks)
     stored = StoredJournal(storage, execution_id, holder=holder())
     if not PrefectDrsSettings().anchor_key:
         return stored
     from prefect_drs.evidence.anchoring import AnchoredJournal  # noqa: PLC0415 - only who signs needs it
     from prefect_drs.orchestration.storage.anchor_settings import configured_anchoring  # noqa: PLC0415
 
-    anchoring = configured_anchoring(execution_id, storage)
+    anchoring = configured_anchoring(execution_id, storage, blocks=blocks)
     return stored if anchoring is None else AnchoredJournal(stored, execution_id, anchoring)
 
 

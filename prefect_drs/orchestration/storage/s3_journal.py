@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
+from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.parsers import ResponseParserError
-from prefect_aws import S3Bucket
 
+from prefect_drs.aws.buckets import own_s3_client
 from prefect_drs.aws.errors import aws_error, is_ambiguous
-from prefect_drs.orchestration.storage.journal_storage import AUDIT_FOLDER
-from prefect_drs.recovery.journal import JournalUnavailableError
+from prefect_drs.core.errors import UsageError
+from prefect_drs.recovery.journal import RESERVED_FOLDERS, JournalUnavailableError
 
 KEY_EXISTS = frozenset({"PreconditionFailed", "412"})
 CONFLICT = "ConditionalRequestConflict"  # a concurrent put of the key is in progress: retry (PutObject, 409)
@@ -29,11 +30,56 @@ DENIED_REMEDY = (
 )
 
 
+class BucketCredentials(Protocol):
+    """Gives clients: prefect-aws's AwsCredentials, or `NamedBucket`."""
+
+    def get_client(self, client_type: str) -> Any:
+        """A boto3 client of that service."""
+        ...
+
+
+class Bucket(Protocol):
+    """A bucket and the folder in it: prefect-aws's S3Bucket block, or `NamedBucket`."""
+
+    bucket_name: str
+    bucket_folder: str
+    credentials: Any
+
+
+class NamedBucket:
+    """A bucket that a setting names as `s3://BUCKET/FOLDER?region=REGION`, entered with boto3's own credentials.
+
+    It is in no Prefect server, so it is found on the day that there is none.
+
+    Args:
+        url: the setting's value. Without a region, boto3's default region.
+
+    Raises:
+        UsageError: it names no bucket, or something else than a folder and a region.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query, keep_blank_values=True)
+        if parts.scheme != "s3" or not parts.netloc or set(query) - {"region"} or parts.fragment or "@" in parts.netloc:
+            raise UsageError(
+                f"{url!r} names no bucket: write s3://BUCKET, s3://BUCKET/FOLDER or s3://BUCKET?region=REGION"
+            )
+        self.bucket_name = parts.netloc
+        self.bucket_folder = parts.path.strip("/")
+        self.region = query.get("region", [""])[0] or None
+        self.credentials: BucketCredentials = self
+
+    def get_client(self, client_type: str) -> Any:
+        """A client of S3 with boto3's default credentials; no other service is asked for."""
+        return own_s3_client(self.region)
+
+
 class S3Storage:
     """Objects in a bucket; S3 refuses to create a key twice (`If-None-Match: *`, PutObject API reference).
 
     Args:
-        bucket: the block; its folder and credentials are used.
+        bucket: the block, or the bucket that a setting names; its folder and credentials are used.
 
     Raises:
         JournalUnavailableError: no client can be created with its credentials or settings.
@@ -41,7 +87,7 @@ class S3Storage:
 
     atomic = True
 
-    def __init__(self, bucket: S3Bucket) -> None:
+    def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         with self._explained("opened", "making a client for s3", ""):
             self._client: Any = bucket.credentials.get_client("s3")
@@ -106,6 +152,15 @@ class S3Storage:
                 return True
         return False
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Put the object, whether or not the key exists.
+
+        Raises:
+            JournalUnavailableError: S3 refused, or could not be reached.
+        """
+        with self._explained("written", "PutObject", name):
+            self._client.put_object(Bucket=self._bucket.bucket_name, Key=self._key(name), Body=content)
+
     def _read_back(self, name: str) -> bytes | None:
         """The object after a put without an answer; None if it cannot be read either."""
         try:
@@ -127,7 +182,7 @@ class S3Storage:
         prefix = self._key("").rstrip("/")
         prefix = f"{prefix}/" if prefix else ""
         folders = self._listed("CommonPrefixes", "Prefix", prefix, Delimiter="/")
-        names = {folder[len(prefix) :].rstrip("/") for folder in folders} - {AUDIT_FOLDER}
+        names = {folder[len(prefix) :].rstrip("/") for folder in folders} - RESERVED_FOLDERS
         return tuple(sorted(names, reverse=True)[:limit])
 
     def delete(self, folder: str) -> int:
