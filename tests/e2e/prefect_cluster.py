@@ -158,6 +158,25 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
+def _server_environment(home: Path, database_url: str, redis_port: int) -> dict[str, str]:
+    """The environment of each server and of the services: docs/workers.md, "Several Prefect servers"."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
+        "PREFECT_SERVER_DATABASE_DRIVER": "postgresql+asyncpg",
+        "PREFECT_MESSAGING_BROKER": "prefect_redis.messaging",
+        "PREFECT_MESSAGING_CACHE": "prefect_redis.messaging",
+        "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
+        LEASE_STORAGE: "prefect_redis.lease_storage",
+        "PREFECT_REDIS_MESSAGING_HOST": "127.0.0.1",
+        "PREFECT_REDIS_MESSAGING_PORT": str(redis_port),
+        "PREFECT_SERVER_DOCKET_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "DO_NOT_TRACK": "1",
+    }
+
+
 @contextmanager
 def prefect_cluster(folder: Path, programs: Programs, servers: int = 2) -> Iterator[PrefectCluster]:
     """Servers without services, one process with Prefect's services, and HAProxy before the servers.
@@ -172,25 +191,7 @@ def prefect_cluster(folder: Path, programs: Programs, servers: int = 2) -> Itera
         database = Path(stack.enter_context(TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True)))
         redis_port = _redis(folder, parts)
         home = folder / "prefect"
-        server_environment = (
-            {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-            | programs.environment
-            | {
-                "PREFECT_HOME": str(home),
-                "PREFECT_SERVER_DATABASE_CONNECTION_URL": _postgres(database, parts),
-                "PREFECT_SERVER_DATABASE_DRIVER": "postgresql+asyncpg",
-                "PREFECT_MESSAGING_BROKER": "prefect_redis.messaging",
-                "PREFECT_MESSAGING_CACHE": "prefect_redis.messaging",
-                "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
-                LEASE_STORAGE: "prefect_redis.lease_storage",
-                "PREFECT_REDIS_MESSAGING_HOST": "127.0.0.1",
-                "PREFECT_REDIS_MESSAGING_PORT": str(redis_port),
-                "PREFECT_SERVER_DOCKET_URL": f"redis://127.0.0.1:{redis_port}/0",
-                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-                "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-                "DO_NOT_TRACK": "1",
-            }
-        )
+        server_environment = programs.environment | _server_environment(home, _postgres(database, parts), redis_port)
         prefect = programs.folder / "prefect"
         migrate = [str(prefect), "server", "database", "upgrade", "--yes"]
         subprocess.run(migrate, env=server_environment, check=True, capture_output=True, timeout=STARTUP_SECONDS)

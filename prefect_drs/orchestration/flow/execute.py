@@ -149,7 +149,6 @@ def execute(
         if former_state is not None:
             _refuse_in_advance(former_state.runbook, options, former_state.answers)
         suspended: SuspendedExecution | None = None
-
         with _marked(execution_id, start.holder, take_over=options.take_over):
             resolved = take_up(
                 former_state,
