@@ -269,8 +269,8 @@ def _is_void(client: SyncPrefectClient, entry: _Entry) -> bool:
 def _ended_without_prefect(execution_id: str) -> bool:
     """Whether a process without Prefect has brought the execution to its end, and none has taken it up since.
 
-    A process marks itself before it claims, so that the claim of one that resumes is not taken for stale; where its mark
-    is late, its claim beside the journals counts all the same.
+    A process marks itself before it claims, so that the claim of one that resumes is not taken for stale; where its
+    mark is late, its claim beside the journals counts all the same.
     """
     storage = journal_storage()
     mark = last_mark(storage, execution_id)
