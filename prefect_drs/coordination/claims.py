@@ -236,6 +236,19 @@ class StoredClaims:
             self._storage.create(_released_name(entry.number), entry.claim.execution_id.encode())
 
 
+def over_and_unknown(names: Collection[str], there: Collection[str]) -> frozenset[str]:
+    """The objects of released claims that a copy does not have and does not need: all but the last claim's.
+
+    Args:
+        names: of the objects in the folder of claims.
+        there: of those that the copy has.
+    """
+    numbers = _matching(CLAIM, names)
+    over = (numbers & _matching(RELEASED, names)) - _matching(CLAIM, there) - {max(numbers, default=0)}
+    paths = (path(number) for number in over for path in (_claim_name, _released_name))
+    return frozenset(path.rpartition("/")[2] for path in paths)
+
+
 def _matching(pattern: re.Pattern[str], names: Collection[str]) -> set[int]:
     return {int(found[1]) for name in names if (found := pattern.fullmatch(name))}
 

@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from itertools import count, takewhile
 
-from prefect_drs.coordination.claims import FIRST_OPEN
+from prefect_drs.coordination.claims import FIRST_OPEN, over_and_unknown
 from prefect_drs.coordination.process import MARK
 from prefect_drs.core.clock import Clock, WallClock
 from prefect_drs.recovery.journal import NUMBERED, Archive, JournalUnavailableError
@@ -143,6 +143,7 @@ class MirroredStorage:
         there = frozenset(self._mirror.listing(folder) or ())
         common = {found[1]: each for each in sorted(there.intersection(names)) if (found := KIND.fullmatch(each))}
         missing = {each for each in names if each not in there and not each.startswith(".")} - REPLACED
+        missing -= over_and_unknown(names, there)
         for name in _written_before(folder, missing.union(common.values()), until):
             content = self._first.read(name)
             if content is not None and not self._copied(name, content):

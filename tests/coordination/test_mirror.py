@@ -190,3 +190,14 @@ def test_a_mirror_that_hangs_is_asked_twice_a_minute_and_not_at_each_object(firs
     clock.advance(31.0)
     assert storage.create("exec-1/request-00000022.json", b"x")
     assert len(mirror.listing("exec-1")) == 22
+
+
+def test_a_mirror_that_is_named_later_gets_the_claims_that_count(first: Store, mirror: Store) -> None:
+    for number in range(1, 21):
+        first.create(f"claims/claim-{number:08d}.json", b"a claim")
+        if number not in {7, 20}:
+            first.create(f"claims/claim-{number:08d}.released", b"")
+    mirror.create("claims/claim-00000003.json", b"a claim")
+    MirroredStorage(first, mirror).create("claims/claim-00000021.json", b"a claim")
+    names = [f"claim-{number:08d}.json" for number in (3, 7, 20, 21)]
+    assert sorted(mirror.listing("claims")) == sorted([*names, "claim-00000003.released"])

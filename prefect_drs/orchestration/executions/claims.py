@@ -35,6 +35,7 @@ from pydantic.alias_generators import to_camel
 from prefect_drs.aws.location import Location
 from prefect_drs.coordination.claims import StoredClaims
 from prefect_drs.coordination.process import last_mark
+from prefect_drs.core.clock import WallClock
 from prefect_drs.core.errors import PrefectDrsError, PreflightRefusedError
 from prefect_drs.execution.replay import state_of
 from prefect_drs.orchestration.approvals.form import create_input, input_of
@@ -268,11 +269,12 @@ def _is_void(client: SyncPrefectClient, entry: _Entry) -> bool:
 def _ended_without_prefect(execution_id: str) -> bool:
     """Whether a process without Prefect has brought the execution to its end, and none has taken it up since.
 
-    A process marks itself before it claims, so that a claim of one that resumes is never taken for stale.
+    A process marks itself before it claims, so that the claim of one that resumes is not taken for stale; where its
+    mark is late, its claim beside the journals counts all the same.
     """
     storage = journal_storage()
     mark = last_mark(storage, execution_id)
-    if mark is None or mark.with_prefect or not mark.ended:
+    if mark is None or mark.with_prefect or mark.alive(WallClock().now()):
         return False
     state = state_of(StoredJournal(storage, execution_id).read())
     return state is not None and state.ended
