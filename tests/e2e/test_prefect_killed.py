@@ -88,19 +88,11 @@ def _answers(api_url: str) -> bool:
 
 
 def told(report: Any) -> Any:
-    """A report without what differs between any two runs: ids and times."""
+    """A report without what differs between any two runs: ids, times, and the order in which DRS lists servers."""
     if isinstance(report, dict):
-        return {name: told(value) for name, value in report.items() if name not in OTHER_EACH_TIME}
+        kept = {name: told(value) for name, value in report.items() if name not in OTHER_EACH_TIME}
+        return {name: sorted(value) if name == "serverIds" else value for name, value in kept.items()}
     return [told(each) for each in report] if isinstance(report, list) else report
-
-
-def outcomes(report: dict[str, Any]) -> Any:
-    """What became of the execution, each wave and each server."""
-    waves = [
-        (wave["waveName"], wave["status"], [(each["name"], each["launchStatus"]) for each in wave["servers"]])
-        for wave in report["waves"]
-    ]
-    return report["status"], waves
 
 
 def launches(rehearsal: Rehearsal, execution_id: str) -> Counter[str]:
@@ -136,8 +128,7 @@ def test_a_drill_whose_prefect_server_dies_for_good_is_carried_on_without_one(
         counts = launches(rehearsal, execution_id)
         assert set(counts.values()) == {1}, counts
         assert sum(counts.values()) == SERVERS
-        assert outcomes(report) == outcomes(undisturbed)
-        assert with_process or told(report) == undisturbed  # a launch that a killed process began is told as it was
+        assert told(report) == undisturbed
         rounds.append(
             {
                 "killedAfter": round(life, 1),
