@@ -23,7 +23,7 @@ from prefect_drs.recovery.approvals import GateApprovals, GateCheck
 from prefect_drs.recovery.control_requests import RequestsUnreachableError
 from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.ports import Decision, Gate, GateAnswer, GateRequest
-from prefect_drs.report.gate_page import launch_line
+from prefect_drs.report.approving import launch_line
 from prefect_drs.report.markdown import gate_summary
 from prefect_drs.report.model import RecoveryReport, WaveStatus
 from prefect_drs.runbook.approved import approved_digest

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect_drs.core.escaping import markdown_text
+from prefect_drs.report.approving import launch_line
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.report.prepared import prepared_losses, prepared_summary
 from prefect_drs.report.targets import by_how_much, planned_targets, risk_note, whose
@@ -52,26 +53,32 @@ def change_text(change: PlannedChange) -> str:
 def gate_summary(runbook: Runbook, wave_number: int, so_far: RecoveryReport) -> str:
     """What a person should know before approving a wave: what it would launch, what would change, what has run."""
     wave = runbook.wave(wave_number)
-    jobs = wave.jobs
-    places = ", ".join(sorted({str(location) for location, _ in jobs}))
     shown = wave.servers[:SHOWN_SERVERS]
     hidden = len(wave.servers) - len(shown)
     parts = [
         f"### {runbook.mode.capitalize()} of {markdown_text(runbook.plan_name)}: "
         f"approve {markdown_text(wave.wave_name)}?",
-        f"**{len(wave.servers)} server(s)** in {len(jobs)} job(s), {places}. "
-        + (
-            "Approving launches **drill** instances."
-            if runbook.mode == "drill"
-            else "Approving launches **recovery** instances and replaces former ones."
-        ),
+        _what_approving_does(runbook, wave),
         "\n".join(f"- {markdown_text(line)}" for line in wave_promises(wave)),
         f"**So far:** {_so_far(so_far)}",
-        "**To be launched**",
+        "**To be launched**" if wave.action == "launch" else "**Servers**",
         "\n".join(_server_line(server) for server in shown),
         f"… and {hidden} more." if hidden else "",
     ]
     return _paragraphs(*parts)
+
+
+def _what_approving_does(runbook: Runbook, wave: RunbookWave) -> str:
+    if wave.action != "launch":
+        return f"Approving {markdown_text(launch_line(runbook, wave.wave_number))}."
+    jobs = wave.jobs
+    places = ", ".join(sorted({str(location) for location, _ in jobs}))
+    does = {
+        "drill": "Approving launches **drill** instances.",
+        "recovery": "Approving launches **recovery** instances and replaces former ones.",
+        "failback": "Approving launches the servers **back**, where they came from.",
+    }
+    return f"**{len(wave.servers)} server(s)** in {len(jobs)} job(s), {places}. {does[runbook.mode]}"
 
 
 def wave_promises(wave: RunbookWave) -> list[str]:

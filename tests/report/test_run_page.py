@@ -21,7 +21,8 @@ from prefect_drs.execution.events import (
     WaveStarted,
 )
 from prefect_drs.execution.view import report_of
-from prefect_drs.report.gate_page import closed_gate_page, gate_page, gate_prompt, launch_line, lost_gate_page
+from prefect_drs.report.approving import launch_line
+from prefect_drs.report.gate_page import closed_gate_page, gate_page, gate_prompt, lost_gate_page
 from prefect_drs.report.picture import data_url, wave_graph_svg
 from prefect_drs.report.run_page import RunPage, now_line, refusal_page, run_pages, what_to_do
 from prefect_drs.report.situation import OpenGate, ProcessReport, Situation, situation
