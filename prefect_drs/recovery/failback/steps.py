@@ -137,6 +137,8 @@ class Reprotect:
         instance = reading.launched.get(failed_back)
         if instance is None or instance.state in GONE:
             return Fail(f"its failed-back instance {failed_back} is gone: launch it again, then resume")
+        if in_launch_job(self._state, run):
+            return Wait(run.launch_status)
         if instance.replication_state in {"", "NOT_STARTED"}:
             return Call(REVERSE, instance.recovery_instance_id)
         if forward is None:
@@ -171,6 +173,8 @@ class CleanUp:
         failed_back = launched_back(self._state, run)
         if failed_back is None:
             return Fail("it was not failed back, so its recovery instance is left as it is")
+        if in_launch_job(self._state, run):
+            return Wait(run.launch_status)
         if not way_back(run.server).outside_aws:
             there = reading.launched.get(failed_back)
             if there is None or there.state in GONE:
@@ -218,6 +222,12 @@ def launched_back(state: ExecutionState, run: ServerRun) -> str | None:
         if launched is not None and launched.state is ServerState.LAUNCHED:
             return launched.recovery_instance_id or way_back(run.server).recovery_instance_id
     return None
+
+
+def in_launch_job(state: ExecutionState, run: ServerRun) -> bool:
+    """Whether a server's launch job goes on: a server is LAUNCHED before, and DRS refuses other calls until then."""
+    server_id = run.server.source_server_id
+    return any(job.ended_at is None and server_id in job.server_ids for job in state.jobs.values())
 
 
 def gone(run: ServerRun) -> str:

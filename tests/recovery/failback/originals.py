@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect_drs.plan.model import Manifest, RecoveryMode
 from prefect_drs.recovery.journal import Journal, MemoryJournal
+from prefect_drs.recovery.launch.polling import PollPolicy
 from prefect_drs.report.model import RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.runbook.failback import resolve_failback
@@ -15,6 +16,7 @@ from tests.recovery.failback.scene import ORIGIN
 from tests.rig import ACCOUNT, GIB, REGION, Rig
 
 ALLOWED = {"Key": "AWSDRS", "Value": "AllowLaunchingIntoThisInstance"}
+RARELY = PollPolicy(near=60.0, far=60.0)  # a run's time goes into readings
 Identity = tuple[str, str]  # private address, network interface
 
 
@@ -38,8 +40,8 @@ class Home:
             for region in (REGION, ORIGIN):
                 rig.sandbox.backend(account, region).initialize_service()
             names = [f"app-{number}-{index:03d}" for index in range(count)]
-            self.originals[account] = {name: self._instance(account, ORIGIN, name) for name in names}
-            self.prepared[account] = {name: self._instance(account, REGION, name) for name in names}
+            self.originals[account] = self._instances(account, ORIGIN, names)
+            self.prepared[account] = self._instances(account, REGION, names)
             self.ec2(account, REGION).stop_instances(InstanceIds=list(self.prepared[account].values()))
             self.servers[account] = {
                 name: rig.sandbox.backend(account, REGION)
@@ -82,12 +84,15 @@ class Home:
     def drs(self, account: str, region: str) -> Any:
         return self.rig.sessions.client("drs", account_id=account, region=region)
 
-    def _instance(self, account: str, region: str, name: str) -> str:
-        ec2 = self.ec2(account, region)
-        made = ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, InstanceType="m5.large")
-        instance = str(made["Instances"][0]["InstanceId"])
-        ec2.create_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}, ALLOWED])
-        return instance
+    def _instances(self, account: str, region: str, names: list[str]) -> dict[str, str]:
+        """One for each name: its id."""
+        ec2, count = self.ec2(account, region), len(names)
+        made = ec2.run_instances(ImageId="ami-1", MinCount=count, MaxCount=count, InstanceType="m5.large")
+        ids = {name: str(each["InstanceId"]) for name, each in zip(names, made["Instances"], strict=True)}
+        ec2.create_tags(Resources=list(ids.values()), Tags=[ALLOWED])
+        for name, instance in ids.items():
+            ec2.create_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
+        return ids
 
     def recover(self, execution_id: str, mode: RecoveryMode = "recovery") -> RecoveryReport:
         """Recover, after the region of origin was lost."""
@@ -95,7 +100,7 @@ class Home:
             self.ec2(account, ORIGIN).stop_instances(InstanceIds=list(originals.values()))
         plan, rig = self.manifest.plan(), self.rig
         runbook = resolve(self.manifest, plan, mode=mode, sessions=rig.sessions, clock=rig.clock)
-        return rig.run(rig.engine(runbook.require_accepted(), execution_id))
+        return rig.run(rig.engine(runbook.require_accepted(), execution_id, policy=RARELY))
 
     def runbook(self, recovered: Recovered | None = None) -> Runbook:
         """The failback's runbook, whatever refuses it."""
@@ -104,7 +109,8 @@ class Home:
 
     def fail_back(self, execution_id: str, journal: Journal | None = None, **options: Any) -> RecoveryReport:
         runbook = self.runbook().require_accepted()
-        return self.rig.run(self.rig.engine(runbook, execution_id, journal or MemoryJournal(), **options))
+        engine = self.rig.engine(runbook, execution_id, journal or MemoryJournal(), **{"policy": RARELY, **options})
+        return self.rig.run(engine)
 
     def release(self, region: str, *, disconnect: bool) -> None:
         """Take the instances that DRS launched into there out of DRS and stop them, as docs/failback.md says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import PreflightRefusedError
 from prefect_drs.execution.events import SettingsApplied
 from prefect_drs.plan.model import RecoveryMode
@@ -155,6 +156,7 @@ def test_a_rehearsal_launches_new_instances_since_production_runs_on_the_origina
 
 
 def test_an_origin_whose_instances_cannot_be_read_refuses(rig: Rig) -> None:
+    rig.sessions = Sessions(attempts=1)
     home = Home(rig, {ACCOUNT: 1})
     home.recover("recovery")
     rig.sandbox.faults.add(
@@ -205,6 +207,7 @@ def test_a_server_that_replicates_back_already_is_refused_by_its_own_launch_sett
 
 
 def test_launch_settings_of_the_origin_that_cannot_be_read_refuse(rig: Rig) -> None:
+    rig.sessions = Sessions(attempts=1)
     home = Home(rig, {ACCOUNT: 1}, launchIntoOriginal=False)
     home.recover("recovery")
     rig.sandbox.faults.add(
