@@ -23,6 +23,7 @@ USED = {
     "create_extended_source_server",
     "describe_job_log_items",
     "describe_jobs",
+    "describe_launch_configuration_templates",
     "describe_recovery_instances",
     "describe_recovery_snapshots",
     "describe_replication_configuration_templates",

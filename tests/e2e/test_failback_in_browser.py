@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.prefect, pytest.mark.browser]
 
-RECOVERED, ORIGIN = "ap-south-2", "ap-south-1"
+RECOVERED, ORIGIN = "us-west-1", "sa-east-1"
 TIERS = {"Database": ["fb-db1"], "Application": ["fb-app1", "fb-app2"]}
 
 

@@ -60,6 +60,11 @@ def bucket(rehearsal: Rehearsal) -> dict[str, str]:
     return {"PREFECT_DRS_JOURNAL": f"s3://{BUCKET}/drs?region=us-east-1"}
 
 
+def jobs_of(rehearsal: Rehearsal, region: str, execution_id: str) -> list[dict[str, Any]]:
+    """DRS's jobs of one execution: other tests have theirs in the same region."""
+    return [job for job in rehearsal.jobs(region) if job["tags"].get("prefect-drs:execution") == execution_id]
+
+
 def launches(rehearsal: Rehearsal, region: str) -> set[int]:
     jobs = rehearsal.jobs(region)
     return set(Counter(server["sourceServerID"] for job in jobs for server in job["participatingServers"]).values())
@@ -159,7 +164,7 @@ def test_a_killed_drill_is_cancelled_without_a_process_and_stays_so(
     resumed = rehearsal.cli("resume", execution_id, ALONE, **here)
     assert resumed.returncode == 2
     assert "was cancelled by Eva" in resumed.stderr
-    assert len(rehearsal.jobs(region)) == 1
+    assert len(jobs_of(rehearsal, region, execution_id)) == 1
 
 
 def test_an_execution_begun_without_prefect_is_shown_and_carried_on_with_it(
@@ -228,7 +233,7 @@ def test_a_cancel_that_prefect_acknowledged_holds_where_prefect_is_gone(
 
     assert resumed.returncode == 2
     assert "was cancelled by Eva" in resumed.stderr
-    assert len(rehearsal.jobs(region)) == 1
+    assert len(jobs_of(rehearsal, region, execution_id)) == 1
 
 
 def test_a_process_without_prefect_is_paused_and_cancelled_by_commands_with_it(
@@ -252,7 +257,7 @@ def test_a_process_without_prefect_is_paused_and_cancelled_by_commands_with_it(
     assert f"execution {execution_id} is cancelled" in cancelled.stdout, cancelled.stderr
 
     assert alone.ended() == 4, alone.stderr
-    assert len(rehearsal.jobs(region)) == 1
+    assert len(jobs_of(rehearsal, region, execution_id)) == 1
     assert json.loads(rehearsal.cli("status", execution_id, "--json", **bucket).stdout)["cancelled"]["by"] == "Eva"
 
 

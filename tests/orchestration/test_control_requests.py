@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prefect import flow
@@ -10,12 +11,14 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling, Running, Scheduled
 
+from prefect_drs.coordination.process import Fence
 from prefect_drs.orchestration.executions.control_requests import (
     ControlReader,
     PrefectRequests,
     submit,
 )
 from prefect_drs.recovery.control_requests import ControlAction, RequestsUnreachableError
+from prefect_drs.recovery.journal import FolderStorage
 from tests.conftest import PrefectServer
 from tests.http_proxy import http_proxy
 from tests.rig import WaveSpec, simulated_aws
@@ -44,7 +47,9 @@ def test_a_cancel_in_the_ui_stays_pending_when_its_run_is_retried() -> None:
         assert len(requests.pending(())) == 2
 
 
-def test_a_process_that_is_about_to_end_waits_until_the_requests_could_be_read(prefect_server: PrefectServer) -> None:
+def test_a_process_that_is_about_to_end_waits_until_the_requests_could_be_read(
+    prefect_server: PrefectServer, tmp_path: Path
+) -> None:
     """What was requested meanwhile is handled; a Prefect server that is busy for seconds fails no execution."""
     with (
         simulated_aws() as rig,
@@ -55,7 +60,8 @@ def test_a_process_that_is_about_to_end_waits_until_the_requests_could_be_read(p
             run = client.create_flow_run(carrier, state=Running())
         requests = PrefectRequests(str(run.id), str(run.id))
         engine = rig.engine(rig.runbook({1: WaveSpec(1)}), str(run.id), requests=requests)
-        reader = ControlReader(engine, pytest.fail)
+        storage = FolderStorage(tmp_path)
+        reader = ControlReader(engine, pytest.fail, Fence(storage, str(run.id), "here"))
         fault = proxy.plant("POST", "refuse", path="/input/filter", status=503)
         submit(str(run.id), ControlAction.CANCEL, by="ada")
         reader.read_when_answered()

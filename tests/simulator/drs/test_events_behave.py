@@ -53,13 +53,9 @@ def test_eventbridge_gets_an_event_for_each_point_in_time(rig: Rig) -> None:
 @documented(EVENTS)
 def test_eventbridge_gets_an_event_with_each_failback_state(rig: Rig) -> None:
     heard = hearing_drs(rig, FAILBACK)
-    origin = Rig(rig.sandbox, region="us-west-2")
-    origin.backend.initialize_service()
-    (server,) = rig.seed(source_account=rig.account, source_region="us-west-2")
+    (server,) = rig.seed()  # from outside AWS
     instance = rig.launch([server], drill=False)["participatingServers"][0]["recoveryInstanceID"]
-    rig.drs.reverse_replication(recoveryInstanceID=instance)
-    rig.advance(4 * 3600)
-    rig.drs.describe_recovery_instances()
+    rig.backend.pair_failback_client(instance)
     rig.drs.start_failback_launch(recoveryInstanceIDs=[instance])
     rig.advance(3600)
     rig.drs.describe_jobs()
