@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rehearsal import Rehearsal, plan
+from tests.e2e.rehearsal import COMMAND_SECONDS, Rehearsal, plan, until
 
 ALONE = "--without-prefect"
 BUCKET = "journals-alone"
@@ -258,7 +258,13 @@ def test_a_process_without_prefect_is_paused_and_cancelled_by_commands_with_it(
 
     assert alone.ended() == 4, alone.stderr
     assert len(jobs_of(rehearsal, region, execution_id)) == 1
-    assert json.loads(rehearsal.cli("status", execution_id, "--json", **bucket).stdout)["cancelled"]["by"] == "Eva"
+
+    def cancelled_by() -> str | None:
+        shown = json.loads(rehearsal.cli("status", execution_id, "--json", **bucket).stdout)
+        return shown["cancelled"]["by"] if shown["cancelled"] else None
+
+    # Prefect takes the killed process for alive until its lease has ended, and shows what it knew then.
+    assert until(cancelled_by, "Prefect's lease of the killed process ends", 150, every=COMMAND_SECONDS) == "Eva"
 
 
 def test_what_prefect_knows_is_shown_where_the_journals_storage_is_away(
