@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from prefect_drs.orchestration.approvals.gate import PendingGate
 
-pytestmark = [pytest.mark.prefect, pytest.mark.browser]
+pytestmark = pytest.mark.browser
 
 RECOVERED, ORIGIN = "us-west-1", "sa-east-1"
 TIERS = {"Database": ["fb-db1"], "Application": ["fb-app1", "fb-app2"]}

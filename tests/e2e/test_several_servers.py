@@ -23,8 +23,6 @@ from tests.e2e.prefect_cluster import LEASE_STORAGE, MISSING, PrefectCluster, is
 from tests.e2e.program import Program
 from tests.e2e.rehearsal import HTTP, Rehearsal, base_environment, plan, until
 
-pytestmark = pytest.mark.prefect
-
 EXECUTIONS = int(os.environ.get("PREFECT_DRS_EXECUTIONS", "2"))
 SERVERS = int(os.environ.get("PREFECT_DRS_SERVERS", "4"))
 WORKERS = int(os.environ.get("PREFECT_DRS_WORKERS", "2"))
