@@ -121,7 +121,11 @@ def test_executions_of_several_workers_complete_although_a_prefect_server_is_kil
 ) -> None:
     began = time.monotonic()
     runs = [begin(cluster, rehearsal, number) for number in range(EXECUTIONS)]
-    until(lambda: of_executions(rehearsal, runs) or None, "the first launch", PATIENCE)
+
+    def all_launch() -> bool | None:
+        return {job["tags"]["prefect-drs:execution"] for job in of_executions(rehearsal, runs)} == set(runs) or None
+
+    until(all_launch, "each execution has launched", PATIENCE)  # one that begins refuses what it cannot ask
     cluster.kill(0)
 
     def all_ended() -> dict[str, str] | None:
