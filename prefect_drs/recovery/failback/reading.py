@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from prefect_drs.aws.drs import RecoveryInstance, SourceServer, describe_recovery_instances, describe_source_servers
+from prefect_drs.aws.drs import (
+    JOB_LIFETIME,
+    Job,
+    RecoveryInstance,
+    SourceServer,
+    describe_jobs,
+    describe_recovery_instances,
+    describe_source_servers,
+)
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.execution.state import ServerRun
@@ -28,12 +37,15 @@ class Reading:
             server's own `reversedDirectionSourceServerArn` is not used: it may name that of a former failback.
         forward: the source servers of the plan, by their ids; read by steps after the launches.
         launched: the instances that the failback launched, by their ids; likewise.
+        terminations: the last TERMINATE job of each recovery instance, by its id, or by that of its source server
+            where the job names no instance; read by a clean-up that terminates.
     """
 
     instances: Mapping[str, RecoveryInstance]
     ways_back: Mapping[str, SourceServer]
     forward: Mapping[str, SourceServer] = field(default_factory=dict)
     launched: Mapping[str, RecoveryInstance] = field(default_factory=dict)
+    terminations: Mapping[str, Job] = field(default_factory=dict)
 
     def instance(self, server: RunbookServer) -> RecoveryInstance | None:
         """The recovery instance that fails back; None where DRS has it no more."""
@@ -43,6 +55,11 @@ class Reading:
         """The source server that replicates it back; None where none does."""
         instance = self.instance(server)
         return self.ways_back.get(instance.ec2_instance_id) if instance is not None else None
+
+    def termination(self, server: RunbookServer) -> Job | None:
+        """The last TERMINATE job of its recovery instance; None where there is none."""
+        by_instance = self.terminations.get(way_back(server).recovery_instance_id)
+        return by_instance or self.terminations.get(server.source_server_id)
 
 
 def way_back(server: RunbookServer) -> WayBack:
@@ -96,6 +113,21 @@ def read_forward(sessions: Sessions, runs: Sequence[ServerRun], launched: Sequen
         {each.source_server_id: each for each in forward},
         {instance.recovery_instance_id: instance for instance in there},
     )
+
+
+def read_terminations(sessions: Sessions, location: Location, now: datetime) -> dict[str, Job]:
+    """The last TERMINATE job of each recovery instance, as in `Reading`. While one goes on, the instance still stands.
+
+    Raises:
+        AwsError: DRS refused or could not be reached.
+    """
+    jobs = describe_jobs(sessions, location, since=now - JOB_LIFETIME)
+    return {
+        part.recovery_instance_id or part.source_server_id: job
+        for job in sorted(jobs, key=lambda job: job.started_at)
+        if job.type == "TERMINATE"
+        for part in job.servers
+    }
 
 
 def pair_of(server: RunbookServer) -> tuple[Location, Location]:

@@ -27,6 +27,11 @@ class RecordedTimes:
         self._former_asked = {server_id: run.asked for server_id, run in wave.servers.items() if run.asked is not None}
         self._former_stop = wave.writes_stopped_at is not None
 
+    @property
+    def taken_up_at(self) -> datetime:
+        """When this process took the wave up."""
+        return self._now
+
     def asked_at(self, run: ServerRun) -> datetime | None:
         """Since when the effect of the last call for a server may be waited for; None where none was sent."""
         if run.asked is None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from prefect_drs.aws.drs import terminate_recovery_instances
-from prefect_drs.aws.errors import ConflictError, NotFoundError, is_ambiguous
+from prefect_drs.aws.errors import ConflictError, NotFoundError
 from prefect_drs.aws.failback import disconnect_recovery_instance, reverse_replication, stop_replication
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.parallel import map_parallel
@@ -42,10 +43,19 @@ SOON = 10.0  # seconds until the next look after a call
 CALLS_AT_ONCE = 50  # servers whose calls are sent under one intent; a cancel waits for them
 STUCK_PATIENCE = timedelta(hours=1)  # how long replication may be stalled, or lag, before the server fails
 UNREAD_PATIENCE = timedelta(hours=6)  # how long DRS may not be readable before the servers fail
-REFUSED_PATIENCE = timedelta(hours=1)  # how long a call may be refused for a reason that may pass
+CALL_PATIENCE = timedelta(hours=1)  # how long a call may be refused for a reason that may pass, or have no effect
 
 Allowed = Callable[[], AbstractContextManager[bool]]
 """Held while calls are sent; yields whether they may be."""
+
+
+@dataclass(slots=True)
+class Called:
+    """A call that had no effect yet. `first_at`: when it was sent first; `error`: why it was refused last."""
+
+    operation: str
+    first_at: datetime
+    error: str = ""
 
 
 class StepRunner:
@@ -67,7 +77,7 @@ class StepRunner:
         self._step = step_of(execution.state, wave, self._times)
         self._look_at: datetime | None = None
         self._stuck: dict[str, datetime] = {}  # since when a server is stuck
-        self._refused: dict[str, datetime] = {}  # since when its call is refused
+        self._called: dict[str, Called] = {}  # the call that a server waits for the effect of
         self._unread: dict[tuple[Location, Location], datetime] = {}  # since when its place cannot be read
         self._noted: set[str] = set()
         self._failures = 0
@@ -150,6 +160,8 @@ class StepRunner:
     def _events(self, run: ServerRun, reading: Reading, verdict: Verdict, now: datetime) -> list[Event]:
         """What a verdict changes, beyond calls."""
         server_id, events = run.server.source_server_id, self._found(run, reading, now)
+        if not isinstance(verdict, Call):
+            self._called.pop(server_id, None)
         stuck = isinstance(verdict, Wait) and verdict.stuck
         if not stuck:
             self._stuck.pop(server_id, None)
@@ -166,8 +178,11 @@ class StepRunner:
                     events.append(self._status(run, status, now))
                 if note:
                     self._note((server_id,), note, now)
-            case Call():
-                pass
+            case Call(operation):
+                called = self._called.get(server_id)
+                if called is not None and called.operation == operation and now - called.first_at >= CALL_PATIENCE:
+                    why = called.error or f"{operation} has had no effect for {CALL_PATIENCE}"
+                    events.append(self._status(run, "FAILED", now, error=f"{why}; resume the execution to try again"))
         return events
 
     def _found(self, run: ServerRun, reading: Reading, now: datetime) -> list[Event]:
@@ -217,7 +232,7 @@ class StepRunner:
 
     def _may_call(self, run: ServerRun, verdict: Verdict, now: datetime) -> bool:
         """Whether a call is due: not while the effect of the same call may still be unseen."""
-        if not isinstance(verdict, Call):
+        if run.state.final or not isinstance(verdict, Call):
             return False
         asked_at = self._times.asked_at(run)
         if run.asked is None or asked_at is None:
@@ -238,11 +253,18 @@ class StepRunner:
                 self._execution.record(
                     StepAsked(at=self._clock.now(), wave_number=number, call=operation, source_server_ids=ids)
                 )
+                self._note_calls(operation, ids)
                 if operation == TERMINATE:
                     self._terminate(targets)
                 else:
                     workers = self._execution.options.workers
                     map_parallel(partial(self._call_one, operation), targets.items(), workers)
+
+    def _note_calls(self, operation: str, server_ids: Sequence[str]) -> None:
+        now = self._clock.now()
+        for server_id in server_ids:
+            if (called := self._called.get(server_id)) is None or called.operation != operation:
+                self._called[server_id] = Called(operation, now)
 
     def _call_one(self, operation: str, item: tuple[str, str]) -> None:
         """One call for one server: its source server id, and the id that DRS is called with."""
@@ -253,7 +275,6 @@ class StepRunner:
         except AwsError as error:
             self._refused_call(run, error)
             return
-        self._refused.pop(server_id, None)
         if replicating is not None:
             self._execution.record(self._reversed(run, replicating, self._clock.now()))
 
@@ -289,9 +310,8 @@ class StepRunner:
     def _refused_call(self, run: ServerRun, error: AwsError) -> None:
         """A call was refused, or its answer was lost: what it did is read before anything is called again."""
         server_id, now = run.server.source_server_id, self._clock.now()
-        may_pass = passes(error) or isinstance(error, ConflictError | NotFoundError)
-        since = self._refused.setdefault(server_id, now)
-        if may_pass and (is_ambiguous(error) or now - since < REFUSED_PATIENCE):
+        if passes(error) or isinstance(error, ConflictError | NotFoundError):
+            self._called[server_id].error = error.message
             self._note((server_id,), error.message, now)
             return
         self._execution.record(self._status(run, "FAILED", now, error=error.message))

@@ -9,6 +9,7 @@ Must never: let a recovery instance be terminated or disconnected whose server w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,9 +18,10 @@ from prefect_drs.aws.sessions import Sessions
 from prefect_drs.execution.state import ExecutionState, ServerRun, ServerState, WaveRun
 from prefect_drs.plan.duration import parse_duration
 from prefect_drs.recovery.failback.launches import READY_TO_LAUNCH, lag_problem
-from prefect_drs.recovery.failback.reading import GONE, Reading, read_back, read_forward, way_back
+from prefect_drs.recovery.failback.reading import GONE, Reading, read_back, read_forward, read_terminations, way_back
 from prefect_drs.recovery.failback.recorded_times import RecordedTimes
 from prefect_drs.recovery.failback.verdict import Call, Done, Fail, Verdict, Wait
+from prefect_drs.recovery.launch.lost_answers import SKEW, VISIBILITY
 from prefect_drs.runbook.failback.fetch import ENDED_STATES
 
 REVERSE, STOP, DISCONNECT, TERMINATE = (
@@ -157,19 +159,23 @@ class CleanUp:
     AWS asks for that order: "Clean your environment" of failback-failover-region-region.
     """
 
-    def __init__(self, state: ExecutionState, wave: WaveRun) -> None:
+    def __init__(self, state: ExecutionState, wave: WaveRun, times: RecordedTimes) -> None:
         self._state = state
         self._wave = wave
+        self._times = times
 
     def read(self, sessions: Sessions, runs: Sequence[ServerRun]) -> Reading:
-        """The recovery instances and what replicates them, and what the failback launched."""
+        """The recovery instances, what replicates and terminates them, and what the failback launched."""
         ids = [run.server.source_server_id for run in runs]
         back = [self._state.ways_back[each] for each in ids if each in self._state.ways_back]
-        return read_forward(sessions, runs, back, read_back(sessions, runs))
+        reading = read_forward(sessions, runs, back, read_back(sessions, runs))
+        if self._wave.wave.clean_up == "disconnect":
+            return reading
+        location = way_back(runs[0].server).location
+        return replace(reading, terminations=read_terminations(sessions, location, self._times.taken_up_at))
 
     def judge(self, run: ServerRun, reading: Reading, now: datetime) -> Verdict:
         """The next call of a server; none of one whose data may be nowhere else."""
-        del now
         failed_back = launched_back(self._state, run)
         if failed_back is None:
             return Fail("it was not failed back, so its recovery instance is left as it is")
@@ -190,9 +196,22 @@ class CleanUp:
             if instance.replication_state == "DISCONNECTED":
                 return Done("CLEANED_UP", failed_back)
             return Call(DISCONNECT, instance.recovery_instance_id)
-        if instance.state == "SHUTTING-DOWN":
+        return self._terminate(run, instance, reading, now)
+
+    def _terminate(self, run: ServerRun, instance: RecoveryInstance, reading: Reading, now: datetime) -> Verdict:
+        """Terminate it unless a job does so already, this failback's or another's; fail where its job could not."""
+        job = reading.termination(run.server)
+        if instance.state == "SHUTTING-DOWN" or (job is not None and job.active):
             return Wait("TERMINATING")
-        return Call(TERMINATE, instance.recovery_instance_id)
+        asked = run.asked[1] if run.asked is not None and run.asked[0] == TERMINATE else None
+        if job is None or job.ended_at is None or asked is None or job.started_at < asked - SKEW:
+            return Call(TERMINATE, instance.recovery_instance_id)
+        if now - max(job.ended_at, self._times.asked_at(run) or asked) < VISIBILITY:
+            return Wait("TERMINATING")  # the instance may still be listed, or a later job not yet
+        return Fail(
+            f"job {job.job_id} has ended, and its recovery instance {instance.recovery_instance_id} is still there; see "
+            "the job's log, and whether EC2's termination protection is on; then resume the execution"
+        )
 
 
 def step_of(state: ExecutionState, wave: WaveRun, times: RecordedTimes) -> Step:
@@ -209,7 +228,7 @@ def step_of(state: ExecutionState, wave: WaveRun, times: RecordedTimes) -> Step:
         case "reprotect":
             return Reprotect(state, times)
         case "clean-up":
-            return CleanUp(state, wave)
+            return CleanUp(state, wave, times)
         case _:
             raise ValueError(f"wave {wave.number} launches; it is no step")
 

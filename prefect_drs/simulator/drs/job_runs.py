@@ -192,13 +192,16 @@ class JobRuns:
         self._end_if_over(at, job)
 
     def _terminate(self, at: datetime, job_id: str, instance_id: str) -> None:
-        """Terminate a recovery instance and remove it from DRS."""
+        """Terminate a recovery instance and remove it from DRS; one that EC2 protects stays, and has FAILED."""
         found = self._running(job_id, instance_id)
         if found is None:
             return
         job, participant = found
-        self._instances.forget(instance_id, terminate=True)
-        self._settle(at, job, participant, LaunchStatus.TERMINATED)
+        if self._instances.protected(instance_id):
+            self._settle(at, job, participant, LaunchStatus.FAILED)
+        else:
+            self._instances.forget(instance_id, terminate=True)
+            self._settle(at, job, participant, LaunchStatus.TERMINATED)
         self._end_if_over(at, job)
 
     def _end(self, at: datetime, job_id: str) -> None:

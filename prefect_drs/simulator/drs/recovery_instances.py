@@ -212,6 +212,11 @@ class RecoveryInstances:
         self.forget(instance_id, terminate=False)
         return {}
 
+    def protected(self, instance_id: str) -> bool:
+        """Whether EC2's termination protection (`DisableApiTermination`) keeps the instance from being terminated."""
+        ec2_instance = self._ec2_instance(instance_id)
+        return ec2_instance is not None and bool(ec2_instance.disable_api_termination)
+
     def forget(self, instance_id: str, *, terminate: bool) -> None:
         """Remove a recovery instance from DRS; with `terminate`, also terminate its EC2 instance."""
         instance = self._instances.pop(instance_id, None)

@@ -240,6 +240,37 @@ def test_a_failback_that_failed_in_its_launches_is_carried_on(rig: Rig) -> None:
     assert scene.instances(scene.drs) == {}
 
 
+def test_an_instance_that_its_job_cannot_terminate_fails_by_name_and_is_terminated_by_a_resume(rig: Rig) -> None:
+    scene = Scene(rig, {1: WaveSpec(2)}, failback={"cleanUp": "terminate"})
+    scene.recover()
+    ec2 = rig.sessions.client("ec2", region=REGION)
+    protected = next(iter(scene.instances(scene.drs).values()))["ec2InstanceID"]
+    ec2.modify_instance_attribute(InstanceId=protected, DisableApiTermination={"Value": True})
+    report = scene.fail_back()
+    assert report.status == "FAILED"
+    assert "EC2's termination protection" in errors(report)
+    assert calls(scene, "TerminateRecoveryInstances") == 1
+    ec2.modify_instance_attribute(InstanceId=protected, DisableApiTermination={"Value": False})
+    report = scene.resume()
+    assert report.status == "COMPLETED", errors(report)
+    assert scene.instances(scene.drs) == {}
+    assert calls(scene, "TerminateRecoveryInstances") == 2
+
+
+def test_instances_that_somebody_else_terminates_are_waited_for(rig: Rig) -> None:
+    scene = Scene(rig, {1: WaveSpec(2)}, failback={"cleanUp": "terminate"})
+    scene.recover()
+
+    def terminate() -> None:
+        ids = [each["recoveryInstanceID"] for each in scene.instances(scene.drs).values()]
+        scene.drs.terminate_recovery_instances(recoveryInstanceIDs=ids)
+
+    report = scene.fail_back(observers=(once("WaveStarted", 4, terminate),))
+    assert report.status == "COMPLETED", errors(report)
+    made = [call for call in rig.sandbox.calls if call.operation == "TerminateRecoveryInstances"]
+    assert [call.code for call in made] == [""]
+
+
 def test_all_faults_are_told_at_once_and_nothing_is_written(rig: Rig) -> None:
     scene = Scene(rig, {1: WaveSpec(4)})
     report = scene.recover()

@@ -242,6 +242,19 @@ def test_a_terminate_job_ends_the_instances_and_takes_them_out_of_drs(rig: Rig) 
     assert "recoveryInstanceId" not in rig.server(server)
 
 
+@documented("https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html")
+def test_a_terminate_job_leaves_an_instance_that_ec2_protects(rig: Rig) -> None:
+    (server,) = rig.seed()
+    kept, ended = [launched(rig, server)["InstanceId"] for _ in range(2)]
+    rig.ec2.modify_instance_attribute(InstanceId=kept, DisableApiTermination={"Value": True})
+    job = rig.drs.terminate_recovery_instances(recoveryInstanceIDs=[kept, ended])["job"]["jobID"]
+    rig.advance(600)
+    told = {part["recoveryInstanceID"]: part["launchStatus"] for part in rig.job(job)["participatingServers"]}
+    assert told == {kept: "FAILED", ended: "TERMINATED"}
+    assert [i["recoveryInstanceID"] for i in rig.drs.describe_recovery_instances()["items"]] == [kept]
+    assert rig.instance(kept)["State"]["Name"] == "running"
+
+
 @documented(MODEL + "EC2InstanceState")
 def test_an_instance_terminated_outside_drs_is_shown_as_terminated(rig: Rig) -> None:
     (server,) = rig.seed()
