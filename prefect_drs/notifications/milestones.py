@@ -174,8 +174,8 @@ class Milestones:
             "mode": report.mode,
             "status": report.status,
             "started_at": report.started_at,
-            "servers": sum(len(wave.servers) for wave in report.waves),
-            "launched": sum(wave.launched for wave in report.waves),
+            "servers": report.server_count,
+            "launched": report.launched_count,
             "link": self._access.link,
         }
 

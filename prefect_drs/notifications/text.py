@@ -21,10 +21,12 @@ from prefect_drs.notifications.commands import (
     signed_approve_command,
 )
 from prefect_drs.notifications.message import WIDTH, NotifiedGate
+from prefect_drs.report.approving import size_line
+from prefect_drs.report.lag import lag_line
 from prefect_drs.report.markdown import exclusion_text, wave_promises
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, ServerReport, WaveReport, WaveStatus
 from prefect_drs.report.targets import planned_targets, target_line
-from prefect_drs.report.text import duration
+from prefect_drs.report.text import counted, duration
 from prefect_drs.runbook import Runbook, RunbookServer, RunbookWave
 
 SERVERS_AT_MOST = 200  # in one list
@@ -40,12 +42,10 @@ CONSOLES = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us
 
 def started(runbook: Runbook, report: RecoveryReport, access: ExecutionAccess) -> str:
     """An execution started: its waves and gates, the waived findings, the excluded servers."""
-    servers = sum(len(wave.servers) for wave in runbook.waves)
     waived = [f"{f.code}: {f.message} Waived because: {f.waived_because}" for f in runbook.findings if f.waived_because]
     excluded = [f"wave {w.wave_number}: {exclusion_text(each)}" for w in runbook.waves for each in w.excluded]
     return _text(
-        f"The {report.mode} of {report.plan_name} has started: {servers} server(s) in {len(runbook.waves)} wave(s), "
-        f"{_locations(runbook.waves)}.",
+        f"The {report.mode} of {report.plan_name} has started: {size_line(runbook)}, {_locations(runbook.waves)}.",
         _what_it_launches(report.mode),
         f"Targets: {targets}." if (targets := planned_targets(runbook)) else "",
         _block("Waves", [_planned(wave) for wave in runbook.waves]),
@@ -66,7 +66,8 @@ def wave_ended(report: RecoveryReport, wave: WaveReport, access: ExecutionAccess
     failed = wave.status is WaveStatus.FAILED
     return _text(
         f"Wave {wave.wave_number} {wave.wave_name} of the {report.mode} of {report.plan_name} is {wave.status}: "
-        f"{wave.launched} of {len(wave.servers)} server(s) LAUNCHED{f' in {duration(took)}' if took else ''}.",
+        f"{wave.launched} of {counted(len(wave.servers), 'server')} {wave.done_word}"
+        f"{f' in {duration(took)}' if took else ''}.",
         _block("Why", [wave.reason] if wave.reason else []),
         _servers(wave),
         _block("Failed checks", checks),
@@ -81,7 +82,7 @@ def ended(report: RecoveryReport, access: ExecutionAccess) -> str:
     incomplete = [wave for wave in report.waves if wave.status is not WaveStatus.COMPLETED]
     unsent = report.notifications.failed
     can_resume = report.status is not ExecutionStatus.COMPLETED
-    launched = any(wave.launched for wave in report.waves)
+    launched = report.launched_count > 0
     return _text(
         f"The {report.mode} of {report.plan_name} has ended: {report.status}.",
         _achieved(report),
@@ -265,7 +266,8 @@ def _achieved(report: RecoveryReport) -> str:
         return "No server was launched."
     age = report.achieved_rpo_seconds
     rpo = f" The oldest data that was launched was {duration(age)} old (RPO)." if age is not None else ""
-    return f"The last server was up {duration(report.achieved_rto_seconds)} after the start (RTO).{rpo}"
+    lag = f" {line[0].upper()}{line[1:]}." if (line := lag_line(report)) else ""
+    return f"The last server was up {duration(report.achieved_rto_seconds)} after the start (RTO).{rpo}{lag}"
 
 
 def _targets(report: RecoveryReport) -> str:
@@ -293,7 +295,8 @@ def _planned_server(server: RunbookServer) -> str:
 
 def _wave_status(wave: WaveReport) -> str:
     who = f", {wave.approval.decision} by {wave.approval.by}" if wave.approval and wave.approval.by else ""
-    return f"{wave.wave_number} {wave.wave_name}: {wave.status}, {wave.launched} of {len(wave.servers)} LAUNCHED{who}"
+    done = f"{wave.launched} of {len(wave.servers)} {wave.done_word}"
+    return f"{wave.wave_number} {wave.wave_name}: {wave.status}, {done}{who}"
 
 
 def _servers(wave: WaveReport) -> str:

@@ -34,6 +34,13 @@ def launch_line(runbook: Runbook, wave_number: int) -> str:
     )
 
 
+def size_line(runbook: Runbook) -> str:
+    """What a runbook holds: `12 servers in 3 waves`; of a failback, `12 servers in 3 waves, 4 other steps`."""
+    steps = len(runbook.waves) - len(runbook.launches)
+    others = f", {counted(steps, 'other step')}" if steps else ""
+    return f"{counted(runbook.server_count, 'server')} in {counted(len(runbook.launches), 'wave')}{others}"
+
+
 def what_it_does(launches: str) -> str:
     """What approving does, given a `launch_line`: that of a step has a verb, that of launches begins with a number."""
     return f"launches {launches}" if launches[:1].isdigit() else launches

@@ -12,6 +12,7 @@ from typing import Any
 
 from prefect_drs.core.escaping import markdown_text
 from prefect_drs.report.approving import launch_line
+from prefect_drs.report.lag import lag_line
 from prefect_drs.report.model import RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.report.prepared import prepared_losses, prepared_summary
 from prefect_drs.report.targets import by_how_much, planned_targets, risk_note, whose
@@ -288,6 +289,7 @@ def report_summary(report: RecoveryReport, *lead: str) -> str:
             for excluded in wave.excluded
         ),
         _prepared(report),
+        f"- {markdown_text(lag)}" if (lag := lag_line(report)) else "",
         "## Targets" if targets else "",
         targets,
         "## Waves",

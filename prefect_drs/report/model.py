@@ -205,6 +205,11 @@ class WaveReport(FrozenModel):
         """How many of its servers the execution launched; of a failback's step, for how many it is done."""
         return sum(server.done for server in self.servers)
 
+    @property
+    def done_word(self) -> str:
+        """What those servers are that it is done for: `LAUNCHED`; of a failback's step, `done`."""
+        return "LAUNCHED" if self.action == "launch" else "done"
+
 
 class UnsentNotification(FrozenModel):
     """A notification of a milestone that a channel did not take, and why."""
@@ -281,6 +286,21 @@ class RecoveryReport(FrozenModel):
     terminated: ControlReport | None = None
     simulated_time: bool = False
     targets: tuple[TargetReport, ...] = ()
+
+    @property
+    def launches(self) -> tuple[WaveReport, ...]:
+        """The waves that launch; together they name each server once. The steps of a failback name them again."""
+        return tuple(wave for wave in self.waves if wave.action == "launch")
+
+    @property
+    def server_count(self) -> int:
+        """How many servers the plan launches."""
+        return sum(len(wave.servers) for wave in self.launches)
+
+    @property
+    def launched_count(self) -> int:
+        """How many servers the execution launched."""
+        return sum(wave.launched for wave in self.launches)
 
     @property
     def exit_code(self) -> int:

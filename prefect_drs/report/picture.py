@@ -81,7 +81,7 @@ def _box(wave: WaveReport, place: tuple[int, int], gate: bool) -> str:
     x, y = _corner(place)
     fill, line = COLOURS[wave.status]
     title = f"{wave.wave_number} · {wave.wave_name}"
-    count = f"{wave.launched}/{len(wave.servers)} launched"
+    count = f"{wave.launched}/{len(wave.servers)} {wave.done_word.lower()}"
     lock = _lock(x + BOX_WIDTH - 24, y + 33, line) if gate else ""
     shown = markup(one_line(title, 30))
     return (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect_drs.core.escaping import markdown_text
+from prefect_drs.report.approving import size_line
 from prefect_drs.report.markdown import report_summary, server_table, wave_table
 from prefect_drs.report.picture import data_url, wave_graph_svg
 from prefect_drs.report.situation import Situation, Waiting
@@ -37,11 +38,10 @@ def run_pages(situation: Situation, runbook: Runbook) -> dict[str, RunPage]:
     report = situation.report
     plan, now = plan_line(runbook), now_line(situation)
     picture = f"![wave graph]({data_url(wave_graph_svg(report, runbook))})"
-    launched, servers = sum(wave.launched for wave in report.waves), sum(len(wave.servers) for wave in report.waves)
     over = sum(wave.status.over for wave in report.waves)
     return {
         "servers": RunPage(
-            f"{launched} of {counted(servers, 'server')} launched\n\n{now}",
+            f"{report.launched_count} of {counted(report.server_count, 'server')} launched\n\n{now}",
             paragraphs("# Servers", server_table(report)),
         ),
         "waves": RunPage(
@@ -56,14 +56,13 @@ def run_pages(situation: Situation, runbook: Runbook) -> dict[str, RunPage]:
 
 
 def plan_line(runbook: Runbook) -> str:
-    """What the plan does, as Markdown: `Drill of Shop: 12 servers in 3 waves, 2 gates`."""
+    """What the plan does, as Markdown: `Drill of Shop: 12 servers in 3 waves, 2 gates`.
+
+    Of a failback: `Failback of Shop: 12 servers in 3 waves, 4 other steps, 2 gates`.
+    """
     gates = sum(wave.gate for wave in runbook.waves)
-    servers = sum(len(wave.servers) for wave in runbook.waves)
     behind = f", {counted(gates, 'gate')}" if gates else ""
-    return (
-        f"{runbook.mode.capitalize()} of {markdown_text(runbook.plan_name)}: {counted(servers, 'server')} "
-        f"in {counted(len(runbook.waves), 'wave')}{behind}"
-    )
+    return f"{runbook.mode.capitalize()} of {markdown_text(runbook.plan_name)}: {size_line(runbook)}{behind}"
 
 
 def now_line(situation: Situation) -> str:

@@ -100,7 +100,7 @@ class Situation:
             return NextStep("to go on despite the cancel", f"{resume} --despite-cancel{option}")
         if any(_may_be_tried_again(wave) for wave in report.waves):
             return NextStep("to try again what did not complete", f"{resume}{option}")
-        if report.mode == "drill" and any(wave.launched for wave in report.waves):
+        if report.mode == "drill" and report.launched_count:
             return NextStep("to end the drill's instances", f"prefect-drs terminate {report.execution_id}")
         return None
 

@@ -39,7 +39,7 @@ class ExecutionSummary(FrozenModel):
             status=report.status,
             started_at=report.started_at,
             ended_at=report.ended_at,
-            servers=sum(len(wave.servers) for wave in report.waves),
-            launched=sum(wave.launched for wave in report.waves),
+            servers=report.server_count,
+            launched=report.launched_count,
             seen_at=seen_at,
         )

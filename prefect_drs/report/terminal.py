@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from prefect_drs.report.lag import lag_line
 from prefect_drs.report.markdown import exclusion_text, unsent_lines
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport, WaveReport, WaveStatus
 from prefect_drs.report.prepared import prepared_losses, prepared_summary
@@ -155,6 +156,7 @@ def report_body(report: RecoveryReport) -> list[RenderableType]:
     notes = [
         *targets,
         *([Text(prepared)] if prepared else []),
+        *([Text(lag)] if (lag := lag_line(report)) else []),
         *lost,
         *left_out,
         *checks,

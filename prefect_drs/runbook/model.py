@@ -240,6 +240,16 @@ class Runbook(FrozenModel):
         """Every account-region that it touches, sorted."""
         return tuple(sorted({server.location for wave in self.waves for server in wave.servers}))
 
+    @property
+    def launches(self) -> tuple[RunbookWave, ...]:
+        """The waves that launch; together they name each server once. The steps of a failback name them again."""
+        return tuple(wave for wave in self.waves if wave.action == "launch")
+
+    @property
+    def server_count(self) -> int:
+        """How many servers it launches."""
+        return sum(len(wave.servers) for wave in self.launches)
+
     def wave(self, number: int) -> RunbookWave:
         """The wave of that number.
 

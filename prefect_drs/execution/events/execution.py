@@ -29,10 +29,9 @@ class ExecutionStarted(Event):
     @property
     def text(self) -> str:
         """The plan and its size."""
-        waves = self.runbook.waves
-        servers = sum(len(wave.servers) for wave in waves)
         return (
-            f"{self.runbook.mode} of {self.runbook.plan_name}: {len(waves)} waves, {servers} servers, "
+            f"{self.runbook.mode} of {self.runbook.plan_name}: {len(self.runbook.waves)} waves, "
+            f"{self.runbook.server_count} servers, "
             f"execution {self.execution_id}"
         )
 

@@ -26,6 +26,7 @@ from prefect_drs.recovery.engine import Engine
 from prefect_drs.recovery.journal import FencedError, JournalUnavailableError
 from prefect_drs.recovery.ports import Gate
 from prefect_drs.report.model import WaveStatus
+from prefect_drs.report.text import counted
 from prefect_drs.runbook import RunbookWave
 
 
@@ -89,7 +90,8 @@ def _task_state(engine: Engine, wave: RunbookWave) -> State[Any]:
     reason = engine.reason(wave.wave_number)
     match engine.status(wave.wave_number):
         case WaveStatus.COMPLETED:
-            return Completed(message=f"{engine.launched(wave.wave_number)} server(s) LAUNCHED")
+            done = counted(engine.launched(wave.wave_number), "server")
+            return Completed(message=f"{done} {'LAUNCHED' if wave.action == 'launch' else 'done'}")
         case WaveStatus.CANCELLED:
             return Cancelled(message=reason)
         case _:

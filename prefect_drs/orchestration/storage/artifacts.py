@@ -36,7 +36,7 @@ from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.run_page import RunPage, refusal_page, run_pages
 from prefect_drs.report.situation import OpenGate, ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
-from prefect_drs.runbook import Runbook
+from prefect_drs.runbook import Runbook, RunbookWave
 
 REPORT_KEY = "recovery-report-"
 SUMMARY_KEY = "recovery-summary-"
@@ -143,7 +143,7 @@ class ReportPublisher:
         self._change(urgent=True)
 
     def track_waves(self, runbook: Runbook, task_runs: Mapping[int, UUID]) -> None:
-        """Publish the progress of waves, in per cent of their servers LAUNCHED, as artifacts of their tasks.
+        """Publish the progress of waves, in per cent of the servers they are done for, as artifacts of their tasks.
 
         Args:
             runbook: what the execution is to do.
@@ -153,7 +153,7 @@ class ReportPublisher:
             number: _Artifact(
                 "progress",
                 artifact_key(runbook.plan_name, f"wave-{number}"),
-                f"{markdown_text(runbook.wave(number).wave_name)}: servers LAUNCHED",
+                _progress_title(runbook.wave(number)),
                 self._flow_run_id,
                 str(task_run_id),
             )
@@ -287,3 +287,8 @@ def _log() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
         return get_run_logger()
     except MissingContextError:
         return get_logger("prefect_drs.orchestration.storage.artifacts")
+
+
+def _progress_title(wave: RunbookWave) -> str:
+    """What the progress of a wave counts, as Markdown."""
+    return f"{markdown_text(wave.wave_name)}: servers {'LAUNCHED' if wave.action == 'launch' else 'done'}"

@@ -209,8 +209,8 @@ class CleanUp:
         if now - max(job.ended_at, self._times.asked_at(run) or asked) < VISIBILITY:
             return Wait("TERMINATING")  # the instance may still be listed, or a later job not yet
         return Fail(
-            f"job {job.job_id} has ended, and its recovery instance {instance.recovery_instance_id} is still there; see "
-            "the job's log, and whether EC2's termination protection is on; then resume the execution"
+            f"job {job.job_id} has ended, and its recovery instance {instance.recovery_instance_id} is still there; "
+            "see the job's log, and whether EC2's termination protection is on; then resume the execution"
         )
 
 

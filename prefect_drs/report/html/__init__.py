@@ -26,6 +26,7 @@ from prefect_drs.report.expectation import Expectation
 from prefect_drs.report.html.approvals import approval_rows
 from prefect_drs.report.html.gantt import cause_class, servers_chart, waves_chart
 from prefect_drs.report.html.targets import target_rows
+from prefect_drs.report.lag import lag_line
 from prefect_drs.report.model import RecoveryReport, ServerReport, WaveReport
 from prefect_drs.report.picture import wave_graph_svg
 from prefect_drs.report.prepared import prepared_losses
@@ -88,6 +89,7 @@ def html_report(
         shares=_shares(timeline),
         sections=tuple(_section(wave, waves[wave.wave_number], report.started_at) for wave in report.waves),
         lost=prepared_losses(report),
+        lag=lag_line(report),
         findings=tuple(finding for finding in report.findings if not finding.waived_because),
         made_at=full_time(made_at),
         version=version,
@@ -125,15 +127,13 @@ def _resource(name: str) -> str:
 
 def _cards(report: RecoveryReport, timeline: Timeline, expected: Expectation | None) -> list[Card]:
     """RTO, RPO, servers, time at gates, forecast."""
-    launched = sum(wave.launched for wave in report.waves)
-    servers = sum(len(wave.servers) for wave in report.waves)
     rto, at_gates = report.achieved_rto_seconds, report.at_gates_seconds
     so_far = "" if timeline.over else " so far"
     cards = [
         Card("RTO" + so_far, duration(rto), "start to the last server LAUNCHED, gates included"),
         Card("At gates", duration(at_gates if timeline.gates else None), "with at least one gate open"),
         Card("RPO", duration(report.achieved_rpo_seconds), "oldest data that was launched"),
-        Card("Servers", f"{launched} / {servers}", "launched, of the plan"),
+        Card("Servers", f"{report.launched_count} / {report.server_count}", "launched, of the plan"),
     ]
     if prepared := [server.prepared for wave in report.waves for server in wave.servers if server.prepared]:
         kept = sum(each.kept is True for each in prepared)

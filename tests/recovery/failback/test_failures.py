@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.errors import PreflightRefusedError
 from prefect_drs.execution.event import Event
+from prefect_drs.report.lag import lag_line
 from prefect_drs.report.model import RecoveryReport
 from tests.recovery.failback.scene import ORIGIN, Scene, recovered_of
 from tests.rig import ACCOUNT, REGION, Rig, WaveSpec
@@ -118,11 +120,17 @@ def test_replication_that_stalls_on_the_way_back_fails_by_name_and_resume_goes_o
     assert [wave.status for wave in report.waves] == ["COMPLETED", "FAILED", *["SKIPPED"] * 3]
     assert "is STALLED for 1:00:00; repair its replication, then resume the execution" in errors(report)
     assert scene.jobs(scene.origin) == []
+    assert re.fullmatch(
+        r"the replication lag when writes stopped was (at most .* \(w\d-\d{3}\)|zero); "
+        r"1 of 5 servers have not caught up: w\d-\d{3}",
+        lag_line(report) or "",
+    )
     backend = rig.sandbox.backend(ACCOUNT, ORIGIN)
     backend.resume_replication(backend.servers[ways_back(scene)[0]])
     report = scene.resume()
     assert report.status == "COMPLETED", report
     assert report.waves[1].servers[0].lag_at_stop is not None
+    assert str(lag_line(report)).endswith("all 5 servers have caught up since")
 
 
 def test_replication_that_stalls_and_catches_up_in_time_is_only_waited_for(rig: Rig) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from prefect_drs.execution.events import StepAsked, WritesStopped
 from prefect_drs.recovery.ports import Decision
+from prefect_drs.report.lag import lag_line
+from prefect_drs.report.markdown import report_summary
 from prefect_drs.report.model import WaveStatus
 from tests.recovery.failback.scene import ORIGIN, Scene, recovered_of
 from tests.rig import Answers, Rig, WaveSpec
@@ -60,6 +62,9 @@ def test_the_report_says_the_lag_at_the_moment_writes_stopped(rig: Rig) -> None:
     scene.recover()
     report = scene.fail_back()
     assert {server.lag_at_stop for server in report.waves[1].servers} == {"PT0S"}
+    line = "the replication lag when writes stopped was zero; all 5 servers have caught up since"
+    assert lag_line(report) == line
+    assert line in report_summary(report)
     stopped = next(event for event in scene.journal.read() if isinstance(event, WritesStopped))
     assert set(stopped.lags) == {server_id for ids in scene.ids.values() for server_id in ids}
     launches = [job.started_at for wave in report.waves for job in wave.jobs]
