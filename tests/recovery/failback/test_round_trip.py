@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from prefect_drs.execution.events import StepAsked, WritesStopped
+from prefect_drs.execution.events import ExecutionStarted, StepAsked, WritesStopped
 from prefect_drs.recovery.ports import Decision
 from prefect_drs.report.lag import lag_line
 from prefect_drs.report.markdown import report_summary
 from prefect_drs.report.model import WaveStatus
+from prefect_drs.report.picture import wave_graph_svg
+from prefect_drs.report.run_page import plan_line
+from prefect_drs.report.summary import ExecutionSummary
 from tests.recovery.failback.scene import ORIGIN, Scene, recovered_of
 from tests.rig import Answers, Rig, WaveSpec
 
@@ -69,6 +72,19 @@ def test_the_report_says_the_lag_at_the_moment_writes_stopped(rig: Rig) -> None:
     assert set(stopped.lags) == {server_id for ids in scene.ids.values() for server_id in ids}
     launches = [job.started_at for wave in report.waves for job in wave.jobs]
     assert min(launches) - stopped.at >= timedelta(minutes=1)  # a reading that is younger than the stop has told so
+
+
+def test_each_server_is_counted_once_though_every_step_names_it(rig: Rig) -> None:
+    scene = Scene(rig, TIERS, failback={"cleanUp": "terminate"})
+    scene.recover()
+    report = scene.fail_back()
+    runbook = next(event.runbook for event in scene.journal.read() if isinstance(event, ExecutionStarted))
+    assert plan_line(runbook) == "Failback of plan: 5 servers in 2 waves, 4 other steps, 3 gates"
+    summary = ExecutionSummary.of(report)
+    assert (summary.servers, summary.launched) == (5, 5)
+    assert [wave.done_word for wave in report.waves] == ["done", "done", "LAUNCHED", "LAUNCHED", "done", "done"]
+    graph = wave_graph_svg(report, runbook)
+    assert (graph.count("5/5 done"), graph.count("3/3 launched"), graph.count("2/2 launched")) == (4, 1, 1)
 
 
 def test_the_gate_before_writes_stop_says_what_would_happen_and_a_rejection_launches_nothing(rig: Rig) -> None:
