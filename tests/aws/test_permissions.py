@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 
 from prefect_drs.aws.permissions import PURPOSES
+from prefect_drs.simulator.services.dependent_actions import DEPENDENT_ACTIONS
 from tests.aws.aws_calls import AwsCall, calls_in, sources, unnamed_pagers
 from tests.snippets import ROOT
 
@@ -55,6 +56,17 @@ def test_every_call_to_aws_is_allowed_by_a_published_policy() -> None:
     known = {*published, *OF_THE_CALLER, *OF_ANCHORS, *UNRESTRICTED}
     missing = {name: file for name, file in needed.items() if name not in known}
     assert missing == {}
+
+
+def test_what_drs_does_in_the_callers_name_is_allowed_by_a_published_policy() -> None:
+    published = {each for purpose in PURPOSES for each in purpose.actions}
+    made = {call.operation for call in calls() if call.service == "drs"}
+    assert {"ReverseReplication", "StartRecovery"} <= made
+    missing = {
+        operation: sorted(set(DEPENDENT_ACTIONS[operation]) - published)
+        for operation in made & DEPENDENT_ACTIONS.keys()
+    }
+    assert {operation: actions for operation, actions in missing.items() if actions} == {}
 
 
 def test_every_published_action_is_called() -> None:

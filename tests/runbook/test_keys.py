@@ -114,12 +114,13 @@ def test_beyond_25_servers_the_replication_configuration_template_stands_for_the
 
 @pytest.mark.parametrize("denied", ["kms:DescribeKey", "drs:GetReplicationConfiguration", "ec2:GetEbsDefaultKmsKeyId"])
 def test_what_may_not_be_read_is_told_with_the_permission_and_refuses_nothing(denied: str, world: World) -> None:
-    plant_role(TARGET, missing_actions=[denied])
+    plant_role(TARGET)
     server = world.server(account=TARGET)
     if denied.startswith("kms"):
         drs = world.sessions.client("drs", account_id=TARGET, region="us-west-2")
         arn = f"arn:aws:kms:us-west-2:{TARGET}:key/11111111-2222-3333-4444-555555555555"
         drs.update_replication_configuration(sourceServerID=server, ebsEncryption="CUSTOM", ebsEncryptionKeyArn=arn)
+    plant_role(TARGET, missing_actions=[denied])
     runbook = world.resolve({"accountId": TARGET, "sourceServerIds": [server]})
     assert codes(runbook) == ["KMS_KEY_UNCHECKED"]
     assert runbook.refusals == ()

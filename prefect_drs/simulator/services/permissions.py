@@ -15,11 +15,14 @@ from moto.iam.responses import IamResponse
 
 from ..runtime import current
 from ..sessions import Session
+from .dependent_actions import DEPENDENT_ACTIONS
 from .drs_resources import UNKNOWN, Asked
 from .policies import PolicyDecision, UnknownPrincipalError, decide, policies_of
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """What no policy can deny, or needs to allow (STS API reference)."""
+TAG = "drs:TagResource"
+"""What a call that gives tags demands beside its own action."""
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
 """Results of SimulatePrincipalPolicy a page (MaxItems)."""
@@ -30,10 +33,10 @@ class NotPermittedError(Exception):
 
 
 def check(session: Session, service: str, operation: str, region: str, asked: Asked = UNKNOWN) -> None:
-    """Check the permission of an assumed role's call, for each of its resources.
+    """Check the permissions of an assumed role's call: of its action, for each resource, and of dependent actions.
 
     Raises:
-        NotPermittedError: its policies do not allow the action, or deny it.
+        NotPermittedError: its policies do not allow an action, or deny it.
     """
     action = f"{service}:{operation}"
     if action in ALWAYS_ALLOWED:
@@ -43,12 +46,18 @@ def check(session: Session, service: str, operation: str, region: str, asked: As
     except UnknownPrincipalError:
         documents = []
     context = _context(session, region, asked)
-    decision = PolicyDecision.ALLOWED
     for arn, tags in asked.resources:
         of_resource = {**context, **{f"aws:resourcetag/{key.lower()}": [value] for key, value in tags.items()}}
-        decision = decide(documents, action, arn, of_resource)
-        if decision is not PolicyDecision.ALLOWED:
-            break
+        _demand(session, action, decide(documents, action, arn, of_resource))
+    if service == "drs":
+        if asked.request_tags:
+            _demand(session, TAG, decide(documents, TAG, None, context))
+        by_drs = {**context, "aws:viaawsservice": ["true"], "aws:calledvia": ["drs.amazonaws.com"]}
+        for dependent in DEPENDENT_ACTIONS.get(operation, ()):
+            _demand(session, dependent, decide(documents, dependent, None, by_drs))
+
+
+def _demand(session: Session, action: str, decision: PolicyDecision) -> None:
     if decision is PolicyDecision.ALLOWED:
         return
     partition, account, role = session.role_arn.split(":")[1], session.account_id, session.role_arn.rsplit("/", 1)[-1]

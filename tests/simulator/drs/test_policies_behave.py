@@ -9,6 +9,7 @@ import pytest
 from moto.iam.models import iam_backends
 
 from prefect_drs.simulator import DEFAULT_START, plant_role
+from prefect_drs.simulator.services.dependent_actions import DEPENDENT_ACTIONS
 from prefect_drs.simulator.services.policies import PolicyDecision, decide
 
 from .documented import documented
@@ -42,6 +43,9 @@ def allow(condition: dict[str, Any] | None = None, **more: Any) -> dict[str, Any
 def deny(condition: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return {**allow(condition, **more), "Effect": "Deny"}
 
+
+BY_DRS = allow({"Bool": {"aws:ViaAWSService": "true"}}, Action=list(DEPENDENT_ACTIONS["StartRecovery"]))
+"""What DRS does in the name of a caller that launches."""
 
 CASES: list[tuple[str, list[dict[str, Any]], str]] = [
     # resources
@@ -140,7 +144,7 @@ def seeded(rig: Rig) -> tuple[str, str]:
 @documented(ACTIONS)
 def test_a_role_that_may_not_touch_production_launches_the_test_servers_only(rig: Rig) -> None:
     production, test = seeded(rig)
-    drs = role_with(allow(), deny({"StringEquals": {"aws:ResourceTag/Environment": "production"}}))
+    drs = role_with(allow(), BY_DRS, deny({"StringEquals": {"aws:ResourceTag/Environment": "production"}}))
     drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
     with refused("AccessDeniedException") as refusal:
         drs.start_recovery(sourceServers=[{"sourceServerID": production}], isDrill=True)
@@ -171,7 +175,7 @@ def test_a_list_needs_a_statement_for_all_resources(rig: Rig) -> None:
 @documented(ELEMENTS)
 def test_a_role_that_may_only_give_certain_tags_is_refused_others(rig: Rig) -> None:
     _, test = seeded(rig)
-    drs = role_with(allow({"ForAllValues:StringEquals": {"aws:TagKeys": ["Owner"]}}))
+    drs = role_with(allow({"ForAllValues:StringEquals": {"aws:TagKeys": ["Owner"]}}), BY_DRS)
     drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
     rig.advance(3000)  # within the session
     with refused("AccessDeniedException"):
@@ -187,3 +191,31 @@ def test_a_permission_ends_at_its_date_by_the_simulated_clock(rig: Rig) -> None:
     rig.advance(1801)
     with refused("AccessDeniedException"):
         drs.describe_source_servers()
+
+
+@documented(ACTIONS)
+def test_a_launch_demands_the_actions_that_drs_takes_in_the_callers_name(rig: Rig) -> None:
+    _, test = seeded(rig)
+    by_drs = {"Bool": {"aws:ViaAWSService": "true"}}
+    needed = DEPENDENT_ACTIONS["StartRecovery"]
+    assert len(needed) == 35
+    for missing in needed:
+        drs = role_with(
+            allow(Action="drs:StartRecovery"), allow(by_drs, Action=[each for each in needed if each != missing])
+        )
+        with refused("AccessDeniedException") as refusal:
+            drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+        assert f"no identity-based policy allows the {missing} action" in str(refusal.value)
+    drs = role_with(allow(Action=["drs:StartRecovery", "drs:DescribeJobs"]), allow(by_drs, Action=list(needed)))
+    assert drs.describe_jobs()["items"] == []
+    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+
+
+@documented(ACTIONS)
+def test_tags_of_a_new_resource_demand_tagresource(rig: Rig) -> None:
+    _, test = seeded(rig)
+    drs = role_with(allow(), BY_DRS, deny(Action="drs:TagResource"))
+    with refused("AccessDeniedException") as refusal:
+        drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
+    assert "drs:TagResource with an explicit deny" in str(refusal.value)
+    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
