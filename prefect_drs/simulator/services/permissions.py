@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult
 from moto.iam.exceptions import NotFoundException, ValidationError
 from moto.iam.responses import IamResponse
@@ -16,6 +17,7 @@ from moto.iam.responses import IamResponse
 from ..runtime import current
 from ..sessions import Session
 from .drs_resources import UNKNOWN, Asked
+from .managed_policies import ensure_managed_policies
 from .policies import PolicyDecision, UnknownPrincipalError, decide, policies_of
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
@@ -83,7 +85,12 @@ def _context(session: Session, region: str, asked: Asked) -> dict[str, list[str]
 
 
 class SandboxIAMResponse(IamResponse):
-    """IAM with SimulatePrincipalPolicy."""
+    """IAM with SimulatePrincipalPolicy and AWS's managed policies."""
+
+    def call_action(self) -> TYPE_RESPONSE:
+        """Any operation, after the managed policies that it names or lists are in place."""
+        ensure_managed_policies(self.backend, self._get_action(), str(self._get_param("PolicyArn") or ""))
+        return super().call_action()
 
     def simulate_principal_policy(self) -> ActionResult:
         """SimulatePrincipalPolicy: the policies of a user (with its groups) or a role, with pagination."""

@@ -18,6 +18,10 @@ from .test_permissions_behave import EVALUATION, TARGET, client, entered
 ELEMENTS = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html"
 VARIABLES = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"
 ACTIONS = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticdisasterrecovery.html"
+MANAGED = (
+    "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSElasticDisasterRecoveryReadOnlyAccess.html"
+)
+READ_ONLY = "arn:aws:iam::aws:policy/AWSElasticDisasterRecoveryReadOnlyAccess"
 SERVER = "arn:aws:drs:us-east-1:222222222222:source-server/s-00000000000000001"
 OTHER = SERVER[:-1] + "2"
 YES, NO, NEVER = "allowed", "implicitDeny", "explicitDeny"
@@ -187,3 +191,30 @@ def test_a_permission_ends_at_its_date_by_the_simulated_clock(rig: Rig) -> None:
     rig.advance(1801)
     with refused("AccessDeniedException"):
         drs.describe_source_servers()
+
+
+@documented(MANAGED)
+def test_policies_of_aws_exist_and_decide_where_they_are_attached(rig: Rig) -> None:
+    rig.sandbox.backend(TARGET, REGION).initialize_service()
+    iam = client(entered(plant_role(TARGET, "Admin")), "iam")
+    drs = client(entered(plant_role(TARGET, missing_actions=["*"])), "drs")
+    with refused("AccessDeniedException"):
+        drs.describe_jobs()
+    iam.attach_role_policy(RoleName="DRSOrchestrationRole", PolicyArn=READ_ONLY)
+    assert drs.describe_jobs()["items"] == []
+    with refused("AccessDeniedException"):
+        drs.start_recovery(sourceServers=[{"sourceServerID": "s-" + "1" * 17}])
+    with refused("NoSuchEntity"):
+        iam.attach_role_policy(RoleName="DRSOrchestrationRole", PolicyArn=READ_ONLY + "2")
+
+
+@documented(MANAGED)
+def test_policies_of_aws_are_listed_beside_those_of_the_account(rig: Rig) -> None:
+    iam = rig.client("iam")
+    own = iam.create_policy(
+        PolicyName="own", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow()]})
+    )
+    assert [each["PolicyName"] for each in iam.list_policies(Scope="Local")["Policies"]] == ["own"]
+    listed = {each["Arn"] for page in iam.get_paginator("list_policies").paginate() for each in page["Policies"]}
+    assert {READ_ONLY, own["Policy"]["Arn"]} <= listed
+    assert len(listed) > 1000
