@@ -16,6 +16,7 @@ from moto.iam.responses import IamResponse
 
 from ..runtime import current
 from ..sessions import Session
+from .dependent_actions import dependent_actions
 from .drs_resources import UNKNOWN, Asked
 from .managed_policies import ensure_managed_policies
 from .policies import PolicyDecision, UnknownPrincipalError, decide, policies_of
@@ -32,7 +33,7 @@ class NotPermittedError(Exception):
 
 
 def check(session: Session, service: str, operation: str, region: str, asked: Asked = UNKNOWN) -> None:
-    """Check the permission of an assumed role's call, for each of its resources.
+    """Check the permission of an assumed role's call, for each of its resources, and of the actions that it depends on.
 
     Raises:
         NotPermittedError: its policies do not allow the action, or deny it.
@@ -44,7 +45,16 @@ def check(session: Session, service: str, operation: str, region: str, asked: As
         documents = policies_of(session.role_arn)
     except UnknownPrincipalError:
         documents = []
-    context = _context(session, region, asked)
+    _demand(documents, session, region, action, asked, {})
+    for needed, of, keys in dependent_actions(operation, asked) if service == "drs" else ():
+        _demand(documents, session, region, needed, of, keys)
+
+
+def _demand(
+    documents: list[str], session: Session, region: str, action: str, asked: Asked, keys: dict[str, list[str]]
+) -> None:
+    """Refuse an action that the policies do not allow for one of its resources."""
+    context = {**_context(session, region, asked), **keys}
     decision = PolicyDecision.ALLOWED
     for arn, tags in asked.resources:
         of_resource = {**context, **{f"aws:resourcetag/{key.lower()}": [value] for key, value in tags.items()}}

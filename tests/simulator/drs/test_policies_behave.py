@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from moto.iam.models import iam_backends
 
+from prefect_drs.aws.permissions import policy_document
 from prefect_drs.simulator import DEFAULT_START, plant_role
 from prefect_drs.simulator.services.policies import PolicyDecision, decide
 
@@ -24,6 +25,8 @@ MANAGED = (
 READ_ONLY = "arn:aws:iam::aws:policy/AWSElasticDisasterRecoveryReadOnlyAccess"
 SERVER = "arn:aws:drs:us-east-1:222222222222:source-server/s-00000000000000001"
 OTHER = SERVER[:-1] + "2"
+IN_EC2 = {"Effect": "Allow", "Action": ["ec2:*", "iam:PassRole"], "Resource": "*"}
+"""What DRS does in the name of a role that launches."""
 YES, NO, NEVER = "allowed", "implicitDeny", "explicitDeny"
 CONTEXT = {
     "aws:resourcetag/environment": ["production"],
@@ -127,7 +130,7 @@ def test_there_are_at_least_40_cases() -> None:
 def role_with(*statements: dict[str, Any]) -> Any:
     """DRS as a role of the target account with these statements sees it."""
     role = plant_role(TARGET)
-    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    document = json.dumps({"Version": "2012-10-17", "Statement": [*statements, IN_EC2]})
     iam_backends[TARGET]["aws"].get_role("DRSOrchestrationRole").policies = {"only": document}
     return client(entered(role), "drs")
 
@@ -218,3 +221,53 @@ def test_policies_of_aws_are_listed_beside_those_of_the_account(rig: Rig) -> Non
     listed = {each["Arn"] for page in iam.get_paginator("list_policies").paginate() for each in page["Policies"]}
     assert {READ_ONLY, own["Policy"]["Arn"]} <= listed
     assert len(listed) > 1000
+
+
+@documented(ACTIONS)
+@pytest.mark.parametrize(
+    "action", ["ec2:RunInstances", "ec2:CreateTags", "iam:PassRole", "drs:CreateRecoveryInstanceForDrs"]
+)
+def test_a_launch_demands_the_actions_that_it_depends_on(rig: Rig, action: str) -> None:
+    _, test = seeded(rig)
+    drs = role_with(allow(), deny(Action=action))
+    with refused("AccessDeniedException") as refusal:
+        drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+    assert action in str(refusal.value)
+    assert drs.describe_jobs()["items"] == []
+
+
+@documented(ACTIONS)
+def test_tags_of_a_new_resource_demand_tag_resource(rig: Rig) -> None:
+    _, test = seeded(rig)
+    drs = role_with(allow(), deny(Action="drs:TagResource"))
+    with refused("AccessDeniedException"):
+        drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
+    assert drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)["job"]["status"] == "PENDING"
+
+
+@documented(MANAGED)
+@pytest.mark.parametrize(
+    "name", ["AWSElasticDisasterRecoveryConsoleFullAccess", "AWSElasticDisasterRecoveryConsoleFullAccess_v2"]
+)
+def test_the_policy_of_aws_for_the_console_suffices_to_launch_and_to_terminate(rig: Rig, name: str) -> None:
+    _, test = seeded(rig)
+    client(entered(plant_role(TARGET, "Admin")), "iam").attach_role_policy(
+        RoleName=plant_role(TARGET, missing_actions=["*"]).rsplit("/", 1)[-1],
+        PolicyArn=READ_ONLY.replace("AWSElasticDisasterRecoveryReadOnlyAccess", name),
+    )
+    drs = client(entered(f"arn:aws:iam::{TARGET}:role/DRSOrchestrationRole"), "drs")
+    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+    rig.advance(3000)  # within the session
+    (instance,) = drs.describe_recovery_instances()["items"]
+    drs.terminate_recovery_instances(recoveryInstanceIDs=[instance["recoveryInstanceID"]])
+
+
+def test_the_published_policy_suffices_to_launch_and_to_terminate(rig: Rig) -> None:
+    _, test = seeded(rig)
+    role = plant_role(TARGET)
+    iam_backends[TARGET]["aws"].get_role("DRSOrchestrationRole").policies = {"only": json.dumps(policy_document())}
+    drs = client(entered(role), "drs")
+    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
+    rig.advance(3000)  # within the session
+    (instance,) = drs.describe_recovery_instances()["items"]
+    drs.terminate_recovery_instances(recoveryInstanceIDs=[instance["recoveryInstanceID"]])
