@@ -7,6 +7,8 @@ UV := $(BIN)/uv
 LOWEST := .venv-lowest
 NEWEST := .venv-newest
 EXAMPLES := .venv-examples
+# AWS CLI and the AWS SDK for JavaScript, which tests run against the sandbox.
+FOREIGN := .venv-foreign
 # The folder of the app stands for the zip of the function: synthesis copies it and does not look into it.
 CDK_CONTEXT := {"orchestrator": "111111111111", "targets": "222222222222", "externalId": "word", "zip": "examples/cdk"}
 COMPILE := pip compile --quiet --no-header --no-emit-index-url --no-annotate
@@ -18,7 +20,7 @@ PYTEST := -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PY
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-fast test-prefect-lowest test-prefect-newest check check-examples hooks docs lambda release
-.PHONY: install lock clean
+.PHONY: install lock foreign-clients upstream clean
 
 help:
 	@echo "make demo     start the sandbox and a Prefect server, run a drill with two gates"
@@ -28,9 +30,11 @@ help:
 	@echo "make test-prefect-newest   the same with the newest releases, where these are not the pinned ones"
 	@echo "make check    format, lint, types, import rules"
 	@echo "make check-examples   what the tests leave out of the examples' checks: CDK, Terraform's format, asl-validator"
+	@echo "make foreign-clients   AWS CLI and the AWS SDK for JavaScript, for the tests that run them against the sandbox"
 	@echo "make hooks    run the checks before each commit (pre-commit)"
 	@echo "make docs     build the documentation site into site/, strictly"
 	@echo "make lambda   build the zip of the Lambda function into dist/"
+	@echo "make upstream lay the simulated DRS out as a contribution to moto, in dist/moto-with-drs"
 	@echo "make release  VERSION=X.Y.Z: check, build, try the wheel, tag; uploads nothing"
 	@echo "make install  make .venv with the package and everything the two need"
 	@echo "make lock     bring constraints.txt in line with pyproject.toml; UPGRADE=--upgrade takes the newest releases"
@@ -95,12 +99,26 @@ $(EXAMPLES)/.installed: $(STAMP)
 	$(UV) pip install --quiet --python $(EXAMPLES)/bin/python --constraint constraints.txt . 'aws-cdk-lib>=2.100,<3'
 	touch $@
 
+# The CLI pins a botocore of its own, the SDK needs npm: neither is in .venv. Without them their tests are skipped.
+foreign-clients: $(FOREIGN)/.installed
+
+$(FOREIGN)/.installed: tests/e2e/foreign/requirements.txt tests/e2e/foreign/package.json $(STAMP)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(FOREIGN)
+	$(UV) pip install --quiet --python $(FOREIGN)/bin/python --requirement tests/e2e/foreign/requirements.txt
+	cp tests/e2e/foreign/package.json $(FOREIGN)/
+	npm install --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
 hooks: install
 	$(BIN)/pre-commit install
 
 # Not --quiet: it hides the warnings that fail a strict build.
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# What a contribution of the simulated DRS to moto would hold: docs/simulator-upstream.md.
+upstream: install
+	$(BIN)/python -m release.upstream dist/moto-with-drs
 
 lambda: install
 	$(BIN)/python -m release.lambda_package
@@ -112,4 +130,4 @@ lock: install
 	$(UV) $(COMPILE) --universal --python-version 3.11 $(UPGRADE) --all-extras pyproject.toml --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(NEWEST) $(EXAMPLES) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo site
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) $(EXAMPLES) $(FOREIGN) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo site

@@ -31,7 +31,8 @@ NOT_RUN = {
     "make release": "it would tag this checkout; tests/e2e/test_release.py releases a copy",
     "python3 -m venv": "it would install from a registry; the file and the extra that it names are checked below",
     "prefect server start": "the fixture prefect_server is that server",
-    "aws drs": "the AWS CLI is no part of the development environment",
+    "python -m release.upstream": "tests/simulator/upstream lays the tree out and runs its tests",
+    "aws drs": "the AWS CLI is no part of the development environment; tests/e2e/foreign runs this command",
     "aws sns": "likewise; tests/aws/test_sns.py gives SNS such a filter policy",
 }
 NOT_PROGRAMS = {"mermaid", "text"}

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from prefect_drs.simulator import StepClock
 from prefect_drs.simulator.not_simulated import FAILURE, NOT_SIMULATED, is_unknown, refusal
 from prefect_drs.simulator.server import SandboxServer
+from tests.simulator.drs.documented import documented
 
 LACKING: list[tuple[str, str, dict[str, Any]]] = [
     ("ssm", "describe_automation_step_executions", {"AutomationExecutionId": "0" * 36}),
@@ -39,6 +40,7 @@ def client(sandbox: SandboxServer, service: str) -> Any:
     )
 
 
+@documented("choice of the sandbox: [sandbox.md](sandbox.md#what-is-not-simulated)")
 @pytest.mark.parametrize(("service", "method", "arguments"), LACKING, ids=lambda each: str(each)[:40])
 def test_an_operation_that_moto_lacks_is_refused_at_once_by_an_error_that_names_it(
     sandbox: SandboxServer, service: str, method: str, arguments: dict[str, Any]

@@ -1,7 +1,7 @@
 """The IAM roles and instance profiles that InitializeService creates, one set per account.
 
-In: an account. Out: AWS's roles in moto's IAM, each with the AWS managed policy that the user guide names, and an
-instance profile for the roles of EC2 instances. Idempotent; never changes a role that exists.
+In: an account. Out: AWS's roles in moto's IAM, without their policies, and an instance profile for the roles of EC2
+instances. Idempotent; never changes a role that exists.
 
 Source: DRS user guide, "Initializing AWS Elastic Disaster Recovery"; `AWSElasticDisasterRecoveryRecoveryInstancePolicy`
 ("attached as an EC2 instance profile … to DRS recovery instances").

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult
 from moto.iam.exceptions import NotFoundException, ValidationError
 from moto.iam.responses import IamResponse
 
 from ..runtime import current
 from ..sessions import Session
-from .dependent_actions import DEPENDENT_ACTIONS
+from .dependent_actions import dependent_actions
 from .drs_resources import UNKNOWN, Asked
+from .managed_policies import ensure_managed_policies
 from .policies import PolicyDecision, UnknownPrincipalError, decide, policies_of
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """What no policy can deny, or needs to allow (STS API reference)."""
-TAG = "drs:TagResource"
-"""What a call that gives tags demands beside its own action."""
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
 """Results of SimulatePrincipalPolicy a page (MaxItems)."""
@@ -33,10 +33,10 @@ class NotPermittedError(Exception):
 
 
 def check(session: Session, service: str, operation: str, region: str, asked: Asked = UNKNOWN) -> None:
-    """Check the permissions of an assumed role's call: of its action, for each resource, and of dependent actions.
+    """Check the permission of an assumed role's call, for each of its resources, and of the actions that it depends on.
 
     Raises:
-        NotPermittedError: its policies do not allow an action, or deny it.
+        NotPermittedError: its policies do not allow the action, or deny it.
     """
     action = f"{service}:{operation}"
     if action in ALWAYS_ALLOWED:
@@ -45,19 +45,22 @@ def check(session: Session, service: str, operation: str, region: str, asked: As
         documents = policies_of(session.role_arn)
     except UnknownPrincipalError:
         documents = []
-    context = _context(session, region, asked)
+    _demand(documents, session, region, action, asked, {})
+    for needed, of, keys in dependent_actions(operation, asked) if service == "drs" else ():
+        _demand(documents, session, region, needed, of, keys)
+
+
+def _demand(
+    documents: list[str], session: Session, region: str, action: str, asked: Asked, keys: dict[str, list[str]]
+) -> None:
+    """Refuse an action that the policies do not allow for one of its resources."""
+    context = {**_context(session, region, asked), **keys}
+    decision = PolicyDecision.ALLOWED
     for arn, tags in asked.resources:
         of_resource = {**context, **{f"aws:resourcetag/{key.lower()}": [value] for key, value in tags.items()}}
-        _demand(session, action, decide(documents, action, arn, of_resource))
-    if service == "drs":
-        if asked.request_tags:
-            _demand(session, TAG, decide(documents, TAG, None, context))
-        by_drs = {**context, "aws:viaawsservice": ["true"], "aws:calledvia": ["drs.amazonaws.com"]}
-        for dependent in DEPENDENT_ACTIONS.get(operation, ()):
-            _demand(session, dependent, decide(documents, dependent, None, by_drs))
-
-
-def _demand(session: Session, action: str, decision: PolicyDecision) -> None:
+        decision = decide(documents, action, arn, of_resource)
+        if decision is not PolicyDecision.ALLOWED:
+            break
     if decision is PolicyDecision.ALLOWED:
         return
     partition, account, role = session.role_arn.split(":")[1], session.account_id, session.role_arn.rsplit("/", 1)[-1]
@@ -92,7 +95,12 @@ def _context(session: Session, region: str, asked: Asked) -> dict[str, list[str]
 
 
 class SandboxIAMResponse(IamResponse):
-    """IAM with SimulatePrincipalPolicy."""
+    """IAM with SimulatePrincipalPolicy and AWS's managed policies."""
+
+    def call_action(self) -> TYPE_RESPONSE:
+        """Any operation, after the managed policies that it names or lists are in place."""
+        ensure_managed_policies(self.backend, self._get_action(), str(self._get_param("PolicyArn") or ""))
+        return super().call_action()
 
     def simulate_principal_policy(self) -> ActionResult:
         """SimulatePrincipalPolicy: the policies of a user (with its groups) or a role, with pagination."""

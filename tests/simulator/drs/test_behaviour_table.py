@@ -25,10 +25,12 @@ MODULES = {
     "test_accounts_behave": "Accounts and sessions",
     "test_permissions_behave": "Permissions and regions",
     "test_policies_behave": "Policies by resource",
+    "test_systems_manager_behaves": "Systems Manager",
+    ".test_not_simulated": "What is not simulated",
 }
 HEAD = """# AWS behaviour that the simulator reproduces
 
-Each row is a test in `tests/simulator/drs`; a test compares this table with them. A source is a page of AWS's
+Each row is a test in `tests/simulator`; a test compares this table with them. A source is a page of AWS's
 documentation, or the shape of the botocore model that defines the behaviour. Where AWS's documentation is silent (the
 duration of a stage, the error for an unknown server in StartRecovery, the default page size),
 [simulator.md](simulator.md) records the choice.
@@ -39,7 +41,7 @@ def table() -> str:
     rows = [HEAD]
     for module, title in MODULES.items():
         before = set(BEHAVIOURS)
-        loaded = importlib.import_module(f"tests.simulator.drs.{module}")
+        loaded = importlib.import_module(f".{module}", __package__)
         own = [name for name in vars(loaded) if name.startswith("test_")]
         sentences = [name.removeprefix("test_").replace("_", " ") for name in own]
         told = [s for s in sentences if s in BEHAVIOURS]

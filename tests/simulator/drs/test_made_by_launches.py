@@ -189,6 +189,31 @@ def test_replication_servers_run_while_servers_replicate_one_for_15_disks(rig: R
     assert again == [running[0]["InstanceId"]]
 
 
+@documented(API + "API_GetReplicationConfiguration.html")
+def test_a_server_replicates_into_the_staging_subnet_of_the_accounts_template(rig: Rig) -> None:
+    _, subnet, _ = rig.network()
+    rig.drs.create_replication_configuration_template(
+        associateDefaultSecurityGroup=True, bandwidthThrottling=0, createPublicIP=False,
+        dataPlaneRouting="PRIVATE_IP", defaultLargeStagingDiskType="GP3", ebsEncryption="DEFAULT",
+        pitPolicy=[{"interval": 10, "retentionDuration": 60, "units": "MINUTE", "ruleID": 1},
+                   {"interval": 1, "retentionDuration": 24, "units": "HOUR", "ruleID": 2},
+                   {"interval": 1, "retentionDuration": 7, "units": "DAY", "ruleID": 3}],
+        replicationServerInstanceType="t3.small", replicationServersSecurityGroupsIDs=[], stagingAreaSubnetId=subnet,
+        stagingAreaTags={}, useDedicatedReplicationServer=False,
+    )  # fmt: skip
+    (server,) = rig.seed()
+    assert rig.drs.get_replication_configuration(sourceServerID=server)["stagingAreaSubnetId"] == subnet
+    assert [i["SubnetId"] for i in managed(rig, "Replication")] == [subnet]
+
+
+@documented(TEMPLATES)
+def test_a_recovery_instance_has_an_image_that_is_not_the_accounts(rig: Rig) -> None:
+    (server,) = rig.seed()
+    image = launched(rig, server)["ImageId"]
+    assert image.startswith("ami-")
+    assert image not in {own["ImageId"] for own in rig.ec2.describe_images(Owners=["self"])["Images"]}
+
+
 @documented(API + "API_RecoverySnapshot.html")
 def test_the_ebs_snapshots_of_a_point_in_time_exist_in_ec2_as_long_as_it_does(rig: Rig) -> None:
     (server,) = rig.seed(disks=DISKS)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from moto.iam.models import iam_backends
 
+from prefect_drs.aws.permissions import policy_document
 from prefect_drs.simulator import DEFAULT_START, plant_role
-from prefect_drs.simulator.services.dependent_actions import DEPENDENT_ACTIONS
 from prefect_drs.simulator.services.policies import PolicyDecision, decide
 
 from .documented import documented
@@ -19,8 +19,14 @@ from .test_permissions_behave import EVALUATION, TARGET, client, entered
 ELEMENTS = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html"
 VARIABLES = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"
 ACTIONS = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticdisasterrecovery.html"
+MANAGED = (
+    "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSElasticDisasterRecoveryReadOnlyAccess.html"
+)
+READ_ONLY = "arn:aws:iam::aws:policy/AWSElasticDisasterRecoveryReadOnlyAccess"
 SERVER = "arn:aws:drs:us-east-1:222222222222:source-server/s-00000000000000001"
 OTHER = SERVER[:-1] + "2"
+IN_EC2 = {"Effect": "Allow", "Action": ["ec2:*", "iam:PassRole"], "Resource": "*"}
+"""What DRS does in the name of a role that launches."""
 YES, NO, NEVER = "allowed", "implicitDeny", "explicitDeny"
 CONTEXT = {
     "aws:resourcetag/environment": ["production"],
@@ -43,9 +49,6 @@ def allow(condition: dict[str, Any] | None = None, **more: Any) -> dict[str, Any
 def deny(condition: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return {**allow(condition, **more), "Effect": "Deny"}
 
-
-BY_DRS = allow({"Bool": {"aws:ViaAWSService": "true"}}, Action=list(DEPENDENT_ACTIONS["StartRecovery"]))
-"""What DRS does in the name of a caller that launches."""
 
 CASES: list[tuple[str, list[dict[str, Any]], str]] = [
     # resources
@@ -127,7 +130,7 @@ def test_there_are_at_least_40_cases() -> None:
 def role_with(*statements: dict[str, Any]) -> Any:
     """DRS as a role of the target account with these statements sees it."""
     role = plant_role(TARGET)
-    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    document = json.dumps({"Version": "2012-10-17", "Statement": [*statements, IN_EC2]})
     iam_backends[TARGET]["aws"].get_role("DRSOrchestrationRole").policies = {"only": document}
     return client(entered(role), "drs")
 
@@ -144,7 +147,7 @@ def seeded(rig: Rig) -> tuple[str, str]:
 @documented(ACTIONS)
 def test_a_role_that_may_not_touch_production_launches_the_test_servers_only(rig: Rig) -> None:
     production, test = seeded(rig)
-    drs = role_with(allow(), BY_DRS, deny({"StringEquals": {"aws:ResourceTag/Environment": "production"}}))
+    drs = role_with(allow(), deny({"StringEquals": {"aws:ResourceTag/Environment": "production"}}))
     drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
     with refused("AccessDeniedException") as refusal:
         drs.start_recovery(sourceServers=[{"sourceServerID": production}], isDrill=True)
@@ -175,7 +178,7 @@ def test_a_list_needs_a_statement_for_all_resources(rig: Rig) -> None:
 @documented(ELEMENTS)
 def test_a_role_that_may_only_give_certain_tags_is_refused_others(rig: Rig) -> None:
     _, test = seeded(rig)
-    drs = role_with(allow({"ForAllValues:StringEquals": {"aws:TagKeys": ["Owner"]}}), BY_DRS)
+    drs = role_with(allow({"ForAllValues:StringEquals": {"aws:TagKeys": ["Owner"]}}))
     drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
     rig.advance(3000)  # within the session
     with refused("AccessDeniedException"):
@@ -193,29 +196,78 @@ def test_a_permission_ends_at_its_date_by_the_simulated_clock(rig: Rig) -> None:
         drs.describe_source_servers()
 
 
-@documented(ACTIONS)
-def test_a_launch_demands_the_actions_that_drs_takes_in_the_callers_name(rig: Rig) -> None:
-    _, test = seeded(rig)
-    by_drs = {"Bool": {"aws:ViaAWSService": "true"}}
-    needed = DEPENDENT_ACTIONS["StartRecovery"]
-    assert len(needed) == 35
-    for missing in needed:
-        drs = role_with(
-            allow(Action="drs:StartRecovery"), allow(by_drs, Action=[each for each in needed if each != missing])
-        )
-        with refused("AccessDeniedException") as refusal:
-            drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
-        assert f"no identity-based policy allows the {missing} action" in str(refusal.value)
-    drs = role_with(allow(Action=["drs:StartRecovery", "drs:DescribeJobs"]), allow(by_drs, Action=list(needed)))
+@documented(MANAGED)
+def test_policies_of_aws_exist_and_decide_where_they_are_attached(rig: Rig) -> None:
+    rig.sandbox.backend(TARGET, REGION).initialize_service()
+    iam = client(entered(plant_role(TARGET, "Admin")), "iam")
+    drs = client(entered(plant_role(TARGET, missing_actions=["*"])), "drs")
+    with refused("AccessDeniedException"):
+        drs.describe_jobs()
+    iam.attach_role_policy(RoleName="DRSOrchestrationRole", PolicyArn=READ_ONLY)
     assert drs.describe_jobs()["items"] == []
-    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+    with refused("AccessDeniedException"):
+        drs.start_recovery(sourceServers=[{"sourceServerID": "s-" + "1" * 17}])
+    with refused("NoSuchEntity"):
+        iam.attach_role_policy(RoleName="DRSOrchestrationRole", PolicyArn=READ_ONLY + "2")
+
+
+@documented(MANAGED)
+def test_policies_of_aws_are_listed_beside_those_of_the_account(rig: Rig) -> None:
+    iam = rig.client("iam")
+    own = iam.create_policy(
+        PolicyName="own", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow()]})
+    )
+    assert [each["PolicyName"] for each in iam.list_policies(Scope="Local")["Policies"]] == ["own"]
+    listed = {each["Arn"] for page in iam.get_paginator("list_policies").paginate() for each in page["Policies"]}
+    assert {READ_ONLY, own["Policy"]["Arn"]} <= listed
+    assert len(listed) > 1000
 
 
 @documented(ACTIONS)
-def test_tags_of_a_new_resource_demand_tagresource(rig: Rig) -> None:
+@pytest.mark.parametrize(
+    "action", ["ec2:RunInstances", "ec2:CreateTags", "iam:PassRole", "drs:CreateRecoveryInstanceForDrs"]
+)
+def test_a_launch_demands_the_actions_that_it_depends_on(rig: Rig, action: str) -> None:
     _, test = seeded(rig)
-    drs = role_with(allow(), BY_DRS, deny(Action="drs:TagResource"))
+    drs = role_with(allow(), deny(Action=action))
     with refused("AccessDeniedException") as refusal:
+        drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+    assert action in str(refusal.value)
+    assert drs.describe_jobs()["items"] == []
+
+
+@documented(ACTIONS)
+def test_tags_of_a_new_resource_demand_tag_resource(rig: Rig) -> None:
+    _, test = seeded(rig)
+    drs = role_with(allow(), deny(Action="drs:TagResource"))
+    with refused("AccessDeniedException"):
         drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
-    assert "drs:TagResource with an explicit deny" in str(refusal.value)
+    assert drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)["job"]["status"] == "PENDING"
+
+
+@documented(MANAGED)
+@pytest.mark.parametrize(
+    "name", ["AWSElasticDisasterRecoveryConsoleFullAccess", "AWSElasticDisasterRecoveryConsoleFullAccess_v2"]
+)
+def test_the_policy_of_aws_for_the_console_suffices_to_launch_and_to_terminate(rig: Rig, name: str) -> None:
+    _, test = seeded(rig)
+    client(entered(plant_role(TARGET, "Admin")), "iam").attach_role_policy(
+        RoleName=plant_role(TARGET, missing_actions=["*"]).rsplit("/", 1)[-1],
+        PolicyArn=READ_ONLY.replace("AWSElasticDisasterRecoveryReadOnlyAccess", name),
+    )
+    drs = client(entered(f"arn:aws:iam::{TARGET}:role/DRSOrchestrationRole"), "drs")
     drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+    rig.advance(3000)  # within the session
+    (instance,) = drs.describe_recovery_instances()["items"]
+    drs.terminate_recovery_instances(recoveryInstanceIDs=[instance["recoveryInstanceID"]])
+
+
+def test_the_published_policy_suffices_to_launch_and_to_terminate(rig: Rig) -> None:
+    _, test = seeded(rig)
+    role = plant_role(TARGET)
+    iam_backends[TARGET]["aws"].get_role("DRSOrchestrationRole").policies = {"only": json.dumps(policy_document())}
+    drs = client(entered(role), "drs")
+    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
+    rig.advance(3000)  # within the session
+    (instance,) = drs.describe_recovery_instances()["items"]
+    drs.terminate_recovery_instances(recoveryInstanceIDs=[instance["recoveryInstanceID"]])
