@@ -1,18 +1,13 @@
-"""The actions that a call to DRS needs beside its own: AWS's "dependent actions", and TagResource where it gives tags.
+"""The actions that a call to DRS demands of its caller beyond its own.
 
-In: an operation, its resources and tags. Out: the further actions, each with what it is evaluated for. DRS makes the
-calls in the caller's name, so that they have `aws:ViaAWSService`. Their own resources are unknown here, as those of all
-other services are; they carry DRS's tag.
+In: an operation of DRS and whether the call gives tags. Out: the actions, which DRS takes in the caller's name
+(`aws:ViaAWSService` is true in them), and `drs:TagResource` for tags of a new resource.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Elastic Disaster Recovery",
-columns "Dependent actions" and "API operations".
+column "Dependent actions".
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-
-from .drs_resources import UNKNOWN, Asked
 
 _TEMPLATE_OF_NETWORK = (
     "cloudformation:DescribeStackResource",
@@ -112,23 +107,3 @@ DEPENDENT_ACTIONS = {
     "UpdateReplicationConfigurationTemplate": _REPLICATION,
 }
 """By operation of DRS; the others demand none."""
-ON_THE_SAME_RESOURCES = frozenset({"drs:CreateRecoveryInstanceForDrs", "drs:ListTagsForResource"})
-"""Those whose resources are the source servers of the call."""
-BY_DRS = {
-    "aws:viaawsservice": ["true"],
-    "aws:calledvia": ["drs.amazonaws.com"],
-    "iam:passedtoservice": ["ec2.amazonaws.com"],
-    "aws:resourcetag/awselasticdisasterrecoverymanaged": ["drs.amazonaws.com"],
-    "ec2:resourcetag/awselasticdisasterrecoverymanaged": ["drs.amazonaws.com"],
-    "aws:requesttag/awselasticdisasterrecoverymanaged": ["drs.amazonaws.com"],
-    "ec2:createaction": ["RunInstances"],
-}
-"""Condition keys of the calls that DRS makes in the caller's name."""
-
-
-def dependent_actions(operation: str, asked: Asked) -> Iterator[tuple[str, Asked, dict[str, list[str]]]]:
-    """Each further action of a call to DRS, what it is evaluated for, and the condition keys that it has."""
-    for action in DEPENDENT_ACTIONS.get(operation, ()):
-        yield action, (Asked(asked.resources) if action in ON_THE_SAME_RESOURCES else UNKNOWN), BY_DRS
-    if asked.request_tags and operation != "TagResource":
-        yield "drs:TagResource", Asked(request_tags=asked.request_tags), {"drs:createaction": [operation]}

@@ -16,13 +16,26 @@ from moto.iam.responses import IamResponse
 
 from ..runtime import current
 from ..sessions import Session
-from .dependent_actions import dependent_actions
+from .dependent_actions import DEPENDENT_ACTIONS
 from .drs_resources import UNKNOWN, Asked
 from .managed_policies import ensure_managed_policies
 from .policies import PolicyDecision, UnknownPrincipalError, decide, policies_of
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """What no policy can deny, or needs to allow (STS API reference)."""
+TAG = "drs:TagResource"
+"""What a call that gives tags demands beside its own action."""
+BY_DRS = {
+    "aws:viaawsservice": ["true"],
+    "aws:calledvia": ["drs.amazonaws.com"],
+    "aws:resourcetag/awselasticdisasterrecoverymanaged": ["drs.amazonaws.com"],
+    "ec2:resourcetag/awselasticdisasterrecoverymanaged": ["drs.amazonaws.com"],
+    "aws:requesttag/awselasticdisasterrecoverymanaged": ["drs.amazonaws.com"],
+    "ec2:createaction": ["RunInstances"],
+    "iam:passedtoservice": ["ec2.amazonaws.com"],
+}
+"""Condition keys of what DRS does in the caller's name, as AWS's own policies for DRS ask for them: its resources are
+tagged, and the role that it passes is that of an instance."""
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
 """Results of SimulatePrincipalPolicy a page (MaxItems)."""
@@ -33,10 +46,10 @@ class NotPermittedError(Exception):
 
 
 def check(session: Session, service: str, operation: str, region: str, asked: Asked = UNKNOWN) -> None:
-    """Check the permission of an assumed role's call, for each of its resources, and of the actions that it depends on.
+    """Check the permissions of an assumed role's call: of its action, for each resource, and of dependent actions.
 
     Raises:
-        NotPermittedError: its policies do not allow the action, or deny it.
+        NotPermittedError: its policies do not allow an action, or deny it.
     """
     action = f"{service}:{operation}"
     if action in ALWAYS_ALLOWED:
@@ -45,22 +58,19 @@ def check(session: Session, service: str, operation: str, region: str, asked: As
         documents = policies_of(session.role_arn)
     except UnknownPrincipalError:
         documents = []
-    _demand(documents, session, region, action, asked, {})
-    for needed, of, keys in dependent_actions(operation, asked) if service == "drs" else ():
-        _demand(documents, session, region, needed, of, keys)
-
-
-def _demand(
-    documents: list[str], session: Session, region: str, action: str, asked: Asked, keys: dict[str, list[str]]
-) -> None:
-    """Refuse an action that the policies do not allow for one of its resources."""
-    context = {**_context(session, region, asked), **keys}
-    decision = PolicyDecision.ALLOWED
+    context = _context(session, region, asked)
     for arn, tags in asked.resources:
         of_resource = {**context, **{f"aws:resourcetag/{key.lower()}": [value] for key, value in tags.items()}}
-        decision = decide(documents, action, arn, of_resource)
-        if decision is not PolicyDecision.ALLOWED:
-            break
+        _demand(session, action, decide(documents, action, arn, of_resource))
+    if service == "drs":
+        if asked.request_tags:
+            _demand(session, TAG, decide(documents, TAG, None, context))
+        by_drs = {**context, **BY_DRS}
+        for dependent in DEPENDENT_ACTIONS.get(operation, ()):
+            _demand(session, dependent, decide(documents, dependent, None, by_drs))
+
+
+def _demand(session: Session, action: str, decision: PolicyDecision) -> None:
     if decision is PolicyDecision.ALLOWED:
         return
     partition, account, role = session.role_arn.split(":")[1], session.account_id, session.role_arn.rsplit("/", 1)[-1]

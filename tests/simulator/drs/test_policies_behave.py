@@ -10,6 +10,7 @@ from moto.iam.models import iam_backends
 
 from prefect_drs.aws.permissions import policy_document
 from prefect_drs.simulator import DEFAULT_START, plant_role
+from prefect_drs.simulator.services.dependent_actions import DEPENDENT_ACTIONS
 from prefect_drs.simulator.services.policies import PolicyDecision, decide
 
 from .documented import documented
@@ -25,8 +26,6 @@ MANAGED = (
 READ_ONLY = "arn:aws:iam::aws:policy/AWSElasticDisasterRecoveryReadOnlyAccess"
 SERVER = "arn:aws:drs:us-east-1:222222222222:source-server/s-00000000000000001"
 OTHER = SERVER[:-1] + "2"
-IN_EC2 = {"Effect": "Allow", "Action": ["ec2:*", "iam:PassRole"], "Resource": "*"}
-"""What DRS does in the name of a role that launches."""
 YES, NO, NEVER = "allowed", "implicitDeny", "explicitDeny"
 CONTEXT = {
     "aws:resourcetag/environment": ["production"],
@@ -49,6 +48,9 @@ def allow(condition: dict[str, Any] | None = None, **more: Any) -> dict[str, Any
 def deny(condition: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return {**allow(condition, **more), "Effect": "Deny"}
 
+
+BY_DRS = allow({"Bool": {"aws:ViaAWSService": "true"}}, Action=list(DEPENDENT_ACTIONS["StartRecovery"]))
+"""What DRS does in the name of a caller that launches."""
 
 CASES: list[tuple[str, list[dict[str, Any]], str]] = [
     # resources
@@ -130,7 +132,7 @@ def test_there_are_at_least_40_cases() -> None:
 def role_with(*statements: dict[str, Any]) -> Any:
     """DRS as a role of the target account with these statements sees it."""
     role = plant_role(TARGET)
-    document = json.dumps({"Version": "2012-10-17", "Statement": [*statements, IN_EC2]})
+    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
     iam_backends[TARGET]["aws"].get_role("DRSOrchestrationRole").policies = {"only": document}
     return client(entered(role), "drs")
 
@@ -147,7 +149,7 @@ def seeded(rig: Rig) -> tuple[str, str]:
 @documented(ACTIONS)
 def test_a_role_that_may_not_touch_production_launches_the_test_servers_only(rig: Rig) -> None:
     production, test = seeded(rig)
-    drs = role_with(allow(), deny({"StringEquals": {"aws:ResourceTag/Environment": "production"}}))
+    drs = role_with(allow(), BY_DRS, deny({"StringEquals": {"aws:ResourceTag/Environment": "production"}}))
     drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
     with refused("AccessDeniedException") as refusal:
         drs.start_recovery(sourceServers=[{"sourceServerID": production}], isDrill=True)
@@ -178,7 +180,7 @@ def test_a_list_needs_a_statement_for_all_resources(rig: Rig) -> None:
 @documented(ELEMENTS)
 def test_a_role_that_may_only_give_certain_tags_is_refused_others(rig: Rig) -> None:
     _, test = seeded(rig)
-    drs = role_with(allow({"ForAllValues:StringEquals": {"aws:TagKeys": ["Owner"]}}))
+    drs = role_with(allow({"ForAllValues:StringEquals": {"aws:TagKeys": ["Owner"]}}), BY_DRS)
     drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
     rig.advance(3000)  # within the session
     with refused("AccessDeniedException"):
@@ -194,6 +196,34 @@ def test_a_permission_ends_at_its_date_by_the_simulated_clock(rig: Rig) -> None:
     rig.advance(1801)
     with refused("AccessDeniedException"):
         drs.describe_source_servers()
+
+
+@documented(ACTIONS)
+def test_a_launch_demands_the_actions_that_drs_takes_in_the_callers_name(rig: Rig) -> None:
+    _, test = seeded(rig)
+    by_drs = {"Bool": {"aws:ViaAWSService": "true"}}
+    needed = DEPENDENT_ACTIONS["StartRecovery"]
+    assert len(needed) == 35
+    for missing in needed:
+        drs = role_with(
+            allow(Action="drs:StartRecovery"), allow(by_drs, Action=[each for each in needed if each != missing])
+        )
+        with refused("AccessDeniedException") as refusal:
+            drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+        assert f"no identity-based policy allows the {missing} action" in str(refusal.value)
+    drs = role_with(allow(Action=["drs:StartRecovery", "drs:DescribeJobs"]), allow(by_drs, Action=list(needed)))
+    assert drs.describe_jobs()["items"] == []
+    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
+
+
+@documented(ACTIONS)
+def test_tags_of_a_new_resource_demand_tagresource(rig: Rig) -> None:
+    _, test = seeded(rig)
+    drs = role_with(allow(), BY_DRS, deny(Action="drs:TagResource"))
+    with refused("AccessDeniedException") as refusal:
+        drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
+    assert "drs:TagResource with an explicit deny" in str(refusal.value)
+    drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
 
 
 @documented(MANAGED)
@@ -221,28 +251,6 @@ def test_policies_of_aws_are_listed_beside_those_of_the_account(rig: Rig) -> Non
     listed = {each["Arn"] for page in iam.get_paginator("list_policies").paginate() for each in page["Policies"]}
     assert {READ_ONLY, own["Policy"]["Arn"]} <= listed
     assert len(listed) > 1000
-
-
-@documented(ACTIONS)
-@pytest.mark.parametrize(
-    "action", ["ec2:RunInstances", "ec2:CreateTags", "iam:PassRole", "drs:CreateRecoveryInstanceForDrs"]
-)
-def test_a_launch_demands_the_actions_that_it_depends_on(rig: Rig, action: str) -> None:
-    _, test = seeded(rig)
-    drs = role_with(allow(), deny(Action=action))
-    with refused("AccessDeniedException") as refusal:
-        drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)
-    assert action in str(refusal.value)
-    assert drs.describe_jobs()["items"] == []
-
-
-@documented(ACTIONS)
-def test_tags_of_a_new_resource_demand_tag_resource(rig: Rig) -> None:
-    _, test = seeded(rig)
-    drs = role_with(allow(), deny(Action="drs:TagResource"))
-    with refused("AccessDeniedException"):
-        drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True, tags={"Owner": "team-1"})
-    assert drs.start_recovery(sourceServers=[{"sourceServerID": test}], isDrill=True)["job"]["status"] == "PENDING"
 
 
 @documented(MANAGED)
