@@ -5,8 +5,6 @@ In: a report. Out: a line; none where writes have not stopped, as in every execu
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from prefect_drs.plan.duration import parse_duration
 from prefect_drs.report.model import RecoveryReport, ServerReport
 from prefect_drs.report.text import counted, duration
@@ -39,4 +37,4 @@ def _caught_up(servers: tuple[ServerReport, ...]) -> str:
 
 def _seconds(server: ServerReport) -> float | None:
     lag = parse_duration(server.lag_at_stop) if server.lag_at_stop else None
-    return lag.total_seconds() if isinstance(lag, timedelta) else None
+    return lag.total_seconds() if lag is not None else None

@@ -11,7 +11,7 @@ from prefect_drs.core.models import FrozenModel
 from prefect_drs.plan.model import ExecutionMode
 from prefect_drs.plan.targets import TargetKind
 from prefect_drs.report.checks import CheckResult
-from prefect_drs.runbook import ExcludedServer, RunbookFinding
+from prefect_drs.runbook import ExcludedServer, RunbookFinding, done_word
 
 
 class ExecutionStatus(enum.StrEnum):
@@ -208,7 +208,7 @@ class WaveReport(FrozenModel):
     @property
     def done_word(self) -> str:
         """What those servers are that it is done for: `LAUNCHED`; of a failback's step, `done`."""
-        return "LAUNCHED" if self.action == "launch" else "done"
+        return done_word(self.action)
 
 
 class UnsentNotification(FrozenModel):

@@ -21,6 +21,7 @@ from prefect_drs.runbook.model import (
     RunbookFinding,
     RunbookServer,
     RunbookWave,
+    done_word,
     runbook_json,
 )
 from prefect_drs.runbook.preflight_input import OtherExecution, PendingLaunch
@@ -37,6 +38,7 @@ __all__ = [
     "RunbookFinding",
     "RunbookServer",
     "RunbookWave",
+    "done_word",
     "resolve",
     "runbook_json",
 ]

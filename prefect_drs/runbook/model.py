@@ -276,6 +276,11 @@ class Runbook(FrozenModel):
         )
 
 
+def done_word(action: str) -> str:
+    """What a wave's servers are that it is done for: `LAUNCHED`; of a step of a failback, `done`."""
+    return "LAUNCHED" if action == "launch" else "done"
+
+
 def runbook_json(runbook: Runbook) -> dict[str, Any]:
     """The runbook as camelCase JSON values, unset settings left out; of its plan only the digests."""
     data = runbook.model_dump(mode="json", by_alias=True, exclude={"source": {"document"}})

@@ -27,7 +27,7 @@ from prefect_drs.recovery.journal import FencedError, JournalUnavailableError
 from prefect_drs.recovery.ports import Gate
 from prefect_drs.report.model import WaveStatus
 from prefect_drs.report.text import counted
-from prefect_drs.runbook import RunbookWave
+from prefect_drs.runbook import RunbookWave, done_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _task_state(engine: Engine, wave: RunbookWave) -> State[Any]:
     match engine.status(wave.wave_number):
         case WaveStatus.COMPLETED:
             done = counted(engine.launched(wave.wave_number), "server")
-            return Completed(message=f"{done} {'LAUNCHED' if wave.action == 'launch' else 'done'}")
+            return Completed(message=f"{done} {done_word(wave.action)}")
         case WaveStatus.CANCELLED:
             return Cancelled(message=reason)
         case _:

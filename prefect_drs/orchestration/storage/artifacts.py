@@ -36,7 +36,7 @@ from prefect_drs.report.model import RecoveryReport
 from prefect_drs.report.run_page import RunPage, refusal_page, run_pages
 from prefect_drs.report.situation import OpenGate, ProcessReport, Situation, situation
 from prefect_drs.report.summary import ExecutionSummary
-from prefect_drs.runbook import Runbook, RunbookWave
+from prefect_drs.runbook import Runbook, done_word
 
 REPORT_KEY = "recovery-report-"
 SUMMARY_KEY = "recovery-summary-"
@@ -153,11 +153,12 @@ class ReportPublisher:
             number: _Artifact(
                 "progress",
                 artifact_key(runbook.plan_name, f"wave-{number}"),
-                _progress_title(runbook.wave(number)),
+                f"{markdown_text(wave.wave_name)}: servers {done_word(wave.action)}",
                 self._flow_run_id,
                 str(task_run_id),
             )
             for number, task_run_id in task_runs.items()
+            for wave in [runbook.wave(number)]
         }
         with self._lock:
             self._waves = artifacts
@@ -287,8 +288,3 @@ def _log() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
         return get_run_logger()
     except MissingContextError:
         return get_logger("prefect_drs.orchestration.storage.artifacts")
-
-
-def _progress_title(wave: RunbookWave) -> str:
-    """What the progress of a wave counts, as Markdown."""
-    return f"{markdown_text(wave.wave_name)}: servers {'LAUNCHED' if wave.action == 'launch' else 'done'}"
