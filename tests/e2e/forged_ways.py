@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prefect_drs.orchestration.approvals.gate import PendingGate
     from tests.conftest import PrefectServer, Programs
 
-SECONDS = 180.0
+SECONDS = 600.0
 RESPONSE_KEY = "paused-approval-response"
 REFUSED, STORED = False, True
 
