@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -66,12 +67,17 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
     Prefect's client tries a call six times over 62 s by default, and waits 30 s for a connection.
 
     Raises:
-        PrefectUnreachableError: it cannot be reached; the message has the URL and the remedy.
+        PrefectUnreachableError: it cannot be reached, or answers that it cannot serve the call now (5xx); the message
+            has the URL and the remedy.
     """
     shared, settings = _shared.get(), get_current_settings()
     if shared is None and not settings.api.url and not settings.server.ephemeral.enabled:
         raise PrefectUnreachableError(NOT_CONFIGURED)
-    with _unreachable_as_error(), _new_client() if shared is None else nullcontext(shared) as client:
+    with (
+        _unreachable_as_error(),
+        _failure_as_error(),
+        _new_client() if shared is None else nullcontext(shared) as client,
+    ):
         yield client
 
 
@@ -160,6 +166,22 @@ def _unreachable_as_error() -> Iterator[None]:
         raise PrefectUnreachableError(
             f"the Prefect API at {get_current_settings().api.url} cannot be reached ({error}); "
             "start it or set PREFECT_API_URL"
+        ) from error
+
+
+@contextmanager
+def _failure_as_error() -> Iterator[None]:
+    """A server that is busy (its database locked, say) or broken, also after the tries of Prefect's own client."""
+    try:
+        yield
+    except PrefectHTTPStatusError as error:
+        answer = error.response
+        if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        raise PrefectUnreachableError(
+            f"the Prefect API at {get_current_settings().api.url} answers {answer.status_code} {answer.reason_phrase}: "
+            "it may have done what was asked, or not; wait until it is less busy, look with `prefect-drs status`, then "
+            "try again (its log has the cause; SQLite has one writer at a time, PostgreSQL many)"
         ) from error
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SECONDS = 600.0
 RESPONSE_KEY = "paused-approval-response"
 REFUSED, STORED = False, True
+BUSY = 6  # the exit code of a command that Prefect does not serve now
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,20 @@ class Ways:
             options += ["--token", "-"]
         if sent.glass:
             options += ["--break-glass", sent.glass]
-        done = subprocess.run(
-            [str(self._programs.folder / "prefect-drs"), "approve", gate.execution_id, "--wave", "1", *options],
-            input=sent.token,
-            env={**os.environ, **self._programs.environment, **self._server.environment, **(sent.keys or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
+
+        def run() -> subprocess.CompletedProcess[str] | None:
+            done = subprocess.run(
+                [str(self._programs.folder / "prefect-drs"), "approve", gate.execution_id, "--wave", "1", *options],
+                input=sent.token,
+                env={**os.environ, **self._programs.environment, **self._server.environment, **(sent.keys or {})},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
+            return None if done.returncode == BUSY else done
+
+        done = until(run, "Prefect has time for the command", SECONDS)
         assert done.returncode in {0, 1}, done.stdout + done.stderr
         assert "approval sent" in done.stdout, done.stdout + done.stderr
         return STORED

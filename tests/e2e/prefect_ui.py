@@ -18,6 +18,8 @@ STORED_MILLISECONDS = 90_000  # Prefect's server waits up to 60 s for its SQLite
 ATTEMPTS = 3
 WRITTEN = re.compile(r"\S")
 """The page shows an artifact's frame a moment before its text."""
+DESCRIBED = re.compile(r"Created\s*\S")
+"""A card whose description is drawn, below the word that ends its head."""
 
 
 def flow_run_page(page: Page, link: str) -> FlowRunPage:
@@ -163,6 +165,8 @@ class V2FlowRunPage(FlowRunPage):
             timeout=PATIENCE_MILLISECONDS
         )
         cards = grid.get_by_role("link").all() if grid.is_visible() else []
+        for card in cards:  # the description, which each of ours has, is drawn later than the rest
+            expect(card).to_have_text(DESCRIBED, use_inner_text=True, timeout=PATIENCE_MILLISECONDS)
         return {card.locator("h3").inner_text(): _card(card, card.locator("p").first, "h3") for card in cards}
 
     def open_artifact(self, key: str) -> Locator:

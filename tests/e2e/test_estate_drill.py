@@ -166,38 +166,11 @@ def test_the_plan_is_drilled_in_every_account_and_region_by_roles_with_external_
     assert third["approval"]["decision"] == "APPROVED"
     assert len(second["servers"]) == 2  # those that carry both tags, which no file names
 
-    # DRS of each account, read by its role, agrees
-    launched: dict[str, str] = {}
-    for account, region in PLACES:
-        told = estate.client("drs", account, region).describe_jobs()["items"]
-        mine = {job["jobID"]: job for job in told if job["tags"]["prefect-drs:execution"] == report["executionId"]}
-        assert set(mine) == {
-            job_id for job_id, job in jobs.items() if (job["accountId"], job["region"]) == (account, region)
-        }
-        for job in mine.values():
-            assert job["initiatedBy"] == "START_DRILL"
-            for server in job["participatingServers"]:
-                assert server["launchStatus"] == "LAUNCHED"
-                launched[server["sourceServerID"]] = server["recoveryInstanceID"]
+    launched = _launched_by_drs(estate, report)
     servers = {server["sourceServerId"]: server for wave in report["waves"] for server in wave["servers"]}
     assert {server_id: server["recoveryInstanceId"] for server_id, server in servers.items()} == launched
     assert len(launched) == 7
-
-    # each instance has the address that the plan gives it
-    named = {server["name"]: server["recoveryInstanceId"] for server in servers.values()}
-    for name, account, region in (
-        ("e-db1", DATA, DATA_REGION),
-        ("e-db2", DATA, DATA_REGION),
-        ("e-web1", WEB, WEB_REGION),
-    ):
-        (instance,) = _instances(estate.client("ec2", account, region), named[name])
-        assert instance["PrivateIpAddress"] == ADDRESSES[name]
-    ec2 = estate.client("ec2", WEB, WEB_REGION)
-    first_web, second_web = _instances(ec2, named["e-web1"], named["e-web2"])
-    assert first_web["SubnetId"] == second_web["SubnetId"]
-    (subnet,) = ec2.describe_subnets(SubnetIds=[first_web["SubnetId"]])["Subnets"]
-    assert IPv4Address(second_web["PrivateIpAddress"]) in IPv4Network(subnet["CidrBlock"])
-    assert {first_web["InstanceType"], second_web["InstanceType"]} == {"m5.large"}
+    _has_its_addresses(estate, {server["name"]: server["recoveryInstanceId"] for server in servers.values()})
 
     # the staging account replicates the web servers and was not launched in
     web = estate.client("drs", WEB, WEB_REGION).describe_source_servers()["items"]
@@ -220,6 +193,41 @@ def test_the_plan_is_drilled_in_every_account_and_region_by_roles_with_external_
     assert ended.returncode == 0, ended.stderr
     for account, region in PLACES:
         assert estate.client("drs", account, region).describe_recovery_instances()["items"] == []
+
+
+def _launched_by_drs(estate: Estate, report: dict[str, Any]) -> dict[str, str]:
+    """Recovery instance by source server, as each account's DRS has it, read by its role: its jobs are the report's."""
+    jobs = {job["jobId"]: job for wave in report["waves"] for job in wave["jobs"]}
+    launched: dict[str, str] = {}
+    for account, region in PLACES:
+        told = estate.client("drs", account, region).describe_jobs()["items"]
+        mine = {job["jobID"]: job for job in told if job["tags"]["prefect-drs:execution"] == report["executionId"]}
+        assert set(mine) == {
+            job_id for job_id, job in jobs.items() if (job["accountId"], job["region"]) == (account, region)
+        }
+        for job in mine.values():
+            assert job["initiatedBy"] == "START_DRILL"
+            for server in job["participatingServers"]:
+                assert server["launchStatus"] == "LAUNCHED"
+                launched[server["sourceServerID"]] = server["recoveryInstanceID"]
+    return launched
+
+
+def _has_its_addresses(estate: Estate, named: dict[str, str]) -> None:
+    """Each instance, by the name of its server, has the address and the type that the plan gives it."""
+    for name, account, region in (
+        ("e-db1", DATA, DATA_REGION),
+        ("e-db2", DATA, DATA_REGION),
+        ("e-web1", WEB, WEB_REGION),
+    ):
+        (instance,) = _instances(estate.client("ec2", account, region), named[name])
+        assert instance["PrivateIpAddress"] == ADDRESSES[name]
+    ec2 = estate.client("ec2", WEB, WEB_REGION)
+    first_web, second_web = _instances(ec2, named["e-web1"], named["e-web2"])
+    assert first_web["SubnetId"] == second_web["SubnetId"]
+    (subnet,) = ec2.describe_subnets(SubnetIds=[first_web["SubnetId"]])["Subnets"]
+    assert IPv4Address(second_web["PrivateIpAddress"]) in IPv4Network(subnet["CidrBlock"])
+    assert {first_web["InstanceType"], second_web["InstanceType"]} == {"m5.large"}
 
 
 def _instances(ec2: Any, *ids: str) -> list[dict[str, Any]]:

@@ -104,28 +104,15 @@ def test_a_drill_whose_sns_refuses_every_call_completes_and_the_report_lists_wha
 def test_a_drill_tells_blocks_automations_buses_and_owners(
     rehearsal: Rehearsal, prefect_server: PrefectServer, webhook: tuple[str, list[dict[str, str]]]
 ) -> None:
-    from prefect.blocks.notifications import CustomWebhookNotificationBlock
-
     from prefect_drs.notifications.payload import PAYLOADS
     from prefect_drs.plan.notify import Milestone
 
     region = "ap-southeast-3"
     url, called = webhook
-    block = CustomWebhookNotificationBlock(
-        name="told", url=f"{url}/{{{{token}}}}", json_data={"subject": "{{subject}}", "body": "{{body}}"},
-        secrets={"token": "a-secret"},
-    )  # fmt: skip
-    for name, address in (("told", f"{url}/{{{{token}}}}"), ("broken", "http://127.0.0.1:9/{{token}}")):
-        block.url = address
-        block.save(name, overwrite=True, _sync=True)
-    sns, events = rehearsal.client("sns", region), rehearsal.client("events", region)
-    logs = rehearsal.client("logs", region)
+    _save_webhooks(told=f"{url}/{{{{token}}}}", broken="http://127.0.0.1:9/{{token}}")
+    sns, logs = rehearsal.client("sns", region), rehearsal.client("logs", region)
     topic = sns.create_topic(Name="owners")["TopicArn"]
-    logs.create_log_group(logGroupName="/aws/events/dr")
-    bus = events.create_event_bus(Name="dr")["EventBusArn"]
-    events.put_rule(Name="all", EventBusName="dr", EventPattern=json.dumps({"source": ["prefect-drs"]}))
-    target = {"Id": "log", "Arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/events/dr"}
-    events.put_targets(Rule="all", EventBusName="dr", Targets=[target])
+    bus = _logged_bus(rehearsal, region)
 
     manifest = plan(region, {"Web": ["t-web1"]})
     manifest["recoveryPlans"][0]["notify"] = {
@@ -158,13 +145,7 @@ def test_a_drill_tells_blocks_automations_buses_and_owners(
     assert (unsent["milestone"], unsent["channel"]) == ("execution.completed", "custom-webhook/broken")
     assert "a-secret" not in drill.stderr + drill.stdout
 
-    def emitted() -> list[dict[str, Any]] | None:
-        asked = {"filter": {"event": {"prefix": ["prefect-drs."]}, "resource": {"labels": {
-            "prefect-drs.plan": [f"Plan {region}"]}}}, "limit": 50}  # fmt: skip
-        found = HTTP.post(f"{prefect_server.api_url}/events/filter", json=asked, timeout=30).json()["events"]
-        return sorted(found, key=lambda e: str(e["occurred"])) if len(found) >= 3 else None
-
-    told = until(emitted, "Prefect has the events")
+    told = until(lambda: _emitted(prefect_server, f"Plan {region}"), "Prefect has the events")
     assert [e["event"].removeprefix("prefect-drs.") for e in told] == milestones
     assert [e["resource"]["prefect.resource.id"] for e in told] == [
         f"prefect-drs.execution.{execution_id}",
@@ -175,6 +156,37 @@ def test_a_drill_tells_blocks_automations_buses_and_owners(
         related = {(r["prefect.resource.role"], r["prefect.resource.id"]) for r in event["related"]}
         assert ("flow-run", f"prefect.flow-run.{execution_id}") in related
         assert event["payload"]["executionId"] == execution_id
+
+
+def _save_webhooks(**addresses: str) -> None:
+    """Store a block for each address, under its name; the address and the secret are part of what it calls."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    for name, address in addresses.items():
+        block = CustomWebhookNotificationBlock(
+            name="told", url=address, json_data={"subject": "{{subject}}", "body": "{{body}}"},
+            secrets={"token": "a-secret"},
+        )  # fmt: skip
+        block.save(name, overwrite=True, _sync=True)
+
+
+def _logged_bus(rehearsal: Rehearsal, region: str) -> str:
+    """The ARN of an event bus whose events of ours are in the log group /aws/events/dr."""
+    rehearsal.client("logs", region).create_log_group(logGroupName="/aws/events/dr")
+    events = rehearsal.client("events", region)
+    bus = str(events.create_event_bus(Name="dr")["EventBusArn"])
+    events.put_rule(Name="all", EventBusName="dr", EventPattern=json.dumps({"source": ["prefect-drs"]}))
+    target = {"Id": "log", "Arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/events/dr"}
+    events.put_targets(Rule="all", EventBusName="dr", Targets=[target])
+    return bus
+
+
+def _emitted(server: PrefectServer, plan_name: str) -> list[dict[str, Any]] | None:
+    """The events of a plan in Prefect, once there are three, oldest first."""
+    asked = {"filter": {"event": {"prefix": ["prefect-drs."]}, "resource": {"labels": {
+        "prefect-drs.plan": [plan_name]}}}, "limit": 50}  # fmt: skip
+    found = HTTP.post(f"{server.api_url}/events/filter", json=asked, timeout=30).json()["events"]
+    return sorted(found, key=lambda e: str(e["occurred"])) if len(found) >= 3 else None
 
 
 @pytest.fixture

@@ -168,6 +168,10 @@ def test_from_running_to_two_gates_a_pause_the_end_and_the_termination(
     assert drill.ended() == 0, drill.stderr
     assert one.data["executionId"] == execution_id
 
+    ends_completed_and_is_terminated(rehearsal, execution_id, onlooker)
+
+
+def ends_completed_and_is_terminated(rehearsal: Rehearsal, execution_id: str, onlooker: Onlooker) -> None:
     done = Status(rehearsal, execution_id)
     assert (done.data["status"], done.waits) == ("COMPLETED", [])
     assert done.data["atGatesSeconds"] > 0

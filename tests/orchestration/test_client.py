@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import (
     PREFECT_API_SSL_CERT_FILE,
     PREFECT_API_URL,
@@ -14,6 +17,10 @@ from prefect.settings import (
 
 from prefect_drs.orchestration.client import OutageLog, PrefectUnreachableError, prefect_client, quick_client
 from tests.conftest import free_port
+from tests.http_proxy import http_proxy
+
+if TYPE_CHECKING:
+    from tests.conftest import PrefectServer
 
 
 def test_an_outage_is_logged_once_and_so_is_its_end() -> None:
@@ -43,6 +50,25 @@ def test_an_api_that_cannot_be_reached_is_named_with_its_url_and_the_remedy(clie
         client() as api,  # type: ignore[operator]
     ):
         api.read_flow_runs()
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_that_is_busy_or_broken_is_named_with_its_answer_and_what_to_do(
+    prefect_server: PrefectServer, status: int
+) -> None:
+    with http_proxy(prefect_server.url) as proxy:
+        proxy.plant("POST", "refuse", path="/flow_runs/filter", status=status)
+        url = f"{proxy.url}/api"
+        with (
+            temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+            pytest.raises(PrefectUnreachableError, match=f"the Prefect API at {url} answers {status} .*try again"),
+            prefect_client() as api,
+        ):
+            api.read_flow_runs()
+        with temporary_settings({PREFECT_API_URL: url}), prefect_client() as api:
+            assert isinstance(api.read_flow_runs(limit=1), list)
+            with pytest.raises(ObjectNotFound):  # what the server says of the call is the caller's to judge
+                api.read_flow_run(uuid4())
 
 
 def test_a_quick_client_tries_once_and_only_inside_its_block() -> None:
