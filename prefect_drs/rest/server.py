@@ -31,7 +31,9 @@ from prefect_drs.rest.options import RestOptions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 30
-KEEP_ALIVE_SECONDS = 20
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than clients and load balancers keep theirs (an AWS Application Load
+Balancer: 60 s), so that none is closed just as a request is sent on it."""
 CONNECTIONS = 1000
 HIGHEST_PORT = 65535
 SWITCH_SECONDS = 0.0005
