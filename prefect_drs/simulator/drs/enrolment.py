@@ -234,13 +234,14 @@ class Enrolment:
 
     def _replication_settings(self) -> Wire:
         """The account's template, or DRS's defaults; the staging area is the default VPC's first subnet by default."""
-        settings: Wire = deepcopy(DEFAULT_REPLICATION)
-        subnets = ec2_backends[self._scope.account_id][self._scope.region].get_default_subnets()
-        if subnets:
-            settings["stagingAreaSubnetId"] = subnets[min(subnets)].id
+        settings: Wire = dict(DEFAULT_REPLICATION)
         for template in self._replication_templates.values():
-            settings.update(deepcopy(template.settings))
-        return settings
+            settings.update(template.settings)
+        if not self._replication_templates:  # moto looks through all subnets for the default ones
+            subnets = ec2_backends[self._scope.account_id][self._scope.region].get_default_subnets()
+            if subnets:
+                settings["stagingAreaSubnetId"] = subnets[min(subnets)].id
+        return deepcopy(settings)
 
     def _make_launch_template(self, server_id: str, new: NewSourceServer) -> str:
         interface: dict[str, Any] = {"DeviceIndex": 0, "AssociatePublicIpAddress": False, "DeleteOnTermination": True}
