@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ A_GATE = 13  # forgeries at one gate, after one honest approval and before the o
 AT_ONCE = 4  # gates
 # Many writers on one SQLite: a request may find it locked for a minute, several times in a row.
 SECONDS = 600.0
+OPEN = timedelta(hours=2)  # a gate waits for all its answers, however busy the server is
 TWICE = "the same person twice"
 OWN_KEYS = {
     "the starter": ("starter", {}),
@@ -73,7 +74,7 @@ class Site:
             execution_id=str(uuid.UUID(int=draw.getrandbits(128), version=4)),
         )
         opened: Queue[PendingGate] = Queue()
-        run = self.beside(passing, gates, opened)
+        run = self.beside(passing, gates, opened, None, OPEN)
         gate = opened.get(timeout=SECONDS)
         order = draw.sample(list(self.ways.all), len(self.ways.all))
         self._honest(gates, gate, "ada", order[0], draw)

@@ -51,7 +51,9 @@ def gates_of(approval: Any = "signed", **options: Any) -> Gates:
     return Gates(approval, execution_id=options.pop("execution_id", str(uuid.uuid4())), **options)
 
 
-def passing(gates: Gates, opened: Queue[PendingGate], clock: Any = None) -> bool:
+def passing(
+    gates: Gates, opened: Queue[PendingGate], clock: Any = None, timeout: timedelta = timedelta(minutes=5)
+) -> bool:
     """Pass wave 1's gate as the task of a wave does."""
     from prefect import flow, task
 
@@ -66,7 +68,7 @@ def passing(gates: Gates, opened: Queue[PendingGate], clock: Any = None) -> bool
     @task
     def wave() -> None:
         approvals = GateApprovals(gates.verifier)
-        passed.append(pass_gate(gates.engine, gate, 1, timedelta(minutes=5), clock=clock, approvals=approvals))
+        passed.append(pass_gate(gates.engine, gate, 1, timeout, clock=clock, approvals=approvals))
 
     @flow(name="recovery-of-the-shop")
     def parent() -> None:
