@@ -171,7 +171,7 @@ def _unreachable_as_error() -> Iterator[None]:
 
 @contextmanager
 def _failure_as_error() -> Iterator[None]:
-    """A server that is busy (its database locked, say) or broken, also after the tries of Prefect's own client."""
+    """Turn a 5xx answer that is left after the retries of Prefect's client into one error that says what to do."""
     try:
         yield
     except PrefectHTTPStatusError as error:

@@ -15,15 +15,15 @@ NAMED = 5  # servers named in the line; the others are counted
 def lag_line(report: RecoveryReport) -> str | None:
     """The longest lag when writes stopped, and which servers had not caught up; None where writes have not stopped."""
     for wave in report.waves:
-        lags = {server.source_server_id: _seconds(server) for server in wave.servers}
-        known = {server_id: lag for server_id, lag in lags.items() if lag is not None}
-        if wave.action != "catch-up" or not known:
+        if wave.action != "catch-up":
             continue
-        longest = max(known, key=lambda server_id: known[server_id])
-        named = {server.source_server_id: server.name for server in wave.servers}
-        most = f"was at most {duration(known[longest])} ({named[longest]})" if known[longest] else "was zero"
-        without = f", unknown for {counted(len(lags) - len(known), 'server')}" if len(lags) > len(known) else ""
-        return f"the replication lag when writes stopped {most}{without}; {_caught_up(wave.servers)}"
+        known = [(lag, server.name) for server in wave.servers if (lag := _seconds(server)) is not None]
+        if known:
+            longest, name = max(known, key=lambda each: each[0])
+            most = f"was at most {duration(longest)} ({name})" if longest else "was zero"
+            unknown = len(wave.servers) - len(known)
+            without = f", unknown for {counted(unknown, 'server')}" if unknown else ""
+            return f"the replication lag when writes stopped {most}{without}; {_caught_up(wave.servers)}"
     return None
 
 

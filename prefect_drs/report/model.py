@@ -207,7 +207,7 @@ class WaveReport(FrozenModel):
 
     @property
     def done_word(self) -> str:
-        """What those servers are that it is done for: `LAUNCHED`; of a failback's step, `done`."""
+        """The word for its finished servers: `LAUNCHED`; in a step of a failback, `done`."""
         return done_word(self.action)
 
 

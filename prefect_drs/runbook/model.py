@@ -277,7 +277,7 @@ class Runbook(FrozenModel):
 
 
 def done_word(action: str) -> str:
-    """What a wave's servers are that it is done for: `LAUNCHED`; of a step of a failback, `done`."""
+    """The word for the finished servers of a wave: `LAUNCHED`; in a step of a failback, `done`."""
     return "LAUNCHED" if action == "launch" else "done"
 
 

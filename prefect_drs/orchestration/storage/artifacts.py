@@ -143,7 +143,7 @@ class ReportPublisher:
         self._change(urgent=True)
 
     def track_waves(self, runbook: Runbook, task_runs: Mapping[int, UUID]) -> None:
-        """Publish the progress of waves, in per cent of the servers they are done for, as artifacts of their tasks.
+        """Publish the progress of waves, in per cent of their servers that are finished, as artifacts of their tasks.
 
         Args:
             runbook: what the execution is to do.
