@@ -40,32 +40,6 @@ SWITCH_SECONDS = 0.0005
 """How long the event loop waits for a thread that computes, each time it comes back from a socket; Python: 5 ms."""
 
 
-class RestServer(uvicorn.Server):
-    """uvicorn's server, which ends streams of events too when it is told to end, and then returns."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self._stopping = app.state.service.stopping
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end; a second SIGINT ends at once. Called by Python between two steps of the event loop."""
-        super().handle_exit(sig, frame)
-        self._stopping.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle signals while serving; uvicorn's own method sends them again afterwards, which would be fatal."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        former = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
-
-
 class Exposure(NamedTuple):
     """How a server on an address that others reach is protected.
 
@@ -98,6 +72,54 @@ class Exposure(NamedTuple):
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.tls_cert, self.tls_key)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(f"--tls-cert and --tls-key cannot be used: {error}") from None
+
+
+PRIVATE = Exposure()
+
+
+class RestServer(uvicorn.Server):
+    """uvicorn's server, which ends streams of events too when it is told to end, and then returns.
+
+    Args:
+        app: what it serves.
+        exposure: TLS.
+        grace_seconds: how long requests may take to end after it was told to end.
+    """
+
+    def __init__(self, app: FastAPI, exposure: Exposure = PRIVATE, *, grace_seconds: int = GRACE_SECONDS) -> None:
+        config = uvicorn.Config(
+            app,
+            access_log=False,  # the guard logs each request, without its query
+            log_config=None,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=grace_seconds,
+            ssl_certfile=exposure.tls_cert,
+            ssl_keyfile=exposure.tls_key,
+        )
+        super().__init__(config)
+        self._stopping = app.state.service.stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; a second SIGINT ends at once. Called by Python between two steps of the event loop."""
+        super().handle_exit(sig, frame)
+        self._stopping.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals while serving; uvicorn's own method sends them again afterwards, which would be fatal."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
 
 def is_local(host: str) -> bool:
@@ -179,7 +201,7 @@ def serve(
     port: int,
     say: Callable[[str], None],
     options: RestOptions | None = None,
-    exposure: Exposure = Exposure(),  # noqa: B008 - a frozen value
+    exposure: Exposure = PRIVATE,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests that are being answered then are finished first.
 
@@ -199,24 +221,11 @@ def serve(
     with contextlib.closing(listener):
         app = build_app(options)
         _log_to_stderr()
-        config = uvicorn.Config(
-            app,
-            access_log=False,  # the guard logs each request, without its query
-            log_config=None,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            ssl_certfile=exposure.tls_cert,
-            ssl_keyfile=exposure.tls_key,
-        )
         scheme = "http" if exposure.tls_cert is None else "https"
         shown = f"[{host.strip('[]')}]" if ":" in host else host
         say(f"serving {scheme}://{shown}:{listener.getsockname()[1]} (OpenAPI: /openapi.json); Ctrl-C ends it")
         sys.setswitchinterval(SWITCH_SECONDS)
-        RestServer(config, app).run(sockets=[listener])
+        RestServer(app, exposure).run(sockets=[listener])
     say("the server has ended")
 
 

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
-
 from prefect_drs.rest.app import build_app
 from prefect_drs.rest.options import RestOptions
 from prefect_drs.rest.server import RestServer, bind
@@ -31,7 +29,7 @@ def running_server(options: RestOptions) -> Iterator[Running]:
     """Serve, and end gracefully afterwards."""
     listener = bind("127.0.0.1", 0)
     app = build_app(options)
-    server = RestServer(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10), app)
+    server = RestServer(app, grace_seconds=10)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     running = Running(server, f"http://127.0.0.1:{listener.getsockname()[1]}")
