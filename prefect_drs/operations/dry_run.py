@@ -16,6 +16,7 @@ from prefect_drs.orchestration.executions.claims import others_than
 from prefect_drs.orchestration.executions.names import named_execution
 from prefect_drs.orchestration.flow.failback import recovered_by
 from prefect_drs.orchestration.storage.access_policy import has_access_policy
+from prefect_drs.orchestration.storage.journal_places import journal_places
 from prefect_drs.plan.model import Manifest, RecoveryMode, RecoveryPlan
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.runbook.approved import with_approval_findings
@@ -56,6 +57,7 @@ def dry_run(
         waivers=waivers,
         exclude=exclude,
         others=others_than(None) if PREFECT_API_URL.value() else (),
+        journals=journal_places(blocks=bool(PREFECT_API_URL.value())),
     )
     if any(wave.gate and wave.demand.roles for wave in resolved.waves):
         return with_approval_findings(resolved, has_policy=has_access_policy())

@@ -5,7 +5,7 @@ In: what resolving found (`Resolution`). Out: a `PreflightInput`. The reads are 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from prefect_drs.runbook.fetch.networks import read_networks
 from prefect_drs.runbook.fetch.occupancy import read_instances, read_quotas
 from prefect_drs.runbook.fetch.permissions import read_permissions
 from prefect_drs.runbook.fetch.snapshots import read_snapshots
+from prefect_drs.runbook.journal_place import JournalPlace
 from prefect_drs.runbook.members import Members
 from prefect_drs.runbook.points import SnapshotChoices
 from prefect_drs.runbook.preflight_input import OtherExecution, PreflightInput
@@ -43,13 +44,19 @@ class Resolution:
     plan: RecoveryPlan
 
 
-def read_preflight(sessions: Sessions, resolution: Resolution, others: Collection[OtherExecution]) -> PreflightInput:
+def read_preflight(
+    sessions: Sessions,
+    resolution: Resolution,
+    others: Collection[OtherExecution],
+    journals: Sequence[JournalPlace],
+) -> PreflightInput:
     """Read what the rules look at.
 
     Args:
         sessions: the way into the accounts.
         resolution: what is known of the plan so far.
         others: executions that have not ended.
+        journals: where the journal would be.
     """
     inventories, members, states = resolution.inventories, resolution.members, resolution.states.by_server
     waves = resolution.resolved.waves
@@ -87,4 +94,5 @@ def read_preflight(sessions: Sessions, resolution: Resolution, others: Collectio
         resolution_errors=(*resolution.snapshots.errors, *resolution.resolved.errors),
         prepared=tuple(prepared_launches(previews, resolution.prepared, facts, inventories)),
         drills_into_prepared=resolution.plan.drill_into_prepared_instances,
+        journals=journals,
     )

@@ -20,6 +20,7 @@ from prefect_drs.aws.networks import AccountFacts
 from prefect_drs.core.errors import AwsError
 from prefect_drs.plan.model import LaunchSettings, ProtectionGroup, RecoveryMode
 from prefect_drs.plan.targets import Target
+from prefect_drs.runbook.journal_place import JournalPlace
 from prefect_drs.runbook.launch_settings import sized_by_drs
 from prefect_drs.runbook.model import ExcludedServer, RunbookServer, RunbookWave
 from prefect_drs.runbook.prepared_checks import PreparedLaunch
@@ -197,6 +198,7 @@ class PreflightInput:
         resolution_errors: what was found while the plan was resolved.
         prepared: the launches into prepared instances, each with its preview.
         drills_into_prepared: whether the plan lets a drill launch into prepared instances.
+        journals: where the journal of the execution would be, its mirror among them; empty where that was not asked.
     """
 
     mode: RecoveryMode
@@ -219,6 +221,7 @@ class PreflightInput:
     resolution_errors: Sequence[ResolutionError] = ()
     prepared: Sequence[tuple[LaunchPreview, PreparedLaunch]] = ()
     drills_into_prepared: bool = False
+    journals: Sequence[JournalPlace] = ()
 
     def launched(self) -> Iterator[tuple[RunbookWave, RunbookServer]]:
         """Every server of every wave, with its wave."""

@@ -18,13 +18,14 @@ The steps, each one function over all servers:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.core.clock import Clock
 from prefect_drs.plan.model import Manifest, RecoveryMode, RecoveryPlan
 from prefect_drs.runbook.fetch.inventories import read_inventories
 from prefect_drs.runbook.fetch.launch_states import read_states
+from prefect_drs.runbook.journal_place import JournalPlace
 from prefect_drs.runbook.members import find_members
 from prefect_drs.runbook.model import PlanSource, Runbook
 from prefect_drs.runbook.points import LATEST, Points, choose_snapshots
@@ -49,6 +50,7 @@ def resolve(
     waivers: Mapping[str, str] | None = None,
     exclude: Mapping[str, str] | None = None,
     others: Collection[OtherExecution] = (),
+    journals: Sequence[JournalPlace] = (),
 ) -> Runbook:
     """Read the accounts and work out what an execution of `plan` would do now. Changes nothing.
 
@@ -62,6 +64,7 @@ def resolve(
         waivers: reasons by the code of the finding that a person accepts.
         exclude: reasons by the server that is left out (see `exclusions`).
         others: executions that have not ended, without the one this is resolved for.
+        journals: where the journal of the execution would be, its mirror among them.
 
     Raises:
         UsageError: `points` is in the future; `exclude` names a server that the plan does not have, or leaves none.
@@ -83,6 +86,7 @@ def resolve(
         sessions,
         Resolution(mode, now, inventories, members, states, snapshots, resolved, prepared, plan),
         others,
+        journals,
     )
     return Runbook(
         plan_name=plan.plan_name,

@@ -13,7 +13,7 @@ from prefect_drs.runbook.points import Points
 from prefect_drs.simulator.roles import plant_role
 from prefect_drs.simulator.services.service_quotas import set_vcpu_quota
 from tests.rig import ACCOUNT, REGION
-from tests.runbook import prepared_cases  # noqa: F401 - registers its cases
+from tests.runbook import journal_cases, prepared_cases  # noqa: F401 - register their cases
 from tests.runbook.case import CASES, case
 from tests.runbook.world import TARGET, World
 

@@ -13,6 +13,7 @@ import pytest
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import Manifest, RecoveryMode
 from prefect_drs.runbook import OtherExecution, Runbook, resolve
+from prefect_drs.runbook.journal_place import JournalPlace
 from prefect_drs.runbook.points import Points
 from prefect_drs.simulator import Sandbox, mock_drs
 from tests.rig import ACCOUNT, GIB, REGION, aws_environment
@@ -109,6 +110,7 @@ class World:
         waivers: Mapping[str, str] | None = None,
         exclude: Mapping[str, str] | None = None,
         others: Collection[OtherExecution] = (),
+        journals: Sequence[JournalPlace] = (),
     ) -> Runbook:
         """The runbook of a plan with those groups: a mapping, or server ids alone."""
         written = [_group(group) for group in groups]
@@ -123,6 +125,7 @@ class World:
             waivers=waivers,
             exclude=exclude,
             others=others,
+            journals=journals,
         )
 
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 
-from prefect.blocks.core import Block
-from prefect.filesystems import LocalFileSystem
 from prefect.settings import get_current_settings
 
-from prefect_drs.aws.buckets import bucket_region
 from prefect_drs.aws.drs import describe_source_servers
 from prefect_drs.aws.location import Location
 from prefect_drs.aws.sessions import Sessions
@@ -24,20 +21,21 @@ from prefect_drs.estate.model import Estate
 from prefect_drs.operations.doctor.findings import Finding, Report
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.block_journal import FileSystemBlock
-from prefect_drs.orchestration.storage.journal_storage import BUCKET_SCHEME, journal_storage
-from prefect_drs.orchestration.storage.s3_journal import NamedBucket
+from prefect_drs.orchestration.storage.journal_places import journal_places
+from prefect_drs.orchestration.storage.journal_storage import journal_storage, named_store, names_block
 from prefect_drs.plan.read.finding import listed
 from prefect_drs.recovery.journal import AUDIT_FOLDER, FolderStorage, JournalUnavailableError, one_line
+from prefect_drs.runbook.journal_place import JournalPlace
 
 PROBE = f"{AUDIT_FOLDER}/doctor/probe"
 CONTENT = b"prefect-drs doctor looked whether it can write here\n"
-_ELSEWHERE = "store journals in an S3 bucket in a region that no plan recovers from: PREFECT_DRS_JOURNAL=s3://BUCKET"
+ELSEWHERE = "store journals in an S3 bucket in a region that no plan recovers from: PREFECT_DRS_JOURNAL=s3://BUCKET"
 
 
 def check_writable(report: Report) -> Iterator[Finding]:
     """Write to the store what a journal would, and read it back."""
     settings = PrefectDrsSettings()
-    if _is_block(settings) and not get_current_settings().api.url:
+    if names_block(settings) and not get_current_settings().api.url:
         yield _needs_prefect(report, settings.journal)
         return
     try:
@@ -50,7 +48,7 @@ def check_writable(report: Report) -> Iterator[Finding]:
             storage.create(PROBE, CONTENT)  # a store that has it already refuses the second one, after the permission
             storage.read(PROBE)
         else:
-            _write_over(_block(settings.journal))
+            _write_over(named_store(settings, blocks=True))
     except (JournalUnavailableError, UsageError) as error:
         yield report.failed(error)
         return
@@ -81,52 +79,44 @@ def check_place(report: Report, sessions: Sessions, estate: Estate | None) -> It
         estate: the stored plans; None if they could not be read.
     """
     settings = PrefectDrsSettings()
-    if not settings.journal:
-        yield report.warning(f"{_name(settings)} is on this machine only: its loss is that of the journals", _ELSEWHERE)
-        return
-    if not _is_block(settings):
-        yield from _judge_bucket(report, NamedBucket(settings.journal), sessions, estate)
-        return
-    if not get_current_settings().api.url:
+    if names_block(settings) and not get_current_settings().api.url:
         yield _needs_prefect(report, settings.journal)
         return
-    block = _block(settings.journal)
-    from prefect_aws import S3Bucket  # noqa: PLC0415 - it takes a second
-
-    if isinstance(block, LocalFileSystem):
-        yield report.warning(
-            f"{settings.journal} is a folder, {block.basepath}: on this machine only, unless its file system is shared",
-            _ELSEWHERE,
-        )
-    elif not isinstance(block, S3Bucket):
-        yield report.warning(
-            f"{settings.journal} is a {type(block).__name__}: nothing is known of its place",
-            "make sure that it outlives the region that is recovered from",
-        )
-    else:
-        yield from _judge_bucket(report, block, sessions, estate)
-
-
-def _judge_bucket(report: Report, block: Any, sessions: Sessions, estate: Estate | None) -> Iterator[Finding]:
-    region = bucket_region(block.credentials.get_client("s3"), block.bucket_name)
-    where = f"s3://{block.bucket_name} is in {region}"
-    if estate is None:
-        yield report.unchecked(
-            f"{where}; whether a stored plan recovers from there is not known, since the plans could not be read",
-            "correct what the check `stored` names",
-        )
-        return
+    places = journal_places()
     plans: dict[str, set[str]] = defaultdict(set)
-    for plan, origin in _origins(sessions, estate):
-        plans[origin].add(plan)
-    if region in plans:
-        yield report.warning(
-            f"{where}, which these stored plans recover from: {listed(sorted(plans[region]))}", _ELSEWHERE
+    if estate is not None and any(place.region for place in places):
+        for plan, origin in _origins(sessions, estate):
+            plans[origin].add(plan)
+    for place in places:
+        if estate is None and place.region is not None:
+            yield report.unchecked(
+                f"{place.name} is in {place.region}; whether a stored plan recovers from there is not known, since the "
+                "plans could not be read",
+                "correct what the check `stored` names",
+            )
+        else:
+            safe = estate is not None and any(each.survives(plans) for each in places)
+            yield _judge(report, place, plans, safe=safe)
+
+
+def _judge(report: Report, place: JournalPlace, plans: Mapping[str, Collection[str]], *, safe: bool) -> Finding:
+    """What a place is good for, given the plans by the region that they recover from.
+
+    `safe`: the other store of the journals is there when this machine and these regions are lost.
+    """
+    if place.failure is not None:
+        return report.failed(place.failure)
+    if place.region is not None and place.region not in plans:
+        origins = f"stored plans recover from {', '.join(sorted(plans))}"
+        return report.ok(
+            f"{place.name} is in {place.region}; {origins if plans else 'no stored plan recovers servers of AWS'}"
         )
-    elif plans:
-        yield report.ok(f"{where}; stored plans recover from {', '.join(sorted(plans))}")
+    if place.region is not None:
+        where = f"{place.name} is in {place.region}, which these stored plans recover from: "
+        where += listed(sorted(plans[place.region]))
     else:
-        yield report.ok(f"{where}; no stored plan recovers servers of AWS")
+        where = f"{place.name}: {place.loss}"
+    return report.ok(f"{where}; their other store is elsewhere") if safe else report.warning(where, ELSEWHERE)
 
 
 def _origins(sessions: Sessions, estate: Estate) -> Iterator[tuple[str, str]]:
@@ -148,21 +138,6 @@ def _origins(sessions: Sessions, estate: Estate) -> Iterator[tuple[str, str]]:
             for name, ids in members.items():  # a group that selects by tags: any server there
                 if server.origin_region and (ids is None or server.source_server_id in ids):
                     yield name, server.origin_region
-
-
-def _is_block(settings: PrefectDrsSettings) -> bool:
-    return bool(settings.journal) and not settings.journal.startswith(BUCKET_SCHEME)
-
-
-def _block(reference: str) -> Any:
-    load: Any = Block.load
-    try:
-        return load(reference, _sync=True)
-    except ValueError as fault:
-        raise UsageError(
-            f"PREFECT_DRS_JOURNAL names {reference!r}, which cannot be loaded: {one_line(fault)}; save the block, or "
-            "correct the setting"
-        ) from None
 
 
 def _name(settings: PrefectDrsSettings) -> str:

@@ -28,6 +28,7 @@ from prefect_drs.orchestration.client import refused_prefect
 from prefect_drs.orchestration.flow.failback import recovered_in
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.duration_history import expected_durations, recorded_here
+from prefect_drs.orchestration.storage.journal_places import journal_places
 from prefect_drs.orchestration.storage.journal_storage import holder
 from prefect_drs.plan.advance import failback_gates_of, gates_of
 from prefect_drs.plan.model import Manifest, RecoveryMode, RecoveryPlan
@@ -97,6 +98,7 @@ def start_here(
             waivers=waivers,
             exclude=exclude,
             others=StoredClaims(ways.storage, with_prefect=False).others_than(execution_id),
+            journals=journal_places(blocks=False),
         )
         return with_approval_findings(found.require_accepted(), has_policy=False)
 

@@ -32,6 +32,7 @@ from prefect_drs.orchestration.flow.finalize import run_as_placeholder
 from prefect_drs.orchestration.settings import PrefectDrsSettings
 from prefect_drs.orchestration.storage.access_policy import has_access_policy
 from prefect_drs.orchestration.storage.artifacts import publish_refusal
+from prefect_drs.orchestration.storage.journal_places import journal_places
 from prefect_drs.orchestration.storage.journal_storage import open_journal
 from prefect_drs.plan.advance import gates_of, refuse_in_advance
 from prefect_drs.plan.graph import WaveGraph
@@ -268,6 +269,7 @@ def _resolve(
         waivers=waivers,
         exclude=exclude,
         others=others,
+        journals=journal_places(),
     ).require_accepted()
     if any(wave.gate and wave.demand.roles for wave in resolved.waves):
         return with_approval_findings(resolved, has_policy=has_access_policy())

@@ -65,8 +65,8 @@ def republish(situation: Situation, runbook: Runbook) -> None:
     run_id = UUID(report.execution_id)
     with prefect_client() as client:
         for key, description, data in (
-            (report_key(report.execution_id), _about(report), report.to_json()),
             (summary_key(report.execution_id), f"{_about(report)}, in short", summary),
+            (report_key(report.execution_id), _about(report), report.to_json()),
         ):
             client.create_artifact(
                 ArtifactCreate(type=DATA_TYPE, key=key, description=description, data=data, flow_run_id=run_id)
@@ -219,9 +219,10 @@ class ReportPublisher:
             self._report = _Artifact(DATA_TYPE, report_key(execution_id), _about(report), run_id)
             self._summary = _Artifact(DATA_TYPE, summary_key(execution_id), f"{_about(report)}, in short", run_id)
         with _log_failure("the report"), prefect_client() as client:
-            self._report.publish(client, report.to_json())
+            # The summary first: while one report has none, every list reads whole reports.
             summary = ExecutionSummary.of(report, seen_at=datetime.now(UTC))
             self._summary.publish(client, summary.model_dump_json(by_alias=True))
+            self._report.publish(client, report.to_json())
             for wave in report.waves:
                 if (artifact := waves.get(wave.wave_number)) is not None:
                     artifact.publish(client, 100.0 * wave.launched / max(1, len(wave.servers)))

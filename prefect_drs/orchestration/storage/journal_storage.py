@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any, cast
 
 from prefect.blocks.core import Block
@@ -33,7 +34,7 @@ def journal_storage(*, blocks: bool = True) -> Archive:
         UsageError: there is no such block, it is not a file-system block, or blocks may not be loaded.
     """
     settings = PrefectDrsSettings()
-    first = _first_storage(settings, blocks=blocks)
+    first = storage_of(named_store(settings, blocks=blocks))
     if not settings.journal_mirror:
         return first
     if not settings.journal_mirror.startswith(BUCKET_SCHEME):
@@ -47,37 +48,70 @@ def journal_storage(*, blocks: bool = True) -> Archive:
     return MirroredStorage(first, S3Storage(NamedBucket(settings.journal_mirror)))
 
 
-def _first_storage(settings: PrefectDrsSettings, *, blocks: bool) -> Archive:
-    if not settings.journal:
-        return FolderStorage(settings.home.expanduser() / "journal")
-    if settings.journal.startswith(BUCKET_SCHEME):
-        from prefect_drs.orchestration.storage.s3_journal import NamedBucket, S3Storage  # noqa: PLC0415
+def storage_of(named: Any) -> Archive:
+    """The storage in a store.
 
-        return S3Storage(NamedBucket(settings.journal))
+    Args:
+        named: as of `named_store`.
+    """
+    if isinstance(named, Path):
+        return FolderStorage(named)
+    if isinstance(named, LocalFileSystem):
+        return FolderStorage(named._resolve_path("."))  # a local folder can create atomically
+    if is_bucket(named):
+        from prefect_drs.orchestration.storage.s3_journal import S3Storage  # noqa: PLC0415
+
+        return S3Storage(named)
+    return BlockStorage(cast("FileSystemBlock", named))
+
+
+def names_block(settings: PrefectDrsSettings) -> bool:
+    """Whether the setting `journal` names a block, which is in a Prefect server."""
+    return bool(settings.journal) and not settings.journal.startswith(BUCKET_SCHEME)
+
+
+def is_bucket(named: Any) -> bool:
+    """Whether a store is an S3 bucket: prefect-aws's block, or one that a setting names."""
+    if isinstance(named, Block):
+        from prefect_aws import S3Bucket  # noqa: PLC0415 - imported only if a block is named: it takes a second
+
+        return isinstance(named, S3Bucket)
+    return hasattr(named, "bucket_name")
+
+
+def named_store(settings: PrefectDrsSettings, *, blocks: bool) -> Any:
+    """What the setting `journal` names: a folder (`Path`), a bucket (`Bucket`) or another file-system block.
+
+    Args:
+        settings: of this process.
+        blocks: as of `journal_storage`.
+
+    Raises:
+        UsageError: as of `journal_storage`.
+    """
+    if not settings.journal:
+        return settings.home.expanduser() / "journal"
+    if settings.journal.startswith(BUCKET_SCHEME):
+        from prefect_drs.orchestration.storage.s3_journal import NamedBucket  # noqa: PLC0415
+
+        return NamedBucket(settings.journal)
     if not blocks:
         raise UsageError(
             f"PREFECT_DRS_JOURNAL names {settings.journal!r}, a block, which only the Prefect server has; without "
             "Prefect, name the place itself: PREFECT_DRS_JOURNAL=s3://BUCKET/FOLDER?region=REGION, or nothing and the "
             "folder by PREFECT_DRS_HOME"
         )
-    from prefect_aws import S3Bucket  # noqa: PLC0415 - imported only if a block is named: it takes a second
-
-    from prefect_drs.orchestration.storage.s3_journal import S3Storage  # noqa: PLC0415
-
     load: Any = Block.load
     try:
         block = load(settings.journal, _sync=True)
     except ValueError as fault:
         raise UsageError(
-            f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which cannot be loaded: {one_line(fault)}"
+            f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which cannot be loaded: {one_line(fault)}; save the "
+            "block, or correct the setting"
         ) from None
-    if isinstance(block, S3Bucket):
-        return S3Storage(block)
-    if isinstance(block, LocalFileSystem):
-        return FolderStorage(block._resolve_path("."))  # a local folder can create atomically
-    if hasattr(block, "read_path") and hasattr(block, "write_path"):
-        return BlockStorage(cast("FileSystemBlock", block))
-    raise UsageError(f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which is not a writable file-system block")
+    if not (hasattr(block, "read_path") and hasattr(block, "write_path")):
+        raise UsageError(f"PREFECT_DRS_JOURNAL names {settings.journal!r}, which is not a writable file-system block")
+    return block
 
 
 def open_journal(execution_id: str, *, blocks: bool = True) -> Journal:

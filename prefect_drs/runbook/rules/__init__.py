@@ -13,6 +13,7 @@ from prefect_drs.runbook.rules import (
     activity,
     capacity,
     instance_types,
+    journals,
     keys,
     membership,
     plan,
@@ -82,6 +83,10 @@ RULES: tuple[PreflightRule, ...] = (
     capacity.vcpu_quotas_could_be_read,
     keys.keys_can_be_used,
     keys.keys_could_be_read,
+    # the journal
+    journals.journals_outlive_the_machine,
+    journals.journals_outlive_the_region,
+    journals.places_of_journals_could_be_read,
 )
 
 
