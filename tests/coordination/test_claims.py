@@ -16,7 +16,7 @@ from prefect_drs.execution.events import ExecutionEnded, ExecutionResumed, Execu
 from prefect_drs.orchestration.storage.block_journal import BlockStorage
 from prefect_drs.recovery.journal import Archive, FolderStorage, StoredJournal
 from prefect_drs.runbook import Runbook
-from tests.orchestration.test_journals import PlainBlock
+from tests.orchestration.plain_block import PlainBlock
 from tests.rig import Rig, WaveSpec, simulated_aws
 
 

@@ -110,6 +110,13 @@ class FlowRunPage(ABC):
     def open_artifact(self, key: str) -> Locator:
         """Click a card of the tab: the rendered Markdown of the artifact."""
 
+    def artifact_text(self, key: str) -> str:
+        """Click a card of the tab: the text of the artifact. The page may draw it anew once it is there."""
+        shown = self.open_artifact(key)
+        while not (text := shown.inner_text(timeout=PATIENCE_MILLISECONDS)).strip():
+            expect(shown).to_have_text(WRITTEN, use_inner_text=True, timeout=PATIENCE_MILLISECONDS)
+        return text
+
     def screenshot(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path, animations="disabled", full_page=True)

@@ -95,7 +95,7 @@ class Onlooker:
         self.keep(run, name)
         texts = [self.page.locator("body").inner_text()]
         if key := next((key for key in cards if key.endswith(READS)), None):
-            texts.append(run.open_artifact(key).inner_text())
+            texts.append(run.artifact_text(key))
             self.keep(run, f"{name}-report")
         return "\n".join(texts)
 

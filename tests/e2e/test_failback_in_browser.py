@@ -75,7 +75,7 @@ def test_a_failback_is_approved_and_read_in_the_ui(rehearsal: Rehearsal, browser
     run.screenshot(picture("artifacts"))
     assert all(card.fits for card in cards.values())
     key = next(key for key in cards if "report" in key)
-    text = run.open_artifact(key).inner_text()
+    text = run.artifact_text(key)
     run.screenshot(picture("report"))
     for words in ("COMPLETED", "Fail back", "Stop writes", "Ada Lovelace"):
         assert words in text

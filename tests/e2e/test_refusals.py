@@ -83,7 +83,11 @@ def test_a_server_that_does_not_replicate_refuses_the_drill_and_its_dry_run(rehe
     looked = rehearsal.cli("runbook", file, "--bindings", bindings, "--json")
     assert looked.returncode == 5
     found = [(finding["code"], finding["severity"]) for finding in json.loads(looked.stdout)["findings"]]
-    assert found == [("NOT_REPLICATING", "ERROR"), ("NO_SNAPSHOT", "ERROR")]  # stopping deletes them
+    assert found == [
+        ("NOT_REPLICATING", "ERROR"),
+        ("NO_SNAPSHOT", "ERROR"),  # stopping deletes them
+        ("JOURNAL_ON_ONE_MACHINE", "INFO"),
+    ]
     drill = rehearsal.drill(file, bindings, "--yes")
     assert drill.ended() == 5
     assert drill.stdout == ""

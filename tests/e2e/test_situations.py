@@ -252,7 +252,7 @@ def test_the_page_of_a_gate_and_of_its_execution_are_readable_in_both_uis(
     onlooker.keep(page, f"gate-page-{ui}")
     assert list(cards) == [artifact_key(name, "gate-1")]
     assert "Press Resume to answer, or run prefect-drs approve" in cards[artifact_key(name, "gate-1")].text
-    text = page.open_artifact(artifact_key(name, "gate-1")).inner_text()
+    text = page.artifact_text(artifact_key(name, "gate-1"))
     assert f"Approving launches 2 drill instances in 1 job, 123456789012/{REGION}: {ui}-web1, {ui}-web2." in text
     assert f"prefect-drs resume {execution_id}" in text
     onlooker.keep(page, f"gate-artifact-{ui}")

@@ -125,7 +125,7 @@ def test_two_processes_that_resume_at_once_launch_nothing_twice(
     shown = json.loads(rehearsal.cli("status", execution_id, ALONE, "--json", **here).stdout)
     assert shown["status"] == "COMPLETED"
     assert {job["jobId"] for wave in shown["waves"] for job in wave["jobs"]} == {
-        job["jobID"] for job in rehearsal.jobs(region)
+        job["jobID"] for job in jobs_of(rehearsal, region, execution_id)
     }
 
 

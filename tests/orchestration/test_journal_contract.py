@@ -25,24 +25,11 @@ from prefect_drs.coordination.messages import Message, MessageBox
 from prefect_drs.execution.events import CancelAsked, Event
 from prefect_drs.orchestration.storage.journal_storage import storage_of
 from prefect_drs.recovery.journal import Archive, FencedError, StoredJournal
+from tests.orchestration.plain_block import PlainBlock
 from tests.rig import aws_environment
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 OWN = os.environ.get("PREFECT_DRS_CONTRACT_BLOCK", "")
-
-
-class PlainBlock:
-    """The least that a file-system block of Prefect can do: read and write paths, over what was there."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def read_path(self, path: str) -> bytes:
-        return (self._folder / path).read_bytes()
-
-    def write_path(self, path: str, content: bytes) -> None:
-        (self._folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (self._folder / path).write_bytes(content)
 
 
 def s3_bucket() -> S3Bucket:
