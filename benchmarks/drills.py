@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from benchmarks.estates import REGION, Estate
+from benchmarks.estates import ACCOUNT, REGION, Estate
 from prefect_drs.aws.sessions import Sessions
 from prefect_drs.plan.model import RecoveryPlan
 from prefect_drs.recovery.drivers import InlineExecutor, run_plainly
@@ -27,8 +27,8 @@ from prefect_drs.recovery.ports import Decision, GateAnswer, GateRequest
 from prefect_drs.report.model import ExecutionStatus, RecoveryReport
 from prefect_drs.runbook import Runbook, resolve
 from prefect_drs.simulator import Sandbox, Throttle, mock_drs
+from prefect_drs.simulator.roles import plant_role
 
-ACCOUNT = "123456789012"
 GIB = 2**30
 CALL_SECONDS = 0.1
 EACH_EVERY = 30.0
@@ -89,22 +89,25 @@ class NoGate:
 
 @contextmanager
 def estate_on_the_simulator(estate: Estate) -> Iterator[Sandbox]:
-    """A simulated account that holds the estate, each server with its drawn launch time."""
+    """Simulated accounts that hold the estate, each server with its drawn launch time."""
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         os.environ.pop(name, None)
     with mock_drs(default_images=False, throttle=Throttle()) as sandbox:
-        backend = sandbox.backend(ACCOUNT, REGION)
-        backend.initialize_service()
-        for server_id, seconds in estate.durations.items():
-            backend.seed_source_server(
-                hostname=server_id,
-                source_server_id=server_id,
-                ram_bytes=4 * GIB,
-                cpus=2,
-                disks=[{"deviceName": "/dev/sda1", "bytes": 40 * GIB}],
-                launch_seconds=seconds,
-            )
+        for account, server_ids in estate.by_account().items():
+            if account != ACCOUNT:
+                plant_role(account)
+            backend = sandbox.backend(account, REGION)
+            backend.initialize_service()
+            for server_id in server_ids:
+                backend.seed_source_server(
+                    hostname=server_id,
+                    source_server_id=server_id,
+                    ram_bytes=4 * GIB,
+                    cpus=2,
+                    disks=[{"deviceName": "/dev/sda1", "bytes": 40 * GIB}],
+                    launch_seconds=estate.durations[server_id],
+                )
         sandbox.runtime.observers.append(lambda _: sandbox.clock.advance(CALL_SECONDS))
         yield sandbox
 
@@ -162,8 +165,8 @@ def measure(report: RecoveryReport, runbook: Runbook, sandbox: Sandbox, real_sec
     )
 
 
-def job_spans(sandbox: Sandbox, start: datetime) -> list[JobSpan]:
-    """All launch jobs, from the simulator's state."""
+def job_spans(sandbox: Sandbox, start: datetime, account: str = ACCOUNT) -> list[JobSpan]:
+    """All launch jobs of one account, from the simulator's state."""
 
     def since(at: Any) -> float:
         return float((at - start).total_seconds())
@@ -176,7 +179,7 @@ def job_spans(sandbox: Sandbox, start: datetime) -> list[JobSpan]:
             launched=max(since(server.ended_at) for server in job.participants.values()),
             end=since(job.ended_at) if job.ended_at else math.inf,
         )
-        for job in sandbox.backend(ACCOUNT, REGION).jobs.values()
+        for job in sandbox.backend(account, REGION).jobs.values()
     ]
 
 

@@ -48,17 +48,20 @@ MEDIAN_SECONDS = 20 * 60.0
 SIGMA = 0.35
 RUN_SIGMA = 0.05
 SLOTS = 500
+ACCOUNT = "123456789012"
+"""The caller's."""
 REGION = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
 class EstateSize:
-    """How large an estate is: servers, waves, and the least and most layers."""
+    """How large an estate is: servers, waves, the least and most layers, and over how many accounts its waves are."""
 
     name: str
     servers: int
     waves: int
     layers: tuple[int, int]
+    accounts: int = 1
 
 
 SMALL = EstateSize("1,000 servers", 1_000, 40, (3, 5))
@@ -72,7 +75,8 @@ class Estate:
     Args:
         size: what was asked for.
         seed: what it was drawn from.
-        manifest: one protection group a wave, one recovery plan, one account (the caller's) and region.
+        manifest: one protection group a wave, one recovery plan, one region; the caller's account, unless the size has
+            several: then the waves take turns.
         durations: seconds from StartRecovery to LAUNCHED, by source server id, in the launch to be measured.
         recorded: seconds measured by earlier drills, by source server id.
     """
@@ -96,6 +100,13 @@ class Estate:
         """The source server ids of every wave, by wave number."""
         groups = {group.group_name: group.source_server_ids for group in self.manifest.protection_groups}
         return {w.wave_number: tuple(s for g in w.groups for s in groups[g]) for w in self.plan.waves}
+
+    def by_account(self) -> dict[str, list[str]]:
+        """The source server ids of every account."""
+        found: dict[str, list[str]] = {}
+        for group in self.manifest.protection_groups:
+            found.setdefault(group.account_id or ACCOUNT, []).extend(group.source_server_ids)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,8 @@ def draw_estate(size: EstateSize, seed: int, *, drills: int = 3, run_sigma: floa
         group = f"group-{number:03d}"
         servers = tuple(f"s-{seed:05d}{numbered + i:012d}" for i in range(count))
         numbered += count
-        groups.append(ProtectionGroup(group_name=group, region=REGION, source_server_ids=servers))
+        account = account_number(number % size.accounts) if size.accounts > 1 else None
+        groups.append(ProtectionGroup(group_name=group, region=REGION, account_id=account, source_server_ids=servers))
         waves.append(
             Wave(
                 wave_number=number,
@@ -155,7 +167,13 @@ def lower_bound(estate: Estate, slots: int = SLOTS) -> Bound:
     slowest = {wave: max(estate.durations[s] for s in servers) for wave, servers in estate.wave_servers().items()}
     before = seconds_before({wave.wave_number: wave.depends_on_waves for wave in estate.plan.waves}, slowest)
     chain = max(before[wave] + seconds for wave, seconds in slowest.items())
-    return Bound(chain, sum(estate.durations.values()) / slots)
+    work = (sum(estate.durations[s] for s in servers) for servers in estate.by_account().values())
+    return Bound(chain, max(work) / slots)
+
+
+def account_number(index: int) -> str:
+    """The id of an account of an estate that has several."""
+    return f"2{index:011d}"
 
 
 def tier_by_tier(plan: RecoveryPlan) -> RecoveryPlan:

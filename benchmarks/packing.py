@@ -45,8 +45,9 @@ class Row:
 def simulated_waves(estate: Estate, plan: RecoveryPlan | None = None) -> tuple[SimulatedWave, ...]:
     """The estate's waves for the model; `plan` is the estate's own, or one with other dependencies."""
     servers = estate.wave_servers()
+    accounts = {group.group_name: group.account_id or PLACE for group in estate.manifest.protection_groups}
     return tuple(
-        SimulatedWave(wave.wave_number, wave.depends_on_waves, {PLACE: servers[wave.wave_number]})
+        SimulatedWave(wave.wave_number, wave.depends_on_waves, {accounts[wave.groups[0]]: servers[wave.wave_number]})
         for wave in (plan or estate.plan).waves
     )
 

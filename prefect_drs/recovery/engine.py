@@ -96,6 +96,10 @@ class Engine:
             location: LocationJobs(self._launches(location), context, self._waves)
             for location in self.runbook.locations
         }
+        self._waves_at: dict[Location, list[LiveWave]] = {location: [] for location in self._locations}
+        for wave in self._waves.values():
+            for location in wave.locations:
+                self._waves_at[location].append(wave)
         self._runner = WaveRunner(context, self._waves, self._locations, self._allowed)
         self._rto_watch = RtoWatch(context, self._locations)
         # A wave that a former process began goes on, whether or not anybody hands it over again.
@@ -351,9 +355,10 @@ class Engine:
 
     def _visit(self, location: Location, jobs: LocationJobs) -> float | None:
         """Read one account-region if it is time, and launch there what fits."""
-        if jobs.seconds_to_next(wanting=self._wanting(location)) == 0.0:
-            jobs.read()
         wanting = self._wanting(location)
+        if jobs.seconds_to_next(wanting=wanting) == 0.0:
+            jobs.read()
+            wanting = self._wanting(location)
         sharers = self._ports.sharing.want(location, wanted=wanting)
         if wanting and jobs.may_launch():
             starts = self._chooser.choose(location, jobs, sharers)
@@ -364,7 +369,8 @@ class Engine:
             else:
                 with slot:
                     self._launch(location, jobs, sharers, starts)
-        return jobs.seconds_to_next(wanting=self._wanting(location))
+                wanting = self._wanting(location)
+        return jobs.seconds_to_next(wanting=wanting)
 
     def _launch(self, location: Location, jobs: LocationJobs, sharers: int, starts: Sequence[JobStart]) -> None:
         """Start there what fits; where another execution may have been faster, its jobs are read first."""
@@ -387,4 +393,4 @@ class Engine:
         """Whether servers there are to be launched as soon as there is room."""
         if self._control.paused or self.cancelled:
             return False
-        return any(wave.ready_servers(location) for wave in self._waves.values())
+        return any(wave.is_ready(location) for wave in self._waves_at[location])

@@ -6,6 +6,7 @@ Plain values. Nothing of this is stored: a process that resumes the execution st
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,6 +56,16 @@ class LiveWave:
     prepare_again_at: datetime | None = None
     recorded_delays: set[str] = field(default_factory=set)
     _phase: WavePhase = WavePhase.WAITING
+    _by_location: dict[Location, list[ServerRun]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for run in self.run.servers.values():
+            self._by_location.setdefault(run.server.location, []).append(run)
+
+    @property
+    def locations(self) -> Collection[Location]:
+        """The accounts and regions that it has servers in."""
+        return self._by_location.keys()
 
     @property
     def phase(self) -> WavePhase:
@@ -79,8 +90,11 @@ class LiveWave:
         """The servers there that may be put in a job now."""
         if self.phase is not WavePhase.LAUNCHING:
             return ()
-        return tuple(
-            server_id
-            for server_id, run in self.servers.items()
-            if run.state is ServerState.READY and run.server.location == location
+        runs = self._by_location.get(location, ())
+        return tuple(run.server.source_server_id for run in runs if run.state is ServerState.READY)
+
+    def is_ready(self, location: Location) -> bool:
+        """Whether `ready_servers` has any."""
+        return self.phase is WavePhase.LAUNCHING and any(
+            run.state is ServerState.READY for run in self._by_location.get(location, ())
         )

@@ -49,11 +49,18 @@ def browser_page() -> Iterator[Page]:
 SPEED = 300  # simulated seconds a real one: a launch takes two to four seconds
 
 
+@pytest.fixture(scope="module")
+def rehearsal(session_rehearsal: Rehearsal) -> Rehearsal:
+    """The sandbox of the session. Files may use the same region: each sees the jobs that it launched itself."""
+    session_rehearsal.begin_file()
+    return session_rehearsal
+
+
 @pytest.fixture(scope="session")
-def rehearsal(
+def session_rehearsal(
     prefect_server: PrefectServer, programs: Programs, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Rehearsal]:
-    """A sandbox in a process of its own for the whole session. Tests keep apart by their regions."""
+    """A sandbox in a process of its own for the whole session. The tests of a file keep apart by their regions."""
     folder = tmp_path_factory.mktemp("rehearsal")
     environment = base_environment() | prefect_server.environment | programs.environment
     environment["PREFECT_DRS_HOME"] = str(folder / "home")

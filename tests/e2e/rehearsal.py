@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -90,6 +91,11 @@ class Rehearsal:
     folder: Path
     programs: Path
     started: list[Drill] = field(default_factory=list)
+    _began: datetime = datetime(1, 1, 1, tzinfo=UTC)
+
+    def begin_file(self) -> None:
+        """Another file of tests begins: what was launched before in a region is not what it launches there."""
+        self._began = datetime.fromisoformat(self.control("GET", "/clock")["now"]).replace(microsecond=0)
 
     def start_sandbox(self, speed: float) -> None:
         """A sandbox in a process of its own, `speed` simulated seconds a real one; `environment` leads to it."""
@@ -176,9 +182,10 @@ class Rehearsal:
         return _client(service, region, self.environment["AWS_ENDPOINT_URL"], *keys)
 
     def jobs(self, region: str) -> list[dict[str, Any]]:
-        """All jobs there, as plain boto3 reads them."""
+        """The jobs there that began since the file of tests did, as plain boto3 reads them."""
         pages = self.client("drs", region).get_paginator("describe_jobs").paginate()
-        return [job for page in pages for job in page["items"]]
+        jobs = (job for page in pages for job in page["items"])
+        return [job for job in jobs if datetime.fromisoformat(job["creationDateTime"]) >= self._began]
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the sandbox's own endpoint."""
