@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,3 +78,13 @@ def test_a_bucket_is_asked_where_it_is_and_so_is_its_mirror(monkeypatch: pytest.
         monkeypatch.setenv("PREFECT_DRS_JOURNAL", "s3://journals-that-nobody-made")
         assert journal_places()[0].failure is not None
         assert not journal_places()[0].survives(())
+
+
+def test_a_bucket_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with aws_environment(), socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and answers none
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("PREFECT_DRS_JOURNAL", "s3://journals")
+        (place,) = journal_places(seconds=0.5)
+    assert place.name == "s3://journals"
+    assert place.failure is not None
+    assert "did not say in 0.5 s" in place.failure.message
