@@ -12,8 +12,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -325,9 +324,16 @@ def test_a_wave_that_waits_for_the_quota_of_jobs_says_so(rehearsal: Rehearsal, o
     drs = rehearsal.client("drs", REGION)
     servers = {s["tags"].get("Name"): s["sourceServerID"] for s in drs.describe_source_servers()["items"]}
     slow_jobs(rehearsal, 100)
-    with suppress(drs.exceptions.ServiceQuotaExceededException):  # a job of the test before may still run
-        for name in others:
+
+    def started(name: str) -> bool | None:
+        try:
             drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": servers[name]}])
+        except drs.exceptions.ServiceQuotaExceededException:  # a job of the test before ends soon, and frees its slot
+            return None
+        return True
+
+    for name in others:
+        until(partial(started, name), "a slot is free", every=COMMAND_SECONDS)
     drill = rehearsal.drill(file, bindings, "--plan", "Ours")
     status = comes_to(rehearsal, drill.execution_id(), ("quota", 1))
     assert "DRS launches at most 500 servers in 20 jobs at once" in squeezed(status.text)
