@@ -143,8 +143,6 @@ def measure(report: RecoveryReport, runbook: Runbook, sandbox: Sandbox, real_sec
     jobs = job_spans(sandbox, start)
     limits = Limits()
     most_jobs, most_servers = most_at_once(jobs)
-    over = sum(job.servers > limits.servers_per_job for job in jobs)
-    over += (most_jobs > limits.concurrent_jobs) + (most_servers > limits.servers_in_jobs)
     refused = sum(call.code == "ServiceQuotaExceededException" for call in sandbox.calls)
     makespan = max(job.launched for job in jobs)
     reads = [(call.at - start).total_seconds() for call in sandbox.calls if call.operation not in NOT_POLLING]
@@ -152,7 +150,7 @@ def measure(report: RecoveryReport, runbook: Runbook, sandbox: Sandbox, real_sec
     return Drill(
         makespan=makespan,
         completed=report.status is ExecutionStatus.COMPLETED,
-        violations=over + refused,
+        violations=quotas_exceeded(jobs, limits) + refused,
         most_jobs=most_jobs,
         most_servers=most_servers,
         calls_a_minute=60 * len(reads) / makespan,
@@ -181,6 +179,13 @@ def job_spans(sandbox: Sandbox, start: datetime, account: str = ACCOUNT) -> list
         )
         for job in sandbox.backend(account, REGION).jobs.values()
     ]
+
+
+def quotas_exceeded(jobs: Sequence[JobSpan], limits: Limits) -> int:
+    """How many jobs of an account had too many servers, and how many of its two other quotas were ever exceeded."""
+    most_jobs, most_servers = most_at_once(jobs)
+    over = sum(job.servers > limits.servers_per_job for job in jobs)
+    return over + (most_jobs > limits.concurrent_jobs) + (most_servers > limits.servers_in_jobs)
 
 
 def most_at_once(jobs: Sequence[JobSpan]) -> tuple[int, int]:

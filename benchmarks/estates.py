@@ -23,7 +23,8 @@ How an estate is drawn:
 
 The bound is the larger of
 - the critical path without quotas: the longest chain of waves, each as long as its slowest server; and
-- the server-minutes over 500 slots. Read here as the sum of all servers' *own* launch times over 500. A job
+- the server-minutes over 500 slots, of the account that has most.
+  Read here as the sum of all servers' *own* launch times over 500. A job
   holds the slot of a fast server until its slowest is done, so the slot-minutes truly held are more; what the
   sum leaves out depends on the grouping, which is the scheduler's doing. With the sum, no schedule whatever
   can beat the bound.

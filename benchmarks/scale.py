@@ -31,7 +31,7 @@ from botocore.handlers import BUILTIN_HANDLERS
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.drills import JobSpan, NoGate, estate_on_the_simulator, job_spans, most_at_once
+from benchmarks.drills import NoGate, estate_on_the_simulator, job_spans, quotas_exceeded
 from benchmarks.estates import EstateSize, draw_estate, lower_bound
 from benchmarks.packing import expected_seconds, simulated_waves
 from prefect_drs.aws.sessions import Sessions
@@ -113,7 +113,7 @@ def measured(servers: int, seed: int) -> Measured:
         servers=servers,
         waves=len(estate.plan.waves),
         ratio=max(job.launched for jobs in spans for job in jobs) / bound.seconds,
-        violations=refused + sum(map(exceeds_quotas, spans)),
+        violations=refused + sum(quotas_exceeded(jobs, Limits()) for jobs in spans),
         completed=report.status is ExecutionStatus.COMPLETED,
         engine=spent - outside.seconds,
         simulator=outside.seconds,
@@ -125,18 +125,11 @@ def measured(servers: int, seed: int) -> Measured:
     )
 
 
-def exceeds_quotas(jobs: Sequence[JobSpan]) -> bool:
-    """Whether the jobs of an account were beyond a quota at some moment."""
-    most_jobs, most_servers = most_at_once(jobs)
-    limits = Limits()
-    return most_jobs > limits.concurrent_jobs or most_servers > limits.servers_in_jobs
-
-
 def ui_bytes(report: RecoveryReport, runbook: Runbook) -> int:
-    """The characters of the pages in the Prefect UI."""
+    """The size of the pages in the Prefect UI."""
     process = ProcessReport(alive=False, last_seen_at=None)
     shown = situation(report, process, (), suspended=False, wall=lambda at: at)
-    return sum(len(page.markdown) + len(page.card) for page in run_pages(shown, runbook).values())
+    return sum(len((page.markdown + page.card).encode()) for page in run_pages(shown, runbook).values())
 
 
 def table_of(rows: Sequence[Measured]) -> Table:

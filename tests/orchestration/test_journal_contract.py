@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from prefect.blocks.core import Block
 from prefect.filesystems import LocalFileSystem, RemoteFileSystem
 from prefect_aws import AwsCredentials, S3Bucket
 
@@ -37,26 +38,20 @@ def s3_bucket() -> S3Bucket:
     return S3Bucket(bucket_name="journals", bucket_folder="drs", credentials=AwsCredentials(region_name="us-east-1"))
 
 
-def own_block() -> Any:
-    from prefect.blocks.core import Block
-
-    load: Any = Block.load
-    return load(OWN, _sync=True)
-
-
 BLOCKS: dict[str, Callable[[Path], Any]] = {
     "folder": lambda folder: folder,
     "LocalFileSystem": lambda folder: LocalFileSystem(basepath=str(folder)),
     "RemoteFileSystem": lambda _: RemoteFileSystem(basepath=f"memory://{uuid.uuid4().hex}"),
     "S3Bucket": lambda _: s3_bucket(),
     "read_path and write_path": PlainBlock,
-} | ({OWN: lambda _: own_block()} if OWN else {})
+}
 
 
-@pytest.fixture(params=BLOCKS)
+@pytest.fixture(params=[*BLOCKS, *filter(None, [OWN])])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
     if request.param == OWN:
-        yield storage_of(own_block())
+        load: Any = Block.load
+        yield storage_of(load(OWN, _sync=True))
         return
     with aws_environment(), mock_aws():
         yield storage_of(BLOCKS[request.param](tmp_path))
